@@ -1,0 +1,145 @@
+//! DingTalk HTTP event push: signed and encrypted callbacks, encrypted acknowledgements.
+//!
+//! Source: open.dingtalk.com, "event subscription"; open-dingtalk/DingTalk-Callback-Crypto.
+#![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod credentials;
+#[cfg(feature = "platform")]
+mod platform;
+
+use std::{borrow::Cow, time::Duration};
+
+use letterbox_codec::{
+    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, Timestamp, form,
+    json::Object,
+    provider::Refused,
+    reject::first_that_opens,
+    sealed::{self, Envelope},
+    verified::Payload,
+};
+use serde::Serialize;
+
+pub use crate::credentials::Credentials;
+
+/// Members that hold the corp the event is about, in the order in which they count. Events of one kind may carry two
+/// of them, differing in nothing but case.
+const CORP: [&str; 4] = ["CorpId", "corpId", "corpid", "AuthCorpId"];
+
+/// Members that hold the event's own time, in the order in which they count.
+const TIME: [&str; 4] = ["EventTime", "TimeStamp", "timeStamp", "createTime"];
+
+/// Events that only ask whether someone is there, and whether the answer may be their `Random`.
+const HANDSHAKES: [(&str, bool); 3] =
+    [("check_url", false), ("check_create_suite_url", true), ("check_update_suite_url", true)];
+
+/// What an acknowledgement says.
+const SUCCESS: &str = "success";
+
+/// DingTalk.
+pub struct DingTalk;
+
+impl Provider for DingTalk {
+    const NAME: &'static str = "dingtalk";
+    /// The platform waits 1.5 s, for synchronised pushes 1.2 s.
+    const DEADLINE: Duration = Duration::from_millis(1200);
+    const MAX_BODY: usize = 1024 * 1024;
+    type Credentials = Credentials;
+
+    fn new(_: &[u8]) -> Result<Self, String> {
+        Ok(Self)
+    }
+
+    fn receive(
+        &self,
+        source: &Source<'_, Credentials>,
+        request: &Request,
+        ambient: &Ambient,
+    ) -> Result<Received, Refused> {
+        let query = request.uri().query().unwrap_or_default().as_bytes();
+        let signature = parameter(query, ["msg_signature", "signature"])?;
+        let timestamp = parameter(query, ["timestamp", "timeStamp"])?;
+        let nonce = parameter(query, ["nonce", "nonce"])?;
+        let encrypt = encrypt(request.body())?;
+        let envelope =
+            Envelope { signature: &signature, timestamp: &timestamp, nonce: &nonce, encrypt: &encrypt };
+
+        let (position, (content, owner_key)) = first_that_opens(source.keys, |key: &Credentials| {
+            let signed = envelope.verify(&key.token)?;
+            key.fresh(&timestamp, ambient.now)?;
+            signed.open(&key.aes_key)?.addressed_to(&key.owner_key)
+        })?;
+        let key = source.keys.get(position).ok_or(Reject::SignatureMismatch)?;
+        let reply = |message: &str| reply(key, message, owner_key, ambient);
+
+        let payload = content.json()?;
+        let event_type = payload.require("EventType")?;
+        if let Some((_, may_be_random)) = HANDSHAKES.iter().find(|(name, _)| *name == event_type) {
+            let word = if key.reply_random && *may_be_random {
+                payload.require("Random")?
+            } else {
+                Cow::Borrowed(SUCCESS)
+            };
+            return Ok(Received::handshake(reply(&word), position));
+        }
+        let mut event = Event::new(source, &event_type, &content, &payload, ambient);
+        event.subject = payload.first_label(&CORP)?.map(Cow::into_owned);
+        event.at(payload.first_label(&TIME)?.as_deref());
+        if let Some(id) = id(&payload, &event_type)? {
+            event.id = id;
+        }
+        Ok(Received::event(event, reply(SUCCESS), position))
+    }
+}
+
+/// The first of two query parameters that is there and not empty.
+fn parameter<'q>(query: &'q [u8], names: [&'static str; 2]) -> Result<Cow<'q, str>, Reject> {
+    for name in names {
+        if let Some(value) = form::one(query, name)?.filter(|value| !value.is_empty()) {
+            return Ok(value);
+        }
+    }
+    let [name, _] = names;
+    Err(Reject::missing(name))
+}
+
+/// The sealed message, exactly as JSON-decoded: the signature covers its line breaks.
+fn encrypt(body: &[u8]) -> Result<String, Reject> {
+    let body = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson)?;
+    let encrypt = Object::parse(body)?.get("encrypt")?.ok_or(Reject::missing("encrypt"))?;
+    let text: String =
+        serde_json::from_str(encrypt.get()).map_err(|_| Reject::malformed("encrypt", "a text"))?;
+    if text.is_empty() { Err(Reject::missing("encrypt")) } else { Ok(text) }
+}
+
+/// The platform's id of the event. Retries encrypt anew, but keep it. Older shapes have none.
+fn id(payload: &Payload<'_>, event_type: &str) -> Result<Option<String>, Reject> {
+    if let Some(id) = payload.label("eventId")? {
+        return Ok(Some(id.into_owned()));
+    }
+    Ok(payload.label("BizId")?.map(|id| format!("{id}:{event_type}")))
+}
+
+/// The encrypted acknowledgement. Member names are the platform's, capital S included.
+#[derive(Serialize)]
+struct Acknowledgement<'a> {
+    msg_signature: String,
+    #[serde(rename = "timeStamp")]
+    timestamp: &'a str,
+    nonce: &'a str,
+    encrypt: String,
+}
+
+fn reply(key: &Credentials, message: &str, owner_key: &str, ambient: &Ambient) -> Reply {
+    let (random, nonce) = ambient.split::<16, 8>();
+    let Timestamp(now) = ambient.now;
+    let (timestamp, nonce) = (now.to_string(), hex::encode(nonce));
+    let acknowledgement = sealed::seal(&key.aes_key, random, message.as_bytes(), owner_key).map(|encrypt| {
+        let msg_signature = sealed::signature(&key.token, &timestamp, &nonce, &encrypt);
+        Acknowledgement { msg_signature, timestamp: &timestamp, nonce: &nonce, encrypt }
+    });
+    match acknowledgement.map(|acknowledgement| serde_json::to_string(&acknowledgement)) {
+        Some(Ok(body)) => Reply { status: 200, content_type: Some("application/json"), body },
+        // Cannot happen for a message of this length; an answer that is no acknowledgement makes it come again.
+        _ => Reply::empty(500),
+    }
+}

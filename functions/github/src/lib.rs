@@ -1,0 +1,141 @@
+//! GitHub webhooks: `X-Hub-Signature-256` over the raw body, JSON or form.
+//!
+//! Source: docs.github.com, "Validating webhook deliveries" and "Webhook events and payloads".
+#![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+#[cfg(feature = "platform")]
+mod platform;
+
+use std::time::Duration;
+
+use http::{HeaderMap, header};
+use letterbox_codec::{
+    Ambient, Event, Provider, Received, Reject, Reply, Request, Secret, Source,
+    json::LONGEST_LABEL,
+    mac::{self, Algorithm, Description, Scheme, SecretEncoding},
+    provider::Refused,
+    reject::first_that_opens,
+};
+use serde::{Deserialize, Deserializer, de::Error};
+
+/// GitHub.
+pub struct GitHub {
+    sha256: Scheme,
+    /// The legacy signature, for sources that allow it.
+    sha1: Scheme,
+}
+
+/// One entry of the credentials.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    #[serde(deserialize_with = "secret")]
+    secret: mac::Key,
+    /// Accept `X-Hub-Signature` (SHA-1) from a sender that sends no `X-Hub-Signature-256`.
+    #[serde(default)]
+    allow_sha1: bool,
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<mac::Key, D::Error> {
+    mac::Key::new(&Secret::deserialize(deserializer)?, SecretEncoding::Text)
+        .map_err(|expected| D::Error::custom(format!("expected {expected}")))
+}
+
+/// Headers that go into the message: none of them is signed.
+const EXTENSIONS: [(&str, &str); 5] = [
+    ("x-github-hook-id", "hookid"),
+    ("x-github-hook-installation-target-type", "targettype"),
+    ("x-github-hook-installation-target-id", "targetid"),
+    ("x-github-enterprise-host", "enterprisehost"),
+    ("x-github-enterprise-version", "enterpriseversion"),
+];
+
+/// Members that hold what the event is about, in the order in which they count: a repository where there is one.
+const SUBJECT: [&str; 4] =
+    ["repository.full_name", "organization.login", "enterprise.slug", "installation.account.login"];
+
+impl Provider for GitHub {
+    const NAME: &'static str = "github";
+    /// GitHub waits 10 s.
+    const DEADLINE: Duration = Duration::from_secs(8);
+    type Credentials = Credentials;
+
+    fn new(_: &[u8]) -> Result<Self, String> {
+        let scheme = |header: &str, prefix: &str, algorithm| {
+            let description = Description {
+                header: header.into(),
+                prefix: prefix.into(),
+                algorithm,
+                ..Description::default()
+            };
+            Scheme::new(description).map_err(|(member, expected)| format!("{member}: expected {expected}"))
+        };
+        Ok(Self {
+            sha256: scheme("x-hub-signature-256", "sha256=", Algorithm::Sha256)?,
+            sha1: scheme("x-hub-signature", "sha1=", Algorithm::Sha1)?,
+        })
+    }
+
+    fn receive(
+        &self,
+        source: &Source<'_, Credentials>,
+        request: &Request,
+        ambient: &Ambient,
+    ) -> Result<Received, Refused> {
+        let headers = request.headers();
+        let delivery = text(headers, "x-github-delivery").ok().flatten();
+        let received = self.open(source, request, ambient, delivery.clone());
+        received.map_err(|reject| Refused { reject, delivery })
+    }
+}
+
+impl GitHub {
+    fn open(
+        &self,
+        source: &Source<'_, Credentials>,
+        request: &Request,
+        ambient: &Ambient,
+        delivery: Option<String>,
+    ) -> Result<Received, Reject> {
+        let headers = request.headers();
+        let (position, signed) = first_that_opens(source.keys, |key| {
+            // A sender that knows the better signature is held to it.
+            let legacy = key.allow_sha1 && !headers.contains_key("x-hub-signature-256");
+            let scheme = if legacy { &self.sha1 } else { &self.sha256 };
+            scheme.verify(&key.secret, request, ambient.now)
+        })?;
+        let content = signed.content;
+        let form = if is_form(headers) { Some(content.form_member("payload")?) } else { None };
+        let payload = form.as_ref().unwrap_or(&content).json()?;
+
+        let event_type = text(headers, "x-github-event")?.ok_or(Reject::missing("X-GitHub-Event"))?;
+        let mut event = Event::new(source, &event_type, &content, &payload, ambient);
+        event.subject = payload.first_label(&SUBJECT)?.map(Into::into);
+        event.action = payload.label("action")?.map(Into::into);
+        event.delivery = delivery;
+        for (header, name) in EXTENSIONS {
+            event.extensions.0.extend(text(headers, header)?.map(|value| (name, value)));
+        }
+        let reply = Reply::json(202, &serde_json::json!({ "status": "accepted" }));
+        Ok(Received::event(event, reply, position))
+    }
+}
+
+fn is_form(headers: &HeaderMap) -> bool {
+    let content_type =
+        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+}
+
+/// A header as a short text; `None` where it is absent or empty.
+fn text(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Reject> {
+    let malformed = || Reject::malformed(name, "a text of at most 256 visible ASCII characters");
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let value = value.to_str().map_err(|_| malformed())?;
+    if value.len() > LONGEST_LABEL || values.next().is_some() {
+        return Err(malformed());
+    }
+    Ok(Some(value.to_owned()).filter(|value| !value.is_empty()))
+}

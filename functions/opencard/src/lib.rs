@@ -1,0 +1,162 @@
+//! Baidu OpenCard: encrypted queries, answered from a card catalogue under the query's own JOSE header.
+//!
+//! Source: the OpenCard guide (jwe-api, steps/develop, faq), RFC 7516.
+#![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+pub mod catalogue;
+mod credentials;
+#[cfg(feature = "platform")]
+mod platform;
+
+use std::time::Duration;
+
+use letterbox_codec::{
+    Ambient, Event, Provider, Received, Reject, Reply, Request, Source,
+    jwe::{self, Token},
+    provider::{Document, Refused},
+    reject::first_that_opens,
+    verified::Verified,
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::catalogue::{Catalogue, Found, Query};
+pub use crate::credentials::Credentials;
+
+/// The media type of a compact JWE, both ways.
+const MEDIA_TYPE: &str = "application/jwt";
+
+/// Baidu OpenCard.
+pub struct OpenCard(Catalogue);
+
+impl Provider for OpenCard {
+    const NAME: &'static str = "opencard";
+    /// The query is on the search path: no limit is published, well under a second is expected.
+    const DEADLINE: Duration = Duration::from_millis(800);
+    const MAX_BODY: usize = 64 * 1024;
+    const DOCUMENT: Option<Document> =
+        Some(Document { variable: "CARDS", file: "cards.json", sample: include_bytes!("../cards.json") });
+    type Credentials = Credentials;
+
+    fn new(document: &[u8]) -> Result<Self, String> {
+        Catalogue::parse(document).map(Self)
+    }
+
+    fn receive(
+        &self,
+        source: &Source<'_, Credentials>,
+        request: &Request,
+        ambient: &Ambient,
+    ) -> Result<Received, Refused> {
+        let token = Token::parse(request.body())?;
+        let rid = token.header.rid.clone();
+        let opened = first_that_opens(source.keys, |key: &Credentials| {
+            let psk = token.header.kid.as_deref().and_then(|kid| key.psk(kid)).ok_or(Reject::UnknownKid)?;
+            Ok((psk, token.open(psk)?))
+        });
+        let (position, (psk, content)) =
+            opened.map_err(|reject| Refused { reject, delivery: rid.clone() })?;
+
+        let (event, answer) = self.answer(source, &content, rid.clone(), ambient);
+        let (cek, iv) = ambient.split::<32, 16>();
+        let sealed = serde_json::to_vec(&answer)
+            .ok()
+            .and_then(|answer| jwe::seal(psk, &token.header, &answer, &cek, &iv))
+            // Without a seal there is no valid answer, not even that of an inner failure.
+            .map_or(Reply::empty(500), |body| Reply { status: 200, content_type: Some(MEDIA_TYPE), body });
+        let mut received = Received::query(event, sealed, position);
+        received.remark = Some(answer.status.remark());
+        received.delivery = rid;
+        Ok(received)
+    }
+
+    /// The platform reads no error in clear; what concerns keys gets no words at all.
+    fn refuse(reject: &Reject) -> Reply {
+        match reject.status() {
+            401 => Reply::empty(401),
+            status => Reply::error(status, &reject.message()),
+        }
+    }
+}
+
+impl OpenCard {
+    /// Answers a query. One that is unreadable is answered, but is no event.
+    fn answer(
+        &self,
+        source: &Source<'_, Credentials>,
+        content: &Verified<'_>,
+        rid: Option<String>,
+        ambient: &Ambient,
+    ) -> (Option<Event>, Answer<'_>) {
+        let read = content.json().and_then(|payload| Ok((Query::read(&payload)?, payload)));
+        let (query, payload) = match read {
+            Ok(read) => read,
+            Err(reject) => return (None, Answer::without_data(Status::BadParameters, reject.message())),
+        };
+        let mut event = Event::new(source, "query", content, &payload, ambient);
+        event.subject = Some(query.srcid.clone());
+        event.delivery = rid;
+        let answer = match self.0.find(&query) {
+            Found::UnknownSrcid => Answer::without_data(Status::BadParameters, "Invalid srcid"),
+            Found::Nothing => Answer::without_data(Status::NoResult, "no result"),
+            Found::Entry(entry) => {
+                let now = ambient.now.0.div_euclid(1000);
+                match entry.lifetime.map(|seconds| now.checked_add(seconds.into())) {
+                    Some(None) => Answer::without_data(Status::InternalError, "internal error"),
+                    lifetime => Answer {
+                        status: Status::Found,
+                        msg: String::new(),
+                        data: Some(&entry.data),
+                        lifetime: lifetime.flatten(),
+                    },
+                }
+            }
+        };
+        (Some(event), answer)
+    }
+}
+
+/// What the sealed reply says.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    status: Status,
+    msg: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a RawValue>,
+    /// Unix seconds until which the platform may keep the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lifetime: Option<i64>,
+}
+
+impl Answer<'_> {
+    fn without_data(status: Status, msg: impl Into<String>) -> Self {
+        Self { status, msg: msg.into(), data: None, lifetime: None }
+    }
+}
+
+/// The platform's status numbers.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(into = "u8")]
+enum Status {
+    Found = 0,
+    NoResult = 1,
+    BadParameters = 2,
+    InternalError = 3,
+}
+
+impl From<Status> for u8 {
+    fn from(status: Status) -> Self {
+        status as Self
+    }
+}
+
+impl Status {
+    const fn remark(self) -> &'static str {
+        match self {
+            Self::Found => "found",
+            Self::NoResult => "no_result",
+            Self::BadParameters => "bad_parameters",
+            Self::InternalError => "internal_error",
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! OpenCard's side: sealed queries, and the check of the reply.
+
+use bytes::Bytes;
+use http::{Method, header};
+use include_dir::{Dir, include_dir};
+use letterbox_codec::{
+    Ambient, Request,
+    jwe::{self, Header, Token},
+    platform::{Platform, Sample, samples_in},
+};
+
+use crate::{Credentials, MEDIA_TYPE, OpenCard};
+
+static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
+
+impl Platform for OpenCard {
+    fn samples() -> Vec<Sample> {
+        samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
+    }
+
+    fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
+        let (kid, psk) = key.first().ok_or("keys: expected at least one")?;
+        let (cek, iv) = ambient.split::<32, 16>();
+        let random = u32::from_le_bytes([cek[0], cek[1], cek[2], iv[0]]) % 1_000_000;
+        let header = serde_json::json!({
+            "alg": "A128KW", "enc": "A128CBC-HS256", "kid": kid, "rid": format!("{}-{random:06}", ambient.now.0),
+        });
+        let header =
+            Header::new(&header.to_string()).ok_or("keys: the kid does not fit into a JOSE header")?;
+        let token =
+            jwe::seal(psk, &header, &sample.payload, &cek, &iv).ok_or("the payload cannot be sealed")?;
+        http::Request::builder()
+            .method(Method::POST)
+            .uri(url)
+            .header(header::CONTENT_TYPE, MEDIA_TYPE)
+            .body(token.into())
+            .map_err(|error| error.to_string())
+    }
+
+    fn read_reply(
+        key: &Credentials,
+        letter: &Request,
+        reply: &http::Response<Bytes>,
+    ) -> Result<String, String> {
+        if reply.status() != http::StatusCode::OK {
+            return Err(format!("expected status 200, got {}", reply.status()));
+        }
+        let parse = |body: &[u8]| Token::parse(body).map_err(|reject| reject.message().into_owned());
+        let (asked, answered) = (parse(letter.body())?, parse(reply.body())?);
+        let header = |token: &Token| serde_json::from_str::<serde_json::Value>(&token.header.json()).ok();
+        if header(&asked) != header(&answered) {
+            return Err("the reply's JOSE header is not that of the query".to_owned());
+        }
+        let psk = answered
+            .header
+            .kid
+            .as_deref()
+            .and_then(|kid| key.psk(kid))
+            .ok_or("the reply's kid is unknown")?;
+        let content =
+            answered.open(psk).map_err(|reject| format!("the reply does not open: {}", reject.code()))?;
+        content.text().map(str::to_owned).map_err(|_| "the reply is not UTF-8".to_owned())
+    }
+}

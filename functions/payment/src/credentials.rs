@@ -1,0 +1,173 @@
+//! One entry of the credentials: a secret, and a scheme made of a preset and of what the entry says otherwise.
+
+use http::HeaderName;
+use letterbox_codec::{
+    Secret,
+    mac::{self, Description, Scheme},
+    secret::without_value,
+};
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::{Map, Value};
+
+/// Named schemes: the same members as an entry, less the secret.
+const PRESETS: &str = include_str!("presets.json");
+
+/// The names of all presets.
+pub fn presets() -> Vec<String> {
+    let table: Map<String, Value> = serde_json::from_str(PRESETS).unwrap_or_default();
+    table.keys().cloned().collect()
+}
+
+/// What verifies the deliveries of one source, and where its payload says what.
+pub struct Credentials {
+    pub(crate) secret: mac::Key,
+    pub(crate) scheme: Scheme,
+    /// Path of the event type.
+    pub(crate) kind: String,
+    /// The header that holds the event type instead.
+    pub(crate) type_header: Option<HeaderName>,
+    /// Path of the subject.
+    pub(crate) subject: String,
+    /// Path of the platform's id of the event.
+    pub(crate) id: Option<String>,
+    /// Path of the platform's time of the event.
+    pub(crate) time: Option<String>,
+    /// The only event types that are queued.
+    pub(crate) accept: Option<Vec<String>>,
+}
+
+/// The members of an entry that do not describe the signature.
+#[derive(Deserialize)]
+struct Places {
+    secret: Secret,
+    #[serde(rename = "type", default = "event_type")]
+    kind: String,
+    type_header: Option<String>,
+    #[serde(default = "transaction_id")]
+    subject: String,
+    id: Option<String>,
+    time: Option<String>,
+    accept: Option<Vec<String>>,
+}
+
+const PLACES: [&str; 7] = ["secret", "type", "type_header", "subject", "id", "time", "accept"];
+
+fn event_type() -> String {
+    "event_type".to_owned()
+}
+
+fn transaction_id() -> String {
+    "transaction_id".to_owned()
+}
+
+impl<'de> Deserialize<'de> for Credentials {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let entry = Map::deserialize(deserializer)?;
+        Self::new(with_preset(entry).map_err(D::Error::custom)?).map_err(D::Error::custom)
+    }
+}
+
+/// Lays the entry over the preset that it names.
+fn with_preset(mut entry: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let Some(name) = entry.remove("preset") else { return Ok(entry) };
+    let mut table: Map<String, Value> = serde_json::from_str(PRESETS).map_err(|error| error.to_string())?;
+    match name.as_str().and_then(|name| table.remove(name)) {
+        Some(Value::Object(mut preset)) => {
+            preset.extend(entry);
+            Ok(preset)
+        }
+        _ => Err(format!("preset: expected one of {}", presets().join(", "))),
+    }
+}
+
+impl Credentials {
+    fn new(entry: Map<String, Value>) -> Result<Self, String> {
+        let (places, description): (Map<_, _>, Map<_, _>) =
+            entry.into_iter().partition(|(name, _)| PLACES.contains(&name.as_str()));
+        let places: Places = read(places)?;
+        let description: Description = read(description)?;
+        let encoding = description.secret_encoding;
+        let scheme = Scheme::new(description)
+            .map_err(|(member, expected)| format!("{member}: expected {expected}"))?;
+        let secret = mac::Key::new(&places.secret, encoding)
+            .map_err(|expected| format!("secret: expected {expected}"))?;
+        let type_header = places.type_header.map(|name| name.parse()).transpose();
+        if places.accept.as_ref().is_some_and(Vec::is_empty) {
+            return Err(
+                "accept: expected at least one event type; leave it out to accept every one".to_owned()
+            );
+        }
+        Ok(Self {
+            secret,
+            scheme,
+            kind: places.kind,
+            type_header: type_header.map_err(|_| "type_header: expected an HTTP header name")?,
+            subject: places.subject,
+            id: places.id,
+            time: places.time,
+            accept: places.accept,
+        })
+    }
+}
+
+/// Reads some members; the error names the one at fault and what was expected, never its value.
+fn read<T: serde::de::DeserializeOwned>(members: Map<String, Value>) -> Result<T, String> {
+    serde_path_to_error::deserialize(Value::Object(members)).map_err(|error| {
+        let text = without_value(&error.inner().to_string());
+        match error.path().to_string().as_str() {
+            "." => text,
+            path => format!("{path}: {text}"),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_makes_a_scheme() {
+        assert!(presets().len() >= 8);
+        for name in presets() {
+            let entry = serde_json::json!({ "preset": name, "secret": "whsec_c2VjcmV0" });
+            serde_json::from_value::<Credentials>(entry).map_err(|error| panic!("{name}: {error}")).ok();
+        }
+    }
+
+    #[test]
+    fn errors_name_the_member_and_no_value() {
+        for (entry, expected) in [
+            ("{}", "missing field `secret`"),
+            (r#"{"secret":""}"#, "secret: expected a secret that is not empty"),
+            (r#"{"secret":5}"#, "secret: expected a string"),
+            (r#"{"secret":"hunter2","secret_encoding":"hex"}"#, "secret: expected hex"),
+            (r#"{"secret":"hunter2","header":"a b"}"#, "header: expected an HTTP header name"),
+            (r#"{"secret":"hunter2","type_header":"a b"}"#, "type_header: expected an HTTP header name"),
+            (
+                r#"{"secret":"hunter2","algorithm":"md5"}"#,
+                "algorithm: expected one of `sha1`, `sha256`, `sha512`",
+            ),
+            (r#"{"secret":"hunter2","template":"{timestamp}"}"#, "template: expected a text with {body}"),
+            (
+                r#"{"secret":"hunter2","template":"{timestamp}{body}"}"#,
+                "template: expected {timestamp} if, and only if",
+            ),
+            (
+                r#"{"secret":"hunter2","timestamp_header":"x-time"}"#,
+                "template: expected {timestamp} if, and only if",
+            ),
+            (
+                r#"{"secret":"hunter2","timestamp_key":"t"}"#,
+                "signature_key: expected to go with timestamp_key",
+            ),
+            (r#"{"secret":"hunter2","tolerance":-1}"#, "tolerance: expected u32"),
+            (r#"{"secret":"hunter2","preset":"strip"}"#, "preset: expected one of github-style"),
+            (r#"{"secret":"hunter2","accept":[]}"#, "accept: expected at least one event type"),
+            (r#"{"secret":"hunter2","headers":"x"}"#, "headers: unknown field `headers`"),
+        ] {
+            let error = serde_json::from_str::<Credentials>(entry).err().unwrap().to_string();
+            assert!(error.starts_with(expected), "{entry}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The message that goes on the queue: one CloudEvents 1.0 object in structured mode.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    Ambient, timestamp,
+    verified::{Payload, Verified},
+};
+
+/// A decoded event. Member order is that of the message.
+#[derive(Debug, Serialize)]
+pub struct Event {
+    specversion: &'static str,
+    /// Stable across the platform's retries of one event, and covered by its signature.
+    pub id: String,
+    /// `/<provider>/<source>`.
+    pub source: String,
+    /// `<provider>.<event type>`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What the event is about, where the platform says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The platform's own time of the event, else the time of receipt; RFC 3339.
+    pub time: String,
+    datacontenttype: &'static str,
+    /// When Letterbox received it, RFC 3339.
+    #[serde(rename = "receivedtime")]
+    pub received: String,
+    /// The platform's id of the delivery (GitHub's GUID, OpenCard's `rid`); a redelivery may keep or change it.
+    #[serde(rename = "deliveryid", skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<String>,
+    /// What happened to the subject, where the type alone does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Further extension attributes.
+    #[serde(flatten)]
+    pub extensions: Extensions,
+    /// The decoded payload, verbatim.
+    pub data: Box<RawValue>,
+}
+
+/// Extension attributes beyond those that every provider may have. Names are lower-case letters and digits.
+#[derive(Debug, Default)]
+pub struct Extensions(pub Vec<(&'static str, String)>);
+
+impl Serialize for Extensions {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl Event {
+    /// An event of verified content.
+    ///
+    /// `content` is what the signature covers: its digest is the id until a provider finds a better one in it.
+    /// `payload` is the JSON object inside it. `kind` is the platform's own event type.
+    pub fn new(
+        source: &crate::Source<'_, impl Sized>,
+        kind: &str,
+        content: &Verified<'_>,
+        payload: &Payload<'_>,
+        ambient: &Ambient,
+    ) -> Self {
+        let received = ambient.now.to_string();
+        Self {
+            specversion: "1.0",
+            id: content.digest(),
+            source: format!("/{}/{}", source.provider, source.name),
+            kind: format!("{}.{kind}", source.provider),
+            subject: None,
+            time: received.clone(),
+            datacontenttype: "application/json",
+            received,
+            delivery: None,
+            action: None,
+            extensions: Extensions::default(),
+            data: payload.raw().to_owned(),
+        }
+    }
+
+    /// Takes the platform's own time, where its text is one (digits, or RFC 3339).
+    pub fn at(&mut self, time: Option<&str>) {
+        if let Some(time) = time.and_then(timestamp::to_rfc3339) {
+            self.time = time;
+        }
+    }
+
+    /// The structured-mode message.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Source, Timestamp};
+
+    #[test]
+    fn the_payload_stays_verbatim() {
+        let text = r#"{ "b":1.0,"a":"\u4e2d\/", "n":12345678901234567890123 }"#;
+        let content = Verified::new(text.as_bytes());
+        let ambient = Ambient { now: Timestamp(1_763_719_200_123), entropy: [0; Ambient::ENTROPY] };
+        let source = Source { provider: "github", name: "acme", keys: &[()] };
+        let mut event = Event::new(&source, "push", &content, &content.json().unwrap(), &ambient);
+        event.subject = Some("acme/widget".into());
+        event.extensions.0.push(("githubhookid", "1".into()));
+        event.at(Some("not a time"));
+        let json = event.to_json().unwrap();
+        assert_eq!(
+            json,
+            format!(
+                r#"{{"specversion":"1.0","id":"{}","source":"/github/acme","type":"github.push","subject":"acme/widget","time":"2025-11-21T10:00:00.123Z","datacontenttype":"application/json","receivedtime":"2025-11-21T10:00:00.123Z","githubhookid":"1","data":{text}}}"#,
+                content.digest()
+            )
+        );
+    }
+}

@@ -1,0 +1,262 @@
+//! Compact JWE with `alg` A128KW and `enc` A128CBC-HS256 (RFC 7516, RFC 7518 sections 4.4 and 5.2.3, RFC 3394).
+//!
+//! ```text
+//! BASE64URL(protected header) . BASE64URL(encrypted key, 40 bytes) . BASE64URL(IV, 16) . BASE64URL(ciphertext) . BASE64URL(tag, 16)
+//! CEK = AES-128 key unwrap(PSK, encrypted key), 32 bytes: MAC key | AES key
+//! AAD = the header segment as received;  AL = its length in bits, u64 big-endian
+//! tag = HMAC-SHA-256(MAC key, AAD | IV | ciphertext | AL)[0..16]
+//! ```
+//!
+//! josekit does the key wrapping and the content encryption. Its own reader of the compact form is not used: it
+//! panics on an encrypted key shorter than 8 bytes and on an IV of another length, decrypts before it looks at the
+//! tag, and does not compare the tag in constant time. So the parts are measured and the tag is checked here first,
+//! and only what is authentic is decrypted. It also keeps the header segment of a reply equal to the request's,
+//! byte for byte.
+
+use std::fmt;
+
+use base64::{
+    Engine,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD},
+};
+use hmac::{Hmac, KeyInit, Mac};
+use josekit::jwe::{A128KW, JweContentEncryption, JweDecrypter, JweEncrypter, JweHeader, enc::A128CBC_HS256};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, IgnoredAny, MapAccess, Visitor},
+};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::{Reject, Secret, Verified};
+
+const ENCRYPTED_KEY: usize = 40;
+const CEK: usize = 32;
+const IV: usize = 16;
+const TAG: usize = 16;
+const AES_BLOCK: usize = 16;
+
+/// A longer header than this is no platform's, in base64url characters.
+const LONGEST_HEADER: usize = 8 * 1024;
+
+/// A pre-shared key: 16 bytes.
+#[derive(Clone)]
+pub struct Psk(Zeroizing<[u8; 16]>);
+
+impl Psk {
+    /// Reads base64url, with or without padding. The error says what was expected.
+    pub fn new(text: &Secret) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "base64url of 16 bytes (22 characters)";
+        const LENIENT: GeneralPurpose = GeneralPurpose::new(
+            &base64::alphabet::URL_SAFE,
+            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+        );
+        let bytes = Zeroizing::new(LENIENT.decode(text.expose()).map_err(|_| EXPECTED)?);
+        Ok(Self(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| EXPECTED)?)))
+    }
+}
+
+impl fmt::Debug for Psk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Psk(..)")
+    }
+}
+
+/// The protected header of a token whose algorithms are the accepted ones.
+#[derive(Clone, Debug)]
+pub struct Header {
+    /// Base64url as it came: the AAD, and the header of the reply.
+    segment: String,
+    /// Selects the key. Any other form than a text counts as absent.
+    pub kid: Option<String>,
+    /// OpenCard's request id, for logs. Any other form than a short text counts as absent.
+    pub rid: Option<String>,
+}
+
+/// A token of the right form, not verified.
+#[derive(Debug)]
+pub struct Token {
+    /// Not verified either.
+    pub header: Header,
+    encrypted_key: Vec<u8>,
+    iv: Vec<u8>,
+    ciphertext: Vec<u8>,
+    tag: Vec<u8>,
+}
+
+impl Token {
+    /// Reads the compact form; ASCII white space around it is dropped.
+    pub fn parse(body: &[u8]) -> Result<Self, Reject> {
+        let malformed = |part, expected| Reject::MalformedJwe { part, expected };
+        let text = std::str::from_utf8(body.trim_ascii())
+            .map_err(|_| malformed("body", "a compact JWE: five base64url segments joined by dots"))?;
+        let mut segments = text.splitn(6, '.');
+        let mut segment = || {
+            segments.next().ok_or(malformed("body", "a compact JWE: five base64url segments joined by dots"))
+        };
+        let [header, encrypted_key, iv, ciphertext, tag] =
+            [segment()?, segment()?, segment()?, segment()?, segment()?];
+        if segments.next().is_some() {
+            return Err(malformed("body", "a compact JWE: five base64url segments joined by dots"));
+        }
+        let decode = |part, segment: &str| {
+            URL_SAFE_NO_PAD.decode(segment).map_err(|_| malformed(part, "base64url without padding"))
+        };
+        let exactly = |part, segment, length, expected| {
+            decode(part, segment).and_then(|bytes| {
+                if bytes.len() == length { Ok(bytes) } else { Err(malformed(part, expected)) }
+            })
+        };
+        let header = Header::parse(header)?;
+        let encrypted_key = decode("encrypted key", encrypted_key)?;
+        let iv = exactly("IV", iv, IV, "16 bytes")?;
+        let ciphertext = decode("ciphertext", ciphertext)?;
+        let tag = exactly("tag", tag, TAG, "16 bytes")?;
+        if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(AES_BLOCK) {
+            return Err(malformed("ciphertext", "whole AES blocks"));
+        }
+        Ok(Self { header, encrypted_key, iv, ciphertext, tag })
+    }
+
+    /// Unwraps the content key, checks the tag in constant time, and only then decrypts.
+    pub fn open(&self, psk: &Psk) -> Result<Verified<'static>, Reject> {
+        // RFC 3394 unwraps eight times A6 to nothing under any key: only a key of the whole length counts.
+        if self.encrypted_key.len() != ENCRYPTED_KEY {
+            return Err(Reject::KeyUnwrap);
+        }
+        let cek = A128KW
+            .decrypter_from_bytes(psk.0.as_slice())
+            .and_then(|kw| {
+                let cek = kw.decrypt(Some(&self.encrypted_key), &A128CBC_HS256, &JweHeader::new())?;
+                Ok(Zeroizing::new(cek.into_owned()))
+            })
+            .map_err(|_| Reject::KeyUnwrap)?;
+        if cek.len() != CEK {
+            return Err(Reject::KeyUnwrap);
+        }
+        let (mac_key, _) = cek.split_at(CEK / 2);
+        let aad = self.header.segment.as_bytes();
+        authenticated(mac_key, aad, &self.iv, &self.ciphertext)?
+            .verify_truncated_left(&self.tag)
+            .map_err(|_| Reject::AuthenticationFailed)?;
+        let plain = A128CBC_HS256
+            .decrypt(&cek, Some(&self.iv), &self.ciphertext, aad, Some(&self.tag))
+            .map_err(|_| Reject::AuthenticationFailed)?;
+        Ok(Verified::new(plain))
+    }
+}
+
+/// The MAC of RFC 7518 section 5.2.2.1, before it is cut to the tag.
+fn authenticated(mac_key: &[u8], aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> Result<Hmac<Sha256>, Reject> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(mac_key).map_err(|_| Reject::KeyUnwrap)?;
+    let bits = u64::try_from(aad.len()).unwrap_or(u64::MAX).saturating_mul(8);
+    for part in [aad, iv, ciphertext, &bits.to_be_bytes()] {
+        mac.update(part);
+    }
+    Ok(mac)
+}
+
+/// Seals `payload` under the request's own header. `entropy` must be fresh for every token.
+/// `None` only if OpenSSL refuses, which it does not for these lengths.
+pub fn seal(psk: &Psk, header: &Header, payload: &[u8], cek: &[u8; CEK], iv: &[u8; IV]) -> Option<String> {
+    let kw = A128KW.encrypter_from_bytes(psk.0.as_slice()).ok()?;
+    let encrypted_key = kw.encrypt(cek, &JweHeader::new(), &mut JweHeader::new()).ok()??;
+    let (ciphertext, tag) = A128CBC_HS256.encrypt(cek, Some(iv), payload, header.segment.as_bytes()).ok()?;
+    let mut token = header.segment.clone();
+    for part in [encrypted_key.as_slice(), iv, &ciphertext, &tag?] {
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(part, &mut token);
+    }
+    Some(token)
+}
+
+impl Header {
+    /// The header of a new token. `None` if `json` is not a header that [`Token::parse`] would take.
+    pub fn new(json: &str) -> Option<Self> {
+        Self::parse(&URL_SAFE_NO_PAD.encode(json)).ok()
+    }
+
+    fn parse(segment: &str) -> Result<Self, Reject> {
+        let malformed = |expected| Reject::MalformedJwe { part: "header", expected };
+        if segment.len() > LONGEST_HEADER {
+            return Err(malformed("at most 8192 characters"));
+        }
+        let json = URL_SAFE_NO_PAD.decode(segment).map_err(|_| malformed("base64url without padding"))?;
+        let names: Parameters = serde_json::from_slice(&json)
+            .map_err(|_| malformed("a JSON object of unique, well-typed parameters"))?;
+        for (parameter, value, only) in [("alg", &names.alg, "A128KW"), ("enc", &names.enc, "A128CBC-HS256")]
+        {
+            if value.as_deref() != Some(only) {
+                return Err(Reject::UnsupportedAlgorithm { parameter });
+            }
+        }
+        for (parameter, present) in [("zip", names.zip), ("crit", names.crit)] {
+            if present {
+                return Err(Reject::UnsupportedAlgorithm { parameter });
+            }
+        }
+        Ok(Self { segment: segment.to_owned(), kid: names.kid, rid: names.rid })
+    }
+
+    /// The header as JSON text, as it came.
+    pub fn json(&self) -> String {
+        let bytes = URL_SAFE_NO_PAD.decode(&self.segment).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// The header parameters that matter here. RFC 7516 section 4: names must be unique.
+#[derive(Default)]
+struct Parameters {
+    alg: Option<String>,
+    enc: Option<String>,
+    kid: Option<String>,
+    rid: Option<String>,
+    zip: bool,
+    crit: bool,
+}
+
+/// No key has a longer `kid`, and a longer `rid` is not logged; in bytes.
+const LONGEST_TEXT: usize = 128;
+
+impl<'de> Deserialize<'de> for Parameters {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+
+        impl<'de> Visitor<'de> for Names {
+            type Value = Parameters;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Parameters, A::Error> {
+                let mut seen = std::collections::HashSet::new();
+                let mut found = Parameters::default();
+                while let Some(name) = map.next_key::<String>()? {
+                    match name.as_str() {
+                        "alg" => found.alg = Some(map.next_value()?),
+                        "enc" => found.enc = Some(map.next_value()?),
+                        "kid" => found.kid = short_text(&map.next_value()?),
+                        "rid" => found.rid = short_text(&map.next_value()?),
+                        "zip" => found.zip = map.next_value::<IgnoredAny>().map(|_| true)?,
+                        "crit" => found.crit = map.next_value::<IgnoredAny>().map(|_| true)?,
+                        _ => {
+                            map.next_value::<serde_json::Value>()?;
+                        }
+                    }
+                    if !seen.insert(name) {
+                        return Err(A::Error::custom("a parameter comes twice"));
+                    }
+                }
+                Ok(found)
+            }
+        }
+
+        deserializer.deserialize_map(Names)
+    }
+}
+
+fn short_text(value: &serde_json::Value) -> Option<String> {
+    value.as_str().filter(|text| !text.is_empty() && text.len() <= LONGEST_TEXT).map(str::to_owned)
+}

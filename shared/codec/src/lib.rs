@@ -1,0 +1,46 @@
+//! Opens and seals webhook letters.
+//!
+//! Bytes, the clock and entropy come in as arguments; values come out. Nothing here reads a file, the
+//! environment, a clock or a random source, so every result can be reproduced byte for byte.
+//!
+//! | module | subject |
+//! |---|---|
+//! | [`sealed`] | DingTalk's family: SHA-1 signature, AES-256-CBC, owner key |
+//! | `jwe` (feature `jwe`) | compact JWE with A128KW and A128CBC-HS256 |
+//! | [`mac`] | HMAC signatures, described by data |
+//! | [`json`] | bounded reading of a verified payload, kept verbatim |
+//! | [`event`] | the CloudEvents message that goes on the queue |
+//! | [`provider`] | the joint between a protocol and the shell that runs it |
+//! | [`platform`] | the same from the other side: what a platform sends, for samples and tests |
+//!
+//! What has been verified has another type ([`Verified`]) than what has not, and only the verified can be parsed.
+#![warn(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+pub mod ambient;
+pub mod event;
+pub mod form;
+pub mod json;
+#[cfg(feature = "jwe")]
+pub mod jwe;
+pub mod mac;
+pub mod platform;
+pub mod provider;
+pub mod reject;
+pub mod sealed;
+pub mod secret;
+pub mod timestamp;
+pub mod verified;
+
+pub use ambient::Ambient;
+pub use event::Event;
+pub use provider::{Provider, Received, Reply, Request, Source};
+pub use reject::Reject;
+pub use secret::Secret;
+pub use timestamp::Timestamp;
+pub use verified::Verified;

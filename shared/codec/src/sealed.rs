@@ -1,0 +1,176 @@
+//! Sealed messages: the envelope of DingTalk and its family (WeCom's is the same).
+//!
+//! ```text
+//! signature  = hex(SHA-1(concat(sort_bytewise([token, timestamp, nonce, encrypt]))))
+//! encrypt    = base64(AES-256-CBC(key, iv = key[0..16], padded))
+//! padded     = plain | n times the byte n, up to a multiple of 32, 1 <= n <= 32
+//! plain      = 16 random bytes | u32 big-endian length | message | owner key
+//! key        = base64(aes_key | "="), 32 bytes
+//! ```
+//!
+//! Source: open-dingtalk/DingTalk-Callback-Crypto, and the platform's documents on event subscription.
+//! The types lead through the steps in order: [`Envelope`] → [`Signed`] → [`Opened`] → [`Verified`].
+
+use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
+use base64::{
+    Engine,
+    alphabet::STANDARD,
+    engine::general_purpose::{self, GeneralPurpose, GeneralPurposeConfig},
+};
+use sha1::{Digest, Sha1};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::{Reject, Secret, Verified};
+
+/// The platform pads to blocks of this size, twice that of AES.
+const PAD_BLOCK: usize = 32;
+const AES_BLOCK: usize = 16;
+const RANDOM: usize = 16;
+/// Random bytes and length.
+const HEADER: usize = RANDOM + 4;
+
+/// `EncodingAESKey`s come with their two spare bits set, which a strict decoder refuses.
+const AES_KEY: GeneralPurpose =
+    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+
+/// The AES key of a sealed message.
+#[derive(Clone)]
+pub struct Key(Zeroizing<[u8; 32]>);
+
+impl Key {
+    /// Reads the 43 characters that the platform's console shows (`EncodingAESKey`). The error says what was
+    /// expected.
+    pub fn new(aes_key: &Secret) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "43 letters and digits (EncodingAESKey)";
+        let text = aes_key.expose().as_bytes();
+        if text.len() != 43 || !text.iter().all(u8::is_ascii_alphanumeric) {
+            return Err(EXPECTED);
+        }
+        let mut padded = Zeroizing::new([b'='; 44]);
+        for (to, from) in padded.iter_mut().zip(text) {
+            *to = *from;
+        }
+        let bytes = Zeroizing::new(AES_KEY.decode(padded.as_slice()).map_err(|_| EXPECTED)?);
+        Ok(Self(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| EXPECTED)?)))
+    }
+
+    fn iv(&self) -> [u8; AES_BLOCK] {
+        let (iv, _) = self.0.split_at(AES_BLOCK);
+        iv.try_into().unwrap_or_default()
+    }
+
+    /// The 32 key bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// The signature over a sealed message, lower-case hex. The parts are exactly those on the wire.
+pub fn signature(token: &Secret, timestamp: &str, nonce: &str, encrypt: &str) -> String {
+    let mut parts = [token.expose(), timestamp, nonce, encrypt];
+    parts.sort_unstable();
+    let mut hash = Sha1::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hex::encode(hash.finalize())
+}
+
+/// A sealed message as it came, not verified.
+pub struct Envelope<'a> {
+    /// Lower-case hex SHA-1.
+    pub signature: &'a str,
+    /// Decimal text, never reparsed for the signature.
+    pub timestamp: &'a str,
+    /// Text, percent-decoded once where it came in a query.
+    pub nonce: &'a str,
+    /// Base64 text exactly as JSON-decoded, line breaks included.
+    pub encrypt: &'a str,
+}
+
+impl<'a> Envelope<'a> {
+    /// Checks the signature in constant time.
+    pub fn verify(&self, token: &Secret) -> Result<Signed<'a>, Reject> {
+        let expected = signature(token, self.timestamp, self.nonce, self.encrypt);
+        if bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
+            Ok(Signed { encrypt: self.encrypt })
+        } else {
+            Err(Reject::SignatureMismatch)
+        }
+    }
+}
+
+/// A sealed message whose signature held; still closed.
+#[derive(Debug)]
+pub struct Signed<'a> {
+    encrypt: &'a str,
+}
+
+impl Signed<'_> {
+    /// Decrypts and takes the envelope off.
+    pub fn open(&self, key: &Key) -> Result<Opened, Reject> {
+        let text: Vec<u8> = self.encrypt.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let ciphertext = general_purpose::STANDARD.decode(text).map_err(|_| Reject::InvalidBase64)?;
+        if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(AES_BLOCK) {
+            return Err(Reject::CiphertextLength);
+        }
+        let mut plain = cbc::Decryptor::<aes::Aes256>::new((&*key.0).into(), &key.iv().into())
+            .decrypt_padded_vec::<NoPadding>(&ciphertext)
+            .map_err(|_| Reject::CiphertextLength)?;
+
+        let pad = plain.last().map_or(0, |last| usize::from(*last));
+        let end = plain.len().checked_sub(pad).filter(|_| (1..=PAD_BLOCK).contains(&pad));
+        let end = end.ok_or(Reject::InvalidPadding)?;
+        if !plain.iter().skip(end).all(|byte| usize::from(*byte) == pad) {
+            return Err(Reject::InvalidPadding);
+        }
+        plain.truncate(end);
+
+        let (header, rest) = plain.split_at_checked(HEADER).ok_or(Reject::MessageLength)?;
+        let length =
+            header.last_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes)).ok_or(Reject::MessageLength)?;
+        let length = usize::try_from(length).map_err(|_| Reject::MessageLength)?;
+        let (message, owner_key) = rest.split_at_checked(length).ok_or(Reject::MessageLength)?;
+        Ok(Opened { message: message.to_vec(), owner_key: owner_key.to_vec() })
+    }
+}
+
+/// A decrypted message that may yet be for someone else.
+#[derive(Debug)]
+pub struct Opened {
+    message: Vec<u8>,
+    owner_key: Vec<u8>,
+}
+
+impl Opened {
+    /// Checks in constant time that the message is for one of `accepted`, and says for which.
+    pub fn addressed_to(self, accepted: &[String]) -> Result<(Verified<'static>, &str), Reject> {
+        let mut owner = None;
+        for candidate in accepted {
+            if bool::from(candidate.as_bytes().ct_eq(&self.owner_key)) {
+                owner = Some(candidate.as_str());
+            }
+        }
+        let owner = owner.ok_or(Reject::OwnerKeyMismatch)?;
+        Ok((Verified::new(self.message), owner))
+    }
+}
+
+/// Seals a message for `owner_key`; base64 without line breaks. `random` must be fresh for every message.
+/// `None` if the message is longer than its length field can say.
+pub fn seal(key: &Key, random: [u8; RANDOM], message: &[u8], owner_key: &str) -> Option<String> {
+    let length = u32::try_from(message.len()).ok()?;
+    let mut plain = Vec::new();
+    plain.extend_from_slice(&random);
+    plain.extend_from_slice(&length.to_be_bytes());
+    plain.extend_from_slice(message);
+    plain.extend_from_slice(owner_key.as_bytes());
+    let padded = plain.len().checked_next_multiple_of(PAD_BLOCK)?;
+    let padded = if padded == plain.len() { padded.checked_add(PAD_BLOCK)? } else { padded };
+    let pad = u8::try_from(padded.checked_sub(plain.len())?).ok()?;
+    plain.resize(padded, pad);
+    let ciphertext = cbc::Encryptor::<aes::Aes256>::new((&*key.0).into(), &key.iv().into())
+        .encrypt_padded_vec::<NoPadding>(&plain);
+    Some(general_purpose::STANDARD.encode(ciphertext))
+}

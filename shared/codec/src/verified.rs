@@ -1,0 +1,58 @@
+//! Content that has passed verification.
+
+use std::{borrow::Cow, ops::Deref};
+
+use sha2::{Digest, Sha256};
+
+use crate::{Reject, json::Object};
+
+/// Bytes that a signature or an authenticated decryption vouches for.
+///
+/// Only this crate's verifiers make one, and only from one can a payload be parsed: what has not been verified
+/// cannot reach the queue.
+#[derive(Debug)]
+pub struct Verified<'a>(Cow<'a, [u8]>);
+
+impl<'a> Verified<'a> {
+    pub(crate) fn new(content: impl Into<Cow<'a, [u8]>>) -> Self {
+        Self(content.into())
+    }
+
+    /// The verified bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Lower-case hex SHA-256 of the verified bytes: the id of an event whose platform gives none.
+    pub fn digest(&self) -> String {
+        hex::encode(Sha256::digest(&self.0))
+    }
+
+    /// The verified bytes as text, or [`Reject::NotUtf8`].
+    pub fn text(&self) -> Result<&str, Reject> {
+        std::str::from_utf8(&self.0).map_err(|_| Reject::NotUtf8)
+    }
+
+    /// The verified bytes as a JSON object, or [`Reject::NotUtf8`] or [`Reject::InvalidJson`].
+    pub fn json(&self) -> Result<Payload<'_>, Reject> {
+        Object::parse(self.text()?).map(Payload)
+    }
+
+    /// One member of verified `application/x-www-form-urlencoded` text, or [`Reject::Malformed`].
+    pub fn form_member(&self, name: &'static str) -> Result<Verified<'static>, Reject> {
+        let value = crate::form::one(&self.0, name)?.ok_or(Reject::missing(name))?;
+        Ok(Verified::new(value.into_owned().into_bytes()))
+    }
+}
+
+/// A verified JSON object: the only thing of which an event can be made.
+#[derive(Debug)]
+pub struct Payload<'a>(Object<'a>);
+
+impl<'a> Deref for Payload<'a> {
+    type Target = Object<'a>;
+
+    fn deref(&self) -> &Object<'a> {
+        &self.0
+    }
+}

@@ -1,0 +1,257 @@
+//! One delivery: receive, put, reply, in this order and no other.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderValue, Method, Response, header};
+use letterbox_codec::{
+    Ambient, Provider, Received, Reject, Reply, Request, Source,
+    provider::{Refused, Settled},
+};
+
+use crate::{Message, Queue, QueueError, Sources, ambient};
+
+/// A provider with its keys and its queue: everything that a delivery needs.
+pub struct Intake<P: Provider, Q> {
+    provider: P,
+    sources: Sources<P::Credentials>,
+    queue: Q,
+    deadline: Duration,
+    ambient: fn() -> Result<Ambient, getrandom::Error>,
+}
+
+/// What the platform gets, and what the operator reads about it.
+#[derive(Debug)]
+pub struct Answer {
+    /// For the platform.
+    pub response: Response<String>,
+    /// For the operator.
+    pub record: Record,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The queue has the event.
+    Queued,
+    /// Answered; there was nothing to queue.
+    Handshake,
+    /// Answered with a 4xx.
+    Refused,
+    /// The queue did not take the event: answered with 503, so that the platform comes again.
+    Failed,
+    /// The queue did not take the event, and the reply, being what the platform called for, was sent all the same.
+    Unqueued,
+}
+
+impl Outcome {
+    /// A stable word for logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Handshake => "handshake",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Unqueued => "unqueued",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The facts of one delivery, without payload, secrets or signatures.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// [`Provider::NAME`].
+    pub provider: &'static str,
+    /// The source in the route, known or not.
+    pub source: String,
+    /// The event's type.
+    pub kind: Option<String>,
+    /// The event's id.
+    pub id: Option<String>,
+    /// The platform's id of the delivery (OpenCard's `rid`, GitHub's GUID).
+    pub delivery: Option<String>,
+    /// Which of the source's keys opened it, by position.
+    pub key: Option<usize>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// A stable word for why: a refusal's code, or the provider's remark.
+    pub reason: Option<&'static str>,
+    /// The operator's detail: which field was expected to be what, or what the queue said.
+    pub detail: Option<String>,
+    /// HTTP status.
+    pub status: u16,
+    /// From the request's arrival to the answer.
+    pub milliseconds: f64,
+}
+
+/// A sender may name any source: that much of an unknown one is logged, in characters.
+const LOGGED_SOURCE: usize = 64;
+
+impl Record {
+    fn new(provider: &'static str, source: &str) -> Self {
+        Self {
+            provider,
+            source: source.chars().take(LOGGED_SOURCE).collect(),
+            kind: None,
+            id: None,
+            delivery: None,
+            key: None,
+            outcome: Outcome::Refused,
+            reason: None,
+            detail: None,
+            status: 0,
+            milliseconds: 0.0,
+        }
+    }
+
+    fn refused(&mut self, reject: &Reject) {
+        self.reason = Some(reject.code());
+        self.detail = (reject.status() != 401).then(|| reject.message().into_owned());
+    }
+}
+
+impl<P: Provider, Q: Queue> Intake<P, Q> {
+    /// Puts the parts together, with the system's clock and entropy.
+    pub fn new(provider: P, sources: Sources<P::Credentials>, queue: Q, deadline: Duration) -> Self {
+        Self { provider, sources, queue, deadline, ambient: ambient::system }
+    }
+
+    /// Takes clock and entropy from elsewhere, so that whole answers can be compared.
+    #[must_use]
+    pub fn with_ambient(mut self, ambient: fn() -> Result<Ambient, getrandom::Error>) -> Self {
+        self.ambient = ambient;
+        self
+    }
+
+    /// Answers one request to one source.
+    pub async fn handle(&self, source: &str, request: &Request) -> Answer {
+        let started = Instant::now();
+        let mut record = Record::new(P::NAME, source);
+        let reply = match self.open(source, request) {
+            Ok((received, message)) => self.settle(started, received, message, &mut record).await,
+            Err(Fault::Refused(Refused { reject, delivery })) => {
+                record.delivery = delivery;
+                record.refused(&reject);
+                P::refuse(&reject)
+            }
+            Err(Fault::Entropy(error)) => {
+                record.outcome = Outcome::Failed;
+                record.reason = Some("no_entropy");
+                record.detail = Some(error.to_string());
+                unavailable()
+            }
+        };
+        record.status = reply.status;
+        record.milliseconds = started.elapsed().as_secs_f64() * 1000.0;
+        Answer { response: response(reply), record }
+    }
+
+    /// Answers what could not even be read as a request.
+    pub fn refuse(&self, reject: &Reject) -> Answer {
+        let mut record = Record::new(P::NAME, "");
+        record.refused(reject);
+        record.status = reject.status();
+        Answer { response: response(P::refuse(reject)), record }
+    }
+
+    /// Everything that happens before the queue: pure but for the ambient.
+    fn open(&self, source: &str, request: &Request) -> Result<(Received, Option<Message>), Fault> {
+        if request.method() != Method::POST {
+            return Err(Reject::MethodNotAllowed.into());
+        }
+        let keys = self.sources.get(source).ok_or(Reject::UnknownSource)?;
+        if request.body().len() > P::MAX_BODY {
+            return Err(Reject::TooLarge { limit: P::MAX_BODY }.into());
+        }
+        let source = Source { provider: P::NAME, name: source, keys };
+        let ambient = (self.ambient)().map_err(Fault::Entropy)?;
+        let received = self.provider.receive(&source, request, &ambient).map_err(Fault::Refused)?;
+        let message = received.queued_event().map(Message::of).transpose()?;
+        Ok((received, message))
+    }
+
+    async fn settle(
+        &self,
+        started: Instant,
+        received: Received,
+        message: Option<Message>,
+        record: &mut Record,
+    ) -> Reply {
+        record.key = Some(received.key);
+        record.delivery.clone_from(&received.delivery);
+        record.reason = received.remark;
+        if let Some(event) = received.queued_event() {
+            record.kind = Some(event.kind.clone());
+            record.id = Some(event.id.clone());
+        }
+        let remaining = self.deadline.saturating_sub(started.elapsed());
+        let queues = message.is_some();
+        let settled = received
+            .settle(|| async move {
+                let Some(message) = message else { return Ok(()) };
+                match tokio::time::timeout(remaining, self.queue.put(&message)).await {
+                    Ok(put) => put,
+                    Err(_) => Err(QueueError("no answer within the deadline".into())),
+                }
+            })
+            .await;
+        match settled {
+            Settled { put: Ok(()), reply: Some(reply) } => {
+                record.outcome = if queues { Outcome::Queued } else { Outcome::Handshake };
+                reply
+            }
+            Settled { put: Err(error), reply: Some(reply) } => {
+                record.outcome = Outcome::Unqueued;
+                record.reason = Some("queue_unavailable");
+                record.detail = Some(error.to_string());
+                reply
+            }
+            Settled { put, reply: None } => {
+                record.outcome = Outcome::Failed;
+                record.reason = Some("queue_unavailable");
+                record.detail = put.err().map(|error| error.to_string());
+                unavailable()
+            }
+        }
+    }
+}
+
+/// Why a delivery did not come as far as the queue.
+enum Fault {
+    Refused(Refused),
+    Entropy(getrandom::Error),
+}
+
+impl From<Reject> for Fault {
+    fn from(reject: Reject) -> Self {
+        Self::Refused(reject.into())
+    }
+}
+
+fn unavailable() -> Reply {
+    Reply::error(503, "not accepted now: send it again")
+}
+
+fn response(reply: Reply) -> Response<String> {
+    let mut response = Response::new(reply.body);
+    *response.status_mut() =
+        http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    if let Some(content_type) = reply.content_type {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    }
+    match reply.status {
+        405 => headers.insert(header::ALLOW, HeaderValue::from_static("POST")),
+        503 => headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")),
+        _ => None,
+    };
+    response
+}

@@ -1,0 +1,49 @@
+//! Structured logs: JSON lines on standard output, one per delivery.
+
+use lambda_runtime::tracing::{self, subscriber};
+
+use crate::{Outcome, Record};
+
+/// Sets the runtime's own tracing up for JSON. The level is `AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`, else `info`.
+pub(crate) fn init() {
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").or_else(|_| std::env::var("RUST_LOG"));
+    let level =
+        level.ok().and_then(|level| level.parse().ok()).unwrap_or(subscriber::filter::LevelFilter::INFO);
+    subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_span_list(false)
+        .with_max_level(level)
+        .init();
+}
+
+/// The one line of a delivery.
+pub(crate) fn delivery(record: &Record) {
+    let Record { provider, source, kind, id, delivery, key, outcome, reason, detail, status, milliseconds } =
+        record;
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                provider,
+                source,
+                r#type = kind,
+                id,
+                rid = (*provider == "opencard").then_some(delivery.as_deref()).flatten(),
+                deliveryid = delivery,
+                key,
+                outcome = outcome.as_str(),
+                reason,
+                detail,
+                status,
+                milliseconds = (milliseconds * 1000.0).round() / 1000.0,
+                "delivery"
+            )
+        };
+    }
+    match outcome {
+        Outcome::Queued | Outcome::Handshake => line!(info),
+        Outcome::Refused => line!(warn),
+        Outcome::Failed | Outcome::Unqueued => line!(error),
+    }
+}

@@ -1,0 +1,125 @@
+//! The joint to a queue, and the message that is put there.
+
+pub mod memory;
+pub mod sqs;
+
+use std::fmt;
+
+use letterbox_codec::{Event, Reject};
+use sha2::{Digest, Sha256};
+
+/// The largest message that SQS takes, attributes included, in bytes.
+pub const LARGEST_MESSAGE: usize = 1024 * 1024;
+
+/// Where events go. `Ok` means that the queue holds the message and will not forget it.
+pub trait Queue: Send + Sync + 'static {
+    /// Puts one message.
+    fn put(&self, message: &Message) -> impl Future<Output = Result<(), QueueError>> + Send;
+}
+
+impl<Q: Queue> Queue for std::sync::Arc<Q> {
+    fn put(&self, message: &Message) -> impl Future<Output = Result<(), QueueError>> + Send {
+        Q::put(self, message)
+    }
+}
+
+/// The queue did not take a message. The text is for the operator's log and holds nothing of the message.
+#[derive(Debug, PartialEq, Eq)]
+pub struct QueueError(pub String);
+
+impl fmt::Display for QueueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One message: a CloudEvents object and what lets a consumer filter without parsing it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The CloudEvents object.
+    pub body: String,
+    /// Message attributes, all of type String.
+    pub attributes: Vec<(&'static str, String)>,
+    /// FIFO deduplication id.
+    pub deduplication: String,
+    /// FIFO group id: events of one subject stay in order.
+    pub group: String,
+}
+
+impl Message {
+    /// The message of an event; [`Reject::TooLarge`] if no queue would take it.
+    pub fn of(event: &Event) -> Result<Self, Reject> {
+        let json = event.to_json().map_err(|_| Reject::InvalidJson)?;
+        let attributes = [
+            ("content-type", Some("application/cloudevents+json")),
+            ("type", Some(event.kind.as_str())),
+            ("source", Some(event.source.as_str())),
+            ("id", Some(event.id.as_str())),
+            ("subject", event.subject.as_deref()),
+        ];
+        let attributes: Vec<_> = attributes
+            .into_iter()
+            .filter_map(|(name, value)| {
+                value.filter(|value| !value.is_empty()).map(|value| (name, allowed(value, "\u{fffd}")))
+            })
+            .collect();
+        let group = match &event.subject {
+            Some(subject) => format!("{}/{subject}", event.source),
+            None => event.source.clone(),
+        };
+        let message = Self {
+            // Such a character stands inside a JSON text, where its escape means the same.
+            body: json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff"),
+            attributes,
+            deduplication: fifo_id(&event.id),
+            group: fifo_id(&group),
+        };
+        if message.size() > LARGEST_MESSAGE {
+            Err(Reject::TooLarge { limit: LARGEST_MESSAGE })
+        } else {
+            Ok(message)
+        }
+    }
+
+    /// Bytes as SQS counts them: body, and name, type and value of each attribute.
+    pub fn size(&self) -> usize {
+        let attributes =
+            self.attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len());
+        self.body.len() + attributes.sum::<usize>()
+    }
+}
+
+/// SQS refuses characters that XML 1.0 does not have; JSON and attribute values may hold them.
+fn allowed(text: &str, instead: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'.. => result.push(character),
+            _ => result.push_str(instead),
+        }
+    }
+    result
+}
+
+/// SQS takes 1 to 128 printable ASCII characters without spaces; anything else is hashed.
+fn fifo_id(text: &str) -> String {
+    if (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        text.to_owned()
+    } else {
+        hex::encode(Sha256::digest(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sqs_would_refuse_is_replaced_or_hashed() {
+        assert_eq!(allowed("a\u{1}\u{ffff}b\t中🎋", "?"), "a??b\t中🎋");
+        assert_eq!(fifo_id("/github/default/acme/widget"), "/github/default/acme/widget");
+        for text in ["", "a b", "中", &"x".repeat(129)] {
+            assert_eq!(fifo_id(text).len(), 64, "{text}");
+        }
+    }
+}

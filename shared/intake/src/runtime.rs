@@ -1,0 +1,81 @@
+//! A Lambda function's `main`.
+
+use std::{fs, path::Path, process::ExitCode, sync::Arc};
+
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use lambda_runtime::{LambdaEvent, service_fn, tracing};
+use letterbox_codec::{Provider, provider::Document};
+
+use crate::{
+    Intake, Sources, gateway,
+    handler::Answer,
+    log,
+    queue::sqs::Sqs,
+    settings::{CredentialsFrom, Settings, StartError},
+};
+
+/// Starts the provider's function and serves it until the runtime ends. What keeps it from starting is logged.
+pub fn run<P: Provider>() -> ExitCode {
+    log::init();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let served =
+        runtime.map_err(|error| error.to_string()).and_then(|runtime| runtime.block_on(serve::<P>()));
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(provider = P::NAME, detail = error, "cannot start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve<P: Provider>() -> Result<(), String> {
+    let settings = Settings::read::<P>(|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
+    let sources = credentials(&settings.credentials).map_err(|error| error.to_string())?;
+    let provider = provider::<P>(settings.document.as_deref()).map_err(|error| error.to_string())?;
+    let queue = Sqs::connect(settings.queue_url, settings.deadline).await;
+    let intake = Arc::new(Intake::new(provider, sources, queue, settings.deadline));
+    let service = service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
+        let intake = Arc::clone(&intake);
+        async move {
+            let Answer { response, record } = match gateway::request(P::NAME, event.payload) {
+                Ok((source, request)) => intake.handle(&source, &request).await,
+                Err(reject) => intake.refuse(&reject),
+            };
+            log::delivery(&record);
+            Ok::<_, std::convert::Infallible>(gateway::response(response))
+        }
+    });
+    lambda_runtime::run(service).await.map_err(|error| error.to_string())
+}
+
+/// Loads the credentials from where the settings say.
+fn credentials<C: serde::de::DeserializeOwned>(from: &CredentialsFrom) -> Result<Sources<C>, StartError> {
+    match from {
+        CredentialsFrom::Inline => {
+            let json = std::env::var("CREDENTIALS").unwrap_or_default();
+            Sources::parse(&json).map_err(|error| StartError(format!("CREDENTIALS: {error}")))
+        }
+        CredentialsFrom::Secret(_) => Err(StartError(
+            "CREDENTIALS_SECRET: this version does not read Secrets Manager; set CREDENTIALS instead".into(),
+        )),
+    }
+}
+
+/// Builds the provider from its document: where the operator says, else beside the binary, else the sample.
+fn provider<P: Provider>(configured: Option<&Path>) -> Result<P, StartError> {
+    let Some(Document { variable, file, sample }) = P::DOCUMENT else {
+        return P::new(&[]).map_err(StartError);
+    };
+    let beside = std::env::current_exe().ok().and_then(|binary| Some(binary.parent()?.join(file)));
+    let path = configured.map(Path::to_path_buf).or(beside.filter(|path| path.exists()));
+    let Some(path) = path else {
+        tracing::warn!(
+            "{variable} is not set and there is no {file} beside the binary: answering from the sample"
+        );
+        return P::new(sample).map_err(StartError);
+    };
+    let place = path.display();
+    let bytes = fs::read(&path).map_err(|error| StartError(format!("{variable}: {place}: {error}")))?;
+    P::new(&bytes).map_err(|error| StartError(format!("{variable}: {place}: {error}")))
+}

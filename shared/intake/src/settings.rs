@@ -1,0 +1,152 @@
+//! The environment, read once at start.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use letterbox_codec::provider::{Document, Provider};
+
+/// Why a function cannot start: which variable, what was expected, what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct StartError(pub String);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Where the credentials JSON comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum CredentialsFrom {
+    /// It is in `CREDENTIALS`.
+    Inline,
+    /// It is in Secrets Manager, under this id or ARN.
+    Secret(String),
+}
+
+/// The settings of one function.
+#[derive(Debug)]
+pub struct Settings {
+    /// The SQS queue.
+    pub queue_url: String,
+    /// Where the credentials are.
+    pub credentials: CredentialsFrom,
+    /// The whole answer is inside this time.
+    pub deadline: Duration,
+    /// The provider's document, if it has one and the operator says where.
+    pub document: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads the environment through `variable`. A variable that is set and empty counts as not set.
+    pub fn read<P: Provider>(variable: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let error = |text: &str| Err(StartError(text.into()));
+
+        let queue_url = match variable("QUEUE_URL") {
+            Some(url) if url.starts_with("https://") || url.starts_with("http://") => url,
+            Some(_) => return error("QUEUE_URL: expected the https:// URL of an SQS queue"),
+            None => {
+                return error(
+                    "QUEUE_URL is not set: set it to the URL of the SQS queue that receives the events",
+                );
+            }
+        };
+        let credentials = match (variable("CREDENTIALS"), variable("CREDENTIALS_SECRET")) {
+            (Some(_), None) => CredentialsFrom::Inline,
+            (None, Some(id)) => CredentialsFrom::Secret(id),
+            (None, None) => {
+                return error(
+                    "neither CREDENTIALS nor CREDENTIALS_SECRET is set: set CREDENTIALS to the credentials JSON, or CREDENTIALS_SECRET to the Secrets Manager secret that holds it",
+                );
+            }
+            (Some(_), Some(_)) => {
+                return error(
+                    "both CREDENTIALS and CREDENTIALS_SECRET are set: unset one, so that it is clear which counts",
+                );
+            }
+        };
+        let deadline = match variable("DEADLINE_MS").map(|text| text.parse::<u32>()) {
+            None => P::DEADLINE,
+            Some(Ok(ms @ 50..=29_000)) => Duration::from_millis(ms.into()),
+            Some(_) => {
+                return error(
+                    "DEADLINE_MS: expected milliseconds from 50 to 29000 (the gateway's own limit)",
+                );
+            }
+        };
+        let document =
+            P::DOCUMENT.and_then(|Document { variable: name, .. }| variable(name)).map(PathBuf::from);
+        Ok(Self { queue_url, credentials, deadline, document })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use letterbox_codec::{
+        Ambient, Request, Source,
+        provider::{Received, Refused},
+    };
+
+    use super::*;
+
+    struct Any;
+
+    impl Provider for Any {
+        const NAME: &'static str = "any";
+        const DEADLINE: Duration = Duration::from_secs(1);
+        type Credentials = letterbox_codec::Secret;
+
+        fn new(_: &[u8]) -> Result<Self, String> {
+            Ok(Self)
+        }
+
+        fn receive(
+            &self,
+            _: &Source<'_, Self::Credentials>,
+            _: &Request,
+            _: &Ambient,
+        ) -> Result<Received, Refused> {
+            Err(letterbox_codec::Reject::UnknownSource.into())
+        }
+    }
+
+    fn read(environment: &[(&str, &str)]) -> Result<Settings, StartError> {
+        Settings::read::<Any>(|name| {
+            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn defaults_and_settings() {
+        let settings = read(&[("QUEUE_URL", "https://q"), ("CREDENTIALS", "{}")]).unwrap();
+        assert_eq!((settings.credentials, settings.deadline), (CredentialsFrom::Inline, Any::DEADLINE));
+        let settings = read(&[
+            ("QUEUE_URL", "https://q"),
+            ("CREDENTIALS_SECRET", "s"),
+            ("CREDENTIALS", ""),
+            ("DEADLINE_MS", "700"),
+        ])
+        .unwrap();
+        assert_eq!(settings.credentials, CredentialsFrom::Secret("s".into()));
+        assert_eq!(settings.deadline, Duration::from_millis(700));
+    }
+
+    #[test]
+    fn every_error_names_its_variable() {
+        let good = ("QUEUE_URL", "https://q");
+        for (environment, variable) in [
+            (&[][..], "QUEUE_URL"),
+            (&[("QUEUE_URL", "")], "QUEUE_URL"),
+            (&[("QUEUE_URL", "queue")], "QUEUE_URL"),
+            (&[good], "CREDENTIALS"),
+            (&[good, ("CREDENTIALS", "{}"), ("CREDENTIALS_SECRET", "s")], "CREDENTIALS_SECRET"),
+            (&[good, ("CREDENTIALS", "{}"), ("DEADLINE_MS", "soon")], "DEADLINE_MS"),
+            (&[good, ("CREDENTIALS", "{}"), ("DEADLINE_MS", "0")], "DEADLINE_MS"),
+        ] {
+            let error = read(environment).unwrap_err().to_string();
+            assert!(error.contains(variable), "{error}");
+        }
+    }
+}
