@@ -19,8 +19,11 @@ pub struct Intake<P: Provider, Q> {
     sources: Sources<P::Credentials>,
     queue: Q,
     deadline: Duration,
-    ambient: fn() -> Result<Ambient, getrandom::Error>,
+    ambient: AmbientSource,
 }
+
+/// Where a delivery's clock and entropy come from.
+pub type AmbientSource = fn() -> Result<Ambient, getrandom::Error>;
 
 /// What the platform gets, and what the operator reads about it.
 #[derive(Debug)]
@@ -126,9 +129,14 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
 
     /// Takes clock and entropy from elsewhere, so that whole answers can be compared.
     #[must_use]
-    pub fn with_ambient(mut self, ambient: fn() -> Result<Ambient, getrandom::Error>) -> Self {
+    pub fn with_ambient(mut self, ambient: AmbientSource) -> Self {
         self.ambient = ambient;
         self
+    }
+
+    /// The sources and their keys.
+    pub fn sources(&self) -> &Sources<P::Credentials> {
+        &self.sources
     }
 
     /// Answers one request to one source.

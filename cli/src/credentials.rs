@@ -1,0 +1,34 @@
+//! The credentials of all providers: a file, or the demo credentials.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde_json::value::RawValue;
+
+use crate::providers::{self, PROVIDERS};
+
+/// Provider → its credentials JSON.
+pub type Credentials = BTreeMap<String, String>;
+
+/// Reads a file of `{"<provider>": {"<source>": {...}}}`, or takes the demo credentials.
+pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
+    let Some(file) = file else {
+        return Ok(PROVIDERS.iter().map(|row| (row.name.to_owned(), row.demo.to_owned())).collect());
+    };
+    let place = file.display();
+    let text = fs::read_to_string(file).map_err(|error| format!("{place}: {error}"))?;
+    // What serde says of the text may quote it, and the text is secrets: tell the place alone.
+    let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&text).map_err(|error| {
+        format!(
+            "{place}: line {}, column {}: expected a JSON object of providers, such as {{\"github\": {{\"default\": {{\"secret\": \"...\"}}}}}}",
+            error.line(),
+            error.column()
+        )
+    })?;
+    if members.is_empty() {
+        return Err(format!("{place}: expected at least one provider"));
+    }
+    for name in members.keys() {
+        providers::find(name).map_err(|error| format!("{place}: {error}"))?;
+    }
+    Ok(members.into_iter().map(|(name, json)| (name, json.get().to_owned())).collect())
+}

@@ -1,0 +1,145 @@
+//! The table of providers: one row each.
+
+use std::{pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+use letterbox_codec::{
+    Ambient, Provider, Request,
+    platform::{self, Platform, Sample},
+    provider::Document,
+};
+use letterbox_intake::{Answer, Intake, Queue, Sources};
+
+use crate::queue::LocalQueue;
+
+/// Every provider that Letterbox has.
+pub const PROVIDERS: [Row; 4] = [
+    row::<dingtalk::DingTalk>("user_add_org", include_str!("../../events/dingtalk/credentials.json")),
+    row::<opencard::OpenCard>("scenic_spot", include_str!("../../events/opencard/credentials.json")),
+    row::<github::GitHub>("push", include_str!("../../events/github/credentials.json")),
+    row::<payment::Payment>("payment_success", include_str!("../../events/payment/credentials.json")),
+];
+
+/// A provider without its type.
+pub struct Row {
+    /// [`Provider::NAME`].
+    pub name: &'static str,
+    /// The sample to try first.
+    pub try_sample: &'static str,
+    /// The demo credentials.
+    pub demo: &'static str,
+    /// Whether it answers from a document, and what that is called.
+    pub document: Option<&'static str>,
+    /// Makes a handler of credentials JSON and a queue.
+    pub start: fn(Parts<'_>) -> Result<Box<dyn Handle>, String>,
+    /// The samples that come with Letterbox.
+    pub samples: fn() -> Vec<Sample>,
+    /// Finds a sample by name.
+    pub sample: fn(&str) -> Option<Sample>,
+    /// Seals or signs a sample.
+    pub letter: fn(&Key<'_>, &Sample, url: &str, &Ambient) -> Result<Request, String>,
+    /// Opens the answer.
+    pub read_reply: fn(&Key<'_>, &Request, &http::Response<Bytes>) -> Result<String, String>,
+}
+
+/// What a handler is made of.
+pub struct Parts<'a> {
+    /// Credentials JSON.
+    pub credentials: &'a str,
+    /// The document, else the built-in sample.
+    pub document: Option<&'a [u8]>,
+    /// Where events go.
+    pub queue: Arc<LocalQueue>,
+    /// The clock and entropy, else the system's.
+    pub ambient: Option<letterbox_intake::handler::AmbientSource>,
+}
+
+/// Which key a platform seals with: the first of a source.
+pub struct Key<'a> {
+    /// Credentials JSON.
+    pub credentials: &'a str,
+    /// The source in it.
+    pub source: &'a str,
+}
+
+/// The same handler that runs in Lambda, without its type.
+pub trait Handle: Send + Sync {
+    /// Answers one request to one source.
+    fn handle<'a>(
+        &'a self,
+        source: &'a str,
+        request: &'a Request,
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+    /// The sources it has keys for.
+    fn sources(&self) -> Vec<&str>;
+}
+
+impl<P: Provider, Q: Queue> Handle for Intake<P, Q> {
+    fn handle<'a>(
+        &'a self,
+        source: &'a str,
+        request: &'a Request,
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
+        Box::pin(self.handle(source, request))
+    }
+
+    fn sources(&self) -> Vec<&str> {
+        self.sources().names()
+    }
+}
+
+/// The row of that name.
+pub fn find(name: &str) -> Result<&'static Row, String> {
+    let known = || PROVIDERS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ");
+    PROVIDERS
+        .iter()
+        .find(|row| row.name == name)
+        .ok_or_else(|| format!("no provider {name:?}; there are {}", known()))
+}
+
+const fn row<P: Platform>(try_sample: &'static str, demo: &'static str) -> Row {
+    Row {
+        name: P::NAME,
+        try_sample,
+        demo,
+        document: match P::DOCUMENT {
+            Some(Document { variable, .. }) => Some(variable),
+            None => None,
+        },
+        start: start::<P>,
+        samples: P::samples,
+        sample: platform::sample::<P>,
+        letter: |key, sample, url, ambient| with_key::<P, _>(key, |key| P::letter(key, sample, url, ambient)),
+        read_reply: |key, letter, reply| with_key::<P, _>(key, |key| P::read_reply(key, letter, reply)),
+    }
+}
+
+fn start<P: Provider>(parts: Parts<'_>) -> Result<Box<dyn Handle>, String> {
+    let sources = Sources::parse(parts.credentials).map_err(|error| format!("{}: {error}", P::NAME))?;
+    let sample = P::DOCUMENT.map_or(&[][..], |document| document.sample);
+    let provider =
+        P::new(parts.document.unwrap_or(sample)).map_err(|error| format!("{}: {error}", P::NAME))?;
+    let intake = Intake::new(provider, sources, parts.queue, P::DEADLINE);
+    Ok(Box::new(match parts.ambient {
+        Some(ambient) => intake.with_ambient(ambient),
+        None => intake,
+    }))
+}
+
+fn with_key<P: Platform, T>(
+    key: &Key<'_>,
+    act: impl FnOnce(&P::Credentials) -> Result<T, String>,
+) -> Result<T, String> {
+    let sources =
+        Sources::<P::Credentials>::parse(key.credentials).map_err(|error| format!("{}: {error}", P::NAME))?;
+    match sources.get(key.source).and_then(<[_]>::first) {
+        Some(found) => act(found),
+        None => Err(format!(
+            "{}: no source {:?} in the credentials; there are {}",
+            P::NAME,
+            key.source,
+            sources.names().join(", ")
+        )),
+    }
+}

@@ -1,0 +1,205 @@
+//! `letterbox serve`: all functions on one port.
+
+use std::{collections::BTreeMap, fs, io::Write, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::{self, Body},
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use http::{StatusCode, Uri, header};
+use letterbox_codec::{Request, Timestamp};
+use letterbox_intake::{Answer, Record, ambient, gateway::DEFAULT_SOURCE, queue::sqs::Sqs};
+use tokio::{net::TcpListener, signal};
+
+use crate::{
+    args::Serve,
+    credentials,
+    providers::{self, Handle, PROVIDERS, Parts},
+    queue::LocalQueue,
+    store::Store,
+};
+
+/// The gateway's own limit of a body, in bytes.
+const LARGEST_BODY: usize = 10 * 1024 * 1024;
+
+/// How long deliveries that are under way may take once the server is told to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The handler of each provider, by its name in the route.
+type Handlers = Arc<BTreeMap<&'static str, Box<dyn Handle>>>;
+
+/// Serves until Ctrl-C or SIGTERM.
+pub fn run(args: &Serve) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let served = runtime.block_on(serve(args));
+    runtime.shutdown_timeout(GRACE);
+    served
+}
+
+async fn serve(args: &Serve) -> Result<(), String> {
+    let (queue, place) = match &args.queue_url {
+        Some(url) => (LocalQueue::Sqs(Sqs::connect(url.clone(), Duration::from_secs(1)).await), url.clone()),
+        None => (LocalQueue::Store(Store::create(&args.database)?), args.database.display().to_string()),
+    };
+    let handlers = handlers(args, &Arc::new(queue))?;
+
+    let address = SocketAddr::new(args.listen, args.port);
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        format!("cannot listen on {address}: {error}; --port takes another, 0 a free one")
+    })?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    print(&banner(args, address, &handlers, &place));
+
+    let ended = Arc::new(tokio::sync::Notify::new());
+    let router = Router::new()
+        .route("/healthz", get(|| async { axum::Json(serde_json::json!({ "status": "ok" })) }))
+        .route("/{provider}", any(deliver))
+        .route("/{provider}/{source}", any(deliver))
+        .fallback(|| async {
+            error(StatusCode::NOT_FOUND, "no such route: POST /<provider> or /<provider>/<source>")
+        })
+        .with_state(handlers);
+    let server = axum::serve(listener, router).with_graceful_shutdown({
+        let ended = Arc::clone(&ended);
+        async move {
+            end_signal().await;
+            ended.notify_one();
+        }
+    });
+    tokio::select! {
+        end = server => end.map_err(|error| error.to_string())?,
+        // A client that holds its connection open must not hold up the end.
+        () = async { ended.notified().await; tokio::time::sleep(GRACE).await } => {}
+    }
+    print("letterbox: ended; every acknowledged delivery is on the queue\n");
+    Ok(())
+}
+
+fn handlers(args: &Serve, queue: &Arc<LocalQueue>) -> Result<Handlers, String> {
+    let credentials = credentials::load(args.credentials.as_deref())?;
+    let mut handlers: BTreeMap<&'static str, Box<dyn Handle>> = BTreeMap::new();
+    for (name, credentials) in &credentials {
+        let row = providers::find(name)?;
+        let document = match (row.document, &args.cards) {
+            (Some(_), Some(file)) => {
+                Some(fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?)
+            }
+            _ => None,
+        };
+        let queue = Arc::clone(queue);
+        let parts = Parts { credentials, document: document.as_deref(), queue, ambient: None };
+        handlers.insert(row.name, (row.start)(parts)?);
+    }
+    Ok(Arc::new(handlers))
+}
+
+/// What is served where, and how to try it.
+fn banner(args: &Serve, address: SocketAddr, handlers: &Handlers, queue: &str) -> String {
+    let mut text =
+        format!("letterbox {} on http://{address}, events on {queue}\n", env!("CARGO_PKG_VERSION"));
+    if args.credentials.is_none() {
+        text += "demo credentials: anyone can sign with them; --credentials FILE for your own\n";
+    }
+    let to = if address.port() == 9000 && address.ip().is_loopback() {
+        String::new()
+    } else {
+        format!(" --to http://{address}")
+    };
+    for row in PROVIDERS.iter().filter(|row| handlers.contains_key(row.name)) {
+        let Some(handler) = handlers.get(row.name) else { continue };
+        text += &format!("\n  {}\n", row.name);
+        for source in handler.sources() {
+            let path = if source == DEFAULT_SOURCE { String::new() } else { format!("/{source}") };
+            text += &format!("    POST http://{address}/{}{path}\n", row.name);
+        }
+        text += &format!("    try: cargo run -- send {} {}{to}\n", row.name, row.try_sample);
+    }
+    text + "\nRead the queue: cargo run -- events. End: Ctrl-C.\n\n"
+}
+
+/// One delivery: the gateway's part, then the same handler that runs in Lambda.
+async fn deliver(
+    State(handlers): State<Handlers>,
+    Path(route): Path<Vec<String>>,
+    request: axum::extract::Request,
+) -> Response {
+    let (parts, content) = request.into_parts();
+    let handler = route.first().and_then(|provider| handlers.get(provider.as_str()));
+    let Some(handler) = handler else { return error(StatusCode::NOT_FOUND, "unknown provider") };
+    let source = route.get(1).map_or(DEFAULT_SOURCE, String::as_str);
+    let Ok(content) = body::to_bytes(content, LARGEST_BODY).await else {
+        return error(StatusCode::PAYLOAD_TOO_LARGE, "too large, or broken off");
+    };
+    let mut request = Request::new(content);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = absolute(&parts.uri, parts.headers.get(header::HOST));
+    *request.headers_mut() = parts.headers;
+
+    let Answer { response, record } = handler.handle(source, &request).await;
+    print(&line(&record));
+    response.map(Body::from)
+}
+
+/// The URL that the sender called.
+fn absolute(uri: &Uri, host: Option<&http::HeaderValue>) -> Uri {
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    Uri::builder().scheme("http").authority(host).path_and_query(path).build().unwrap_or_else(|_| uri.clone())
+}
+
+/// What the terminal shows of a delivery.
+fn line(record: &Record) -> String {
+    let now = ambient::system().map_or(Timestamp(0), |ambient| ambient.now).to_string();
+    let time = now.get(11..19).unwrap_or_default();
+    let what = record.kind.as_deref().or(record.reason).unwrap_or("-");
+    let why = match (&record.kind, record.reason) {
+        (Some(_), Some(reason)) => format!("  {reason}"),
+        _ => String::new(),
+    };
+    let detail = record.detail.as_deref().map(|detail| format!("  ({detail})")).unwrap_or_default();
+    let id = record.id.as_deref().map(|id| format!("  {id}")).unwrap_or_default();
+    let route = format!("{}/{}", record.provider, record.source);
+    let text = format!(
+        "{time}Z  {:<9} {}  {route:<20}  {:>6.1} ms  {what}{why}{detail}{id}",
+        record.outcome, record.status, record.milliseconds
+    );
+    plain(&text) + "\n"
+}
+
+/// Text for a terminal: a sender must not move its cursor.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}
+
+/// Writes to standard output; a reader that has gone away is no reason to end.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn error(status: StatusCode, text: &str) -> Response {
+    (status, axum::Json(serde_json::json!({ "error": text }))).into_response()
+}
+
+/// Ctrl-C, or SIGTERM where there is one.
+async fn end_signal() {
+    #[cfg(unix)]
+    let terminated = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<Option<()>>();
+    tokio::select! {
+        _ = signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}
