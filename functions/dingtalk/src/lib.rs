@@ -134,7 +134,7 @@ fn reply(key: &Credentials, message: &str, owner_key: &str, ambient: &Ambient) -
     let Timestamp(now) = ambient.now;
     let (timestamp, nonce) = (now.to_string(), hex::encode(nonce));
     let acknowledgement = sealed::seal(&key.aes_key, random, message.as_bytes(), owner_key).map(|encrypt| {
-        let msg_signature = sealed::signature(&key.token, &timestamp, &nonce, &encrypt);
+        let msg_signature = sealed::signature(key.token.expose(), &timestamp, &nonce, &encrypt);
         Acknowledgement { msg_signature, timestamp: &timestamp, nonce: &nonce, encrypt }
     });
     match acknowledgement.map(|acknowledgement| serde_json::to_string(&acknowledgement)) {

@@ -26,7 +26,7 @@ impl Platform for DingTalk {
         let owner_key = key.owner_key.first().ok_or("owner_key: expected at least one")?;
         let encrypt = sealed::seal(&key.aes_key, random, &sample.payload, owner_key)
             .ok_or("the payload is too long to seal")?;
-        let signature = sealed::signature(&key.token, &timestamp, &nonce, &encrypt);
+        let signature = sealed::signature(key.token.expose(), &timestamp, &nonce, &encrypt);
         let separator = if url.contains('?') { '&' } else { '?' };
         http::Request::builder()
             .method(Method::POST)

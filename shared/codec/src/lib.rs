@@ -6,6 +6,7 @@
 //! | module | subject |
 //! |---|---|
 //! | [`sealed`] | DingTalk's family: SHA-1 signature, AES-256-CBC, owner key |
+//! | [`robot`] | the signature of a DingTalk robot's messages |
 //! | `jwe` (feature `jwe`) | compact JWE with A128KW and A128CBC-HS256 |
 //! | [`mac`] | HMAC signatures, described by data |
 //! | [`json`] | bounded reading of a verified payload, kept verbatim |
@@ -32,6 +33,7 @@ pub mod mac;
 pub mod platform;
 pub mod provider;
 pub mod reject;
+pub mod robot;
 pub mod sealed;
 pub mod secret;
 pub mod timestamp;

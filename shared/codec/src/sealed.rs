@@ -67,8 +67,8 @@ impl Key {
 }
 
 /// The signature over a sealed message, lower-case hex. The parts are exactly those on the wire.
-pub fn signature(token: &Secret, timestamp: &str, nonce: &str, encrypt: &str) -> String {
-    let mut parts = [token.expose(), timestamp, nonce, encrypt];
+pub fn signature(token: &str, timestamp: &str, nonce: &str, encrypt: &str) -> String {
+    let mut parts = [token, timestamp, nonce, encrypt];
     parts.sort_unstable();
     let mut hash = Sha1::new();
     for part in parts {
@@ -92,7 +92,7 @@ pub struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Checks the signature in constant time.
     pub fn verify(&self, token: &Secret) -> Result<Signed<'a>, Reject> {
-        let expected = signature(token, self.timestamp, self.nonce, self.encrypt);
+        let expected = signature(token.expose(), self.timestamp, self.nonce, self.encrypt);
         if bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
             Ok(Signed { encrypt: self.encrypt })
         } else {

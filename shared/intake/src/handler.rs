@@ -40,7 +40,7 @@ pub enum Outcome {
     /// The queue has the event.
     Queued,
     /// Answered; there was nothing to queue.
-    Handshake,
+    Answered,
     /// Answered with a 4xx.
     Refused,
     /// The queue did not take the event: answered with 503, so that the platform comes again.
@@ -54,7 +54,7 @@ impl Outcome {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
-            Self::Handshake => "handshake",
+            Self::Answered => "answered",
             Self::Refused => "refused",
             Self::Failed => "failed",
             Self::Unqueued => "unqueued",
@@ -213,7 +213,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
             .await;
         match settled {
             Settled { put: Ok(()), reply: Some(reply) } => {
-                record.outcome = if queues { Outcome::Queued } else { Outcome::Handshake };
+                record.outcome = if queues { Outcome::Queued } else { Outcome::Answered };
                 reply
             }
             Settled { put: Err(error), reply: Some(reply) } => {

@@ -42,7 +42,7 @@ pub(crate) fn delivery(record: &Record) {
         };
     }
     match outcome {
-        Outcome::Queued | Outcome::Handshake => line!(info),
+        Outcome::Queued | Outcome::Answered => line!(info),
         Outcome::Refused => line!(warn),
         Outcome::Failed | Outcome::Unqueued => line!(error),
     }

@@ -1,0 +1,228 @@
+//! The program as its user runs it: serve, send, events.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_letterbox");
+
+/// A running `letterbox serve`, ended at the end of the test.
+struct Server {
+    child: Child,
+    url: String,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Server {
+    fn start(folder: &Path, more: &[&str]) -> Self {
+        let mut child = Command::new(PROGRAM)
+            .args(["serve", "--port", "0"])
+            .args(more)
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut banner = String::new();
+        lines.read_line(&mut banner).unwrap();
+        let url = banner.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+        Self { child, url: url.trim_end_matches(',').to_owned(), lines }
+    }
+
+    /// SIGTERM, and the rest of what it printed.
+    fn end(mut self) -> String {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        rest
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn letterbox(folder: &Path, args: &[&str]) -> Output {
+    Command::new(PROGRAM).args(args).current_dir(folder).env_remove("CARDS").output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn events(folder: &Path) -> Vec<Value> {
+    let output = letterbox(folder, &["events", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn four_samples_are_answered_and_queued() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    for (provider, sample, told) in [
+        ("dingtalk", "user_add_org", "= success"),
+        ("opencard", "scenic_spot", r#""jump_url": "/path/to/page3""#),
+        ("github", "push", r#"= {"status":"accepted"}"#),
+        ("payment", "payment_success", r#"= {"status":"accepted"}"#),
+    ] {
+        let output = letterbox(folder.path(), &["send", provider, sample, "--to", &server.url]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stdout).contains(told), "{}", text(&output.stdout));
+    }
+    let printed = server.end();
+    assert_eq!(printed.lines().filter(|line| line.contains("queued")).count(), 4, "{printed}");
+
+    let types: Vec<_> = events(folder.path()).iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(types, ["dingtalk.user_add_org", "opencard.query", "github.push", "payment.payment_success"]);
+    let table = text(&letterbox(folder.path(), &["events"]).stdout);
+    assert_eq!(table.lines().count(), 4, "{table}");
+    assert!(table.contains("acme-dev/widget"));
+}
+
+#[test]
+fn every_sample_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let list = text(&letterbox(folder.path(), &["send", "--list"]).stdout);
+    assert!(list.lines().count() > 200);
+    // Enough of them, evenly: each is a process of its own.
+    for line in list.lines().step_by(9) {
+        let (provider, sample) = line.split_once(' ').unwrap();
+        let source = if sample.contains("suite_url") { "suite" } else { "default" };
+        let output =
+            letterbox(folder.path(), &["send", provider, sample, "--to", &server.url, "--source", source]);
+        assert!(output.status.success(), "{line}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn what_was_acknowledged_before_the_end_is_on_the_queue() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let senders: Vec<_> = (0..4)
+        .map(|_| {
+            let (folder, url) = (folder.path().to_owned(), server.url.clone());
+            thread::spawn(move || {
+                let mut acknowledged = 0;
+                while letterbox(&folder, &["send", "github", "push", "--to", &url]).status.success() {
+                    acknowledged += 1;
+                }
+                acknowledged
+            })
+        })
+        .collect();
+    thread::sleep(Duration::from_millis(600));
+    let printed = server.end();
+    assert!(printed.contains("ended"), "{printed}");
+    let acknowledged: usize = senders.into_iter().map(|sender| sender.join().unwrap()).sum();
+    let queued = events(folder.path()).len();
+    assert!(acknowledged > 0);
+    assert!(queued >= acknowledged, "{acknowledged} acknowledged, {queued} queued");
+}
+
+#[test]
+fn own_credentials_and_a_wrong_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let credentials = folder.path().join("mine.json");
+    std::fs::write(&credentials, r#"{"github":{"acme":{"secret":"mine"}}}"#).unwrap();
+    let server = Server::start(folder.path(), &["--credentials", "mine.json"]);
+    let send = |more: &[&str]| {
+        let args = [&["send", "github", "push", "--to", &server.url, "--source", "acme"], more].concat();
+        letterbox(folder.path(), &args)
+    };
+    assert!(send(&["--credentials", "mine.json"]).status.success());
+    std::fs::write(folder.path().join("other.json"), r#"{"github":{"acme":{"secret":"other"}}}"#).unwrap();
+    let refused = send(&["--credentials", "other.json"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("401"), "{}", text(&refused.stderr));
+    assert!(server.end().contains("signature_mismatch"));
+    assert_eq!(events(folder.path()).len(), 1);
+}
+
+#[test]
+fn follow_prints_events_as_they_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let mut follow = Command::new(PROGRAM)
+        .args(["events", "--json", "--follow"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap());
+    assert!(letterbox(folder.path(), &["send", "github", "ping", "--to", &server.url]).status.success());
+    let started = Instant::now();
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    assert!(line.contains(r#""type":"github.ping""#), "{line}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
+    file("broken.json", r#"{"github": {"default": {"secret": "hunter2"}"#);
+    file("unknown.json", r#"{"gitlab": {}}"#);
+    file("empty-secret.json", r#"{"github": {"default": {"secret": ""}}}"#);
+    file(
+        "short-key.json",
+        r#"{"dingtalk": {"default": {"token": "t", "aes_key": "hunter2", "owner_key": "k"}}}"#,
+    );
+    file("cards.json", r#"{"1": {"entries": [{"intent": {}}]}}"#);
+    file("not-a-queue.db", "hello, this is no database at all, and long enough to be sure of it\n");
+    for (args, code, expected) in [
+        (&["serve", "--credentials", "absent.json"][..], 1, "absent.json"),
+        (&["serve", "--credentials", "broken.json"], 1, "broken.json: line 1"),
+        (&["serve", "--credentials", "unknown.json"], 1, "no provider \"gitlab\"; there are dingtalk"),
+        (
+            &["serve", "--credentials", "empty-secret.json"],
+            1,
+            "source \"default\": secret: expected a secret that is not empty",
+        ),
+        (&["serve", "--credentials", "short-key.json"], 1, "source \"default\": aes_key: expected 43"),
+        (&["serve", "--cards", "cards.json"], 1, "\"1\".entries[0]: missing field `data`"),
+        (&["serve", "--database", "not-a-queue.db"], 1, "not-a-queue.db"),
+        (&["serve", "--queue-url", "x", "--database", "y"], 2, "cannot be used with"),
+        (&["serve", "--port", "70000"], 2, "--port"),
+        (&["send", "gitlab", "push"], 1, "no provider \"gitlab\""),
+        (&["send", "github", "pull"], 1, "--list"),
+        (&["send", "github"], 2, "SAMPLE"),
+        (&["send", "github", "push", "--to", "nowhere"], 1, "--to"),
+        (&["send", "github", "push", "--to", "http://127.0.0.1:1"], 1, "is `letterbox serve` running"),
+        (&["send", "github", "push", "--source", "nobody"], 1, "no source \"nobody\""),
+        (&["events", "--database", "absent.db"], 1, "absent.db: no such file"),
+        (&["events", "--database", "not-a-queue.db"], 1, "not-a-queue.db"),
+        (&[], 2, "Usage"),
+    ] {
+        let output = letterbox(folder.path(), args);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {told}");
+        assert!(told.contains(expected), "{args:?}: {told}");
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn a_port_in_use_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = letterbox(folder.path(), &["serve", "--port", &port]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("--port takes another"), "{}", text(&output.stderr));
+}

@@ -1,0 +1,226 @@
+//! What holds for every input: what is sealed opens, what was changed does not, and nothing panics.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use letterbox::providers::{Key, PROVIDERS, Row};
+use letterbox_codec::{
+    Reject, Request, Secret, Timestamp,
+    jwe::{self, Header, Psk, Token},
+    mac::{self, Description, Encoding, Scheme, SecretEncoding},
+    platform::Sample,
+    sealed::{self, Envelope},
+};
+use letterbox_tests::{Setup, block_on, fixed};
+use proptest::prelude::*;
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.into()).unwrap()
+}
+
+/// Any 43 letters and digits: most have their spare bits set.
+const AES_KEY: &str = "[A-Za-z0-9]{43}";
+
+fn key_of(aes_key: &str) -> sealed::Key {
+    sealed::Key::new(&secret(aes_key)).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn sealed_messages_open(
+        aes_key in AES_KEY, random: [u8; 16], message: Vec<u8>, owner in "[a-z0-9]{0,40}", nonce in "\\PC{1,20}",
+    ) {
+        let (token, key) = (secret("token"), key_of(&aes_key));
+        let encrypt = sealed::seal(&key, random, &message, &owner).unwrap();
+        let signature = sealed::signature(token.expose(), "1", &nonce, &encrypt);
+        let envelope = Envelope { signature: &signature, timestamp: "1", nonce: &nonce, encrypt: &encrypt };
+        let opened = envelope.verify(&token).unwrap().open(&key).unwrap();
+        let accepted = [owner.clone(), "other".into()];
+        let (content, matched) = opened.addressed_to(&accepted).unwrap();
+        prop_assert_eq!(content.bytes(), message);
+        prop_assert_eq!(matched, owner);
+    }
+
+    #[test]
+    fn a_sealed_message_with_a_bit_flipped_has_another_signature(
+        aes_key in AES_KEY, message: Vec<u8>, place: prop::sample::Index, bit in 0..7u32,
+    ) {
+        let (token, key) = (secret("token"), key_of(&aes_key));
+        let encrypt = sealed::seal(&key, [0; 16], &message, "owner").unwrap();
+        let signature = sealed::signature(token.expose(), "1", "n", &encrypt);
+        let mut changed = encrypt.clone().into_bytes();
+        let place = place.index(changed.len());
+        changed[place] ^= 1 << bit;
+        let changed = String::from_utf8(changed).unwrap();
+        let envelope = Envelope { signature: &signature, timestamp: "1", nonce: "n", encrypt: &changed };
+        prop_assert_eq!(envelope.verify(&token).unwrap_err(), Reject::SignatureMismatch);
+    }
+
+    /// With the right signature over a changed ciphertext: an error or another message, and never a panic.
+    #[test]
+    fn any_ciphertext_is_opened_or_refused(aes_key in AES_KEY, encrypt in "[A-Za-z0-9+/=\\s]{0,200}") {
+        let (token, key) = (secret("token"), key_of(&aes_key));
+        let signature = sealed::signature(token.expose(), "1", "n", &encrypt);
+        let envelope = Envelope { signature: &signature, timestamp: "1", nonce: "n", encrypt: &encrypt };
+        let _ = envelope.verify(&token).unwrap().open(&key);
+    }
+
+    #[test]
+    fn jwes_open_under_their_header(
+        psk: [u8; 16], cek: [u8; 32], iv: [u8; 16], payload: Vec<u8>, kid in "[a-z0-9]{1,20}", extra in "\\PC{0,20}",
+    ) {
+        let psk = psk_of(psk);
+        let json = serde_json::json!({ "alg": "A128KW", "enc": "A128CBC-HS256", "kid": kid, "x": [extra, 1.5, null] });
+        let header = Header::new(&json.to_string()).unwrap();
+        let token = jwe::seal(&psk, &header, &payload, &cek, &iv).unwrap();
+        let parsed = Token::parse(format!(" {token}\r\n").as_bytes()).unwrap();
+        prop_assert_eq!(parsed.header.kid.as_deref(), Some(kid.as_str()));
+        prop_assert_eq!(parsed.header.json(), json.to_string());
+        let opened = parsed.open(&psk).unwrap();
+        prop_assert_eq!(opened.bytes(), payload);
+    }
+
+    #[test]
+    fn a_jwe_with_a_character_changed_is_refused(payload: Vec<u8>, place: prop::sample::Index, other in "[A-Za-z0-9_-]") {
+        let psk = psk_of([7; 16]);
+        let header = Header::new(r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0"}"#).unwrap();
+        let mut token = jwe::seal(&psk, &header, &payload, &[1; 32], &[2; 16]).unwrap().into_bytes();
+        let place = place.index(token.len());
+        prop_assume!(token[place] != b'.' && token[place] != other.as_bytes()[0]);
+        token[place] = other.as_bytes()[0];
+        prop_assert!(Token::parse(&token).and_then(|token| token.open(&psk)).is_err());
+    }
+
+    #[test]
+    fn any_text_is_no_jwe(text in "[A-Za-z0-9_.-]{0,300}") {
+        let _ = Token::parse(text.as_bytes()).and_then(|token| token.open(&psk_of([7; 16])));
+    }
+
+    #[test]
+    fn signed_requests_verify_and_changed_ones_do_not(
+        scheme in 0..5usize, body in prop::collection::vec(any::<u8>(), 1..200), key in "[!-~]{1,40}",
+        place: prop::sample::Index, bit in 0..8u32,
+    ) {
+        let scheme = schemes().remove(scheme);
+        let key = mac::Key::new(&secret(&key), SecretEncoding::Text).unwrap();
+        let now = Timestamp(1_763_719_200_000);
+        let mut request = Request::new(body.clone().into());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = "https://hooks.example.net/payment?x=1".parse().unwrap();
+        let url = request.uri().to_string();
+        for (name, value) in scheme.sign(&key, "POST", &url, &body, now, "msg_1") {
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        let signed = scheme.verify(&key, &request, now).unwrap();
+        prop_assert_eq!(signed.content.bytes(), &body);
+        let late = Timestamp(now.0 + 301_000);
+        let expected = has_timestamp(&scheme).then_some(Reject::TimestampOutOfRange);
+        prop_assert_eq!(scheme.verify(&key, &request, late).err(), expected);
+        let mut changed = body;
+        let place = place.index(changed.len());
+        changed[place] ^= 1 << bit;
+        *request.body_mut() = changed.into();
+        prop_assert_eq!(scheme.verify(&key, &request, now).unwrap_err(), Reject::SignatureMismatch);
+    }
+
+    /// Anything at all, sent to every provider: a 4xx and nothing on the queue.
+    #[test]
+    fn any_request_is_refused(
+        query in "[!-~]{0,80}",
+        headers in prop::collection::vec(("[a-z-]{1,20}", "[ -~]{0,60}"), 0..5),
+        known in prop::collection::vec((prop::sample::select(HEADERS.to_vec()), prop::collection::vec(32..=255u8, 0..90)), 0..4),
+        body: Vec<u8>,
+    ) {
+        for row in &PROVIDERS {
+            let uri = format!("https://localhost/{}?{query}", row.name);
+            let Ok(uri) = uri.parse() else { continue };
+            let mut request = Request::new(body.clone().into());
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = uri;
+            add(request.headers_mut(), headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
+            add(request.headers_mut(), known.iter().map(|(name, value)| (*name, value.as_slice())));
+            refused(row, &request);
+        }
+    }
+
+    /// A well-sealed payload that is no event: a 4xx (in OpenCard's case, sealed words) and nothing on the queue.
+    #[test]
+    fn any_payload_is_refused(payload: Vec<u8>) {
+        prop_assume!(!payload.starts_with(b"{"));
+        for row in &PROVIDERS {
+            let setup = Setup::new(row, row.demo).unwrap();
+            let key = Key { credentials: row.demo, source: "default" };
+            let url = format!("https://localhost/{}", row.name);
+            let sample = Sample { name: "any".into(), payload: payload.clone() };
+            let letter = (row.letter)(&key, &sample, &url, &fixed()).unwrap();
+            let answer = block_on(setup.handler.handle("default", &letter));
+            let status = answer.response.status().as_u16();
+            prop_assert_eq!(status, if row.name == "opencard" { 200 } else { 400 });
+            prop_assert!(setup.queue().take().is_empty());
+        }
+    }
+}
+
+const HEADERS: [&str; 6] = [
+    "x-hub-signature-256",
+    "x-hub-signature",
+    "x-signature",
+    "content-type",
+    "x-github-event",
+    "x-github-delivery",
+];
+
+fn psk_of(bytes: [u8; 16]) -> Psk {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    Psk::new(&secret(&URL_SAFE_NO_PAD.encode(bytes))).unwrap()
+}
+
+fn schemes() -> Vec<Scheme> {
+    let of = |description| Scheme::new(description).unwrap();
+    let plain = Description::default;
+    vec![
+        of(plain()),
+        of(Description { prefix: "sha256=".into(), encoding: Encoding::Base64, ..plain() }),
+        of(Description {
+            separator: Some(",".into()),
+            signature_key: Some("v1".into()),
+            timestamp_key: Some("t".into()),
+            template: "{timestamp}.{body}".into(),
+            ..plain()
+        }),
+        of(Description {
+            separator: Some(" ".into()),
+            prefix: "v1,".into(),
+            encoding: Encoding::Base64Url,
+            template: "{id}.{timestamp}.{body}".into(),
+            timestamp_header: Some("webhook-timestamp".into()),
+            id_header: Some("webhook-id".into()),
+            ..plain()
+        }),
+        of(Description { template: "{method}\n{url}\n{body}".into(), ..plain() }),
+    ]
+}
+
+/// Whether the scheme signs the time.
+fn has_timestamp(scheme: &Scheme) -> bool {
+    let key = mac::Key::new(&secret("k"), SecretEncoding::Text).unwrap();
+    let at = |now| scheme.sign(&key, "POST", "u", b"b", Timestamp(now), "m");
+    at(0) != at(5_000)
+}
+
+fn add<'a>(headers: &mut HeaderMap, more: impl Iterator<Item = (&'a str, &'a [u8])>) {
+    for (name, value) in more {
+        let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(value))
+        else {
+            continue;
+        };
+        headers.append(name, value);
+    }
+}
+
+fn refused(row: &Row, request: &Request) {
+    let setup = Setup::new(row, row.demo).unwrap();
+    let answer = block_on(setup.handler.handle("default", request));
+    assert!(answer.response.status().is_client_error(), "{}: {:?}", row.name, answer.record);
+    assert!(setup.queue().take().is_empty(), "{}", row.name);
+}

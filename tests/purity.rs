@@ -1,0 +1,74 @@
+//! The codec reaches no clock, environment, random source, network or runtime: its dependency list is the contract.
+
+use std::collections::BTreeSet;
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+use letterbox_tests::root;
+
+const ALLOWED: [&str; 17] = [
+    "aes",
+    "base64",
+    "bytes",
+    "cbc",
+    "form_urlencoded",
+    "hex",
+    "hmac",
+    "http",
+    "jiff",
+    "josekit",
+    "serde",
+    "serde_json",
+    "sha1",
+    "sha2",
+    "subtle",
+    "zeroize",
+    // The one exception: josekit (OpenSSL) could draw randomness; the codec calls only what takes it as an argument.
+    "josekit",
+];
+
+/// Ways to the world outside that the standard library has.
+const IMPURE: [&str; 10] = [
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "std::io::std",
+    "SystemTime",
+    "Instant",
+    "println!",
+    "random_bytes",
+];
+
+#[test]
+fn the_codec_depends_on_nothing_impure() {
+    let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().unwrap();
+    let codec = metadata.packages.iter().find(|package| package.name.as_str() == "letterbox-codec").unwrap();
+    let found: BTreeSet<_> = codec
+        .dependencies
+        .iter()
+        .filter(|dependency| dependency.kind == DependencyKind::Normal)
+        .map(|dependency| dependency.name.as_str())
+        .collect();
+    assert_eq!(found, BTreeSet::from(ALLOWED));
+    let jiff = codec.dependencies.iter().find(|dependency| dependency.name == "jiff").unwrap();
+    assert!(!jiff.uses_default_features && jiff.features == ["alloc"], "jiff with `std` reads the clock");
+}
+
+#[test]
+fn the_codec_uses_nothing_impure() {
+    let mut folders = vec![root().join("shared/codec/src")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for word in IMPURE {
+                assert!(!text.contains(word), "{} uses {word}", path.display());
+            }
+        }
+    }
+}

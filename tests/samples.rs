@@ -1,0 +1,69 @@
+//! Every sample event is what its case makes, and becomes what is written beside it.
+
+use std::{collections::BTreeSet, fs};
+
+use letterbox_tests::{cases, root};
+
+fn read(file: &std::path::Path) -> serde_json::Value {
+    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+#[test]
+fn each_event_is_answered_as_its_name_says() {
+    for case in cases::all() {
+        let name = format!("{}/{}", case.provider, case.name);
+        let outcome = case.replay(&read(&case.event_file())).unwrap();
+        assert_eq!(outcome["status"], case.status, "{name}");
+        assert_eq!(outcome, read(&case.expected_file()), "{name}");
+        let queued = outcome["queued"].as_array().unwrap().len();
+        let put = outcome["outcome"] == "queued";
+        assert_eq!(queued, usize::from(put), "{name}");
+        assert!(!put || (200..300).contains(&case.status), "{name}: queued and not acknowledged");
+    }
+}
+
+#[test]
+fn the_files_are_those_of_the_cases() {
+    let cases = cases::all();
+    for case in &cases {
+        let event = case.event().unwrap();
+        assert_eq!(read(&case.event_file()), event, "{}/{}: run `make events`", case.provider, case.name);
+    }
+    let expected: BTreeSet<_> =
+        cases.iter().flat_map(|case| [case.event_file(), case.expected_file()]).collect();
+    let folders = ["events", "tests/expected"]
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    let files = folders.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap());
+    let found: BTreeSet<_> =
+        files.map(|file| file.unwrap().path()).filter(|file| !file.ends_with("credentials.json")).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn every_status_of_the_contract_has_an_event() {
+    let statuses = |provider: &str| -> BTreeSet<u16> {
+        cases::all().iter().filter(|case| case.provider == provider).map(|case| case.status).collect()
+    };
+    // Only DingTalk names an owner; OpenCard answers with the queue down.
+    assert_eq!(statuses("dingtalk"), [200, 400, 401, 403, 404, 405, 413, 503].into());
+    assert_eq!(statuses("opencard"), [200, 400, 401, 404, 405, 413].into());
+    assert_eq!(statuses("github"), [202, 400, 401, 404, 405, 413, 503].into());
+    assert_eq!(statuses("payment"), [202, 400, 401, 404, 405, 413, 503].into());
+}
+
+#[test]
+fn all_that_concerns_keys_is_answered_alike() {
+    for provider in ["dingtalk", "opencard", "github", "payment"] {
+        let answers: BTreeSet<String> = cases::all()
+            .iter()
+            .filter(|case| case.provider == provider && case.status == 401)
+            .map(|case| {
+                let outcome = case.replay(&read(&case.event_file())).unwrap();
+                format!("{} {}", outcome["headers"], outcome["body"])
+            })
+            .collect();
+        assert_eq!(answers.len(), 1, "{provider}: {answers:?}");
+    }
+}

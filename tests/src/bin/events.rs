@@ -1,0 +1,41 @@
+//! Writes the sample events, and what becomes of each, anew.
+
+use std::{fs, path::Path, process::ExitCode};
+
+use letterbox_tests::cases;
+
+fn main() -> ExitCode {
+    match write() {
+        Ok(count) => {
+            println!("{count} events and their outcomes written");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("events: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn write() -> Result<usize, String> {
+    let cases = cases::all();
+    for case in &cases {
+        let event = case.event()?;
+        let outcome = case.replay(&event)?;
+        if outcome.get("status") != Some(&case.status.into()) {
+            return Err(format!(
+                "{}/{}: expected status {}: {outcome}",
+                case.provider, case.name, case.status
+            ));
+        }
+        put(&case.event_file(), &cases::pretty(&event))?;
+        put(&case.expected_file(), &cases::pretty(&outcome))?;
+    }
+    Ok(cases.len())
+}
+
+fn put(file: &Path, text: &str) -> Result<(), String> {
+    let told = |error: std::io::Error| format!("{}: {error}", file.display());
+    fs::create_dir_all(file.parent().unwrap_or(file)).map_err(told)?;
+    fs::write(file, text).map_err(told)
+}

@@ -1,0 +1,72 @@
+//! What the tests share: the project's root, a fixed ambient, and the sample events.
+
+pub mod cases;
+pub mod gateway;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use letterbox::{
+    providers::{Handle, Parts, Row},
+    queue::LocalQueue,
+};
+use letterbox_codec::{Ambient, Timestamp};
+use letterbox_intake::queue::memory::Memory;
+
+/// The project's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// 2026-11-21T10:00:00.123Z, and bytes that count up: everything made with it is the same each time.
+pub fn fixed() -> Ambient {
+    let mut entropy = [0; Ambient::ENTROPY];
+    for (byte, number) in entropy.iter_mut().zip(1..) {
+        *byte = number;
+    }
+    Ambient { now: Timestamp(1_795_255_200_123), entropy }
+}
+
+/// The real handler of a provider over a queue in memory.
+pub struct Setup {
+    /// The handler.
+    pub handler: Box<dyn Handle>,
+    queue: Arc<LocalQueue>,
+}
+
+impl Setup {
+    /// With the given credentials JSON and the fixed ambient.
+    pub fn new(row: &Row, credentials: &str) -> Result<Self, String> {
+        Self::at(row, credentials, || Ok(fixed()))
+    }
+
+    /// With another clock.
+    pub fn at(
+        row: &Row,
+        credentials: &str,
+        ambient: letterbox_intake::handler::AmbientSource,
+    ) -> Result<Self, String> {
+        let queue = Arc::new(LocalQueue::Memory(Memory::default()));
+        let parts = Parts { credentials, document: None, queue: Arc::clone(&queue), ambient: Some(ambient) };
+        Ok(Self { handler: (row.start)(parts)?, queue })
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &Memory {
+        match &*self.queue {
+            LocalQueue::Memory(memory) => memory,
+            _ => unreachable!("a setup has its queue in memory"),
+        }
+    }
+}
+
+/// Runs one future to its end.
+///
+/// # Panics
+/// If the system has no resources for a runtime.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(future)
+}
