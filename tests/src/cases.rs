@@ -73,16 +73,16 @@ fn dingtalk() -> Vec<Case> {
             body(request, escaped.as_bytes());
         }),
         case("own_query", 200, "default", Of("user_add_org"), |request| {
-            append_query(request, "tenant=%E4%BD%A0&x=1")
+            append_query(request, "tenant=%E4%BD%A0&x=1");
         }),
         case("check_url", 200, "default", Of("check_url"), same),
         case("check_create_suite_url", 200, "suite", Of("check_create_suite_url"), same),
         case("check_update_suite_url", 200, "suite", Of("check_update_suite_url"), same),
         case("missing_nonce", 400, "default", Of("user_add_org"), |request| {
-            rename_query(request, "nonce=", "nonse=")
+            rename_query(request, "nonce=", "nonse=");
         }),
         case("duplicate_nonce", 400, "default", Of("user_add_org"), |request| {
-            append_query(request, "nonce=1")
+            append_query(request, "nonce=1");
         }),
         case("not_json", 400, "default", Of("user_add_org"), |request| body(request, b"encrypt=abc")),
         case("empty", 400, "default", Of("user_add_org"), |request| body(request, b"")),
@@ -90,12 +90,12 @@ fn dingtalk() -> Vec<Case> {
         case("payload_without_type", 400, "default", Payload("event", br#"{"CorpId":"ding1"}"#), same),
         case("payload_not_json", 400, "default", Payload("event", b"hello"), same),
         case("wrong_signature", 401, "default", Of("user_add_org"), |request| {
-            append_query_front(request, "msg_signature=0000000000000000000000000000000000000000")
+            append_query_front(request, "msg_signature=0000000000000000000000000000000000000000");
         }),
         case("other_token", 401, "suite", Of("user_add_org"), |request| path(request, "/dingtalk")),
         case("other_corp", 403, "default", Of("user_add_org"), same),
         case("unknown_source", 404, "default", Of("user_add_org"), |request| {
-            path(request, "/dingtalk/nobody")
+            path(request, "/dingtalk/nobody");
         }),
         case("get", 405, "default", Of("user_add_org"), get),
         case("too_large", 413, "default", Of("user_add_org"), |request| {
@@ -131,19 +131,19 @@ fn opencard() -> Vec<Case> {
         case("not_a_jwe", 400, "default", Of("scenic_spot"), |request| body(request, b"a.b.c")),
         case("empty", 400, "default", Of("scenic_spot"), |request| body(request, b"")),
         case("other_algorithm", 400, "default", Of("scenic_spot"), |request| {
-            header_segment(request, r#"{"alg":"dir","enc":"A128CBC-HS256","kid":"0"}"#)
+            header_segment(request, r#"{"alg":"dir","enc":"A128CBC-HS256","kid":"0"}"#);
         }),
         case("compressed", 400, "default", Of("scenic_spot"), |request| {
-            header_segment(request, r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","zip":"DEF"}"#)
+            header_segment(request, r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","zip":"DEF"}"#);
         }),
         case("unknown_kid", 401, "default", Of("scenic_spot"), |request| {
             header_segment(
                 request,
                 r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"9","rid":"1795255200123-000009"}"#,
-            )
+            );
         }),
         case("other_key", 401, "default", Of("scenic_spot"), |request| {
-            header_segment(request, r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"1"}"#)
+            header_segment(request, r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"1"}"#);
         }),
         case("tampered", 401, "default", Of("scenic_spot"), |request| {
             let mut token = request.body().to_vec();
@@ -153,7 +153,7 @@ fn opencard() -> Vec<Case> {
             body(request, &token);
         }),
         case("unknown_source", 404, "default", Of("scenic_spot"), |request| {
-            path(request, "/opencard/nobody")
+            path(request, "/opencard/nobody");
         }),
         case("get", 405, "default", Of("scenic_spot"), get),
         case("too_large", 413, "default", Of("scenic_spot"), |request| body(request, &[b'A'; 64 * 1024 + 1])),
@@ -213,14 +213,14 @@ fn payment() -> Vec<Case> {
         case("missing_type", 400, "default", Payload("notice", br#"{"transaction_id":"1"}"#), same),
         case("type_not_text", 400, "default", Payload("notice", br#"{"event_type":["a"]}"#), same),
         case("wrong_signature", 401, "default", Of("payment_success"), |request| {
-            body(request, br#"{"event_type":"payment_success","transaction_id":"12345","amount":1000}"#)
+            body(request, br#"{"event_type":"payment_success","transaction_id":"12345","amount":1000}"#);
         }),
         case("missing_header", 401, "default", Of("payment_success"), |request| {
-            header(request, "x-signature", None)
+            header(request, "x-signature", None);
         }),
         case("stale", 401, "stripe", Payload("notice", br#"{"id":"evt_1","type":"charge.succeeded"}"#), same),
         case("unknown_source", 404, "default", Of("payment_success"), |request| {
-            path(request, "/payment/nobody")
+            path(request, "/payment/nobody");
         }),
         case("get", 405, "default", Of("payment_success"), get),
         case("too_large", 413, "default", Large("notice", 1024 * 1024), same),
