@@ -25,6 +25,9 @@ use crate::{
 /// The gateway's own limit of a body, in bytes.
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
 
+/// What an SQS queue far from this machine may take; each provider's own deadline still holds.
+const FAR_QUEUE: Duration = Duration::from_secs(6);
+
 /// How long deliveries that are under way may take once the server is told to end.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -44,7 +47,7 @@ pub fn run(args: &Serve) -> Result<(), String> {
 
 async fn serve(args: &Serve) -> Result<(), String> {
     let (queue, place) = match &args.queue_url {
-        Some(url) => (LocalQueue::Sqs(Sqs::connect(url.clone(), Duration::from_secs(1)).await), url.clone()),
+        Some(url) => (LocalQueue::Sqs(Sqs::connect(url.clone(), FAR_QUEUE).await), url.clone()),
         None => (LocalQueue::Store(Store::create(&args.database)?), args.database.display().to_string()),
     };
     let handlers = handlers(args, &Arc::new(queue))?;

@@ -8,10 +8,10 @@ mod platform;
 
 use std::time::Duration;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, header::CONTENT_TYPE};
 use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Reply, Request, Secret, Source,
-    json::LONGEST_LABEL,
+    header::label,
     mac::{self, Algorithm, Description, Scheme, SecretEncoding},
     provider::Refused,
     reject::first_that_opens,
@@ -83,7 +83,7 @@ impl Provider for GitHub {
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
         let headers = request.headers();
-        let delivery = text(headers, "x-github-delivery").ok().flatten();
+        let delivery = label(headers, "x-github-delivery").ok().flatten().map(str::to_owned);
         let received = self.open(source, request, ambient, delivery.clone());
         received.map_err(|reject| Refused { reject, delivery })
     }
@@ -108,13 +108,13 @@ impl GitHub {
         let form = if is_form(headers) { Some(content.form_member("payload")?) } else { None };
         let payload = form.as_ref().unwrap_or(&content).json()?;
 
-        let event_type = text(headers, "x-github-event")?.ok_or(Reject::missing("X-GitHub-Event"))?;
-        let mut event = Event::new(source, &event_type, &content, &payload, ambient);
+        let event_type = label(headers, "x-github-event")?.ok_or(Reject::missing("X-GitHub-Event"))?;
+        let mut event = Event::new(source, event_type, &content, &payload, ambient);
         event.subject = payload.first_label(&SUBJECT)?.map(Into::into);
         event.action = payload.label("action")?.map(Into::into);
         event.delivery = delivery;
         for (header, name) in EXTENSIONS {
-            event.extensions.0.extend(text(headers, header)?.map(|value| (name, value)));
+            event.extensions.0.extend(label(headers, header)?.map(|value| (name, value.to_owned())));
         }
         let reply = Reply::json(202, &serde_json::json!({ "status": "accepted" }));
         Ok(Received::event(event, reply, position))
@@ -122,20 +122,7 @@ impl GitHub {
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let content_type =
-        headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-}
-
-/// A header as a short text; `None` where it is absent or empty.
-fn text(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Reject> {
-    let malformed = || Reject::malformed(name, "a text of at most 256 visible ASCII characters");
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let value = value.to_str().map_err(|_| malformed())?;
-    if value.len() > LONGEST_LABEL || values.next().is_some() {
-        return Err(malformed());
-    }
-    Ok(Some(value.to_owned()).filter(|value| !value.is_empty()))
 }

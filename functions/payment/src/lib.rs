@@ -7,9 +7,8 @@ mod platform;
 
 use std::{borrow::Cow, time::Duration};
 
-use http::HeaderName;
 use letterbox_codec::{
-    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, json::LONGEST_LABEL,
+    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, header, json::LONGEST_LABEL,
     provider::Refused, reject::first_that_opens, verified::Payload,
 };
 
@@ -63,14 +62,6 @@ fn event_type<'p>(
     payload: &Payload<'p>,
 ) -> Result<Cow<'p, str>, Reject> {
     let Some(name) = &key.type_header else { return payload.require(&key.kind) };
-    header(request, name)?.ok_or_else(|| Reject::missing(name.to_string()))
-}
-
-fn header<'r>(request: &'r Request, name: &HeaderName) -> Result<Option<Cow<'r, str>>, Reject> {
-    let Some(value) = request.headers().get(name) else { return Ok(None) };
-    match value.to_str() {
-        Ok("") => Ok(None),
-        Ok(text) if text.len() <= LONGEST_LABEL => Ok(Some(text.into())),
-        _ => Err(Reject::malformed(name.to_string(), "a text of at most 256 visible ASCII characters")),
-    }
+    let event_type = header::label(request.headers(), name.as_str())?;
+    event_type.map(Cow::Borrowed).ok_or_else(|| Reject::missing(name.to_string()))
 }

@@ -68,7 +68,8 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A short text: the member's text, or a number's digits. `None` where it is absent, null or empty.
+    /// A short text: the member's text, or a number's digits. `None` where it is absent, null, empty, or longer than
+    /// [`LONGEST_LABEL`].
     pub fn label(&self, path: &str) -> Result<Option<Cow<'a, str>>, Reject> {
         let Some(value) = self.get(path)? else { return Ok(None) };
         let label = match value.get().as_bytes().first() {
@@ -77,15 +78,20 @@ impl<'a> Object<'a> {
             _ => None,
         };
         match label {
-            Some(label) if label.is_empty() => Ok(None),
-            Some(label) if label.len() <= LONGEST_LABEL => Ok(Some(label)),
-            _ => Err(Reject::malformed(path.to_owned(), "a text of at most 256 bytes")),
+            Some(label) => Ok(Some(label).filter(|label| (1..=LONGEST_LABEL).contains(&label.len()))),
+            None => Err(Reject::malformed(path.to_owned(), "a text")),
         }
     }
 
     /// A [`label`](Self::label) that must be there.
     pub fn require(&self, path: &str) -> Result<Cow<'a, str>, Reject> {
-        self.label(path)?.ok_or_else(|| Reject::missing(path.to_owned()))
+        match self.label(path)? {
+            Some(label) => Ok(label),
+            None if self.get(path)?.is_some() => {
+                Err(Reject::malformed(path.to_owned(), "1 to 256 bytes of text"))
+            }
+            None => Err(Reject::missing(path.to_owned())),
+        }
     }
 
     /// The first of several members that is there as a [`label`](Self::label).
@@ -268,6 +274,9 @@ mod tests {
     #[test]
     fn a_label_is_bounded() {
         let text = format!(r#"{{"a":"{}"}}"#, "x".repeat(LONGEST_LABEL + 1));
-        assert!(Object::parse(&text).unwrap().label("a").is_err());
+        let object = Object::parse(&text).unwrap();
+        assert_eq!(object.label("a").unwrap(), None);
+        assert_eq!(object.require("a").unwrap_err(), Reject::malformed("a", "1 to 256 bytes of text"));
+        assert_eq!(object.require("b").unwrap_err(), Reject::missing("b"));
     }
 }

@@ -26,6 +26,7 @@
 pub mod ambient;
 pub mod event;
 pub mod form;
+pub mod header;
 pub mod json;
 #[cfg(feature = "jwe")]
 pub mod jwe;

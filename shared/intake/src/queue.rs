@@ -68,8 +68,7 @@ impl Message {
             None => event.source.clone(),
         };
         let message = Self {
-            // Such a character stands inside a JSON text, where its escape means the same.
-            body: json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff"),
+            body: escape_noncharacters(json),
             attributes,
             deduplication: fifo_id(&event.id),
             group: fifo_id(&group),
@@ -87,6 +86,14 @@ impl Message {
             self.attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len());
         self.body.len() + attributes.sum::<usize>()
     }
+}
+
+/// SQS refuses these two characters. They can stand only inside a JSON text, where their escapes mean the same.
+fn escape_noncharacters(json: String) -> String {
+    if json.contains(['\u{fffe}', '\u{ffff}']) {
+        return json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff");
+    }
+    json
 }
 
 /// SQS refuses characters that XML 1.0 does not have; JSON and attribute values may hold them.
@@ -117,6 +124,7 @@ mod tests {
     #[test]
     fn what_sqs_would_refuse_is_replaced_or_hashed() {
         assert_eq!(allowed("a\u{1}\u{ffff}b\t中🎋", "?"), "a??b\t中🎋");
+        assert_eq!(escape_noncharacters("\"a\u{ffff}\u{fffe}\"".into()), r#""a\uffff\ufffe""#);
         assert_eq!(fifo_id("/github/default/acme/widget"), "/github/default/acme/widget");
         for text in ["", "a b", "中", &"x".repeat(129)] {
             assert_eq!(fifo_id(text).len(), 64, "{text}");

@@ -29,10 +29,18 @@ pub fn run<P: Provider>() -> ExitCode {
     }
 }
 
+/// Set by every runtime that a function can run in; without it the runtime's client would panic.
+const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+
 async fn serve<P: Provider>() -> Result<(), String> {
     let settings = Settings::read::<P>(|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
     let sources = credentials(&settings.credentials).map_err(|error| error.to_string())?;
     let provider = provider::<P>(settings.document.as_deref()).map_err(|error| error.to_string())?;
+    if std::env::var_os(RUNTIME_API).is_none() {
+        return Err(format!(
+            "{RUNTIME_API} is not set: this is a Lambda function; run it with `cargo lambda watch`, or all of them with `cargo run -- serve`"
+        ));
+    }
     let queue = Sqs::connect(settings.queue_url, settings.deadline).await;
     let intake = Arc::new(Intake::new(provider, sources, queue, settings.deadline));
     let service = service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
