@@ -11,7 +11,7 @@ mod platform;
 use std::time::Duration;
 
 use letterbox_codec::{
-    Ambient, Event, Provider, Received, Reject, Reply, Request, Source,
+    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, Timestamp,
     jwe::{self, Token},
     provider::{Document, Refused},
     reject::first_that_opens,
@@ -99,21 +99,23 @@ impl OpenCard {
         let answer = match self.0.find(&query) {
             Found::UnknownSrcid => Answer::without_data(Status::BadParameters, "Invalid srcid"),
             Found::Nothing => Answer::without_data(Status::NoResult, "no result"),
-            Found::Entry(entry) => {
-                let now = ambient.now.0.div_euclid(1000);
-                match entry.lifetime.map(|seconds| now.checked_add(seconds.into())) {
-                    Some(None) => Answer::without_data(Status::InternalError, "internal error"),
-                    lifetime => Answer {
-                        status: Status::Found,
-                        msg: String::new(),
-                        data: Some(&entry.data),
-                        lifetime: lifetime.flatten(),
-                    },
-                }
-            }
+            Found::Entry(entry) => match entry.lifetime.map(|seconds| until(ambient.now, seconds)) {
+                Some(None) => Answer::without_data(Status::InternalError, "internal error"),
+                lifetime => Answer {
+                    status: Status::Found,
+                    msg: String::new(),
+                    data: Some(&entry.data),
+                    lifetime: lifetime.flatten(),
+                },
+            },
         };
         (Some(event), answer)
     }
+}
+
+/// Unix seconds, so many from now; `None` from a clock that is not set, since what it says would outdate every answer.
+fn until(Timestamp(now): Timestamp, seconds: u32) -> Option<i64> {
+    if now > 0 { now.div_euclid(1000).checked_add(seconds.into()) } else { None }
 }
 
 /// What the sealed reply says.

@@ -260,3 +260,95 @@ impl<'de> Deserialize<'de> for Parameters {
 fn short_text(value: &serde_json::Value) -> Option<String> {
     value.as_str().filter(|text| !text.is_empty() && text.len() <= LONGEST_TEXT).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn psk() -> Psk {
+        Psk::new(&Secret::new("MDEyMzQ1Njc4OWFiY2RlZg".into()).unwrap()).unwrap()
+    }
+
+    /// A good token with some of its segments (header, encrypted key, IV, ciphertext, tag) put otherwise.
+    fn token(segments: [Option<&[u8]>; 5]) -> Vec<u8> {
+        let header = Header::new(r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0"}"#).unwrap();
+        let good = seal(&psk(), &header, b"{}", &[1; 32], &[2; 16]).unwrap();
+        let segments = good.split('.').zip(segments).map(|(good, other)| match other {
+            Some(bytes) => URL_SAFE_NO_PAD.encode(bytes),
+            None => good.to_owned(),
+        });
+        segments.collect::<Vec<_>>().join(".").into_bytes()
+    }
+
+    fn refusal(segments: [Option<&[u8]>; 5]) -> &'static str {
+        Token::parse(&token(segments)).and_then(|token| token.open(&psk())).unwrap_err().code()
+    }
+
+    #[test]
+    fn lengths_that_josekit_would_not_survive_are_refused() {
+        let key = |bytes: &'static [u8]| [None, Some(bytes), None, None, None];
+        for (segments, expected) in [
+            // Unwraps to nothing under any key.
+            (key(&[0xa6; 8]), "key_unwrap"),
+            (key(&[0xa6; 16]), "key_unwrap"),
+            (key(&[0xa6; 40]), "key_unwrap"),
+            (key(b""), "key_unwrap"),
+            (key(b"short"), "key_unwrap"),
+            (key(&[0; 4096]), "key_unwrap"),
+            ([None, None, Some(b""), None, None], "malformed_jwe"),
+            ([None, None, Some(&[2; 12]), None, None], "malformed_jwe"),
+            ([None, None, Some(&[2; 64]), None, None], "malformed_jwe"),
+            ([None, None, Some(&[3; 16]), None, None], "authentication_failed"),
+            ([None, None, None, Some(b""), None], "malformed_jwe"),
+            ([None, None, None, Some(&[0; 15]), None], "malformed_jwe"),
+            ([None, None, None, Some(&[0; 16]), None], "authentication_failed"),
+            ([None, None, None, None, Some(b"")], "malformed_jwe"),
+            ([None, None, None, None, Some(&[0; 16])], "authentication_failed"),
+            ([None, None, None, None, Some(&[0; 32])], "malformed_jwe"),
+        ] {
+            assert_eq!(refusal(segments), expected, "{segments:?}");
+        }
+        assert_eq!(Token::parse(&token([None; 5])).unwrap().open(&psk()).unwrap().bytes(), b"{}");
+    }
+
+    #[test]
+    fn headers_are_held_to_a_closed_list() {
+        for (header, expected) in [
+            (r#"{"enc":"A128CBC-HS256","kid":"0"}"#, "unsupported_algorithm"),
+            (r#"{"alg":"A128KW","kid":"0"}"#, "unsupported_algorithm"),
+            (r#"{"alg":"dir","enc":"A128CBC-HS256","kid":"0"}"#, "unsupported_algorithm"),
+            (r#"{"alg":"A256KW","enc":"A128CBC-HS256","kid":"0"}"#, "unsupported_algorithm"),
+            (r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","zip":"DEF"}"#, "unsupported_algorithm"),
+            (r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","zip":null}"#, "unsupported_algorithm"),
+            (r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","crit":["x"]}"#, "unsupported_algorithm"),
+            (r#"{"alg":"A128KW","alg":"A128KW","enc":"A128CBC-HS256","kid":"0"}"#, "malformed_jwe"),
+            (r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","x":1,"\u0078":2}"#, "malformed_jwe"),
+            (r#"{"alg":["A128KW"],"enc":"A128CBC-HS256","kid":"0"}"#, "malformed_jwe"),
+            ("null", "malformed_jwe"),
+            ("", "malformed_jwe"),
+        ] {
+            assert_eq!(refusal([Some(header.as_bytes()), None, None, None, None]), expected, "{header}");
+        }
+        let long =
+            format!(r#"{{"alg":"A128KW","enc":"A128CBC-HS256","x":"{}"}}"#, "x".repeat(LONGEST_HEADER));
+        assert_eq!(refusal([Some(long.as_bytes()), None, None, None, None]), "malformed_jwe");
+        for kid in [r#""kid":0"#, r#""kid":null"#, r#""kid":"""#, r#""x":0"#] {
+            let header = Header::new(&format!(r#"{{"alg":"A128KW","enc":"A128CBC-HS256",{kid}}}"#)).unwrap();
+            assert_eq!(header.kid, None, "{kid}");
+        }
+    }
+
+    #[test]
+    fn pre_shared_keys_are_sixteen_bytes() {
+        for (text, good) in [
+            ("MDEyMzQ1Njc4OWFiY2RlZg", true),
+            ("MDEyMzQ1Njc4OWFiY2RlZg==", true),
+            ("MDEyMzQ1Njc4OWFiY2Rl", false),
+            ("MDEyMzQ1Njc4OWFiY2RlZmc", false),
+            ("not base64url!", false),
+        ] {
+            assert_eq!(Psk::new(&Secret::new(text.into()).unwrap()).is_ok(), good, "{text}");
+        }
+        assert_eq!(format!("{:?}", psk()), "Psk(..)");
+    }
+}
