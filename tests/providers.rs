@@ -87,7 +87,7 @@ fn every_dingtalk_shape_gives_its_id_time_and_corp() {
         match shape["id"].as_deref() {
             Some("eventId") => assert_eq!(id, payload["eventId"], "{name}"),
             Some("BizId") => {
-                assert_eq!(id, format!("{}:{event_type}", payload["BizId"].as_str().unwrap()), "{name}")
+                assert_eq!(id, format!("{}:{event_type}", payload["BizId"].as_str().unwrap()), "{name}");
             }
             _ => assert_eq!(id.len(), 64, "{name}"),
         }
@@ -377,15 +377,31 @@ fn payment_signature_headers_with_several_signatures() {
 }
 
 #[test]
-fn what_sqs_would_refuse_does_not_stop_an_event() {
+fn what_a_queue_would_refuse_does_not_stop_an_event() {
     let receiver = Receiver::new("payment", &json!({ "secret": "s" }));
-    let payload = "{\"event_type\":\"a\\u0001b\",\"transaction_id\":\"\u{ffff} 中\",\"n\":\"\u{fffe}\"}";
+    let payload =
+        "{\"event_type\":\"paid\",\"transaction_id\":\"\u{ffff} 中\",\"n\":\"\u{fffe}\",\"big\":1e999}";
     let (_, messages) = receiver.handle(&receiver.letter(None, "notice", payload.as_bytes(), &fixed()));
     let [message] = messages.as_slice() else { panic!("no message") };
-    let allowed =
-        |text: &str| !text.chars().any(|one| matches!(one, '\0'..='\u{8}' | '\u{fffe}' | '\u{ffff}'));
-    assert!(allowed(&message.body) && message.attributes.iter().all(|(_, value)| allowed(value)));
-    assert!(message.group.bytes().all(|byte| byte.is_ascii_graphic()) && message.group.len() <= 128);
-    let event: Value = serde_json::from_str(&message.body).unwrap();
-    assert_eq!(event["data"], serde_json::from_str::<Value>(payload).unwrap());
+    assert!(!message.body.contains(['\u{fffe}', '\u{ffff}']));
+    assert!(
+        message.body.ends_with(
+            r#""data":{"event_type":"paid","transaction_id":"\uffff 中","n":"\ufffe","big":1e999}}"#
+        )
+    );
+    // No attribute can say this subject.
+    assert!(message.attributes.iter().all(|(name, _)| *name != "subject"));
+    for bad in [r#"{"event_type":"a\u0001b"}"#, r#"{"event_type":" "}"#, r#"{"event_type":5}"#] {
+        let letter = receiver.letter(None, "notice", bad.as_bytes(), &fixed());
+        assert_eq!(receiver.refusal(&letter), (400, "malformed_field"), "{bad}");
+    }
+}
+
+#[test]
+fn what_is_optional_does_not_cost_an_event() {
+    let receiver = Receiver::new("dingtalk", &dingtalk("key", "token"));
+    let event = receiver
+        .event("x", br#"{"EventType":"x","eventId":{},"EventTime":{"a":1},"CorpId":[],"corpId":"ding1"}"#);
+    assert_eq!((event["subject"].as_str(), event["id"].as_str().unwrap().len()), (Some("ding1"), 64));
+    assert_eq!(event["time"], event["receivedtime"]);
 }

@@ -83,7 +83,7 @@ impl Provider for GitHub {
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
         let headers = request.headers();
-        let delivery = label(headers, "x-github-delivery").ok().flatten().map(str::to_owned);
+        let delivery = label(headers, "x-github-delivery").map(str::to_owned);
         let received = self.open(source, request, ambient, delivery.clone());
         received.map_err(|reject| Refused { reject, delivery })
     }
@@ -108,13 +108,14 @@ impl GitHub {
         let form = if is_form(headers) { Some(content.form_member("payload")?) } else { None };
         let payload = form.as_ref().unwrap_or(&content).json()?;
 
-        let event_type = label(headers, "x-github-event")?.ok_or(Reject::missing("X-GitHub-Event"))?;
+        let event_type =
+            label(headers, "x-github-event").ok_or(Reject::malformed("X-GitHub-Event", "one event name"))?;
         let mut event = Event::new(source, event_type, &content, &payload, ambient);
         event.subject = payload.first_label(&SUBJECT)?.map(Into::into);
         event.action = payload.label("action")?.map(Into::into);
         event.delivery = delivery;
         for (header, name) in EXTENSIONS {
-            event.extensions.0.extend(label(headers, header)?.map(|value| (name, value.to_owned())));
+            event.extensions.0.extend(label(headers, header).map(|value| (name, value.to_owned())));
         }
         let reply = Reply::json(202, &serde_json::json!({ "status": "accepted" }));
         Ok(Received::event(event, reply, position))

@@ -8,7 +8,7 @@ mod platform;
 use std::{borrow::Cow, time::Duration};
 
 use letterbox_codec::{
-    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, header, json::LONGEST_LABEL,
+    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, header, json::is_attribute,
     provider::Refused, reject::first_that_opens, verified::Payload,
 };
 
@@ -47,7 +47,7 @@ impl Provider for Payment {
         let mut event = Event::new(source, &event_type, &content, &payload, ambient);
         event.subject = payload.label(&key.subject)?.map(Cow::into_owned);
         event.at(label(&key.time)?.as_deref());
-        if let Some(id) = signed.id.filter(|id| id.len() <= LONGEST_LABEL).or(label(&key.id)?) {
+        if let Some(id) = signed.id.filter(|id| is_attribute(id)).or(label(&key.id)?) {
             event.id = id.into_owned();
         }
         let reply = Reply::json(202, &serde_json::json!({ "status": "accepted" }));
@@ -62,6 +62,6 @@ fn event_type<'p>(
     payload: &Payload<'p>,
 ) -> Result<Cow<'p, str>, Reject> {
     let Some(name) = &key.type_header else { return payload.require(&key.kind) };
-    let event_type = header::label(request.headers(), name.as_str())?;
-    event_type.map(Cow::Borrowed).ok_or_else(|| Reject::missing(name.to_string()))
+    let event_type = header::label(request.headers(), name.as_str());
+    event_type.map(Cow::Borrowed).ok_or_else(|| Reject::malformed(name.to_string(), "one event type"))
 }

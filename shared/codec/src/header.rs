@@ -2,16 +2,11 @@
 
 use http::HeaderMap;
 
-use crate::{Reject, json::LONGEST_LABEL};
+use crate::json::is_attribute;
 
-/// The one value of a header; `None` where it is absent or empty.
-pub fn label<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Reject> {
+/// The one value of a header, if it may become an attribute of the event; none of these is signed.
+pub fn label<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    match value.to_str() {
-        Ok(text) if text.len() <= LONGEST_LABEL && values.next().is_none() => {
-            Ok(Some(text).filter(|text| !text.is_empty()))
-        }
-        _ => Err(Reject::malformed(name.to_owned(), "one text of at most 256 visible ASCII characters")),
-    }
+    let value = values.next()?.to_str().ok()?;
+    (values.next().is_none() && is_attribute(value)).then_some(value)
 }

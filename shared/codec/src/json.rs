@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -16,6 +16,9 @@ use crate::Reject;
 /// The longest text that may become part of an event's envelope (type, id, subject, ...), in bytes.
 pub const LONGEST_LABEL: usize = 256;
 
+/// The deepest nesting that common parsers read.
+const DEEPEST: usize = 127;
+
 /// A JSON object, checked whole (syntax, and nesting of at most 127), its members still raw.
 #[derive(Debug)]
 pub struct Object<'a>(&'a RawValue);
@@ -23,11 +26,13 @@ pub struct Object<'a>(&'a RawValue);
 impl<'a> Object<'a> {
     /// Checks the whole text; [`Reject::InvalidJson`] if it is anything but one JSON object.
     pub fn parse(text: &'a str) -> Result<Self, Reject> {
-        // serde_json bounds the nesting of values that are visited, but not of those that are skipped, and a raw
-        // value is skipped: so visit everything once. A consumer's parser could not read deeper either.
-        let _: Visited = serde_json::from_str(text).map_err(|_| Reject::InvalidJson)?;
         let raw: &RawValue = serde_json::from_str(text).map_err(|_| Reject::InvalidJson)?;
-        if raw.get().starts_with('{') { Ok(Self(raw)) } else { Err(Reject::InvalidJson) }
+        // serde_json skips a raw value without counting how deep it goes; a consumer's parser would count.
+        if raw.get().starts_with('{') && depth(raw.get()) <= DEEPEST {
+            Ok(Self(raw))
+        } else {
+            Err(Reject::InvalidJson)
+        }
     }
 
     /// The whole object, as it was written.
@@ -63,35 +68,40 @@ impl<'a> Object<'a> {
     fn member(&self, name: &str) -> Result<Option<&'a RawValue>, Reject> {
         let mut json = serde_json::Deserializer::from_str(self.0.get());
         match Member(name).deserialize(&mut json) {
-            Ok(value) => Ok(value),
-            Err(_) => Err(Reject::malformed(name.to_owned(), "to be there only once")),
+            Ok(Occurrence::Never) => Ok(None),
+            Ok(Occurrence::Once(value)) => Ok(Some(value)),
+            Ok(Occurrence::Again) => Err(Reject::malformed(name.to_owned(), "to be there only once")),
+            Err(_) => Err(Reject::InvalidJson),
         }
     }
 
-    /// A short text: the member's text, or a number's digits. `None` where it is absent, null, empty, or longer than
-    /// [`LONGEST_LABEL`].
+    /// What may become an attribute of the event: a text that is one, or a number's digits. `None` where the member is
+    /// absent or anything else: what is optional must not cost a verified event.
     pub fn label(&self, path: &str) -> Result<Option<Cow<'a, str>>, Reject> {
-        let Some(value) = self.get(path)? else { return Ok(None) };
-        let label = match value.get().as_bytes().first() {
-            Some(b'"') => serde_json::from_str::<Text>(value.get()).map(|Text(text)| text).ok(),
-            Some(b'-' | b'0'..=b'9') => Some(Cow::Borrowed(value.get())),
+        let value = self.get(path)?.map(RawValue::get);
+        let label = match value.and_then(|value| value.as_bytes().first()) {
+            Some(b'"') => self.text(path)?,
+            Some(b'-' | b'0'..=b'9') => value.map(Cow::Borrowed),
             _ => None,
         };
-        match label {
-            Some(label) => Ok(Some(label).filter(|label| (1..=LONGEST_LABEL).contains(&label.len()))),
-            None => Err(Reject::malformed(path.to_owned(), "a text")),
+        Ok(label.filter(|label| is_attribute(label)))
+    }
+
+    /// A text that must be there, and fit for an attribute.
+    pub fn require(&self, path: &str) -> Result<Cow<'a, str>, Reject> {
+        match self.text(path)? {
+            Some(text) if is_attribute(&text) => Ok(text),
+            None if self.get(path)?.is_none() => Err(Reject::missing(path.to_owned())),
+            _ => {
+                Err(Reject::malformed(path.to_owned(), "a text of 1 to 256 bytes without control characters"))
+            }
         }
     }
 
-    /// A [`label`](Self::label) that must be there.
-    pub fn require(&self, path: &str) -> Result<Cow<'a, str>, Reject> {
-        match self.label(path)? {
-            Some(label) => Ok(label),
-            None if self.get(path)?.is_some() => {
-                Err(Reject::malformed(path.to_owned(), "1 to 256 bytes of text"))
-            }
-            None => Err(Reject::missing(path.to_owned())),
-        }
+    /// A member's text; `None` where it is absent or no text.
+    fn text(&self, path: &str) -> Result<Option<Cow<'a, str>>, Reject> {
+        let text = self.get(path)?.and_then(|value| serde_json::from_str::<Text>(value.get()).ok());
+        Ok(text.map(|Text(text)| text))
     }
 
     /// The first of several members that is there as a [`label`](Self::label).
@@ -109,11 +119,18 @@ impl<'a> Object<'a> {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// Picks one member out of an object; an error means that it came twice.
+/// How often a member comes.
+enum Occurrence<'a> {
+    Never,
+    Once(&'a RawValue),
+    Again,
+}
+
+/// Picks one member out of an object.
 struct Member<'n>(&'n str);
 
 impl<'de> DeserializeSeed<'de> for Member<'_> {
-    type Value = Option<&'de RawValue>;
+    type Value = Occurrence<'de>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_map(self)
@@ -121,19 +138,24 @@ impl<'de> DeserializeSeed<'de> for Member<'_> {
 }
 
 impl<'de> Visitor<'de> for Member<'_> {
-    type Value = Option<&'de RawValue>;
+    type Value = Occurrence<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
+        let mut found = Occurrence::Never;
         while let Some(Text(name)) = map.next_key()? {
-            if name != self.0 {
+            if name == self.0 {
+                let value = map.next_value()?;
+                found = if matches!(found, Occurrence::Never) {
+                    Occurrence::Once(value)
+                } else {
+                    Occurrence::Again
+                };
+            } else {
                 map.next_value::<IgnoredAny>()?;
-            } else if found.replace(map.next_value()?).is_some() {
-                return Err(serde::de::Error::custom("duplicate member"));
             }
         }
         Ok(found)
@@ -164,55 +186,42 @@ impl<'de> Visitor<'de> for Members<'de> {
     }
 }
 
-/// A value that was visited to its depths and dropped.
-struct Visited;
-
-impl<'de> Deserialize<'de> for Visited {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Self)
+/// How deep the arrays and objects of a (valid) JSON text are nested.
+fn depth(json: &str) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'{' | b'[' => {
+                open = open.saturating_add(1);
+                deepest = deepest.max(open);
+            }
+            b'}' | b']' => open = open.saturating_sub(1),
+            b'"' => {
+                while let Some(inner) = bytes.next() {
+                    match inner {
+                        b'"' => break,
+                        // The escaped character, which may be a quotation mark.
+                        b'\\' => drop(bytes.next()),
+                        _ => {}
+                    }
+                }
+            }
+            _ => {}
+        }
     }
+    deepest
 }
 
-impl<'de> Visitor<'de> for Visited {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self, A::Error> {
-        while seq.next_element::<Self>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        while map.next_entry::<Self, Self>()?.is_some() {}
-        Ok(self)
-    }
+/// Whether `CloudEvents` (section 3.1) and SQS take a text as an attribute: not blank, not too long, no control
+/// characters, no noncharacters.
+pub fn is_attribute(text: &str) -> bool {
+    let forbidden = |character: char| {
+        character.is_control()
+            || ('\u{fdd0}'..='\u{fdef}').contains(&character)
+            || u32::from(character) & 0xfffe == 0xfffe
+    };
+    !text.trim().is_empty() && text.len() <= LONGEST_LABEL && !text.contains(forbidden)
 }
 
 #[cfg(test)]
@@ -232,7 +241,9 @@ mod tests {
             ("{", false),
             (r#"{"a":1}{"#, false),
             (r#"{"a":01}"#, false),
-            (r#"{"a":"\ud800"}"#, false),
+            (r#"{"a":"\ud800"}"#, true),
+            (r#"{"a":1e999,"b":-0.0,"c":123456789012345678901234567890}"#, true),
+            (r#"{"a":"[[\"[[\\"}"#, true),
             ("\u{feff}{}", false),
             (&nested(127), true),
             (&nested(128), false),
@@ -259,7 +270,7 @@ mod tests {
         ] {
             assert_eq!(object.label(path).unwrap().as_deref(), expected, "{path}");
         }
-        assert!(object.label("big").is_err());
+        assert_eq!(object.label("big").unwrap(), None);
         assert_eq!(object.get("o").unwrap().unwrap().get(), r#"{"x":{"y":"z"}}"#);
     }
 
@@ -272,11 +283,28 @@ mod tests {
     }
 
     #[test]
-    fn a_label_is_bounded() {
-        let text = format!(r#"{{"a":"{}"}}"#, "x".repeat(LONGEST_LABEL + 1));
-        let object = Object::parse(&text).unwrap();
-        assert_eq!(object.label("a").unwrap(), None);
-        assert_eq!(object.require("a").unwrap_err(), Reject::malformed("a", "1 to 256 bytes of text"));
-        assert_eq!(object.require("b").unwrap_err(), Reject::missing("b"));
+    fn what_is_no_attribute_is_left_out_or_refused_where_needed() {
+        let long = "x".repeat(LONGEST_LABEL + 1);
+        for value in [
+            "5",
+            r#""""#,
+            r#"" ""#,
+            r#""a\nb""#,
+            r#""\u007f""#,
+            r#""\uffff""#,
+            r#""\ufdd0""#,
+            "[]",
+            "{}",
+            "true",
+            &format!("{long:?}"),
+        ] {
+            let text = format!(r#"{{"a":{value}}}"#);
+            let object = Object::parse(&text).unwrap();
+            let expected = if value == "5" { Some("5") } else { None };
+            assert_eq!(object.label("a").unwrap().as_deref(), expected, "{value}");
+            assert_eq!(object.require("a").unwrap_err().code(), "malformed_field", "{value}");
+        }
+        assert_eq!(Object::parse(r#"{"a":null}"#).unwrap().require("a").unwrap_err(), Reject::missing("a"));
+        assert_eq!(Object::parse(r#"{"a":"中 🎋"}"#).unwrap().require("a").unwrap(), "中 🎋");
     }
 }

@@ -95,6 +95,9 @@ pub struct Record {
     pub milliseconds: f64,
 }
 
+/// Of the deadline, what the answer needs once the queue has spoken or has not.
+const FOR_THE_ANSWER: Duration = Duration::from_millis(50);
+
 /// A sender may name any source: that much of an unknown one is logged, in characters.
 const LOGGED_SOURCE: usize = 64;
 
@@ -200,7 +203,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
             record.kind = Some(event.kind.clone());
             record.id = Some(event.id.clone());
         }
-        let remaining = self.deadline.saturating_sub(started.elapsed());
+        let remaining = self.deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_ANSWER);
         let queues = message.is_some();
         let settled = received
             .settle(|| async move {

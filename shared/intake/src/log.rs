@@ -1,14 +1,18 @@
 //! Structured logs: JSON lines on standard output, one per delivery.
 
-use lambda_runtime::tracing::{self, subscriber};
+use lambda_runtime::tracing::{
+    self,
+    subscriber::{self, filter::LevelFilter},
+};
 
 use crate::{Outcome, Record};
 
-/// Sets the runtime's own tracing up for JSON. The level is `AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`, else `info`.
+/// Sets the runtime's own tracing up for JSON. The level is `AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`, else `info`; at
+/// most `debug`, since the runtime traces whole events, payloads and signatures included.
 pub(crate) fn init() {
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").or_else(|_| std::env::var("RUST_LOG"));
     let level =
-        level.ok().and_then(|level| level.parse().ok()).unwrap_or(subscriber::filter::LevelFilter::INFO);
+        level.ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO).min(LevelFilter::DEBUG);
     subscriber::fmt()
         .json()
         .flatten_event(true)

@@ -69,10 +69,10 @@ impl Settings {
         };
         let deadline = match variable("DEADLINE_MS").map(|text| text.parse::<u32>()) {
             None => P::DEADLINE,
-            Some(Ok(ms @ 50..=29_000)) => Duration::from_millis(ms.into()),
+            Some(Ok(ms @ 100..=29_000)) => Duration::from_millis(ms.into()),
             Some(_) => {
                 return error(
-                    "DEADLINE_MS: expected milliseconds from 50 to 29000 (the gateway's own limit)",
+                    "DEADLINE_MS: expected milliseconds from 100 to 29000 (the gateway's own limit)",
                 );
             }
         };

@@ -1,0 +1,356 @@
+"""The processes of a test run: an SQS-protocol server, a Lambda Runtime API, and the functions under it."""
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import boto3
+import requests
+from botocore.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
+VENV_BIN = Path(sys.executable).parent
+PROVIDERS = ["dingtalk", "opencard", "github", "payment"]
+
+REGION = "us-east-1"
+# Longer than any deadline, so that a test fails by its own check and not by the client's.
+CLIENT_TIMEOUT = 20
+START_TIMEOUT = 60
+
+_alive = set()
+
+
+def until(condition, timeout, what):
+    """Polls until `condition` returns something true, and returns it."""
+    end = time.monotonic() + timeout
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < end, f"waited {timeout} s in vain for {what}"
+        time.sleep(0.02)
+
+
+def free_port():
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listens(port):
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Process:
+    """A child in a process group of its own, which ends with the run whatever happens; its output in a file."""
+
+    def __init__(self, arguments, log, environment):
+        self.log = Path(log)
+        with self.log.open("ab") as output:
+            self._child = subprocess.Popen(
+                [str(argument) for argument in arguments],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.pid = self._child.pid
+        _alive.add(self)
+
+    @property
+    def ended(self):
+        return self._child.poll() is not None
+
+    def expect_alive(self):
+        assert not self.ended, f"{self.log.stem} ended by itself:\n{self.text()}"
+
+    def text(self, since=0):
+        return self.log.read_bytes()[since:].decode(errors="replace")
+
+    def send(self, number):
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            pass
+
+    def stop(self):
+        for number in [signal.SIGTERM, signal.SIGKILL]:
+            self.send(number)
+            try:
+                self._child.wait(3)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        # The group outlives its leader if a grandchild ignores the first signal.
+        self.send(signal.SIGKILL)
+        _alive.discard(self)
+
+
+@atexit.register
+def stop_all():
+    for process in list(_alive):
+        process.stop()
+
+
+class QueueServer:
+    """A real SQS-protocol server (ministack), and AWS's own client of it."""
+
+    def __init__(self, directory, port=None):
+        self.port = port or free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        environment = os.environ | {
+            "GATEWAY_PORT": str(self.port),
+            "BIND_HOST": "127.0.0.1",
+            "MINISTACK_HOST": "127.0.0.1",
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "HOME": str(directory),
+        }
+        log = directory / f"queue-server-{self.port}.log"
+        self._process = Process([sys.executable, "-m", "ministack"], log, environment)
+        until(self._listens, START_TIMEOUT, "the queue server")
+        self.client = boto3.client(
+            "sqs",
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 3}),
+        )
+
+    def _listens(self):
+        self._process.expect_alive()
+        return listens(self.port)
+
+    def create(self, name):
+        fifo = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
+        url = self.client.create_queue(QueueName=name, Attributes=fifo)["QueueUrl"]
+        return Queue(self.client, url)
+
+    def stop(self):
+        self._process.stop()
+
+
+class Queue:
+    """One queue, as a consumer sees it."""
+
+    def __init__(self, client, url):
+        self._client = client
+        self.url = url
+
+    def drain(self):
+        """Takes and returns every message. What was acknowledged is there already: no waiting."""
+        taken = []
+        while True:
+            got = self._client.receive_message(
+                QueueUrl=self.url,
+                MaxNumberOfMessages=10,
+                WaitTimeSeconds=0,
+                AttributeNames=["All"],
+                MessageAttributeNames=["All"],
+            ).get("Messages", [])
+            if not got:
+                return taken
+            for message in got:
+                self._client.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+            taken += got
+
+    def one(self):
+        """The only message, taken."""
+        messages = self.drain()
+        assert len(messages) == 1, f"expected one message, got {len(messages)}"
+        return messages[0]
+
+
+class SilentServer:
+    """Takes every connection and never says a word."""
+
+    def __init__(self):
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._held = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                self._held.append(self._socket.accept()[0])
+            except OSError:
+                return
+
+    def stop(self):
+        self._socket.close()
+        for connection in self._held:
+            connection.close()
+
+
+class Function(Process):
+    """One function's binary, and the lines it logged."""
+
+    def __init__(self, provider, log, environment):
+        super().__init__([TARGET / "debug" / provider], log, environment)
+
+    def lines(self, since=0):
+        """Every line of the log that is whole; each must be JSON."""
+        return [json.loads(line) for line in self.text(since).splitlines(True) if line.endswith("\n")]
+
+    def mark(self):
+        return self.log.stat().st_size
+
+    def delivery_line(self, since):
+        """The one line of the one delivery since `since` (a `mark`)."""
+
+        def line():
+            lines = [line for line in self.lines(since) if "outcome" in line]
+            assert len(lines) <= 1, lines
+            return lines
+
+        [line] = until(line, 5, "the log line of a delivery")
+        return line
+
+
+def base_environment():
+    """Nothing of the developer's own AWS configuration may reach a function."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMBDA_"))}
+    for name in ["QUEUE_URL", "CREDENTIALS", "CREDENTIALS_SECRET", "CARDS", "DEADLINE_MS", "RUST_LOG"]:
+        kept.pop(name, None)
+    return kept | {
+        "PATH": f"{VENV_BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def lambda_environment(provider, runtime_api):
+    return {
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "AWS_LAMBDA_FUNCTION_NAME": provider,
+        "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+    }
+
+
+class Gateway:
+    """`cargo lambda watch`: routes HTTP to functions as the deployed gateway does."""
+
+    def __init__(self, directory, name, *options, environment=None):
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        command = ["cargo", "lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", self.port]
+        # It would answer OPTIONS itself, which the deployed gateway does not.
+        command += ["--disable-cors"]
+        self.process = Process(
+            [*command, *options], directory / f"{name}.log", environment or base_environment()
+        )
+        self.session = requests.Session()
+        self.session.trust_env = False
+        until(self._listens, START_TIMEOUT, "the Runtime API")
+
+    def _listens(self):
+        self.process.expect_alive()
+        return listens(self.port)
+
+    def send(self, path, letter, method="POST", timeout=CLIENT_TIMEOUT):
+        url = f"http://{self.address}{path}"
+        prepared = self.session.prepare_request(
+            requests.Request(method, url, headers=letter.headers, data=letter.body)
+        )
+        # As it is: `requests` would tidy a query up that is meant to be untidy.
+        prepared.url = url + (f"?{letter.query}" if letter.query else "")
+        return self.session.send(prepared, timeout=timeout)
+
+    def invoke(self, function, event_file):
+        """What `cargo lambda invoke` prints."""
+        command = ["cargo", "lambda", "invoke", function, "--data-file", event_file]
+        command += ["--invoke-address", "127.0.0.1", "--invoke-port", str(self.port)]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=base_environment(),
+            capture_output=True,
+            text=True,
+            timeout=CLIENT_TIMEOUT,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def invoke_with(self, function, event):
+        """What the function returns to an event of any form, and whether that is an answer or an error."""
+        url = f"http://{self.address}/2015-03-31/functions/{function}/invocations"
+        body = event if isinstance(event, bytes) else json.dumps(event).encode()
+        response = self.session.post(url, data=body, timeout=CLIENT_TIMEOUT)
+        return response.json()
+
+    def stop(self):
+        self.session.close()
+        self.process.stop()
+
+
+class Deployment:
+    """The functions, each with its own environment, behind one gateway.
+
+    `cargo lambda watch` would start them itself, but gives all of them the same environment, and each needs its own
+    credentials: so it serves only the Runtime API here, and the binaries are started beside it.
+    """
+
+    def __init__(self, directory, name, environments):
+        self._gateway = Gateway(directory, f"{name}-gateway", "--only-lambda-apis")
+        self.invoke = self._gateway.invoke
+        self.invoke_with = self._gateway.invoke_with
+        self.functions = {}
+        for provider, environment in environments.items():
+            runtime = lambda_environment(provider, f"http://{self._gateway.address}/.rt/{provider}")
+            self.functions[provider] = Function(
+                provider, directory / f"{name}-{provider}.log", base_environment() | runtime | environment
+            )
+        for provider in environments:
+            until(lambda: self._answers(provider), START_TIMEOUT, f"the function {provider}")
+
+    def _answers(self, provider):
+        self.functions[provider].expect_alive()
+        try:
+            # Whatever is no POST is answered without a key and without the queue.
+            url = f"http://{self._gateway.address}/{provider}"
+            return self._gateway.session.get(url, timeout=2).status_code == 405
+        except requests.Timeout:
+            return False
+
+    def send(self, provider, letter, source=None, method="POST", timeout=CLIENT_TIMEOUT):
+        path = f"/{provider}" if source is None else f"/{provider}/{source}"
+        return self._gateway.send(path, letter, method, timeout)
+
+    def expect_sound(self):
+        """No function died or panicked, whatever it was sent."""
+        for function in self.functions.values():
+            function.expect_alive()
+            assert "panicked" not in function.text()
+
+    def expect_discreet(self, secrets):
+        """Every line that was logged is JSON, and none holds a secret."""
+        secrets = list(secrets)
+        for function in self.functions.values():
+            assert all("level" in line for line in function.lines())
+            assert not any(secret in function.text() for secret in secrets), (
+                f"a secret in {function.log.name}"
+            )
+
+    def stop(self):
+        for function in self.functions.values():
+            function.stop()
+        self._gateway.stop()

@@ -1,0 +1,92 @@
+"""The main way: a sealed letter in, the platform's own answer out, the event on the queue."""
+
+import hashlib
+import json
+
+import pytest
+
+import messages
+from servers import PROVIDERS, ROOT
+
+# Digits, order, escapes, white space and doubled names that any parse and print would change.
+ODD = r' "n": 1.50e3 , "big":12345678901234567890123,"dup":1,"dup":2,"esc":"\u4e2d\/","raw":"中🎋",  "z":[ ],"a":{} '
+
+ENVELOPES = {
+    "dingtalk": '{{"EventType":"user_add_org","eventId":"e-odd","CorpId":"ding1",{odd}}}',
+    "opencard": '{{"srcid":"123","intent":{{"scenic_spot":"故宫"}},{odd}}}',
+    "github": '\n{{"repository":{{"full_name":"acme/widget"}},{odd}}}\n',
+    "payment": '{{"event_type":"payment_success","transaction_id":"tx_1",{odd}}}',
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_letter_is_answered_and_queued(letterbox, queues, senders, provider):
+    sender = senders.of(provider)
+    letter = sender.letter()
+    sender.acknowledged(letterbox.send(provider, letter), letter)
+    attributes = messages.read(queues[provider].one(), provider, letter.payload)
+    expected = {
+        "dingtalk": ("dingtalk.user_add_org", "ding1", "e-1"),
+        "opencard": ("opencard.query", "123", hashlib.sha256(letter.payload).hexdigest()),
+        "github": ("github.issues", "acme/widget", hashlib.sha256(letter.body).hexdigest()),
+        "payment": ("payment.payment_success", "tx_1", hashlib.sha256(letter.body).hexdigest()),
+    }
+    assert (attributes["type"], attributes["subject"], attributes["id"]) == expected[provider]
+    for other in set(PROVIDERS) - {provider}:
+        assert queues[other].drain() == []
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_payload_arrives_verbatim(letterbox, queues, senders, provider):
+    sender = senders.of(provider)
+    letter = sender.letter(ENVELOPES[provider].format(odd=ODD).encode())
+    sender.acknowledged(letterbox.send(provider, letter), letter)
+    messages.read(queues[provider].one(), provider, letter.payload)
+
+
+def test_every_documented_event_of_dingtalk(letterbox, queues, senders):
+    app = senders.of("dingtalk")
+    samples = sorted((ROOT / "functions/dingtalk/samples").glob("*.json"))
+    assert len(samples) > 180
+    for sample in samples:
+        payload = sample.read_bytes()
+        assert app.open(letterbox.send("dingtalk", app.letter(payload))) == "success", sample.name
+        if sample.name.startswith("check_") and "_url" in sample.name:
+            assert queues["dingtalk"].drain() == [], sample.name
+        else:
+            attributes = messages.read(queues["dingtalk"].one(), "dingtalk", payload)
+            assert attributes["type"] == f"dingtalk.{json.loads(payload)['EventType']}", sample.name
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_default_source_has_a_route_of_its_own(letterbox, queues, senders, provider):
+    letter = senders.of(provider).letter()
+    assert letterbox.send(provider, letter, "default").ok
+    messages.read(queues[provider].one(), provider, letter.payload)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("position", [0, 1])
+def test_either_key_opens_while_keys_rotate(letterbox, queues, senders, provider, position):
+    sender = senders.of(provider, "rotating")[position]
+    letter = sender.letter()
+    # An encrypted reply opens with the keys of its request, or not at all.
+    sender.acknowledged(letterbox.send(provider, letter, "rotating"), letter)
+    messages.read(queues[provider].one(), provider, letter.payload, "rotating")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_retry_keeps_the_id(letterbox, queues, senders, provider):
+    sender = senders.of(provider)
+    first, second = sender.letter(), sender.letter()
+    for letter in [first, second]:
+        assert letterbox.send(provider, letter).ok
+    ids = {json.loads(message["Body"])["id"] for message in queues[provider].drain()}
+    assert len(ids) == 1
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_another_sources_key_opens_nothing(letterbox, queues, senders, provider):
+    letter = senders.of(provider).letter()
+    assert letterbox.send(provider, letter, "rotating").status_code == 401
+    assert queues[provider].drain() == []

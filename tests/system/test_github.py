@@ -1,0 +1,92 @@
+"""GitHub: JSON and form deliveries, what the headers add, and the legacy signature."""
+
+import hashlib
+import json
+
+import pytest
+
+import messages
+from platforms.github import FORM
+
+
+@pytest.mark.parametrize("form", [False, True], ids=["json", "form"])
+def test_both_content_types(letterbox, queues, senders, form):
+    hook = senders.of("github")
+    letter = hook.letter(
+        '{"action":"a+b & c=d","zen":"中🎋\\n","repository":{"full_name":"o/r"}}'.encode(), form=form
+    )
+    hook.acknowledged(letterbox.send("github", letter), letter)
+    attributes = messages.read(queues["github"].one(), "github", letter.payload)
+    # The id is that of what was signed: the form's own text.
+    assert attributes["id"] == hashlib.sha256(letter.body).hexdigest()
+    assert attributes["action"] == "a+b & c=d"
+
+
+@pytest.mark.parametrize("content_type", [FORM.upper(), f"{FORM}; charset=utf-8"])
+def test_form_by_any_spelling(letterbox, queues, senders, content_type):
+    letter = senders.of("github").letter(form=True).with_headers(Content_Type=content_type)
+    assert letterbox.send("github", letter).status_code == 202
+    messages.read(queues["github"].one(), "github", letter.payload)
+
+
+def test_headers_go_into_the_event(letterbox, queues, senders):
+    letter = senders.of("github").letter()
+    assert letterbox.send("github", letter).status_code == 202
+    attributes = messages.read(queues["github"].one(), "github", letter.payload)
+    expected = {
+        "type": "github.issues",
+        "deliveryid": letter.headers["X-GitHub-Delivery"],
+        "action": "opened",
+        "hookid": "292430182",
+        "targettype": "repository",
+        "targetid": "79929171",
+    }
+    assert {name: attributes[name] for name in expected} == expected
+
+
+def test_ping_is_an_event(letterbox, queues, senders):
+    letter = senders.of("github").letter(b'{"zen":"Keep it logically awesome.","hook_id":1}', "ping")
+    assert letterbox.send("github", letter).status_code == 202
+    attributes = messages.read(queues["github"].one(), "github", letter.payload)
+    assert attributes["type"] == "github.ping"
+    assert "subject" not in attributes
+
+
+@pytest.mark.parametrize(
+    "payload, subject",
+    [
+        ({"organization": {"login": "acme"}}, "acme"),
+        ({"repository": {"full_name": "acme/widget"}, "organization": {"login": "acme"}}, "acme/widget"),
+    ],
+)
+def test_subject(letterbox, queues, senders, payload, subject):
+    letter = senders.of("github").letter(json.dumps(payload).encode())
+    assert letterbox.send("github", letter).status_code == 202
+    assert messages.read(queues["github"].one(), "github", letter.payload)["subject"] == subject
+
+
+def test_upper_case_hex_and_any_header_case(letterbox, queues, senders):
+    letter = senders.of("github").letter()
+    prefix, signature = letter.headers["X-Hub-Signature-256"].split("=")
+    letter = letter.but(
+        headers={name.upper(): value for name, value in letter.headers.items()}
+        | {"X-HUB-SIGNATURE-256": f"{prefix}={signature.upper()}"}
+    )
+    assert letterbox.send("github", letter).status_code == 202
+    assert len(queues["github"].drain()) == 1
+
+
+@pytest.mark.parametrize(
+    "source, method, status", [("legacy", "sha1", 202), ("legacy", "sha256", 202), ("default", "sha1", 401)]
+)
+def test_legacy_signature_only_where_allowed(letterbox, queues, senders, source, method, status):
+    letter = senders.of("github", source).letter(method=method)
+    assert letterbox.send("github", letter, source).status_code == status
+    assert len(queues["github"].drain()) == (status == 202)
+
+
+def test_legacy_signature_does_not_stand_in_for_a_wrong_one(letterbox, queues, senders):
+    hook = senders.of("github", "legacy")
+    letter = hook.letter(method="sha1").with_headers(X_Hub_Signature_256="sha256=" + "0" * 64)
+    assert letterbox.send("github", letter, "legacy").status_code == 401
+    assert queues["github"].drain() == []

@@ -1,0 +1,182 @@
+"""Logs: one JSON line for each delivery, with all that an operator needs and nothing that is secret."""
+
+import json
+
+import pytest
+
+from platforms import flipped
+from platforms.opencard import Key, header
+from servers import PROVIDERS
+
+SECRET_PAYLOAD = "Pa55-in-the-payload"
+
+
+def line_of(letterbox, provider, letter, source=None, method="POST"):
+    function = letterbox.functions[provider]
+    mark = function.mark()
+    letterbox.send(provider, letter, source, method)
+    line = function.delivery_line(mark)
+    assert line["provider"] == provider
+    assert line["source"] == (source or "default")
+    assert 0 <= line["milliseconds"] < 5000
+    return line
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_queued(letterbox, queues, senders, provider):
+    line = line_of(letterbox, provider, senders.of(provider).letter())
+    event = json.loads(queues[provider].one()["Body"])
+    assert (line["type"], line["id"]) == (event["type"], event["id"])
+    assert (line["outcome"], line["level"]) == ("queued", "INFO")
+    assert line["status"] == (202 if provider in ["github", "payment"] else 200)
+
+
+def test_handshake_is_answered(letterbox, senders):
+    letter = senders.of("dingtalk").letter('{"EventType":"check_url"}')
+    assert line_of(letterbox, "dingtalk", letter)["outcome"] == "answered"
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_key_that_opened_is_told_by_position(letterbox, senders, provider):
+    for position, sender in enumerate(senders.of(provider, "rotating")):
+        assert line_of(letterbox, provider, sender.letter(), "rotating")["key"] == position
+
+
+REFUSED = {
+    "unknown source": ("github", lambda hook: hook.letter(), "nobody", "POST", "unknown_source"),
+    "method": ("payment", lambda service: service.letter(), None, "PUT", "method_not_allowed"),
+    "signature": (
+        "payment",
+        lambda service: service.letter().with_headers(
+            X_Signature=flipped(service.letter().headers["X-Signature"])
+        ),
+        None,
+        "POST",
+        "signature_mismatch",
+    ),
+    "no signature": (
+        "github",
+        lambda hook: hook.letter().with_headers(X_Hub_Signature_256=None),
+        None,
+        "POST",
+        "missing_signature",
+    ),
+    "owner key": (
+        "dingtalk",
+        lambda app: app.post(app.encrypt(app.enclose(b"{}", owner_key="other"))),
+        None,
+        "POST",
+        "owner_key_mismatch",
+    ),
+    "padding": (
+        "dingtalk",
+        lambda app: app.post(app.encrypt(app.enclose(b"{}")[:-1] + b"\0")),
+        None,
+        "POST",
+        "invalid_padding",
+    ),
+    "kid": ("opencard", lambda key: key.letter(kid="9"), None, "POST", "unknown_kid"),
+    "key": ("opencard", lambda key: Key.new(key.kid).letter(), None, "POST", "key_unwrap"),
+    "JSON": ("github", lambda hook: hook.letter(b"{"), None, "POST", "invalid_json"),
+    "event type": (
+        "payment",
+        lambda service: service.letter(b'{"event_type":"other"}'),
+        "some",
+        "POST",
+        "unhandled_event_type",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_with_the_cause_that_the_sender_is_not_told(letterbox, senders, case):
+    provider, letter, source, method, reason = REFUSED[case]
+    known = source if source != "nobody" else None
+    sender = senders.of(provider, known or "default")
+    line = line_of(letterbox, provider, letter(sender), source, method)
+    assert (line["outcome"], line["reason"], line["level"]) == ("refused", reason, "WARN")
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        lambda key: key.letter(),
+        lambda key: key.letter('{"srcid":"none","intent":{}}'),
+        lambda key: key.letter("no query"),
+        lambda key: key.letter(kid="9"),
+        lambda key: Key.new(key.kid).letter(),
+    ],
+    ids=["found", "unknown srcid", "unreadable", "unknown kid", "another key"],
+)
+def test_opencards_rid_is_in_every_line(letterbox, senders, letter):
+    letter = letter(senders.of("opencard"))
+    assert line_of(letterbox, "opencard", letter)["rid"] == header(letter.body)["rid"]
+
+
+def test_opencards_own_status_is_the_reason(letterbox, senders):
+    key = senders.of("opencard")
+    assert line_of(letterbox, "opencard", key.letter())["reason"] == "found"
+    assert line_of(letterbox, "opencard", key.letter('{"srcid":"123","intent":{}}'))["reason"] == "no_result"
+    assert line_of(letterbox, "opencard", key.letter("{}"))["reason"] == "bad_parameters"
+
+
+def test_githubs_delivery_id(letterbox, senders):
+    letter = senders.of("github").letter()
+    assert line_of(letterbox, "github", letter)["deliveryid"] == letter.headers["X-GitHub-Delivery"]
+
+
+def test_a_sender_cannot_write_lines_of_its_own(letterbox, senders):
+    forged = '%0A{"outcome":"queued"}%0A'
+    function = letterbox.functions["payment"]
+    mark = function.mark()
+    letterbox.send("payment", senders.of("payment").letter(), forged)
+    assert function.delivery_line(mark)["outcome"] == "refused"
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_no_secret_no_signature_no_payload(letterbox, senders, provider):
+    function = letterbox.functions[provider]
+    sender = senders.of(provider)
+    kind = "EventType" if provider == "dingtalk" else "event_type"
+    payload = json.dumps({kind: "t", "srcid": "123", "intent": {"a": SECRET_PAYLOAD}, "x": SECRET_PAYLOAD})
+    bad = json.dumps({kind: [SECRET_PAYLOAD], "srcid": [SECRET_PAYLOAD]})
+    cut = f'{{"{SECRET_PAYLOAD}":'
+    signed = []
+    for text in [payload, bad, cut]:
+        letter = sender.letter(text.encode())
+        signed += [value for name, value in letter.headers.items() if "signature" in name.lower()]
+        for sent in [letter, letter.but(body=letter.body[:-1] + b"?")]:
+            mark = function.mark()
+            assert SECRET_PAYLOAD not in letterbox.send(provider, sent).text
+            function.delivery_line(mark)
+    log = function.text()
+    assert SECRET_PAYLOAD not in log
+    for signature in signed:
+        assert signature.rsplit("=", 1)[-1] not in log
+
+
+@pytest.fixture(scope="module")
+def loud(deploy, settings, queue_server, queues):
+    """The functions as an operator sets them who looks for an error."""
+    return deploy(
+        "loud",
+        {
+            provider: settings(
+                provider, queue_server.endpoint, queues[provider].url, AWS_LAMBDA_LOG_LEVEL="DEBUG"
+            )
+            for provider in PROVIDERS
+        },
+    )
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_more_log_tells_no_more_secrets(loud, queues, senders, provider):
+    kind = "EventType" if provider == "dingtalk" else "event_type"
+    letter = senders.of(provider).letter(json.dumps({kind: "t", "x": SECRET_PAYLOAD}).encode())
+    assert loud.send(provider, letter).ok
+    queues[provider].drain()
+    log = loud.functions[provider].text()
+    assert '"level":"DEBUG"' in log
+    assert SECRET_PAYLOAD not in log
+    for secret in senders.of(provider).secrets:
+        assert secret not in log

@@ -1,0 +1,191 @@
+"""What keeps a function from starting is said at once, by name, and never with a secret in it."""
+
+import json
+import subprocess
+
+import pytest
+
+from servers import PROVIDERS, TARGET, base_environment, free_port, lambda_environment
+
+MARK = "hunter2"
+QUEUE = "https://sqs.us-east-1.amazonaws.com/000000000000/q"
+
+GOOD = {
+    "dingtalk": {"token": MARK, "aes_key": MARK + "A" * 36, "owner_key": "ding1"},
+    "opencard": {"keys": {"0": "aHVudGVyMmh1bnRlcjJoMg"}},
+    "github": {"secret": MARK},
+    "payment": {"secret": MARK},
+}
+
+
+def start(provider, **environment):
+    """Runs the binary until it gives up; its exit status and its output."""
+    runtime = lambda_environment(provider, f"127.0.0.1:{free_port()}")
+    done = subprocess.run(
+        [TARGET / "debug" / provider],
+        env=base_environment() | runtime | environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=20,
+    )
+    return done.returncode, done.stdout
+
+
+def expect_error(provider, names, **environment):
+    status, output = start(provider, **environment)
+    assert status != 0, output
+    for name in names:
+        assert name in output, output
+    assert MARK not in output, output
+    assert "panicked" not in output, output
+    # The one line that says why is readable for a machine too.
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert any(line.get("level") == "ERROR" for line in lines)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    "names, environment",
+    [
+        (["QUEUE_URL"], {"CREDENTIALS": True}),
+        (["QUEUE_URL"], {"CREDENTIALS": True, "QUEUE_URL": ""}),
+        (["QUEUE_URL"], {"CREDENTIALS": True, "QUEUE_URL": MARK}),
+        (["CREDENTIALS", "CREDENTIALS_SECRET"], {"QUEUE_URL": QUEUE}),
+        (["CREDENTIALS", "CREDENTIALS_SECRET"], {"QUEUE_URL": QUEUE, "CREDENTIALS": ""}),
+        (
+            ["CREDENTIALS", "CREDENTIALS_SECRET"],
+            {"QUEUE_URL": QUEUE, "CREDENTIALS": True, "CREDENTIALS_SECRET": f"arn:{MARK}"},
+        ),
+        (["DEADLINE_MS"], {"QUEUE_URL": QUEUE, "CREDENTIALS": True, "DEADLINE_MS": "soon"}),
+        (["DEADLINE_MS"], {"QUEUE_URL": QUEUE, "CREDENTIALS": True, "DEADLINE_MS": "-1"}),
+    ],
+    ids=[
+        "no queue",
+        "empty queue",
+        "no URL",
+        "no keys",
+        "empty keys",
+        "both",
+        "deadline",
+        "negative deadline",
+    ],
+)
+def test_environment(provider, names, environment):
+    good = json.dumps({"default": GOOD[provider]})
+    environment = {name: good if value is True else value for name, value in environment.items()}
+    expect_error(provider, names, **environment)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        MARK,
+        "[]",
+        "{}",
+        f'"{MARK}"',
+        f'{{"default":"{MARK}"}}',
+        '{"default":[]}',
+        f'{{"a/b":{{"secret":"{MARK}"}}}}',
+        f'{{"default":{{"secret":"{MARK}"}}',
+    ],
+)
+def test_credentials_of_another_form(provider, credentials):
+    expect_error(provider, ["CREDENTIALS"], QUEUE_URL=QUEUE, CREDENTIALS=credentials)
+
+
+BAD_ENTRIES = {
+    "dingtalk": [
+        ({"token": ""}, "token"),
+        ({"token": 5}, "token"),
+        ({"token": None}, "token"),
+        ({"aes_key": MARK}, "aes_key"),
+        ({"aes_key": MARK + "A" * 35 + "="}, "aes_key"),
+        ({"owner_key": ""}, "owner_key"),
+        ({"owner_key": []}, "owner_key"),
+        ({"owner_key": {"a": 1}}, "owner_key"),
+        ({"tolerance": -1}, "tolerance"),
+        ({"reply_random": MARK}, "reply_random"),
+        ({"tokens": MARK}, "tokens"),
+    ],
+    "opencard": [
+        ({"keys": {}}, "keys"),
+        ({"keys": {"0": ""}}, "keys"),
+        ({"keys": {"0": MARK}}, "keys"),
+        ({"keys": {"0": "aHVudGVyMmh1bnRlcjJodW50ZXIy"}}, "keys"),
+        ({"keys": {"": "aHVudGVyMmh1bnRlcjJoMg"}}, "keys"),
+        ({"keys": [MARK]}, "keys"),
+        ({"key": MARK}, "key"),
+    ],
+    "github": [
+        ({"secret": ""}, "secret"),
+        ({"secret": f" {MARK}"}, "secret"),
+        ({"secret": [MARK]}, "secret"),
+        ({"allow_sha1": MARK}, "allow_sha1"),
+        ({"secrets": MARK}, "secrets"),
+    ],
+    "payment": [
+        ({"secret": ""}, "secret"),
+        ({"preset": MARK}, "preset"),
+        ({"preset": "standard-webhooks", "secret": f"whsec_{MARK}!"}, "secret"),
+        ({"secret_encoding": "hex"}, "secret"),
+        ({"algorithm": MARK}, "algorithm"),
+        ({"encoding": MARK}, "encoding"),
+        ({"header": "no header"}, "header"),
+        ({"template": "{id}"}, "template"),
+        ({"timestamp_key": "t"}, "signature_key"),
+        ({"tolerance": MARK}, "tolerance"),
+        ({"accept": MARK}, "accept"),
+        ({"headers": MARK}, "headers"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "provider, change, member",
+    [(provider, change, member) for provider, rows in BAD_ENTRIES.items() for change, member in rows],
+)
+def test_entry_error_names_source_and_member(provider, change, member):
+    entry = {name: value for name, value in (GOOD[provider] | change).items() if value is not None}
+    credentials = {"default": GOOD[provider], "acme": [GOOD[provider], entry]}
+    names = ["CREDENTIALS", "acme", member]
+    expect_error(provider, names, QUEUE_URL=QUEUE, CREDENTIALS=json.dumps(credentials))
+
+
+@pytest.mark.parametrize(
+    "provider, missing", [(provider, name) for provider in GOOD for name in GOOD[provider]]
+)
+def test_missing_member_is_named(provider, missing):
+    entry = {name: value for name, value in GOOD[provider].items() if name != missing}
+    expect_error(
+        provider, ["CREDENTIALS", "acme", missing], QUEUE_URL=QUEUE, CREDENTIALS=json.dumps({"acme": entry})
+    )
+
+
+@pytest.mark.parametrize(
+    "text, place",
+    [
+        (None, "CARDS"),
+        ("", "CARDS"),
+        ("{", "line 1"),
+        ("[]", "CARDS"),
+        ('{"123":{}}', "123"),
+        ('{"123":{"entries":[{"intent":{},"data":1},{"data":2}]}}', "entries[1]"),
+        ('{"123":{"entries":[{"intent":{},"data":1,"lifetime":"x"}]}}', "lifetime"),
+        ('{"123":{"entries":[{"intent":{},"data":1},{"intent":{},"data":2}]}}', "entries[1]"),
+        ('{"123":{"entries":[],"defaults":{"data":1}}}', "defaults"),
+    ],
+)
+def test_catalogue_error_names_the_place(tmp_path, text, place):
+    path = tmp_path / "cards.json"
+    if text is not None:
+        path.write_text(text)
+    expect_error(
+        "opencard",
+        ["CARDS", place],
+        QUEUE_URL=QUEUE,
+        CREDENTIALS=json.dumps({"default": GOOD["opencard"]}),
+        CARDS=str(path),
+    )
