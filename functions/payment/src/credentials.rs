@@ -4,8 +4,8 @@ use http::HeaderName;
 use letterbox_codec::{
     Secret,
     mac::{self, Description, Scheme},
-    secret::without_value,
 };
+use letterbox_intake::credentials::read;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
 
@@ -84,8 +84,8 @@ impl Credentials {
     fn new(entry: Map<String, Value>) -> Result<Self, String> {
         let (places, description): (Map<_, _>, Map<_, _>) =
             entry.into_iter().partition(|(name, _)| PLACES.contains(&name.as_str()));
-        let places: Places = read(places)?;
-        let description: Description = read(description)?;
+        let places: Places = read(Value::Object(places))?;
+        let description: Description = read(Value::Object(description))?;
         let encoding = description.secret_encoding;
         let scheme = Scheme::new(description)
             .map_err(|(member, expected)| format!("{member}: expected {expected}"))?;
@@ -108,17 +108,6 @@ impl Credentials {
             accept: places.accept,
         })
     }
-}
-
-/// Reads some members; the error names the one at fault and what was expected, never its value.
-fn read<T: serde::de::DeserializeOwned>(members: Map<String, Value>) -> Result<T, String> {
-    serde_path_to_error::deserialize(Value::Object(members)).map_err(|error| {
-        let text = without_value(&error.inner().to_string());
-        match error.path().to_string().as_str() {
-            "." => text,
-            path => format!("{path}: {text}"),
-        }
-    })
 }
 
 #[cfg(test)]

@@ -46,19 +46,6 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// serde tells the value that it found, which in credentials is a secret: keeps what it expected.
-pub fn without_value(error: &str) -> String {
-    const TELL_VALUES: [&str; 4] = ["invalid type", "invalid value", "invalid length", "unknown variant"];
-    let (error, _place) = error.rsplit_once(" at line ").unwrap_or((error, ""));
-    if !TELL_VALUES.iter().any(|start| error.starts_with(start)) {
-        return error.to_owned();
-    }
-    match error.rsplit_once("expected ") {
-        Some((_, expected)) => format!("expected {expected}"),
-        None => "not of the expected form".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Secret;

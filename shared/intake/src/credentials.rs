@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, fmt};
 
-use letterbox_codec::{json::Object, secret::without_value};
-use serde::de::DeserializeOwned;
+use letterbox_codec::json::Object;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
 /// The keys of every source. No source is without keys.
 pub struct Sources<C>(HashMap<String, Vec<C>>);
@@ -80,14 +80,33 @@ fn entry<C: DeserializeOwned>(json: &str) -> Result<C, String> {
     if !json.starts_with('{') {
         return Err("expected a JSON object".into());
     }
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    read(&mut serde_json::Deserializer::from_str(json))
+}
+
+/// Reads (a part of) an entry. The error names the member at fault and what was expected, never a value.
+pub fn read<'de, T: Deserialize<'de>>(
+    from: impl Deserializer<'de, Error = serde_json::Error>,
+) -> Result<T, String> {
+    serde_path_to_error::deserialize(from).map_err(|error| {
         let text = without_value(&error.inner().to_string());
         match error.path().to_string().as_str() {
             "." => text,
             path => format!("{path}: {text}"),
         }
     })
+}
+
+/// serde tells the value that it found, which in credentials is a secret: keeps what it expected.
+fn without_value(error: &str) -> String {
+    const TELL_VALUES: [&str; 4] = ["invalid type", "invalid value", "invalid length", "unknown variant"];
+    let (error, _place) = error.rsplit_once(" at line ").unwrap_or((error, ""));
+    if !TELL_VALUES.iter().any(|start| error.starts_with(start)) {
+        return error.to_owned();
+    }
+    match error.rsplit_once("expected ") {
+        Some((_, expected)) => format!("expected {expected}"),
+        None => "not of the expected form".to_owned(),
+    }
 }
 
 #[cfg(test)]
