@@ -58,6 +58,11 @@ $(STAMP): $(REQUIREMENTS)
 events: ## Make the sample events in events/ anew
 	cargo run --locked -p letterbox-tests --bin events
 
+.PHONY: measure
+measure: setup ## Build the release functions and measure their size, start, deliveries and memory
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda build --release $(FUNCTIONS:%=--bin %)
+	$(VENV)/bin/python tests/measure.py $(ARGS)
+
 .PHONY: serve
 serve: ## Serve all functions on one local port, with a local queue
 	cargo run --locked -- serve

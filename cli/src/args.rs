@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, path::PathBuf};
 
+use letterbox_intake::settings::queue_url;
+
 use clap::{Args, Parser, Subcommand};
 
 /// Receives webhooks of several platforms, and puts each as a decoded event on a queue.
@@ -51,7 +53,7 @@ pub struct Serve {
     #[arg(long, value_name = "FILE", default_value = DATABASE)]
     pub database: PathBuf,
     /// Put events on this SQS queue instead; region, keys and endpoint come from the usual AWS_* variables
-    #[arg(long, value_name = "URL", conflicts_with = "database")]
+    #[arg(long, value_name = "URL", value_parser = queue_url, conflicts_with = "database")]
     pub queue_url: Option<String>,
     /// OpenCard's card catalogue; a built-in sample otherwise
     #[arg(long, value_name = "FILE", env = "CARDS")]

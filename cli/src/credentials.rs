@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use letterbox_codec::json::Object;
 use serde_json::value::RawValue;
 
 use crate::providers::{self, PROVIDERS};
@@ -24,6 +25,9 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
             error.column()
         )
     })?;
+    if let Err(twice) = Object::parse(text.trim_ascii()).and_then(|object| object.members()) {
+        return Err(format!("{place}: {}", twice.message()));
+    }
     if members.is_empty() {
         return Err(format!("{place}: expected at least one provider"));
     }

@@ -46,8 +46,8 @@ pub struct Row {
 pub struct Parts<'a> {
     /// Credentials JSON.
     pub credentials: &'a str,
-    /// The document, else the built-in sample.
-    pub document: Option<&'a [u8]>,
+    /// The document and the name of its file, else the built-in sample.
+    pub document: Option<(&'a str, &'a [u8])>,
     /// Where events go.
     pub queue: Arc<LocalQueue>,
     /// The clock and entropy, else the system's.
@@ -118,8 +118,8 @@ const fn row<P: Platform>(try_sample: &'static str, demo: &'static str) -> Row {
 fn start<P: Provider>(parts: Parts<'_>) -> Result<Box<dyn Handle>, String> {
     let sources = Sources::parse(parts.credentials).map_err(|error| format!("{}: {error}", P::NAME))?;
     let sample = P::DOCUMENT.map_or(&[][..], |document| document.sample);
-    let provider =
-        P::new(parts.document.unwrap_or(sample)).map_err(|error| format!("{}: {error}", P::NAME))?;
+    let (place, document) = parts.document.unwrap_or((P::NAME, sample));
+    let provider = P::new(document).map_err(|error| format!("{place}: {error}"))?;
     let intake = Intake::new(provider, sources, parts.queue, P::DEADLINE);
     Ok(Box::new(match parts.ambient {
         Some(ambient) => intake.with_ambient(ambient),

@@ -91,12 +91,19 @@ fn handlers(args: &Serve, queue: &Arc<LocalQueue>) -> Result<Handlers, String> {
         let row = providers::find(name)?;
         let document = match (row.document, &args.cards) {
             (Some(_), Some(file)) => {
-                Some(fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?)
+                let place = file.display().to_string();
+                let content = fs::read(file).map_err(|error| format!("{place}: {error}"))?;
+                Some((place, content))
             }
             _ => None,
         };
         let queue = Arc::clone(queue);
-        let parts = Parts { credentials, document: document.as_deref(), queue, ambient: None };
+        let parts = Parts {
+            credentials,
+            document: document.as_ref().map(|(place, content)| (place.as_str(), content.as_slice())),
+            queue,
+            ambient: None,
+        };
         handlers.insert(row.name, (row.start)(parts)?);
     }
     Ok(Arc::new(handlers))

@@ -183,11 +183,16 @@ fn errors_say_what_to_do() {
         "short-key.json",
         r#"{"dingtalk": {"default": {"token": "t", "aes_key": "hunter2", "owner_key": "k"}}}"#,
     );
+    file(
+        "twice.json",
+        r#"{"github": {"default": {"secret": "hunter2"}}, "github": {"default": {"secret": "hunter2"}}}"#,
+    );
     file("cards.json", r#"{"1": {"entries": [{"intent": {}}]}}"#);
     file("not-a-queue.db", "hello, this is no database at all, and long enough to be sure of it\n");
     for (args, code, expected) in [
         (&["serve", "--credentials", "absent.json"][..], 1, "absent.json"),
         (&["serve", "--credentials", "broken.json"], 1, "broken.json: line 1"),
+        (&["serve", "--credentials", "twice.json"], 1, "twice.json: github: expected to be there only once"),
         (&["serve", "--credentials", "unknown.json"], 1, "no provider \"gitlab\"; there are dingtalk"),
         (
             &["serve", "--credentials", "empty-secret.json"],
@@ -195,9 +200,10 @@ fn errors_say_what_to_do() {
             "source \"default\": secret: expected a secret that is not empty",
         ),
         (&["serve", "--credentials", "short-key.json"], 1, "source \"default\": aes_key: expected 43"),
-        (&["serve", "--cards", "cards.json"], 1, "\"1\".entries[0]: missing field `data`"),
+        (&["serve", "--cards", "cards.json"], 1, "cards.json: \"1\".entries[0]: missing field `data`"),
         (&["serve", "--database", "not-a-queue.db"], 1, "not-a-queue.db"),
-        (&["serve", "--queue-url", "x", "--database", "y"], 2, "cannot be used with"),
+        (&["serve", "--queue-url", "https://x", "--database", "y"], 2, "cannot be used with"),
+        (&["serve", "--queue-url", "x"], 2, "expected the URL of an SQS queue"),
         (&["serve", "--port", "70000"], 2, "--port"),
         (&["send", "gitlab", "push"], 1, "no provider \"gitlab\""),
         (&["send", "github", "pull"], 1, "--list"),

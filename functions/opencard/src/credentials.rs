@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use letterbox_codec::{Secret, jwe::Psk};
+use letterbox_codec::{
+    Secret,
+    jwe::{LONGEST_KID, Psk},
+};
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// The keys of one app, by `kid`.
@@ -30,8 +33,8 @@ impl Credentials {
 
 fn table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, PskEntry>, D::Error> {
     let keys = HashMap::<String, PskEntry>::deserialize(deserializer)?;
-    if keys.is_empty() || keys.contains_key("") {
-        return Err(D::Error::custom("expected at least one key under its kid, a text that is not empty"));
+    if keys.is_empty() || keys.keys().any(|kid| !(1..=LONGEST_KID).contains(&kid.len())) {
+        return Err(D::Error::custom("expected at least one key, each under its kid of 1 to 128 bytes"));
     }
     Ok(keys)
 }

@@ -92,6 +92,15 @@ impl Credentials {
         let secret = mac::Key::new(&places.secret, encoding)
             .map_err(|expected| format!("secret: expected {expected}"))?;
         let type_header = places.type_header.map(|name| name.parse()).transpose();
+        let paths = [
+            ("type", Some(&places.kind)),
+            ("subject", Some(&places.subject)),
+            ("id", places.id.as_ref()),
+            ("time", places.time.as_ref()),
+        ];
+        if let Some((member, _)) = paths.iter().find(|(_, path)| path.is_some_and(String::is_empty)) {
+            return Err(format!("{member}: expected the path of a member, such as data.id"));
+        }
         if places.accept.as_ref().is_some_and(Vec::is_empty) {
             return Err(
                 "accept: expected at least one event type; leave it out to accept every one".to_owned()
@@ -151,6 +160,8 @@ mod tests {
             ),
             (r#"{"secret":"hunter2","tolerance":-1}"#, "tolerance: expected u32"),
             (r#"{"secret":"hunter2","preset":"strip"}"#, "preset: expected one of github-style"),
+            (r#"{"secret":"hunter2","tolerance":0}"#, "tolerance: expected at least 1 second"),
+            (r#"{"secret":"hunter2","type":""}"#, "type: expected the path of a member"),
             (r#"{"secret":"hunter2","accept":[]}"#, "accept: expected at least one event type"),
             (r#"{"secret":"hunter2","headers":"x"}"#, "headers: unknown field `headers`"),
         ] {

@@ -216,8 +216,8 @@ struct Parameters {
     crit: bool,
 }
 
-/// No key has a longer `kid`, and a longer `rid` is not logged; in bytes.
-const LONGEST_TEXT: usize = 128;
+/// The longest `kid` that selects a key, in bytes; a longer `rid` is not logged either.
+pub const LONGEST_KID: usize = 128;
 
 impl<'de> Deserialize<'de> for Parameters {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -258,7 +258,7 @@ impl<'de> Deserialize<'de> for Parameters {
 }
 
 fn short_text(value: &serde_json::Value) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty() && text.len() <= LONGEST_TEXT).map(str::to_owned)
+    value.as_str().filter(|text| !text.is_empty() && text.len() <= LONGEST_KID).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -80,7 +80,17 @@ fn entry<C: DeserializeOwned>(json: &str) -> Result<C, String> {
     if !json.starts_with('{') {
         return Err("expected a JSON object".into());
     }
+    unique(json, "")?;
     read(&mut serde_json::Deserializer::from_str(json))
+}
+
+/// A member that comes twice would silently win over the other: refuses it, wherever in the entry it is.
+fn unique(json: &str, path: &str) -> Result<(), String> {
+    let Ok(object) = Object::parse(json) else { return Ok(()) };
+    for (name, value) in object.members().map_err(|twice| format!("{path}{}", twice.message()))? {
+        unique(value.get(), &format!("{path}{name}."))?;
+    }
+    Ok(())
 }
 
 /// Reads (a part of) an entry. The error names the member at fault and what was expected, never a value.
@@ -159,6 +169,8 @@ mod tests {
             ),
             (r#"{"a":{"secret":["hunter2, expected b"]}}"#, r#"source "a": secret: expected a string"#),
             (r#"{"a":{"secret":"x","mode":"hunter2"}}"#, r#"source "a": mode: expected `one`"#),
+            (r#"{"a":{"secret":"x","secret":"y"}}"#, r#"source "a": secret: expected to be there only once"#),
+            (r#"{"a":{"secret":{"x":1,"x":2}}}"#, r#"source "a": secret.x: expected to be there only once"#),
             (
                 r#"{"a":{"secret":"x","secrt":"hunter2"}}"#,
                 r#"source "a": secrt: unknown field `secrt`, expected `secret` or `mode`"#,

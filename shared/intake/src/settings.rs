@@ -45,8 +45,7 @@ impl Settings {
         let error = |text: &str| Err(StartError(text.into()));
 
         let queue_url = match variable("QUEUE_URL") {
-            Some(url) if url.starts_with("https://") || url.starts_with("http://") => url,
-            Some(_) => return error("QUEUE_URL: expected the https:// URL of an SQS queue"),
+            Some(url) => queue_url(&url).map_err(|expected| StartError(format!("QUEUE_URL: {expected}")))?,
             None => {
                 return error(
                     "QUEUE_URL is not set: set it to the URL of the SQS queue that receives the events",
@@ -58,7 +57,7 @@ impl Settings {
             (None, Some(id)) => CredentialsFrom::Secret(id),
             (None, None) => {
                 return error(
-                    "neither CREDENTIALS nor CREDENTIALS_SECRET is set: set CREDENTIALS to the credentials JSON, or CREDENTIALS_SECRET to the Secrets Manager secret that holds it",
+                    "neither CREDENTIALS nor CREDENTIALS_SECRET is set: set CREDENTIALS to the credentials JSON",
                 );
             }
             (Some(_), Some(_)) => {
@@ -80,6 +79,16 @@ impl Settings {
             P::DOCUMENT.and_then(|Document { variable: name, .. }| variable(name)).map(PathBuf::from);
         Ok(Self { queue_url, credentials, deadline, document })
     }
+}
+
+/// Checks that a text can be the URL of a queue.
+pub fn queue_url(url: &str) -> Result<String, &'static str> {
+    if url.starts_with("https://") || url.starts_with("http://") {
+        return Ok(url.to_owned());
+    }
+    Err(
+        "expected the URL of an SQS queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/letterbox",
+    )
 }
 
 #[cfg(test)]

@@ -128,6 +128,7 @@ impl Scheme {
         };
         let timestamp = scheme.timestamp_key.is_some() || scheme.timestamp_header.is_some();
         let checks = [
+            (scheme.tolerance > 0, "tolerance", "at least 1 second"),
             (scheme.separator.as_deref() != Some(""), "separator", "a text that is not empty"),
             (
                 scheme.timestamp_key.is_none() || scheme.signature_key.is_some(),

@@ -1,0 +1,153 @@
+"""Measures the release binaries: size, start, first and warm delivery, memory. Run by `make measure`.
+
+A start is the time from the process's birth to its first poll of the Runtime API, with the connection to the queue
+opened in between; the first delivery is the answer to the first event after that. Both ends are this process, over
+loopback HTTP, so the numbers compare binaries with each other; they are not those of Lambda.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SAMPLES = {
+    "dingtalk": "user_add_org.200.json",
+    "opencard": "scenic_spot.200.json",
+    "github": "push.202.json",
+    "payment": "payment_success.202.json",
+}
+
+
+class Quiet(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *_):
+        pass
+
+    def body(self):
+        return self.rfile.read(int(self.headers.get("content-length", 0)))
+
+    def answer(self, status, body, headers=()):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Queue(Quiet):
+    """Acknowledges every message at once, as SQS's JSON protocol does."""
+
+    def do_POST(self):
+        message = json.loads(self.body()).get("MessageBody", "").encode()
+        reply = {"MessageId": "1", "MD5OfMessageBody": hashlib.md5(message).hexdigest()}
+        self.answer(200, json.dumps(reply).encode(), [("content-type", "application/x-amz-json-1.0")])
+
+
+def runtime(event, deliveries):
+    """A Runtime API that hands out one event so many times, and notes when it was asked and when it was answered."""
+
+    class Runtime(Quiet):
+        polled, answered, done = [], [], threading.Event()
+
+        def do_GET(self):
+            self.polled.append(time.perf_counter())
+            if len(self.polled) > deliveries:
+                self.done.set()
+                time.sleep(30)
+                return
+            deadline = str(int(time.time() * 1000) + 30_000)
+            self.answer(
+                200,
+                event,
+                [
+                    ("content-type", "application/json"),
+                    ("lambda-runtime-aws-request-id", f"request-{len(self.polled)}"),
+                    ("lambda-runtime-deadline-ms", deadline),
+                    ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:x"),
+                ],
+            )
+
+        def do_POST(self):
+            self.body()
+            self.answered.append(time.perf_counter())
+            self.answer(202, b"")
+
+    return Runtime
+
+
+def serve(handler):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, server.server_address[1]
+
+
+def memory(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
+
+
+def once(binary, provider, queue_port, deliveries):
+    folder = ROOT / "events" / provider
+    handler = runtime((folder / SAMPLES[provider]).read_bytes(), deliveries)
+    server, port = serve(handler)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
+        "AWS_LAMBDA_FUNCTION_NAME": provider,
+        "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+        "AWS_LAMBDA_LOG_LEVEL": "error",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{queue_port}",
+        "QUEUE_URL": f"http://127.0.0.1:{queue_port}/1/q",
+        "CREDENTIALS": (folder / "credentials.json").read_text(),
+    }
+    born = time.perf_counter()
+    process = subprocess.Popen([binary], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        if not handler.done.wait(30):
+            raise SystemExit(f"measure: {binary} did not answer {deliveries} deliveries within 30 s")
+        rss = memory(process.pid)
+    finally:
+        process.kill()
+        process.wait()
+        server.shutdown()
+    times = [(answered - polled) * 1000 for polled, answered in zip(handler.polled, handler.answered)]
+    return (handler.polled[0] - born) * 1000, times[0], statistics.median(times[1:]), rss
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binaries", type=pathlib.Path, default=ROOT / "target/lambda", help="folder of <function>/bootstrap, as cargo-lambda builds, or of <function>")
+    parser.add_argument("--runs", type=int, default=15, help="starts of each binary; medians are printed")
+    parser.add_argument("--deliveries", type=int, default=200, help="deliveries of each start")
+    parser.add_argument("providers", nargs="*", default=list(SAMPLES), help="which functions")
+    arguments = parser.parse_args()
+    _, queue_port = serve(Queue)
+    print("| function | KB | start ms | first ms | warm ms | RSS MB |\n|---|---|---|---|---|---|")
+    for provider in arguments.providers:
+        folder = arguments.binaries / provider
+        binary = folder / "bootstrap" if folder.is_dir() else folder
+        runs = [once(binary, provider, queue_port, arguments.deliveries) for _ in range(arguments.runs)]
+        start, first, warm, rss = (statistics.median(column) for column in zip(*runs))
+        size = binary.stat().st_size / 1024
+        print(f"| {provider} | {size:.0f} | {start:.1f} | {first:.2f} | {warm:.2f} | {rss:.1f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
