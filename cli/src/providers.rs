@@ -8,7 +8,7 @@ use letterbox_codec::{
     platform::{self, Platform, Sample},
     provider::Document,
 };
-use letterbox_intake::{Answer, Intake, Queue, Sources};
+use letterbox_intake::{Answer, Intake, Keyring, Queue, Sources};
 
 use crate::queue::LocalQueue;
 
@@ -72,7 +72,7 @@ pub trait Handle: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
     /// The sources it has keys for.
-    fn sources(&self) -> Vec<&str>;
+    fn sources(&self) -> Vec<String>;
 }
 
 impl<P: Provider, Q: Queue> Handle for Intake<P, Q> {
@@ -84,8 +84,8 @@ impl<P: Provider, Q: Queue> Handle for Intake<P, Q> {
         Box::pin(self.handle(source, request))
     }
 
-    fn sources(&self) -> Vec<&str> {
-        self.sources().names()
+    fn sources(&self) -> Vec<String> {
+        self.keyring().current().names().into_iter().map(str::to_owned).collect()
     }
 }
 
@@ -120,7 +120,7 @@ fn start<P: Provider>(parts: Parts<'_>) -> Result<Box<dyn Handle>, String> {
     let sample = P::DOCUMENT.map_or(&[][..], |document| document.sample);
     let (place, document) = parts.document.unwrap_or((P::NAME, sample));
     let provider = P::new(document).map_err(|error| format!("{place}: {error}"))?;
-    let intake = Intake::new(provider, sources, parts.queue, P::DEADLINE);
+    let intake = Intake::new(provider, Keyring::fixed(sources), parts.queue, P::DEADLINE);
     Ok(Box::new(match parts.ambient {
         Some(ambient) => intake.with_ambient(ambient),
         None => intake,

@@ -11,7 +11,7 @@ use axum::{
 };
 use http::{StatusCode, Uri, header};
 use letterbox_codec::{Request, Timestamp};
-use letterbox_intake::{Answer, Record, ambient, gateway::DEFAULT_SOURCE, queue::sqs::Sqs};
+use letterbox_intake::{Answer, Record, ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs};
 use tokio::{net::TcpListener, signal};
 
 use crate::{
@@ -47,7 +47,9 @@ pub fn run(args: &Serve) -> Result<(), String> {
 
 async fn serve(args: &Serve) -> Result<(), String> {
     let (queue, place) = match &args.queue_url {
-        Some(url) => (LocalQueue::Sqs(Sqs::connect(url.clone(), FAR_QUEUE).await), url.clone()),
+        Some(url) => {
+            (LocalQueue::Sqs(Sqs::connect(&aws::config().await, url.clone(), FAR_QUEUE).await), url.clone())
+        }
         None => (LocalQueue::Store(Store::create(&args.database)?), args.database.display().to_string()),
     };
     let handlers = handlers(args, &Arc::new(queue))?;

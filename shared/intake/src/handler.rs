@@ -11,12 +11,12 @@ use letterbox_codec::{
     provider::{Refused, Settled},
 };
 
-use crate::{Message, Queue, QueueError, Sources, ambient};
+use crate::{Keyring, Message, Queue, QueueError, ambient, keyring::Occasion, queue::Trace};
 
 /// A provider with its keys and its queue: everything that a delivery needs.
 pub struct Intake<P: Provider, Q> {
     provider: P,
-    sources: Sources<P::Credentials>,
+    keyring: Keyring<P::Credentials>,
     queue: Q,
     deadline: Duration,
     ambient: AmbientSource,
@@ -126,8 +126,8 @@ impl Record {
 
 impl<P: Provider, Q: Queue> Intake<P, Q> {
     /// Puts the parts together, with the system's clock and entropy.
-    pub fn new(provider: P, sources: Sources<P::Credentials>, queue: Q, deadline: Duration) -> Self {
-        Self { provider, sources, queue, deadline, ambient: ambient::system }
+    pub fn new(provider: P, keyring: Keyring<P::Credentials>, queue: Q, deadline: Duration) -> Self {
+        Self { provider, keyring, queue, deadline, ambient: ambient::system }
     }
 
     /// Takes clock and entropy from elsewhere, so that whole answers can be compared.
@@ -138,15 +138,15 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
     }
 
     /// The sources and their keys.
-    pub fn sources(&self) -> &Sources<P::Credentials> {
-        &self.sources
+    pub fn keyring(&self) -> &Keyring<P::Credentials> {
+        &self.keyring
     }
 
     /// Answers one request to one source.
     pub async fn handle(&self, source: &str, request: &Request) -> Answer {
         let started = Instant::now();
         let mut record = Record::new(P::NAME, source);
-        let reply = match self.open(source, request) {
+        let reply = match self.open_with_newest(source, request).await {
             Ok((received, message)) => self.settle(started, received, message, &mut record).await,
             Err(Fault::Refused(Refused { reject, delivery })) => {
                 record.delivery = delivery;
@@ -173,19 +173,41 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         Answer { response: response(P::refuse(reject)), record }
     }
 
+    /// Opens with the credentials in use, and once more if there turn out to be newer ones. A handshake is answered
+    /// without a look.
+    async fn open_with_newest(
+        &self,
+        source: &str,
+        request: &Request,
+    ) -> Result<(Received, Option<Message>), Fault> {
+        let opened = self.open(source, request);
+        let renewed = match &opened {
+            Ok((_, Some(_))) => self.keyring.renew(Occasion::Opened).await,
+            Err(Fault::Refused(Refused { reject, .. })) if matches!(reject.status(), 401 | 403 | 404) => {
+                self.keyring.renew(Occasion::Refused).await
+            }
+            _ => false,
+        };
+        if renewed { self.open(source, request) } else { opened }
+    }
+
     /// Everything that happens before the queue: pure but for the ambient.
     fn open(&self, source: &str, request: &Request) -> Result<(Received, Option<Message>), Fault> {
         if request.method() != Method::POST {
             return Err(Reject::MethodNotAllowed.into());
         }
-        let keys = self.sources.get(source).ok_or(Reject::UnknownSource)?;
+        let sources = self.keyring.current();
+        let keys = sources.get(source).ok_or(Reject::UnknownSource)?;
         if request.body().len() > P::MAX_BODY {
             return Err(Reject::TooLarge { limit: P::MAX_BODY }.into());
         }
         let source = Source { provider: P::NAME, name: source, keys };
         let ambient = (self.ambient)().map_err(Fault::Entropy)?;
         let received = self.provider.receive(&source, request, &ambient).map_err(Fault::Refused)?;
-        let message = received.queued_event().map(Message::of).transpose()?;
+        let mut message = received.queued_event().map(Message::of).transpose()?;
+        if let Some(message) = &mut message {
+            message.trace = request.extensions().get().map(|Trace(trace)| trace.clone());
+        }
         Ok((received, message))
     }
 

@@ -6,9 +6,11 @@
 //! [`run`] is a Lambda function's whole `main`; a local server drives the same [`Intake`].
 
 pub mod ambient;
+pub mod aws;
 pub mod credentials;
 pub mod gateway;
 pub mod handler;
+pub mod keyring;
 mod log;
 pub mod queue;
 mod runtime;
@@ -16,5 +18,6 @@ pub mod settings;
 
 pub use credentials::Sources;
 pub use handler::{Answer, Intake, Outcome, Record};
+pub use keyring::Keyring;
 pub use queue::{Message, Queue, QueueError};
 pub use runtime::run;

@@ -44,7 +44,13 @@ pub struct Message {
     pub deduplication: String,
     /// FIFO group id: events of one subject stay in order.
     pub group: String,
+    /// The X-Ray trace that the delivery is part of.
+    pub trace: Option<String>,
 }
+
+/// A request's X-Ray trace, as the runtime (not the sender) tells it: an extension of the request.
+#[derive(Clone, Debug)]
+pub struct Trace(pub String);
 
 impl Message {
     /// The message of an event; [`Reject::TooLarge`] if no queue would take it.
@@ -70,6 +76,7 @@ impl Message {
             attributes,
             deduplication: fifo_id(&event.id),
             group: fifo_id(&group),
+            trace: None,
         };
         if message.size() > LARGEST_MESSAGE {
             Err(Reject::TooLarge { limit: LARGEST_MESSAGE })

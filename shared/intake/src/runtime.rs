@@ -2,15 +2,14 @@
 
 use std::{fs, path::Path, process::ExitCode, sync::Arc};
 
+use aws_config::SdkConfig;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use letterbox_codec::{Provider, provider::Document};
 
 use crate::{
-    Intake, Sources, gateway,
-    handler::Answer,
-    log,
-    queue::sqs::Sqs,
+    Answer, Intake, Keyring, Sources, aws, gateway, keyring, log,
+    queue::{Trace, sqs::Sqs},
     settings::{CredentialsFrom, Settings, StartError},
 };
 
@@ -34,20 +33,27 @@ const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 async fn serve<P: Provider>() -> Result<(), String> {
     let settings = Settings::read::<P>(|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
-    let sources = credentials(&settings.credentials).map_err(|error| error.to_string())?;
     let provider = provider::<P>(settings.document.as_deref()).map_err(|error| error.to_string())?;
+    let config = aws::config().await;
+    let keyring = keyring(&settings, &config).await.map_err(|error| error.to_string())?;
     if std::env::var_os(RUNTIME_API).is_none() {
         return Err(format!(
             "{RUNTIME_API} is not set: this is a Lambda function; run it with `cargo lambda watch`, or all of them with `cargo run -- serve`"
         ));
     }
-    let queue = Sqs::connect(settings.queue_url, settings.deadline).await;
-    let intake = Arc::new(Intake::new(provider, sources, queue, settings.deadline));
+    let queue = Sqs::connect(&config, settings.queue_url, settings.deadline).await;
+    let intake = Arc::new(Intake::new(provider, keyring, queue, settings.deadline));
     let service = service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
         let intake = Arc::clone(&intake);
         async move {
-            let Answer { response, record } = match gateway::request(P::NAME, event.payload) {
-                Ok((source, request)) => intake.handle(&source, &request).await,
+            let LambdaEvent { payload, context } = event;
+            let Answer { response, record } = match gateway::request(P::NAME, payload) {
+                Ok((source, mut request)) => {
+                    if let Some(trace) = context.xray_trace_id {
+                        request.extensions_mut().insert(Trace(trace));
+                    }
+                    intake.handle(&source, &request).await
+                }
                 Err(reject) => intake.refuse(&reject),
             };
             log::delivery(&record);
@@ -57,16 +63,24 @@ async fn serve<P: Provider>() -> Result<(), String> {
     lambda_runtime::run(service).await.map_err(|error| error.to_string())
 }
 
-/// Loads the credentials from where the settings say.
-fn credentials<C: serde::de::DeserializeOwned>(from: &CredentialsFrom) -> Result<Sources<C>, StartError> {
-    match from {
+/// Loads the credentials from where the settings say. A delivery waits for newer ones for a third of its time at most.
+async fn keyring<C: serde::de::DeserializeOwned>(
+    settings: &Settings,
+    config: &SdkConfig,
+) -> Result<Keyring<C>, StartError> {
+    match &settings.credentials {
         CredentialsFrom::Inline => {
             let json = std::env::var("CREDENTIALS").unwrap_or_default();
-            Sources::parse(&json).map_err(|error| StartError(format!("CREDENTIALS: {error}")))
+            let sources =
+                Sources::parse(&json).map_err(|error| StartError(format!("CREDENTIALS: {error}")))?;
+            Ok(Keyring::fixed(sources))
         }
-        CredentialsFrom::Secret(_) => Err(StartError(
-            "CREDENTIALS_SECRET: this version does not read Secrets Manager; set CREDENTIALS instead".into(),
-        )),
+        CredentialsFrom::Secret(id) => {
+            let fetch = keyring::secrets_manager(config, id.clone());
+            Keyring::renewed(fetch, settings.credentials_max_age, settings.deadline / 3)
+                .await
+                .map_err(|error| StartError(format!("CREDENTIALS_SECRET: {id}: {error}")))
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! The environment, read once at start.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use letterbox_codec::provider::{Document, Provider};
+
+/// How old credentials from Secrets Manager may get, unless the operator says otherwise.
+const CREDENTIALS_MAX_AGE: Duration = Duration::from_mins(5);
 
 /// Why a function cannot start: which variable, what was expected, what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct Settings {
     pub queue_url: String,
     /// Where the credentials are.
     pub credentials: CredentialsFrom,
+    /// Credentials that are older are read again from Secrets Manager.
+    pub credentials_max_age: Duration,
     /// The whole answer is inside this time.
     pub deadline: Duration,
     /// The provider's document, if it has one and the operator says where.
@@ -57,7 +62,7 @@ impl Settings {
             (None, Some(id)) => CredentialsFrom::Secret(id),
             (None, None) => {
                 return error(
-                    "neither CREDENTIALS nor CREDENTIALS_SECRET is set: set CREDENTIALS to the credentials JSON",
+                    "neither CREDENTIALS nor CREDENTIALS_SECRET is set: set CREDENTIALS to the credentials JSON, or CREDENTIALS_SECRET to the Secrets Manager secret that holds it",
                 );
             }
             (Some(_), Some(_)) => {
@@ -66,18 +71,22 @@ impl Settings {
                 );
             }
         };
-        let deadline = match variable("DEADLINE_MS").map(|text| text.parse::<u32>()) {
-            None => P::DEADLINE,
-            Some(Ok(ms @ 100..=29_000)) => Duration::from_millis(ms.into()),
-            Some(_) => {
-                return error(
-                    "DEADLINE_MS: expected milliseconds from 100 to 29000 (the gateway's own limit)",
-                );
-            }
+        let number = |name: &str, allowed: RangeInclusive<u32>, unit: &str| {
+            let Some(text) = variable(name) else { return Ok(None) };
+            let number = text.parse().ok().filter(|number| allowed.contains(number)).map(u64::from);
+            let (least, most) = (allowed.start(), allowed.end());
+            let expected =
+                || StartError(format!("{name}: expected a whole number of {unit} from {least} to {most}"));
+            number.map(Some).ok_or_else(expected)
         };
+        // The gateway itself waits 29 s.
+        let deadline =
+            number("DEADLINE_MS", 100..=29_000, "milliseconds")?.map_or(P::DEADLINE, Duration::from_millis);
+        let max_age = number("CREDENTIALS_MAX_AGE_S", 1..=86_400, "seconds")?;
+        let credentials_max_age = max_age.map_or(CREDENTIALS_MAX_AGE, Duration::from_secs);
         let document =
             P::DOCUMENT.and_then(|Document { variable: name, .. }| variable(name)).map(PathBuf::from);
-        Ok(Self { queue_url, credentials, deadline, document })
+        Ok(Self { queue_url, credentials, credentials_max_age, deadline, document })
     }
 }
 
@@ -153,6 +162,7 @@ mod tests {
             (&[good, ("CREDENTIALS", "{}"), ("CREDENTIALS_SECRET", "s")], "CREDENTIALS_SECRET"),
             (&[good, ("CREDENTIALS", "{}"), ("DEADLINE_MS", "soon")], "DEADLINE_MS"),
             (&[good, ("CREDENTIALS", "{}"), ("DEADLINE_MS", "0")], "DEADLINE_MS"),
+            (&[good, ("CREDENTIALS", "{}"), ("CREDENTIALS_MAX_AGE_S", "1h")], "CREDENTIALS_MAX_AGE_S"),
         ] {
             let error = read(environment).unwrap_err().to_string();
             assert!(error.contains(variable), "{error}");

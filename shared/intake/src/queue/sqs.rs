@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sqs::{
     Client,
-    error::{ProvideErrorMetadata, SdkError},
-    types::MessageAttributeValue,
+    config::Builder,
+    types::{
+        MessageAttributeValue, MessageSystemAttributeNameForSends::AwsTraceHeader,
+        MessageSystemAttributeValue,
+    },
 };
-use aws_smithy_http_client::tls::{Provider as Tls, rustls_provider::CryptoMode};
 
 use super::{Message, Queue, QueueError};
+use crate::aws::describe;
 
 /// One SQS queue over a connection that is kept open.
 #[derive(Clone, Debug)]
@@ -29,12 +32,9 @@ impl Sqs {
     const WARM_UP: Duration = Duration::from_secs(1);
 
     /// Prepares a client whose attempts fit into `deadline`, and opens the connection.
-    pub async fn connect(url: String, deadline: Duration) -> Self {
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(Tls::Rustls(CryptoMode::Ring)).build_https();
+    pub async fn connect(config: &SdkConfig, url: String, deadline: Duration) -> Self {
         let attempt = deadline / Self::ATTEMPTS;
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
+        let config = Builder::from(config)
             .retry_config(
                 RetryConfig::standard()
                     .with_max_attempts(Self::ATTEMPTS)
@@ -44,11 +44,10 @@ impl Sqs {
             .timeout_config(
                 TimeoutConfig::builder().connect_timeout(attempt).operation_attempt_timeout(attempt).build(),
             )
-            .load()
-            .await;
+            .build();
         // SQS demands this ending of FIFO queues, in this case.
         let fifo = url.rsplit_once('.').is_some_and(|(_, ending)| ending == "fifo");
-        let sqs = Self { client: Client::new(&config), url, fifo };
+        let sqs = Self { client: Client::from_conf(config), url, fifo };
         sqs.warm_up().await;
         sqs
     }
@@ -69,28 +68,16 @@ impl Queue for Sqs {
             request =
                 request.message_attributes(*name, value.map_err(|error| QueueError(error.to_string()))?);
         }
+        if let Some(trace) = &message.trace {
+            let value =
+                MessageSystemAttributeValue::builder().data_type("String").string_value(trace).build();
+            let value = value.map_err(|error| QueueError(error.to_string()))?;
+            request = request.message_system_attributes(AwsTraceHeader, value);
+        }
         if self.fifo {
             request =
                 request.message_group_id(&message.group).message_deduplication_id(&message.deduplication);
         }
         request.send().await.map(drop).map_err(|error| QueueError(describe(&error)))
     }
-}
-
-/// What the operator needs: the service's error code and words, or what kept it from answering.
-fn describe<E>(error: &SdkError<E>) -> String
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => code.to_owned(),
-        (None, _) => chain(error),
-    }
-}
-
-/// An error and what caused it, in words.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

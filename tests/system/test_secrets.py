@@ -1,0 +1,85 @@
+"""Credentials in Secrets Manager: read at start, read again when a delivery does not verify, without a redeploy."""
+
+import json
+
+import boto3
+import pytest
+
+from platforms import github
+from servers import REGION, base_environment, lambda_environment, until, Function
+
+SECRET = "letterbox/github"
+
+
+@pytest.fixture(scope="module")
+def vault(queue_server):
+    client = boto3.client(
+        "secretsmanager",
+        endpoint_url=queue_server.endpoint,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    client.create_secret(Name=SECRET, SecretString="{}")
+    return client
+
+
+def put(vault, *hooks):
+    entries = [hook.credentials for hook in hooks]
+    vault.put_secret_value(SecretId=SECRET, SecretString=json.dumps({"default": entries}))
+
+
+def environment(queue_server, queue, secret):
+    return {"AWS_ENDPOINT_URL": queue_server.endpoint, "QUEUE_URL": queue.url, "CREDENTIALS_SECRET": secret}
+
+
+def test_a_rotated_secret_works_without_a_redeploy(deploy, vault, queue_server):
+    queue = queue_server.create("letterbox-secrets")
+    old, new = github.Hook.new(), github.Hook.new()
+    put(vault, old)
+    # A long deadline, since a third of it is what a delivery waits for the secret.
+    secret = environment(queue_server, queue, SECRET) | {"DEADLINE_MS": "15000"}
+    deployment = deploy("secrets", {"github": secret})
+
+    assert deployment.send("github", old.letter()).status_code == 202
+    put(vault, new, old)
+    # The new one does not verify with what was read at start: so it is read again, and opens the same delivery.
+    assert deployment.send("github", new.letter()).status_code == 202
+    assert deployment.send("github", old.letter()).status_code == 202
+    assert len(queue.drain()) == 3
+    deployment.expect_discreet([*old.secrets, *new.secrets])
+
+    # What is forged now does not read it again so soon, and a secret that was broken meanwhile does no harm.
+    vault.put_secret_value(SecretId=SECRET, SecretString="broken")
+    assert deployment.send("github", github.Hook.new().letter()).status_code == 401
+    assert deployment.send("github", new.letter()).status_code == 202
+    assert len(queue.drain()) == 1
+
+
+@pytest.mark.parametrize(
+    "content, told",
+    [(None, "ResourceNotFoundException"), ("{}", "expected at least one source"), ('{"a":{"secret":""}}', "secret")],
+)
+def test_a_secret_that_is_of_no_use_stops_the_start(vault, queue_server, directory, content, told):
+    name = "letterbox/absent" if content is None else f"letterbox/useless-{len(content)}"
+    if content is not None:
+        vault.create_secret(Name=name, SecretString=content)
+    queue = queue_server.create("letterbox-useless")
+    runtime = lambda_environment("github", "127.0.0.1:1")
+    function = Function(
+        "github",
+        directory / f"{name.replace('/', '-')}.log",
+        base_environment() | runtime | environment(queue_server, queue, name),
+    )
+    try:
+        until(lambda: function.ended, 20, "the function's end")
+        [line] = [line for line in function.lines() if line["level"] == "ERROR"]
+        assert line["detail"].startswith(f"CREDENTIALS_SECRET: {name}: ") and told in line["detail"]
+    finally:
+        function.stop()
+
+
+def test_the_trace_goes_to_the_queue(letterbox, queues, senders):
+    assert letterbox.send("github", senders.of("github").letter()).status_code == 202
+    trace = queues["github"].one()["Attributes"].get("AWSTraceHeader", "")
+    assert trace.startswith("Root=")
