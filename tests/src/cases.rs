@@ -48,15 +48,12 @@ pub fn all() -> Vec<Case> {
     [dingtalk(), opencard(), github(), payment()].into_iter().flatten().collect()
 }
 
+fn case_of(provider: &'static str) -> impl Fn(&'static str, u16, &'static str, Letter, Change) -> Case {
+    move |name, status, source, letter, change| Case { provider, name, status, source, letter, change }
+}
+
 fn dingtalk() -> Vec<Case> {
-    let case = |name, status, source, letter, change| Case {
-        provider: "dingtalk",
-        name,
-        status,
-        source,
-        letter,
-        change,
-    };
+    let case = case_of("dingtalk");
     vec![
         case("user_add_org", 200, "default", Of("user_add_org"), same),
         case("user_add_org_legacy", 200, "default", Of("user_add_org.legacy"), same),
@@ -107,14 +104,7 @@ fn dingtalk() -> Vec<Case> {
 }
 
 fn opencard() -> Vec<Case> {
-    let case = |name, status, source, letter, change| Case {
-        provider: "opencard",
-        name,
-        status,
-        source,
-        letter,
-        change,
-    };
+    let case = case_of("opencard");
     vec![
         case("scenic_spot", 200, "default", Of("scenic_spot"), same),
         case(
@@ -161,14 +151,7 @@ fn opencard() -> Vec<Case> {
 }
 
 fn github() -> Vec<Case> {
-    let case = |name, status, source, letter, change| Case {
-        provider: "github",
-        name,
-        status,
-        source,
-        letter,
-        change,
-    };
+    let case = case_of("github");
     vec![
         case("push", 202, "default", Of("push"), same),
         case("ping", 202, "default", Of("ping"), same),
@@ -196,14 +179,7 @@ fn github() -> Vec<Case> {
 }
 
 fn payment() -> Vec<Case> {
-    let case = |name, status, source, letter, change| Case {
-        provider: "payment",
-        name,
-        status,
-        source,
-        letter,
-        change,
-    };
+    let case = case_of("payment");
     vec![
         case("payment_success", 202, "default", Of("payment_success"), same),
         case("refund", 202, "refunds", Of("payment_refunded"), same),
