@@ -88,12 +88,12 @@ proptest! {
         let place = place.index(token.len());
         prop_assume!(token[place] != b'.' && token[place] != other.as_bytes()[0]);
         token[place] = other.as_bytes()[0];
-        prop_assert!(Token::parse(&token).and_then(|token| token.open(&psk)).is_err());
+        prop_assert!(Token::parse(&token).ok().and_then(|token| token.open(&psk).ok()).is_none());
     }
 
     #[test]
     fn any_text_is_no_jwe(text in "[A-Za-z0-9_.-]{0,300}") {
-        let _ = Token::parse(text.as_bytes()).and_then(|token| token.open(&psk_of([7; 16])));
+        let _ = Token::parse(text.as_bytes()).map(|token| token.open(&psk_of([7; 16])));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use letterbox::providers::{self, Key, Row};
-use letterbox_codec::{Ambient, Request, Timestamp, platform::Sample};
+use letterbox_codec::{Ambient, Request, Timestamp, platform::Sample, timestamp};
 use letterbox_intake::{Answer, Message, Outcome};
 use letterbox_tests::{Setup, block_on, fixed};
 use serde_json::{Value, json};
@@ -91,11 +91,9 @@ fn every_dingtalk_shape_gives_its_id_time_and_corp() {
             }
             _ => assert_eq!(id.len(), 64, "{name}"),
         }
-        if shape["time"].is_none() {
-            assert_eq!(event["time"], event["receivedtime"], "{name}");
-        } else {
-            assert_ne!(event["time"], event["receivedtime"], "{name}");
-        }
+        let time = shape["time"].as_ref().map(|member| payload[member].to_string().replace('"', ""));
+        let expected = time.and_then(|time| timestamp::to_rfc3339(&time));
+        assert_eq!(event["time"], expected.map_or(event["receivedtime"].clone(), Value::from), "{name}");
     }
 }
 
@@ -404,4 +402,45 @@ fn what_is_optional_does_not_cost_an_event() {
         .event("x", br#"{"EventType":"x","eventId":{},"EventTime":{"a":1},"CorpId":[],"corpId":"ding1"}"#);
     assert_eq!((event["subject"].as_str(), event["id"].as_str().unwrap().len()), (Some("ding1"), 64));
     assert_eq!(event["time"], event["receivedtime"]);
+}
+
+#[test]
+fn github_reads_signed_bytes_as_what_they_are() {
+    let receiver = Receiver::new("github", &json!({ "secret": "s" }));
+    let title = "x&payload=%7B%22action%22%3A%22deleted%22%2C%22repository%22%3A%7B%22full_name%22%3A%22victim%2Frepo%22%7D%7D&y";
+    let payload = json!({ "action": "opened", "issue": { "title": title } }).to_string();
+    let mut letter = receiver.letter(None, "issues", payload.as_bytes(), &fixed());
+    letter.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
+    let (_, messages) = receiver.handle(&letter);
+    let event: Value = serde_json::from_str(&messages[0].body).unwrap();
+    assert_eq!((&event["action"], &event["subject"]), (&json!("opened"), &Value::Null));
+}
+
+#[test]
+fn every_message_can_be_read_by_a_common_parser() {
+    let receiver = Receiver::new("payment", &json!({ "secret": "s" }));
+    let nested =
+        |depth: usize| format!(r#"{{"event_type":"deep","x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+    receiver.event("notice", nested(125).as_bytes());
+    let letter = receiver.letter(None, "notice", nested(126).as_bytes(), &fixed());
+    assert_eq!(receiver.refusal(&letter), (400, "invalid_json"));
+}
+
+#[test]
+fn opencards_rid_is_told_of_what_is_refused_and_is_a_sound_attribute() {
+    let receiver = Receiver::new("opencard", &opencard(&[("0", PSK)]));
+    let letter = |header: &str| {
+        use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+        Request::new(format!("{}.AAAA.AAAA.AAAA.AAAA", URL_SAFE_NO_PAD.encode(header)).into())
+    };
+    for (header, rid) in [
+        (r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","rid":"1-2"}"#, Some("1-2")),
+        (r#"{"alg":"dir","enc":"A128CBC-HS256","kid":"0","rid":"1-2"}"#, Some("1-2")),
+        (r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","rid":"a\nb"}"#, None),
+    ] {
+        let mut letter = letter(header);
+        *letter.method_mut() = http::Method::POST;
+        let (answer, _) = receiver.handle(&letter);
+        assert_eq!((answer.record.status, answer.record.delivery.as_deref()), (400, rid), "{header}");
+    }
 }

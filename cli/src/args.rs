@@ -26,6 +26,9 @@ pub enum Command {
     Events(Events),
 }
 
+/// Where `serve` serves and `send` sends, unless told otherwise.
+pub const DEFAULT_URL: &str = "http://127.0.0.1:9000";
+
 /// Where the embedded queue is, unless told otherwise.
 const DATABASE: &str = "letterbox.db";
 
@@ -81,7 +84,7 @@ pub struct Send {
     #[arg(long, conflicts_with_all = ["sample", "to", "source", "credentials"])]
     pub list: bool,
     /// Where to send: a base URL, or the whole URL of a function
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9000")]
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
     pub to: String,
     /// The source, in the URL and in the credentials
     #[arg(long)]

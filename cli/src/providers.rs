@@ -4,7 +4,7 @@ use std::{pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use letterbox_codec::{
-    Ambient, Provider, Request,
+    Ambient, Provider, Reject, Request,
     platform::{self, Platform, Sample},
     provider::Document,
 };
@@ -71,6 +71,9 @@ pub trait Handle: Send + Sync {
         request: &'a Request,
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
+    /// Answers what could not even be read as a request.
+    fn refuse(&self, reject: &Reject) -> Answer;
+
     /// The sources it has keys for.
     fn sources(&self) -> Vec<String>;
 }
@@ -82,6 +85,10 @@ impl<P: Provider, Q: Queue> Handle for Intake<P, Q> {
         request: &'a Request,
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
         Box::pin(self.handle(source, request))
+    }
+
+    fn refuse(&self, reject: &Reject) -> Answer {
+        self.refuse(reject)
     }
 
     fn sources(&self) -> Vec<String> {

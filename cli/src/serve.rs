@@ -1,6 +1,13 @@
 //! `letterbox serve`: all functions on one port.
 
-use std::{collections::BTreeMap, fs, io::Write, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Write,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -10,12 +17,13 @@ use axum::{
     routing::{any, get},
 };
 use http::{StatusCode, Uri, header};
-use letterbox_codec::{Request, Timestamp};
+use http_body_util::LengthLimitError;
+use letterbox_codec::{Reject, Request, Timestamp};
 use letterbox_intake::{Answer, Record, ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs};
 use tokio::{net::TcpListener, signal};
 
 use crate::{
-    args::Serve,
+    args::{DEFAULT_URL, Serve},
     credentials,
     providers::{self, Handle, PROVIDERS, Parts},
     queue::LocalQueue,
@@ -112,23 +120,27 @@ fn handlers(args: &Serve, queue: &Arc<LocalQueue>) -> Result<Handlers, String> {
 }
 
 /// What is served where, and how to try it.
-fn banner(args: &Serve, address: SocketAddr, handlers: &Handlers, queue: &str) -> String {
-    let mut text =
-        format!("letterbox {} on http://{address}, events on {queue}\n", env!("CARGO_PKG_VERSION"));
+fn banner(args: &Serve, mut address: SocketAddr, handlers: &Handlers, queue: &str) -> String {
+    // Nobody can send to the address that stands for all of them.
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    let url = format!("http://{address}");
+    let mut text = format!("letterbox {} on {url}, events on {queue}\n", env!("CARGO_PKG_VERSION"));
     if args.credentials.is_none() {
         text += "demo credentials: anyone can sign with them; --credentials FILE for your own\n";
     }
-    let to = if address.port() == 9000 && address.ip().is_loopback() {
-        String::new()
-    } else {
-        format!(" --to http://{address}")
-    };
+    let to = if url == DEFAULT_URL { String::new() } else { format!(" --to {url}") };
     for row in PROVIDERS.iter().filter(|row| handlers.contains_key(row.name)) {
         let Some(handler) = handlers.get(row.name) else { continue };
         text += &format!("\n  {}\n", row.name);
         for source in handler.sources() {
             let path = if source == DEFAULT_SOURCE { String::new() } else { format!("/{source}") };
-            text += &format!("    POST http://{address}/{}{path}\n", row.name);
+            text += &format!("    POST {url}/{}{path}\n", row.name);
         }
         text += &format!("    try: cargo run -- send {} {}{to}\n", row.name, row.try_sample);
     }
@@ -145,17 +157,31 @@ async fn deliver(
     let handler = route.first().and_then(|provider| handlers.get(provider.as_str()));
     let Some(handler) = handler else { return error(StatusCode::NOT_FOUND, "unknown provider") };
     let source = route.get(1).map_or(DEFAULT_SOURCE, String::as_str);
-    let Ok(content) = body::to_bytes(content, LARGEST_BODY).await else {
-        return error(StatusCode::PAYLOAD_TOO_LARGE, "too large, or broken off");
+    let content = match body::to_bytes(content, LARGEST_BODY).await {
+        Ok(content) => content,
+        Err(failed) => return told(handler.refuse(&unread(&failed))),
     };
     let mut request = Request::new(content);
     *request.method_mut() = parts.method;
     *request.uri_mut() = absolute(&parts.uri, parts.headers.get(header::HOST));
     *request.headers_mut() = parts.headers;
 
-    let Answer { response, record } = handler.handle(source, &request).await;
-    print(&line(&record));
-    response.map(Body::from)
+    told(handler.handle(source, &request).await)
+}
+
+/// Why a body could not be read.
+fn unread(failed: &axum::Error) -> Reject {
+    if std::error::Error::source(failed).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
+        Reject::TooLarge { limit: LARGEST_BODY }
+    } else {
+        Reject::malformed("body", "to come whole")
+    }
+}
+
+/// Shows the operator's part of an answer, and hands on the platform's.
+fn told(answer: Answer) -> Response {
+    print(&line(&answer.record));
+    answer.response.map(Body::from)
 }
 
 /// The URL that the sender called.

@@ -25,6 +25,7 @@ impl Server {
             .args(["serve", "--port", "0"])
             .args(more)
             .current_dir(folder)
+            .env_remove("CARDS")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -97,10 +98,13 @@ fn every_sample_is_answered() {
     let server = Server::start(folder.path(), &[]);
     let list = text(&letterbox(folder.path(), &["send", "--list"]).stdout);
     assert!(list.lines().count() > 200);
-    // Enough of them, evenly: each is a process of its own.
-    for line in list.lines().step_by(9) {
+    for line in list.lines() {
         let (provider, sample) = line.split_once(' ').unwrap();
-        let source = if sample.contains("suite_url") { "suite" } else { "default" };
+        let source = match sample {
+            "charge.succeeded" => "stripe",
+            _ if sample.contains("suite_url") => "suite",
+            _ => "default",
+        };
         let output =
             letterbox(folder.path(), &["send", provider, sample, "--to", &server.url, "--source", source]);
         assert!(output.status.success(), "{line}: {}", text(&output.stderr));

@@ -162,7 +162,7 @@ fn github() -> Vec<Case> {
         case("missing_event", 400, "default", Of("push"), |request| header(request, "x-github-event", None)),
         case("not_json", 400, "default", Payload("push", b"{"), same),
         case("not_utf8", 400, "default", Payload("push", b"\xff\x00\xfe"), same),
-        case("form_without_payload", 400, "default", Payload("push", b"load=%7B%7D"), |request| {
+        case("form_with_two_payloads", 400, "default", Payload("push", b"payload=%7B%7D&payload=%7B%7D"), |request| {
             header(request, "content-type", Some("application/x-www-form-urlencoded"));
         }),
         case("wrong_signature", 401, "default", Of("push"), |request| body(request, b"{}")),

@@ -1,11 +1,12 @@
 """Logs: one JSON line for each delivery, with all that an operator needs and nothing that is secret."""
 
 import json
+from urllib.parse import parse_qsl
 
 import pytest
 
 from platforms import flipped
-from platforms.opencard import Key, header
+from platforms.opencard import Key, header, with_segment
 from servers import PROVIDERS
 
 SECRET_PAYLOAD = "Pa55-in-the-payload"
@@ -105,8 +106,10 @@ def test_refused_with_the_cause_that_the_sender_is_not_told(letterbox, senders, 
         lambda key: key.letter("no query"),
         lambda key: key.letter(kid="9"),
         lambda key: Key.new(key.kid).letter(),
+        lambda key: key.letter(zip="DEF"),
+        lambda key: with_segment(key.letter(), 2, lambda old: old[:3]),
     ],
-    ids=["found", "unknown srcid", "unreadable", "unknown kid", "another key"],
+    ids=["found", "unknown srcid", "unreadable", "unknown kid", "another key", "zip", "short IV"],
 )
 def test_opencards_rid_is_in_every_line(letterbox, senders, letter):
     letter = letter(senders.of("opencard"))
@@ -145,12 +148,14 @@ def test_no_secret_no_signature_no_payload(letterbox, senders, provider):
     for text in [payload, bad, cut]:
         letter = sender.letter(text.encode())
         signed += [value for name, value in letter.headers.items() if "signature" in name.lower()]
+        signed += [value for name, value in parse_qsl(letter.query or "") if "signature" in name.lower()]
         for sent in [letter, letter.but(body=letter.body[:-1] + b"?")]:
             mark = function.mark()
             assert SECRET_PAYLOAD not in letterbox.send(provider, sent).text
             function.delivery_line(mark)
     log = function.text()
     assert SECRET_PAYLOAD not in log
+    assert signed or provider == "opencard"
     for signature in signed:
         assert signature.rsplit("=", 1)[-1] not in log
 

@@ -116,9 +116,28 @@ def test_retry_is_accepted_once_the_queue_is_back(down, senders, down_port, dire
         for provider, letter in letters.items():
             queue = server.create(f"outage-{provider}")
             senders.of(provider).acknowledged(down.send(provider, letter), letter)
-            assert queue.one()["MessageAttributes"]["source"]["StringValue"] == f"/{provider}/default"
+# At least once: an attempt that the SDK gave up may have come through.
+            messages = queue.drain()
+            assert messages
+            for message in messages:
+                assert message["MessageAttributes"]["source"]["StringValue"] == f"/{provider}/default"
     finally:
         server.stop()
     # The connection that was open is gone now.
     for provider, letter in letters.items():
         assert down.send(provider, letter).status_code == (200 if provider == "opencard" else 503)
+
+
+def test_a_queue_that_hangs_does_not_hold_up_the_first_answer(deploy, settings, senders):
+    """A cold start, a handshake included, must be over long before the platform gives up (1.5 s)."""
+    server = SilentServer()
+    try:
+        started = time.monotonic()
+        settings = settings("dingtalk", server.endpoint, f"{server.endpoint}/1/q", DEADLINE_MS="1200")
+        deployment = deploy("cold", {"dingtalk": settings})
+        app = senders.of("dingtalk")
+        assert app.open(deployment.send("dingtalk", app.letter('{"EventType":"check_url"}'))) == "success"
+        # The gateway's own start is in it too.
+        assert time.monotonic() - started < 5
+    finally:
+        server.stop()

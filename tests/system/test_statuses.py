@@ -56,7 +56,6 @@ MALFORMED = {
         "payload is no object": (lambda app: app.letter('["check_url"]'), None),
         "payload without a type": (lambda app: app.letter('{"CorpId":"c"}'), "EventType"),
         "type of another type": (lambda app: app.letter('{"EventType":{"a":1}}'), "EventType"),
-        "corp of another type": (lambda app: app.letter('{"EventType":"t","CorpId":["c"]}'), "CorpId"),
         "doubled type": (lambda app: app.letter('{"EventType":"a","EventType":"check_url"}'), "EventType"),
         "payload is not UTF-8": (
             lambda app: app.post(app.encrypt(app.enclose(b'{"EventType":"t","x":"\xff"}'))),
@@ -91,7 +90,7 @@ MALFORMED = {
             lambda hook: hook.letter(b"payloads=%7B%7D").with_headers(
                 Content_Type="application/x-www-form-urlencoded"
             ),
-            "payload",
+            None,
         ),
         "form with two payloads": (
             lambda hook: hook.letter(b"payload=%7B%7D&payload=%7B%7D").with_headers(
@@ -99,11 +98,6 @@ MALFORMED = {
             ),
             "payload",
         ),
-        "repository of another type": (
-            lambda hook: hook.letter(b'{"repository":{"full_name":[1]}}'),
-            "repository.full_name",
-        ),
-        "action of another type": (lambda hook: hook.letter(b'{"action":{"a":1}}'), "action"),
     },
     "payment": {
         "payload is no JSON": (lambda service: service.letter(b"event_type=payment_success"), None),
@@ -113,10 +107,6 @@ MALFORMED = {
         "no type": (lambda service: service.letter(b'{"transaction_id":"t"}'), "event_type"),
         "type is null": (lambda service: service.letter(b'{"event_type":null}'), "event_type"),
         "type of another type": (lambda service: service.letter(b'{"event_type":["a"]}'), "event_type"),
-        "subject of another type": (
-            lambda service: service.letter(b'{"event_type":"a","transaction_id":{}}'),
-            "transaction_id",
-        ),
     },
 }
 

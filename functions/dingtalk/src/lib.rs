@@ -83,7 +83,11 @@ impl Provider for DingTalk {
         }
         let mut event = Event::new(source, &event_type, &content, &payload, ambient);
         event.subject = payload.first_label(&CORP)?.map(Cow::into_owned);
-        event.at(payload.first_label(&TIME)?.as_deref());
+        for member in TIME {
+            if payload.label(member)?.is_some_and(|time| event.at(&time)) {
+                break;
+            }
+        }
         if let Some(id) = id(&payload, &event_type)? {
             event.id = id;
         }

@@ -8,7 +8,6 @@ mod platform;
 
 use std::time::Duration;
 
-use http::{HeaderMap, header::CONTENT_TYPE};
 use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Reply, Request, Secret, Source,
     header::label,
@@ -105,7 +104,9 @@ impl GitHub {
             scheme.verify(&key.secret, request, ambient.now)
         })?;
         let content = signed.content;
-        let form = if is_form(headers) { Some(content.form_member("payload")?) } else { None };
+        // The content type is not signed, so it must not decide how the signed bytes are read.
+        let is_form = content.bytes().starts_with(b"payload=");
+        let form = if is_form { Some(content.form_member("payload")?) } else { None };
         let payload = form.as_ref().unwrap_or(&content).json()?;
 
         let event_type =
@@ -120,10 +121,4 @@ impl GitHub {
         let reply = Reply::json(202, &serde_json::json!({ "status": "accepted" }));
         Ok(Received::event(event, reply, position))
     }
-}
-
-fn is_form(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = content_type.split(';').next().unwrap_or_default().trim();
-    media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }

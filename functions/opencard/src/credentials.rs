@@ -7,41 +7,80 @@ use letterbox_codec::{
     jwe::{LONGEST_KID, Psk},
 };
 use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::Value;
 
 /// The keys of one app, by `kid`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
     #[serde(deserialize_with = "table")]
-    keys: HashMap<String, PskEntry>,
+    keys: HashMap<String, Psk>,
 }
-
-#[derive(Debug)]
-struct PskEntry(Psk);
 
 impl Credentials {
     pub(crate) fn psk(&self, kid: &str) -> Option<&Psk> {
-        self.keys.get(kid).map(|PskEntry(psk)| psk)
+        self.keys.get(kid)
     }
 
     /// The key that the platform would use: that of the first `kid`.
     #[cfg(feature = "platform")]
     pub(crate) fn first(&self) -> Option<(&str, &Psk)> {
-        self.keys.iter().map(|(kid, PskEntry(psk))| (kid.as_str(), psk)).min_by_key(|(kid, _)| *kid)
+        self.keys.iter().map(|(kid, psk)| (kid.as_str(), psk)).min_by_key(|(kid, _)| *kid)
     }
 }
 
-fn table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, PskEntry>, D::Error> {
-    let keys = HashMap::<String, PskEntry>::deserialize(deserializer)?;
+/// A kid and its key are easily swapped, so no error here names a kid that could be a key.
+fn table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, Psk>, D::Error> {
+    let keys = HashMap::<String, Value>::deserialize(deserializer)?;
     if keys.is_empty() || keys.keys().any(|kid| !(1..=LONGEST_KID).contains(&kid.len())) {
         return Err(D::Error::custom("expected at least one key, each under its kid of 1 to 128 bytes"));
     }
-    Ok(keys)
+    let keys = keys.into_iter().map(|(kid, key)| match psk(key) {
+        Ok(psk) => Ok((kid, psk)),
+        Err(expected) if psk_text(&kid).is_ok() => {
+            Err(D::Error::custom(format!("expected {expected} under each kid: are kid and key swapped?")))
+        }
+        Err(expected) => Err(D::Error::custom(format!("expected {expected} under the kid {kid:?}"))),
+    });
+    keys.collect()
 }
 
-impl<'de> Deserialize<'de> for PskEntry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let psk = Psk::new(&Secret::deserialize(deserializer)?);
-        psk.map(Self).map_err(|expected| D::Error::custom(format!("expected {expected}")))
+fn psk(key: Value) -> Result<Psk, &'static str> {
+    match key {
+        Value::String(text) => psk_text(&text),
+        _ => Err("a text"),
+    }
+}
+
+fn psk_text(text: &str) -> Result<Psk, &'static str> {
+    Psk::new(&Secret::new(text.to_owned())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_no_key() {
+        const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZg";
+        for (keys, expected) in [
+            ("{}".to_owned(), "expected at least one key"),
+            (format!(r#"{{"":"{KEY}"}}"#), "expected at least one key"),
+            (
+                r#"{"0":"short"}"#.to_owned(),
+                r#"expected base64url of 16 bytes (22 characters) under the kid "0""#,
+            ),
+            (r#"{"0":5}"#.to_owned(), r#"expected a text under the kid "0""#),
+            (
+                format!(r#"{{"{KEY}":"0"}}"#),
+                "expected base64url of 16 bytes (22 characters) under each kid: are",
+            ),
+            (format!(r#"{{"0":"{KEY} "}}"#), "expected a secret without white space"),
+        ] {
+            let error = serde_json::from_str::<Credentials>(&format!(r#"{{"keys":{keys}}}"#)).err().unwrap();
+            let error = error.to_string();
+            assert!(error.starts_with(expected), "{error}");
+            assert!(!error.contains(KEY), "{error}");
+        }
     }
 }

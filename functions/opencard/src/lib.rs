@@ -70,7 +70,8 @@ impl Provider for OpenCard {
         Ok(received)
     }
 
-    /// The platform reads no error in clear; what concerns keys gets no words at all.
+    /// The platform reads no error in clear, and its documents want none; but a malformed request is told which part
+    /// of it is at fault, as every provider tells it. What concerns keys gets no words at all.
     fn refuse(reject: &Reject) -> Reply {
         match reject.status() {
             401 => Reply::empty(401),

@@ -45,7 +45,7 @@ impl Platform for OpenCard {
         if reply.status() != http::StatusCode::OK {
             return Err(format!("expected status 200, got {}", reply.status()));
         }
-        let parse = |body: &[u8]| Token::parse(body).map_err(|reject| reject.message().into_owned());
+        let parse = |body: &[u8]| Token::parse(body).map_err(|refused| refused.reject.message().into_owned());
         let (asked, answered) = (parse(letter.body())?, parse(reply.body())?);
         let header = |token: &Token| serde_json::from_str::<serde_json::Value>(&token.header.json()).ok();
         if header(&asked) != header(&answered) {

@@ -46,7 +46,9 @@ impl Provider for Payment {
         let label = |path: &Option<String>| path.as_deref().map_or(Ok(None), |path| payload.label(path));
         let mut event = Event::new(source, &event_type, &content, &payload, ambient);
         event.subject = payload.label(&key.subject)?.map(Cow::into_owned);
-        event.at(label(&key.time)?.as_deref());
+        if let Some(time) = label(&key.time)? {
+            event.at(&time);
+        }
         if let Some(id) = signed.id.filter(|id| is_attribute(id)).or(label(&key.id)?) {
             event.id = id.into_owned();
         }

@@ -1,5 +1,7 @@
 //! The message that goes on the queue: one CloudEvents 1.0 object in structured mode.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -9,7 +11,7 @@ use crate::{
 };
 
 /// A decoded event. Member order is that of the message.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Event {
     specversion: &'static str,
     /// Stable across the platform's retries of one event, and covered by its signature.
@@ -39,6 +41,13 @@ pub struct Event {
     pub extensions: Extensions,
     /// The decoded payload, verbatim.
     pub data: Box<RawValue>,
+}
+
+impl fmt::Debug for Event {
+    /// Which event it is: what it says is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Event({} {} {})", self.source, self.kind, self.id)
+    }
 }
 
 /// Extension attributes beyond those that every provider may have. Names are lower-case letters and digits.
@@ -80,11 +89,12 @@ impl Event {
         }
     }
 
-    /// Takes the platform's own time, where its text is one (digits, or RFC 3339).
-    pub fn at(&mut self, time: Option<&str>) {
-        if let Some(time) = time.and_then(timestamp::to_rfc3339) {
-            self.time = time;
-        }
+    /// Takes the platform's own time, if the text is one (digits, or RFC 3339); says whether it is.
+    pub fn at(&mut self, time: &str) -> bool {
+        let time = timestamp::to_rfc3339(time);
+        let known = time.is_some();
+        self.time = time.unwrap_or_else(|| std::mem::take(&mut self.time));
+        known
     }
 
     /// The structured-mode message.
@@ -107,7 +117,7 @@ mod tests {
         let mut event = Event::new(&source, "push", &content, &content.json().unwrap(), &ambient);
         event.subject = Some("acme/widget".into());
         event.extensions.0.push(("githubhookid", "1".into()));
-        event.at(Some("not a time"));
+        assert!(!event.at("not a time"));
         let json = event.to_json().unwrap();
         assert_eq!(
             json,

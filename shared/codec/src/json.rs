@@ -19,16 +19,29 @@ pub const LONGEST_LABEL: usize = 256;
 /// The deepest nesting that common parsers read.
 const DEEPEST: usize = 127;
 
+/// A payload is nested one deeper in its message.
+pub(crate) const DEEPEST_PAYLOAD: usize = DEEPEST - 1;
+
 /// A JSON object, checked whole (syntax, and nesting of at most 127), its members still raw.
-#[derive(Debug)]
 pub struct Object<'a>(&'a RawValue);
+
+impl fmt::Debug for Object<'_> {
+    /// Its size: what it says is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Object({} bytes)", self.0.get().len())
+    }
+}
 
 impl<'a> Object<'a> {
     /// Checks the whole text; [`Reject::InvalidJson`] if it is anything but one JSON object.
     pub fn parse(text: &'a str) -> Result<Self, Reject> {
+        Self::parse_within(text, DEEPEST)
+    }
+
+    pub(crate) fn parse_within(text: &'a str, deepest: usize) -> Result<Self, Reject> {
         let raw: &RawValue = serde_json::from_str(text).map_err(|_| Reject::InvalidJson)?;
         // serde_json skips a raw value without counting how deep it goes; a consumer's parser would count.
-        if raw.get().starts_with('{') && depth(raw.get()) <= DEEPEST {
+        if raw.get().starts_with('{') && depth(raw.get()) <= deepest {
             Ok(Self(raw))
         } else {
             Err(Reject::InvalidJson)
@@ -76,7 +89,7 @@ impl<'a> Object<'a> {
     }
 
     /// What may become an attribute of the event: a text that is one, or a number's digits. `None` where the member is
-    /// absent or anything else: what is optional must not cost a verified event.
+    /// absent or anything else: what is optional must not cost a verified event, unless it comes twice.
     pub fn label(&self, path: &str) -> Result<Option<Cow<'a, str>>, Reject> {
         let value = self.get(path)?.map(RawValue::get);
         let label = match value.and_then(|value| value.as_bytes().first()) {

@@ -28,7 +28,7 @@ use serde::{
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{Reject, Secret, Verified};
+use crate::{Reject, Secret, Verified, json::is_attribute, provider::Refused};
 
 const ENCRYPTED_KEY: usize = 40;
 const CEK: usize = 32;
@@ -69,7 +69,7 @@ pub struct Header {
     segment: String,
     /// Selects the key. Any other form than a text counts as absent.
     pub kid: Option<String>,
-    /// OpenCard's request id, for logs. Any other form than a short text counts as absent.
+    /// OpenCard's request id, for logs. Anything that cannot be an event's attribute counts as absent.
     pub rid: Option<String>,
 }
 
@@ -85,20 +85,28 @@ pub struct Token {
 }
 
 impl Token {
-    /// Reads the compact form; ASCII white space around it is dropped.
-    pub fn parse(body: &[u8]) -> Result<Self, Reject> {
-        let malformed = |part, expected| Reject::MalformedJwe { part, expected };
-        let text = std::str::from_utf8(body.trim_ascii())
-            .map_err(|_| malformed("body", "a compact JWE: five base64url segments joined by dots"))?;
-        let mut segments = text.splitn(6, '.');
-        let mut segment = || {
-            segments.next().ok_or(malformed("body", "a compact JWE: five base64url segments joined by dots"))
+    /// Reads the compact form; ASCII white space around it is dropped. A refusal tells the `rid`, once it is known.
+    pub fn parse(body: &[u8]) -> Result<Self, Refused> {
+        const FORM: Reject = Reject::MalformedJwe {
+            part: "body",
+            expected: "a compact JWE: five base64url segments joined by dots",
         };
-        let [header, encrypted_key, iv, ciphertext, tag] =
-            [segment()?, segment()?, segment()?, segment()?, segment()?];
+        let text = std::str::from_utf8(body.trim_ascii()).map_err(|_| FORM)?;
+        let mut segments = text.splitn(6, '.');
+        let mut segment = || segments.next().ok_or(FORM);
+        let [header, rest @ ..] = [segment()?, segment()?, segment()?, segment()?, segment()?];
         if segments.next().is_some() {
-            return Err(malformed("body", "a compact JWE: five base64url segments joined by dots"));
+            return Err(FORM.into());
         }
+        let (header, parameters) = Header::read(header)?;
+        let rid = header.rid.clone();
+        let opened = parameters.accept().and_then(|()| Self::measure(header, rest));
+        opened.map_err(|reject| Refused { reject, delivery: rid })
+    }
+
+    /// Decodes the segments behind the header, and holds each to its length.
+    fn measure(header: Header, [encrypted_key, iv, ciphertext, tag]: [&str; 4]) -> Result<Self, Reject> {
+        let malformed = |part, expected| Reject::MalformedJwe { part, expected };
         let decode = |part, segment: &str| {
             URL_SAFE_NO_PAD.decode(segment).map_err(|_| malformed(part, "base64url without padding"))
         };
@@ -107,7 +115,7 @@ impl Token {
                 if bytes.len() == length { Ok(bytes) } else { Err(malformed(part, expected)) }
             })
         };
-        let header = Header::parse(header)?;
+        // The length of the encrypted key tells of keys, and is held where keys are: in `open`.
         let encrypted_key = decode("encrypted key", encrypted_key)?;
         let iv = exactly("IV", iv, IV, "16 bytes")?;
         let ciphertext = decode("ciphertext", ciphertext)?;
@@ -173,29 +181,21 @@ pub fn seal(psk: &Psk, header: &Header, payload: &[u8], cek: &[u8; CEK], iv: &[u
 impl Header {
     /// The header of a new token. `None` if `json` is not a header that [`Token::parse`] would take.
     pub fn new(json: &str) -> Option<Self> {
-        Self::parse(&URL_SAFE_NO_PAD.encode(json)).ok()
+        let (header, parameters) = Self::read(&URL_SAFE_NO_PAD.encode(json)).ok()?;
+        parameters.accept().ok().map(|()| header)
     }
 
-    fn parse(segment: &str) -> Result<Self, Reject> {
+    /// Reads a header whose algorithms are yet to be accepted.
+    fn read(segment: &str) -> Result<(Self, Parameters), Reject> {
         let malformed = |expected| Reject::MalformedJwe { part: "header", expected };
         if segment.len() > LONGEST_HEADER {
             return Err(malformed("at most 8192 characters"));
         }
         let json = URL_SAFE_NO_PAD.decode(segment).map_err(|_| malformed("base64url without padding"))?;
-        let names: Parameters = serde_json::from_slice(&json)
+        let parameters: Parameters = serde_json::from_slice(&json)
             .map_err(|_| malformed("a JSON object of unique, well-typed parameters"))?;
-        for (parameter, value, only) in [("alg", &names.alg, "A128KW"), ("enc", &names.enc, "A128CBC-HS256")]
-        {
-            if value.as_deref() != Some(only) {
-                return Err(Reject::UnsupportedAlgorithm { parameter });
-            }
-        }
-        for (parameter, present) in [("zip", names.zip), ("crit", names.crit)] {
-            if present {
-                return Err(Reject::UnsupportedAlgorithm { parameter });
-            }
-        }
-        Ok(Self { segment: segment.to_owned(), kid: names.kid, rid: names.rid })
+        let (kid, rid) = (parameters.kid.clone(), parameters.rid.clone());
+        Ok((Self { segment: segment.to_owned(), kid, rid }, parameters))
     }
 
     /// The header as JSON text, as it came.
@@ -216,8 +216,28 @@ struct Parameters {
     crit: bool,
 }
 
-/// The longest `kid` that selects a key, in bytes; a longer `rid` is not logged either.
+/// The longest `kid` that selects a key, in bytes.
 pub const LONGEST_KID: usize = 128;
+
+fn is_kid(text: &str) -> bool {
+    (1..=LONGEST_KID).contains(&text.len())
+}
+
+impl Parameters {
+    /// Holds the algorithms to the closed list.
+    fn accept(&self) -> Result<(), Reject> {
+        let checks = [
+            ("alg", self.alg.as_deref() == Some("A128KW")),
+            ("enc", self.enc.as_deref() == Some("A128CBC-HS256")),
+            ("zip", !self.zip),
+            ("crit", !self.crit),
+        ];
+        match checks.into_iter().find(|(_, holds)| !holds) {
+            Some((parameter, _)) => Err(Reject::UnsupportedAlgorithm { parameter }),
+            None => Ok(()),
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for Parameters {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -237,8 +257,8 @@ impl<'de> Deserialize<'de> for Parameters {
                     match name.as_str() {
                         "alg" => found.alg = Some(map.next_value()?),
                         "enc" => found.enc = Some(map.next_value()?),
-                        "kid" => found.kid = short_text(&map.next_value()?),
-                        "rid" => found.rid = short_text(&map.next_value()?),
+                        "kid" => found.kid = text(&map.next_value()?, is_kid),
+                        "rid" => found.rid = text(&map.next_value()?, is_attribute),
                         "zip" => found.zip = map.next_value::<IgnoredAny>().map(|_| true)?,
                         "crit" => found.crit = map.next_value::<IgnoredAny>().map(|_| true)?,
                         _ => {
@@ -257,8 +277,8 @@ impl<'de> Deserialize<'de> for Parameters {
     }
 }
 
-fn short_text(value: &serde_json::Value) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty() && text.len() <= LONGEST_KID).map(str::to_owned)
+fn text(value: &serde_json::Value, fits: impl FnOnce(&str) -> bool) -> Option<String> {
+    value.as_str().filter(|text| fits(text)).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -281,7 +301,8 @@ mod tests {
     }
 
     fn refusal(segments: [Option<&[u8]>; 5]) -> &'static str {
-        Token::parse(&token(segments)).and_then(|token| token.open(&psk())).unwrap_err().code()
+        let opened = Token::parse(&token(segments)).map_err(|refused| refused.reject);
+        opened.and_then(|token| token.open(&psk())).unwrap_err().code()
     }
 
     #[test]

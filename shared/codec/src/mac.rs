@@ -17,6 +17,7 @@ use hmac::{Hmac, KeyInit, Mac, digest::CtOutput};
 use http::HeaderName;
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
+use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 pub use self::description::{Algorithm, Description, Encoding, SecretEncoding};
@@ -106,9 +107,7 @@ impl Scheme {
             method: request.method().as_str(),
             body: request.body(),
         };
-        if !self.mac_is_one_of(key, &parts, &claims.signatures) {
-            return Err(Reject::SignatureMismatch);
-        }
+        self.vouch(key, &parts, &claims.signatures)?;
         if let Some(text) = &claims.timestamp {
             let signed =
                 Timestamp::from_digits(text, self.timestamp_unit).ok_or(Reject::MalformedTimestamp)?;
@@ -151,12 +150,11 @@ impl Scheme {
         Ok(Claims { signatures, timestamp })
     }
 
-    fn mac_is_one_of(&self, key: &Key, parts: &Parts<'_>, signatures: &[Vec<u8>]) -> bool {
+    /// Compares every candidate, whichever fits, each in constant time.
+    fn vouch(&self, key: &Key, parts: &Parts<'_>, signatures: &[Vec<u8>]) -> Result<(), Reject> {
         let expected = self.mac(key, parts);
-        // Every candidate is compared, whichever fits, each in constant time.
-        signatures
-            .iter()
-            .fold(false, |fits, given| fits | bool::from(subtle::ConstantTimeEq::ct_eq(&*expected, &**given)))
+        let fits = signatures.iter().fold(Choice::from(0), |fits, given| fits | expected.ct_eq(given));
+        if bool::from(fits) { Ok(()) } else { Err(Reject::SignatureMismatch) }
     }
 
     fn mac(&self, key: &Key, parts: &Parts<'_>) -> Vec<u8> {

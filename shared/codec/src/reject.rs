@@ -133,7 +133,7 @@ impl Reject {
         match self {
             Self::Missing { field } => format!("{field}: missing").into(),
             Self::Malformed { field, expected } => format!("{field}: expected {expected}").into(),
-            Self::InvalidJson => "payload: expected a JSON object, nested at most 127 deep".into(),
+            Self::InvalidJson => "payload: expected a JSON object, nested at most 126 deep".into(),
             Self::NotUtf8 => "payload: expected UTF-8".into(),
             Self::UnhandledEventType => "unhandled event type".into(),
             Self::MalformedJwe { part, expected } => format!("{part}: expected {expected}").into(),

@@ -1,17 +1,26 @@
 //! Content that has passed verification.
 
-use std::{borrow::Cow, ops::Deref};
+use std::{borrow::Cow, fmt, ops::Deref};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Reject, json::Object};
+use crate::{
+    Reject,
+    json::{DEEPEST_PAYLOAD, Object},
+};
 
 /// Bytes that a signature or an authenticated decryption vouches for.
 ///
 /// Only this crate's verifiers make one, and only from one can a payload be parsed: what has not been verified
 /// cannot reach the queue.
-#[derive(Debug)]
 pub struct Verified<'a>(Cow<'a, [u8]>);
+
+impl fmt::Debug for Verified<'_> {
+    /// Its size: what it says is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Verified({} bytes)", self.0.len())
+    }
+}
 
 impl<'a> Verified<'a> {
     pub(crate) fn new(content: impl Into<Cow<'a, [u8]>>) -> Self {
@@ -35,7 +44,7 @@ impl<'a> Verified<'a> {
 
     /// The verified bytes as a JSON object, or [`Reject::NotUtf8`] or [`Reject::InvalidJson`].
     pub fn json(&self) -> Result<Payload<'_>, Reject> {
-        Object::parse(self.text()?).map(Payload)
+        Object::parse_within(self.text()?, DEEPEST_PAYLOAD).map(Payload)
     }
 
     /// One member of verified `application/x-www-form-urlencoded` text, or [`Reject::Malformed`].

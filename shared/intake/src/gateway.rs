@@ -10,9 +10,16 @@ use lambda_http::{
     aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
 };
 use letterbox_codec::{Reject, Request};
+use serde_json::value::RawValue;
 
 /// The source of a request that names none.
 pub const DEFAULT_SOURCE: &str = "default";
+
+/// Reads an invocation's event. What does not read is refused here, since the runtime would log what it found.
+pub fn read(event: &RawValue) -> Result<ApiGatewayV2httpRequest, Reject> {
+    serde_json::from_str(event.get())
+        .map_err(|_| Reject::malformed("event", "an HTTP API event, payload format 2.0"))
+}
 
 /// The source that the event is for, and the request with the exact bytes that were signed.
 pub fn request(provider: &str, event: ApiGatewayV2httpRequest) -> Result<(String, Request), Reject> {
@@ -45,13 +52,17 @@ pub fn request(provider: &str, event: ApiGatewayV2httpRequest) -> Result<(String
     Ok((source, request))
 }
 
-/// The source in `[/stage]/<provider>[/<source>]`, for gateways that do not take the path apart.
+/// The source in `[/stage]/<provider>[/<source>]`, for gateways that do not take the path apart; `/` alone is a
+/// function's own URL.
 fn source<'p>(provider: &str, path: &'p str) -> Result<&'p str, Reject> {
-    let mut segments =
-        path.split('/').filter(|segment| !segment.is_empty()).skip_while(|segment| *segment != provider);
+    let mut segments = path.split('/').filter(|segment| !segment.is_empty()).peekable();
+    if segments.peek().is_none() {
+        return Ok(DEFAULT_SOURCE);
+    }
+    let mut segments = segments.skip_while(|segment| *segment != provider);
     match (segments.next(), segments.next(), segments.next()) {
-        (_, None, _) => Ok(DEFAULT_SOURCE),
-        (_, Some(source), None) => Ok(source),
+        (Some(_), None, _) => Ok(DEFAULT_SOURCE),
+        (Some(_), Some(source), None) => Ok(source),
         _ => Err(Reject::UnknownSource),
     }
 }
@@ -87,6 +98,8 @@ mod tests {
             ("/", Ok("default")),
             ("", Ok("default")),
             ("/github/a/b", Err(Reject::UnknownSource)),
+            ("/nobody", Err(Reject::UnknownSource)),
+            ("/nobody/else", Err(Reject::UnknownSource)),
         ] {
             let got = request("github", post(&serde_json::json!({ "rawPath": path })));
             assert_eq!(got.map(|(source, _)| source), expected.map(str::to_owned), "{path}");
@@ -109,6 +122,15 @@ mod tests {
         assert_eq!(got.body().as_ref(), b"\xff\x00\xfe");
         assert_eq!(got.uri(), "https://hooks.example.net/github?nonce=a%2Bb&timeStamp=1&x=1&x=2");
         assert_eq!(got.headers()["x-signature"].as_bytes(), "é".as_bytes());
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused_without_being_told() {
+        for text in ["null", "[]", "{}", r#"{"headers":{"x-secret":"Pa55\u007fword"}}"#] {
+            let event: Box<RawValue> = serde_json::from_str(text).unwrap();
+            let message = read(&event).unwrap_err().message().into_owned();
+            assert_eq!(message, "event: expected an HTTP API event, payload format 2.0");
+        }
     }
 
     #[test]

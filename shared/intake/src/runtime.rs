@@ -3,9 +3,9 @@
 use std::{fs, path::Path, process::ExitCode, sync::Arc};
 
 use aws_config::SdkConfig;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use letterbox_codec::{Provider, provider::Document};
+use serde_json::value::RawValue;
 
 use crate::{
     Answer, Intake, Keyring, Sources, aws, gateway, keyring, log,
@@ -43,19 +43,20 @@ async fn serve<P: Provider>() -> Result<(), String> {
     }
     let queue = Sqs::connect(&config, settings.queue_url, settings.deadline).await;
     let intake = Arc::new(Intake::new(provider, keyring, queue, settings.deadline));
-    let service = service_fn(move |event: LambdaEvent<ApiGatewayV2httpRequest>| {
+    let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let intake = Arc::clone(&intake);
         async move {
             let LambdaEvent { payload, context } = event;
-            let Answer { response, record } = match gateway::request(P::NAME, payload) {
-                Ok((source, mut request)) => {
-                    if let Some(trace) = context.xray_trace_id {
-                        request.extensions_mut().insert(Trace(trace));
+            let Answer { response, record } =
+                match gateway::read(&payload).and_then(|event| gateway::request(P::NAME, event)) {
+                    Ok((source, mut request)) => {
+                        if let Some(trace) = context.xray_trace_id {
+                            request.extensions_mut().insert(Trace(trace));
+                        }
+                        intake.handle(&source, &request).await
                     }
-                    intake.handle(&source, &request).await
-                }
-                Err(reject) => intake.refuse(&reject),
-            };
+                    Err(reject) => intake.refuse(&reject),
+                };
             log::delivery(&record);
             Ok::<_, std::convert::Infallible>(gateway::response(response))
         }
@@ -69,10 +70,9 @@ async fn keyring<C: serde::de::DeserializeOwned>(
     config: &SdkConfig,
 ) -> Result<Keyring<C>, StartError> {
     match &settings.credentials {
-        CredentialsFrom::Inline => {
-            let json = std::env::var("CREDENTIALS").unwrap_or_default();
+        CredentialsFrom::Inline(json) => {
             let sources =
-                Sources::parse(&json).map_err(|error| StartError(format!("CREDENTIALS: {error}")))?;
+                Sources::parse(json.expose()).map_err(|error| StartError(format!("CREDENTIALS: {error}")))?;
             Ok(Keyring::fixed(sources))
         }
         CredentialsFrom::Secret(id) => {

@@ -2,7 +2,10 @@
 
 use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
 
-use letterbox_codec::provider::{Document, Provider};
+use letterbox_codec::{
+    Secret,
+    provider::{Document, Provider},
+};
 
 /// How old credentials from Secrets Manager may get, unless the operator says otherwise.
 const CREDENTIALS_MAX_AGE: Duration = Duration::from_mins(5);
@@ -20,10 +23,10 @@ impl fmt::Display for StartError {
 impl std::error::Error for StartError {}
 
 /// Where the credentials JSON comes from.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum CredentialsFrom {
-    /// It is in `CREDENTIALS`.
-    Inline,
+    /// This is it.
+    Inline(Secret),
     /// It is in Secrets Manager, under this id or ARN.
     Secret(String),
 }
@@ -58,7 +61,10 @@ impl Settings {
             }
         };
         let credentials = match (variable("CREDENTIALS"), variable("CREDENTIALS_SECRET")) {
-            (Some(_), None) => CredentialsFrom::Inline,
+            (Some(json), None) => match Secret::new(json.trim().to_owned()) {
+                Ok(json) => CredentialsFrom::Inline(json),
+                Err(expected) => return Err(StartError(format!("CREDENTIALS: expected {expected}"))),
+            },
             (None, Some(id)) => CredentialsFrom::Secret(id),
             (None, None) => {
                 return error(
@@ -114,7 +120,7 @@ mod tests {
     impl Provider for Any {
         const NAME: &'static str = "any";
         const DEADLINE: Duration = Duration::from_secs(1);
-        type Credentials = letterbox_codec::Secret;
+        type Credentials = Secret;
 
         fn new(_: &[u8]) -> Result<Self, String> {
             Ok(Self)
@@ -139,7 +145,8 @@ mod tests {
     #[test]
     fn defaults_and_settings() {
         let settings = read(&[("QUEUE_URL", "https://q"), ("CREDENTIALS", "{}")]).unwrap();
-        assert_eq!((settings.credentials, settings.deadline), (CredentialsFrom::Inline, Any::DEADLINE));
+        assert!(matches!(settings.credentials, CredentialsFrom::Inline(_)));
+        assert_eq!(settings.deadline, Any::DEADLINE);
         let settings = read(&[
             ("QUEUE_URL", "https://q"),
             ("CREDENTIALS_SECRET", "s"),
@@ -147,7 +154,7 @@ mod tests {
             ("DEADLINE_MS", "700"),
         ])
         .unwrap();
-        assert_eq!(settings.credentials, CredentialsFrom::Secret("s".into()));
+        assert!(matches!(settings.credentials, CredentialsFrom::Secret(id) if id == "s"));
         assert_eq!(settings.deadline, Duration::from_millis(700));
     }
 

@@ -28,7 +28,8 @@ impl Sqs {
     /// meanwhile, so the first attempt after a thaw may meet a reset.
     const ATTEMPTS: u32 = 3;
 
-    /// The longest that opening the connection may hold up the start.
+    /// The longest that opening the connection may hold up the start; and a quarter of the deadline at most, since
+    /// the first delivery is waiting.
     const WARM_UP: Duration = Duration::from_secs(1);
 
     /// Prepares a client whose attempts fit into `deadline`, and opens the connection.
@@ -48,15 +49,15 @@ impl Sqs {
         // SQS demands this ending of FIFO queues, in this case.
         let fifo = url.rsplit_once('.').is_some_and(|(_, ending)| ending == "fifo");
         let sqs = Self { client: Client::from_conf(config), url, fifo };
-        sqs.warm_up().await;
+        sqs.warm_up(Self::WARM_UP.min(deadline / 4)).await;
         sqs
     }
 
     /// Opens the connection. A role that may only send is refused here, and the connection is open all the same; a
     /// queue that is down is told by the first delivery.
-    async fn warm_up(&self) {
+    async fn warm_up(&self, limit: Duration) {
         let request = self.client.get_queue_attributes().queue_url(&self.url).send();
-        let _ = tokio::time::timeout(Self::WARM_UP, request).await;
+        let _ = tokio::time::timeout(limit, request).await;
     }
 }
 
