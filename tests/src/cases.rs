@@ -90,6 +90,7 @@ fn dingtalk() -> Vec<Case> {
             append_query_front(request, "msg_signature=0000000000000000000000000000000000000000");
         }),
         case("other_token", 401, "suite", Of("user_add_org"), |request| path(request, "/dingtalk")),
+        case("stale", 401, "strict", Of("user_add_org"), same),
         case("other_corp", 403, "default", Of("user_add_org"), same),
         case("unknown_source", 404, "default", Of("user_add_org"), |request| {
             path(request, "/dingtalk/nobody");

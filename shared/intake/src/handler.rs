@@ -102,7 +102,7 @@ const FOR_THE_ANSWER: Duration = Duration::from_millis(50);
 const LOGGED_SOURCE: usize = 64;
 
 impl Record {
-    fn new(provider: &'static str, source: &str) -> Self {
+    pub(crate) fn new(provider: &'static str, source: &str) -> Self {
         Self {
             provider,
             source: source.chars().take(LOGGED_SOURCE).collect(),

@@ -12,6 +12,7 @@ pub mod gateway;
 pub mod handler;
 pub mod keyring;
 mod log;
+mod metrics;
 pub mod queue;
 mod runtime;
 pub mod settings;

@@ -5,7 +5,9 @@ use lambda_runtime::tracing::{
     subscriber::{self, filter::LevelFilter},
 };
 
-use crate::{Outcome, Record};
+use letterbox_codec::Timestamp;
+
+use crate::{Outcome, Record, ambient, metrics};
 
 /// Sets the runtime's own tracing up for JSON. The level is `AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`, else `info`; at
 /// most `debug`, since the runtime traces whole events, payloads and signatures included.
@@ -22,7 +24,7 @@ pub(crate) fn init() {
         .init();
 }
 
-/// The one line of a delivery.
+/// The one line of a delivery; and one more, a metric, if its event did not reach the queue.
 pub(crate) fn delivery(record: &Record) {
     let Record { provider, source, kind, id, delivery, key, outcome, reason, detail, status, milliseconds } =
         record;
@@ -48,6 +50,11 @@ pub(crate) fn delivery(record: &Record) {
     match outcome {
         Outcome::Queued | Outcome::Answered => line!(info),
         Outcome::Refused => line!(warn),
-        Outcome::Failed | Outcome::Unqueued => line!(error),
+        Outcome::Failed => line!(error),
+        Outcome::Unqueued => {
+            line!(error);
+            let now = ambient::system().map_or(Timestamp(0), |ambient| ambient.now);
+            println!("{}", metrics::unqueued(record, now));
+        }
     }
 }
