@@ -56,9 +56,9 @@ impl Provider for DingTalk {
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
         let query = request.uri().query().unwrap_or_default().as_bytes();
-        let signature = parameter(query, ["msg_signature", "signature"])?;
-        let timestamp = parameter(query, ["timestamp", "timeStamp"])?;
-        let nonce = parameter(query, ["nonce", "nonce"])?;
+        let signature = parameter(query, "msg_signature", Some("signature"))?;
+        let timestamp = parameter(query, "timestamp", Some("timeStamp"))?;
+        let nonce = parameter(query, "nonce", None)?;
         let encrypt = encrypt(request.body())?;
         let envelope =
             Envelope { signature: &signature, timestamp: &timestamp, nonce: &nonce, encrypt: &encrypt };
@@ -95,14 +95,17 @@ impl Provider for DingTalk {
     }
 }
 
-/// The first of two query parameters that is there and not empty.
-fn parameter<'q>(query: &'q [u8], names: [&'static str; 2]) -> Result<Cow<'q, str>, Reject> {
-    for name in names {
+/// A query parameter, or what older callers send instead; an empty one is not there.
+fn parameter<'q>(
+    query: &'q [u8],
+    name: &'static str,
+    older: Option<&'static str>,
+) -> Result<Cow<'q, str>, Reject> {
+    for name in [Some(name), older].into_iter().flatten() {
         if let Some(value) = form::one(query, name)?.filter(|value| !value.is_empty()) {
             return Ok(value);
         }
     }
-    let [name, _] = names;
     Err(Reject::missing(name))
 }
 

@@ -91,10 +91,9 @@ impl Event {
 
     /// Takes the platform's own time, if the text is one (digits, or RFC 3339); says whether it is.
     pub fn at(&mut self, time: &str) -> bool {
-        let time = timestamp::to_rfc3339(time);
-        let known = time.is_some();
-        self.time = time.unwrap_or_else(|| std::mem::take(&mut self.time));
-        known
+        let Some(time) = timestamp::to_rfc3339(time) else { return false };
+        self.time = time;
+        true
     }
 
     /// The structured-mode message.
