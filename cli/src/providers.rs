@@ -8,7 +8,7 @@ use letterbox_codec::{
     platform::{self, Platform, Sample},
     provider::Document,
 };
-use letterbox_intake::{Answer, Intake, Keyring, Queue, Sources};
+use letterbox_intake::{Answer, Intake, Keyring, Queue, Renewed, Sources};
 
 use crate::queue::LocalQueue;
 
@@ -127,7 +127,7 @@ fn start<P: Provider>(parts: Parts<'_>) -> Result<Box<dyn Handle>, String> {
     let sample = P::DOCUMENT.map_or(&[][..], |document| document.sample);
     let (place, document) = parts.document.unwrap_or((P::NAME, sample));
     let provider = P::new(document).map_err(|error| format!("{place}: {error}"))?;
-    let intake = Intake::new(provider, Keyring::fixed(sources), parts.queue, P::DEADLINE);
+    let intake = Intake::new(Renewed::fixed(provider), Keyring::fixed(sources), parts.queue, P::DEADLINE);
     Ok(Box::new(match parts.ambient {
         Some(ambient) => intake.with_ambient(ambient),
         None => intake,

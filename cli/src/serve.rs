@@ -55,9 +55,10 @@ pub fn run(args: &Serve) -> Result<(), String> {
 
 async fn serve(args: &Serve) -> Result<(), String> {
     let (queue, place) = match &args.queue_url {
-        Some(url) => {
-            (LocalQueue::Sqs(Sqs::connect(&aws::config().await, url.clone(), FAR_QUEUE).await), url.clone())
-        }
+        Some(url) => (
+            LocalQueue::Sqs(Sqs::connect(&aws::config().await, url.clone(), None, FAR_QUEUE).await),
+            url.clone(),
+        ),
         None => (LocalQueue::Store(Store::create(&args.database)?), args.database.display().to_string()),
     };
     let handlers = handlers(args, &Arc::new(queue))?;

@@ -5,6 +5,11 @@ use std::{collections::HashMap, fmt};
 use letterbox_codec::json::Object;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
+use crate::Renewed;
+
+/// The credentials in use: read at start, and again while they rotate.
+pub type Keyring<C> = Renewed<Sources<C>>;
+
 /// The keys of every source. No source is without keys.
 pub struct Sources<C>(HashMap<String, Vec<C>>);
 
@@ -55,6 +60,12 @@ impl<C: DeserializeOwned> Sources<C> {
             sources.insert(name.clone(), keys.collect::<Result<_, _>>()?);
         }
         Ok(Self(sources))
+    }
+
+    /// The same of a text that is read later, and again.
+    pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
+        let json = std::str::from_utf8(json).map_err(|_| "expected UTF-8".to_owned())?;
+        Self::parse(json).map_err(|error| error.to_string())
     }
 
     /// The keys of a source; `None` for one that is not configured.

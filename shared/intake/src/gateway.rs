@@ -9,8 +9,10 @@ use lambda_http::{
     Body,
     aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
 };
-use letterbox_codec::{Reject, Request};
+use letterbox_codec::{Reject, Request, Timestamp};
 use serde_json::value::RawValue;
+
+use crate::ambient;
 
 /// The source of a request that names none.
 pub const DEFAULT_SOURCE: &str = "default";
@@ -19,6 +21,18 @@ pub const DEFAULT_SOURCE: &str = "default";
 pub fn read(event: &RawValue) -> Result<ApiGatewayV2httpRequest, Reject> {
     serde_json::from_str(event.get())
         .map_err(|_| Reject::malformed("event", "an HTTP API event, payload format 2.0"))
+}
+
+/// When the gateway received the request, as it says.
+pub fn received(event: &ApiGatewayV2httpRequest) -> Option<Timestamp> {
+    Some(event.request_context.time_epoch).filter(|time| *time > 0).map(Timestamp)
+}
+
+/// From then until now; none if that is no time of this delivery (the gateway gives up after 30 s): local tools tell
+/// seconds, and clocks differ.
+pub fn milliseconds_since(received: Timestamp) -> Option<f64> {
+    let now = ambient::system().ok()?.now;
+    u16::try_from(now.0.saturating_sub(received.0)).ok().map(f64::from)
 }
 
 /// The source that the event is for, and the request with the exact bytes that were signed.

@@ -11,11 +11,15 @@ use letterbox_codec::{
     provider::{Refused, Settled},
 };
 
-use crate::{Keyring, Message, Queue, QueueError, ambient, keyring::Occasion, queue::Trace};
+use crate::{
+    Keyring, Message, Queue, QueueError, Renewed, ambient,
+    queue::Trace,
+    renewed::{Occasion, Renewal},
+};
 
 /// A provider with its keys and its queue: everything that a delivery needs.
 pub struct Intake<P: Provider, Q> {
-    provider: P,
+    provider: Renewed<P>,
     keyring: Keyring<P::Credentials>,
     queue: Q,
     deadline: Duration,
@@ -83,6 +87,8 @@ pub struct Record {
     pub delivery: Option<String>,
     /// Which of the source's keys opened it, by position.
     pub key: Option<usize>,
+    /// Whether the source has more keys than that one.
+    pub rotating: bool,
     /// What became of it.
     pub outcome: Outcome,
     /// A stable word for why: a refusal's code, or the provider's remark.
@@ -93,6 +99,12 @@ pub struct Record {
     pub status: u16,
     /// From the request's arrival to the answer.
     pub milliseconds: f64,
+    /// Of these, what the queue took; none if it was not asked.
+    pub queue_milliseconds: Option<f64>,
+    /// Whether newer credentials were looked for, and what came of it.
+    pub credentials: Renewal,
+    /// The same of the provider's document.
+    pub document: Renewal,
 }
 
 /// Of the deadline, what the answer needs once the queue has spoken or has not.
@@ -110,11 +122,15 @@ impl Record {
             id: None,
             delivery: None,
             key: None,
+            rotating: false,
             outcome: Outcome::Refused,
             reason: None,
             detail: None,
             status: 0,
             milliseconds: 0.0,
+            queue_milliseconds: None,
+            credentials: Renewal::Unchanged,
+            document: Renewal::Unchanged,
         }
     }
 
@@ -126,7 +142,7 @@ impl Record {
 
 impl<P: Provider, Q: Queue> Intake<P, Q> {
     /// Puts the parts together, with the system's clock and entropy.
-    pub fn new(provider: P, keyring: Keyring<P::Credentials>, queue: Q, deadline: Duration) -> Self {
+    pub fn new(provider: Renewed<P>, keyring: Keyring<P::Credentials>, queue: Q, deadline: Duration) -> Self {
         Self { provider, keyring, queue, deadline, ambient: ambient::system }
     }
 
@@ -146,7 +162,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
     pub async fn handle(&self, source: &str, request: &Request) -> Answer {
         let started = Instant::now();
         let mut record = Record::new(P::NAME, source);
-        let reply = match self.open_with_newest(source, request).await {
+        let reply = match self.open_with_newest(source, request, &mut record).await {
             Ok((received, message)) => self.settle(started, received, message, &mut record).await,
             Err(Fault::Refused(Refused { reject, delivery })) => {
                 record.delivery = delivery;
@@ -161,7 +177,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
             }
         };
         record.status = reply.status;
-        record.milliseconds = started.elapsed().as_secs_f64() * 1000.0;
+        record.milliseconds = milliseconds_since(started);
         Answer { response: response(reply), record }
     }
 
@@ -173,38 +189,54 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         Answer { response: response(P::refuse(reject)), record }
     }
 
-    /// Opens with the credentials in use, and once more if there turn out to be newer ones. A handshake is answered
-    /// without a look.
+    /// Opens with the credentials and the document in use, and once more if there turn out to be newer ones. A handshake
+    /// is answered without a look.
     async fn open_with_newest(
         &self,
         source: &str,
         request: &Request,
+        record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
-        let opened = self.open(source, request);
-        let renewed = match &opened {
-            Ok((_, Some(_))) => self.keyring.renew(Occasion::Opened).await,
-            Err(Fault::Refused(Refused { reject, .. })) if matches!(reject.status(), 401 | 403 | 404) => {
-                self.keyring.renew(Occasion::Refused).await
+        let opened = self.open(source, request, record);
+        match &opened {
+            Ok((_, Some(_))) => {
+                (record.credentials, record.document) = tokio::join!(
+                    self.keyring.renew(Occasion::Opened, "credentials"),
+                    self.provider.renew(Occasion::Opened, "the document")
+                );
             }
-            _ => false,
-        };
-        if renewed { self.open(source, request) } else { opened }
+            Err(Fault::Refused(Refused { reject, .. })) if matches!(reject.status(), 401 | 403 | 404) => {
+                record.credentials = self.keyring.renew(Occasion::Refused, "credentials").await;
+            }
+            _ => {}
+        }
+        if [record.credentials, record.document].contains(&Renewal::Renewed) {
+            return self.open(source, request, record);
+        }
+        opened
     }
 
     /// Everything that happens before the queue: pure but for the ambient.
-    fn open(&self, source: &str, request: &Request) -> Result<(Received, Option<Message>), Fault> {
+    fn open(
+        &self,
+        source: &str,
+        request: &Request,
+        record: &mut Record,
+    ) -> Result<(Received, Option<Message>), Fault> {
         if request.method() != Method::POST {
             return Err(Reject::MethodNotAllowed.into());
         }
         let sources = self.keyring.current();
         let keys = sources.get(source).ok_or(Reject::UnknownSource)?;
+        record.rotating = keys.len() > 1;
         if request.body().len() > P::MAX_BODY {
             return Err(Reject::TooLarge { limit: P::MAX_BODY }.into());
         }
         let source = Source { provider: P::NAME, name: source, keys };
         let ambient = (self.ambient)().map_err(Fault::Entropy)?;
-        let received = self.provider.receive(&source, request, &ambient).map_err(Fault::Refused)?;
-        let mut message = received.queued_event().map(Message::of).transpose()?;
+        let received = self.provider.current().receive(&source, request, &ambient).map_err(Fault::Refused)?;
+        let message = received.queued_event().map(|event| Message::of(event, self.queue.largest()));
+        let mut message = message.transpose()?;
         if let Some(message) = &mut message {
             message.trace = request.extensions().get().map(|Trace(trace)| trace.clone());
         }
@@ -227,6 +259,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         }
         let remaining = self.deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_ANSWER);
         let queues = message.is_some();
+        let asked = Instant::now();
         let settled = received
             .settle(|| async move {
                 let Some(message) = message else { return Ok(()) };
@@ -236,6 +269,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
                 }
             })
             .await;
+        record.queue_milliseconds = queues.then(|| milliseconds_since(asked));
         match settled {
             Settled { put: Ok(()), reply: Some(reply) } => {
                 record.outcome = if queues { Outcome::Queued } else { Outcome::Answered };
@@ -267,6 +301,10 @@ impl From<Reject> for Fault {
     fn from(reject: Reject) -> Self {
         Self::Refused(reject.into())
     }
+}
+
+fn milliseconds_since(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1000.0
 }
 
 fn unavailable() -> Reply {

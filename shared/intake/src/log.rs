@@ -1,11 +1,14 @@
 //! Structured logs: JSON lines on standard output, one per delivery.
 
-use lambda_runtime::tracing::{
-    self,
-    subscriber::{self, filter::LevelFilter},
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
 };
 
-use letterbox_codec::Timestamp;
+use lambda_runtime::tracing::subscriber::{self, filter::LevelFilter};
+use letterbox_codec::{Timestamp, timestamp::Unit};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{Outcome, Record, ambient, metrics};
 
@@ -24,37 +27,74 @@ pub(crate) fn init() {
         .init();
 }
 
-/// The one line of a delivery; and one more, a metric, if its event did not reach the queue.
-pub(crate) fn delivery(record: &Record) {
-    let Record { provider, source, kind, id, delivery, key, outcome, reason, detail, status, milliseconds } =
-        record;
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                provider,
-                source,
-                r#type = kind,
-                id,
-                rid = (*provider == "opencard").then_some(delivery.as_deref()).flatten(),
-                deliveryid = delivery,
-                key,
-                outcome = outcome.as_str(),
-                reason,
-                detail,
-                status,
-                milliseconds = (milliseconds * 1000.0).round() / 1000.0,
-                "delivery"
-            )
-        };
+/// What the runtime and the gateway tell about a delivery.
+#[derive(Debug, Default)]
+pub(crate) struct Invocation {
+    /// Lambda's id of the invocation.
+    pub request_id: String,
+    /// The X-Ray trace.
+    pub trace: Option<String>,
+    /// Whether it is the first delivery since the start.
+    pub cold_start: bool,
+    /// From the gateway's receipt to the answer, a start in between included; none where the gateway does not tell.
+    pub milliseconds: Option<f64>,
+}
+
+/// The line of a delivery, in the order in which it is written.
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: Option<String>,
+    level: &'static str,
+    message: &'static str,
+    provider: &'a str,
+    source: &'a str,
+    #[serde(flatten)]
+    found: BTreeMap<&'static str, Value>,
+    outcome: &'static str,
+    status: u16,
+    milliseconds: f64,
+    #[serde(rename = "requestId")]
+    request_id: &'a str,
+    #[serde(flatten)]
+    metrics: BTreeMap<&'static str, Value>,
+}
+
+/// Writes the one line of a delivery. It is written at any level, since it holds the metrics.
+pub(crate) fn delivery(record: &Record, invocation: &Invocation, namespace: &str) {
+    let now = ambient::system().map_or(Timestamp(0), |ambient| ambient.now);
+    // A log that cannot be written is no reason to fail a delivery.
+    if let Ok(line) = serde_json::to_string(&line(record, invocation, namespace, now)) {
+        let _ = writeln!(io::stdout().lock(), "{line}");
     }
-    match outcome {
-        Outcome::Queued | Outcome::Answered => line!(info),
-        Outcome::Refused => line!(warn),
-        Outcome::Failed => line!(error),
-        Outcome::Unqueued => {
-            line!(error);
-            let now = ambient::system().map_or(Timestamp(0), |ambient| ambient.now);
-            println!("{}", metrics::unqueued(record, now));
-        }
+}
+
+fn line<'a>(record: &'a Record, invocation: &'a Invocation, namespace: &str, now: Timestamp) -> Line<'a> {
+    let opencard = record.provider == "opencard";
+    let found = [
+        ("type", record.kind.clone().map(Value::from)),
+        ("id", record.id.clone().map(Value::from)),
+        ("rid", record.delivery.clone().filter(|_| opencard).map(Value::from)),
+        ("deliveryid", record.delivery.clone().map(Value::from)),
+        ("key", record.key.map(Value::from)),
+        ("reason", record.reason.map(Value::from)),
+        ("detail", record.detail.clone().map(Value::from)),
+        ("xrayTraceId", invocation.trace.clone().map(Value::from)),
+    ];
+    Line {
+        timestamp: now.to_rfc3339(Unit::Milliseconds),
+        level: match record.outcome {
+            Outcome::Queued | Outcome::Answered => "INFO",
+            Outcome::Refused => "WARN",
+            Outcome::Failed | Outcome::Unqueued => "ERROR",
+        },
+        message: "delivery",
+        provider: record.provider,
+        source: &record.source,
+        found: found.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        outcome: record.outcome.as_str(),
+        status: record.status,
+        milliseconds: (record.milliseconds * 1000.0).round() / 1000.0,
+        request_id: &invocation.request_id,
+        metrics: metrics::members(record, invocation, namespace, now),
     }
 }

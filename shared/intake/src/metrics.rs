@@ -1,44 +1,177 @@
-//! Metrics in CloudWatch's embedded metric format: log lines that CloudWatch turns into metrics by itself.
+//! Metrics in CloudWatch's [embedded metric format][emf]: a delivery's log line is its metric line, too.
+//!
+//! A crate that collects metrics would write lines of its own beside the log's, and CloudWatch charges by the byte; the
+//! format is one member of the line, `_aws`, that says which of the others are metrics and which are dimensions.
+//!
+//! [emf]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
-use letterbox_codec::Timestamp;
+use std::collections::BTreeMap;
+
+use letterbox_codec::{Reject, Timestamp};
 use serde_json::{Value, json};
 
-use crate::Record;
+use crate::{Record, log::Invocation, renewed::Renewal};
 
-/// The one line that counts an answer which was sent although the queue did not take its event.
-pub(crate) fn unqueued(record: &Record, Timestamp(now): Timestamp) -> Value {
-    json!({
-        "_aws": {
-            "Timestamp": now,
-            "CloudWatchMetrics": [{
-                "Namespace": "Letterbox",
-                "Dimensions": [["provider"], ["provider", "source"]],
-                "Metrics": [{ "Name": "Unqueued", "Unit": "Count" }],
-            }],
-        },
-        "level": "ERROR",
-        "message": "metric",
-        "provider": record.provider,
-        "source": record.source,
-        "Unqueued": 1,
-    })
+/// Members of a log line: `_aws`, and the metrics that it declares. The dimensions are members of the line already.
+pub(crate) fn members(
+    record: &Record,
+    invocation: &Invocation,
+    namespace: &str,
+    Timestamp(now): Timestamp,
+) -> BTreeMap<&'static str, Value> {
+    let measured = metrics(record, invocation);
+    let directives: Vec<_> = Per::ALL
+        .into_iter()
+        .filter_map(|per| {
+            let of_it = measured.iter().filter(|metric| metric.per == per);
+            let declared: Vec<_> =
+                of_it.map(|metric| json!({ "Name": metric.name, "Unit": metric.unit })).collect();
+            (!declared.is_empty()).then(|| {
+                json!({ "Namespace": namespace, "Dimensions": per.dimensions(record), "Metrics": declared })
+            })
+        })
+        .collect();
+    let aws = ("_aws", json!({ "Timestamp": now, "CloudWatchMetrics": directives }));
+    measured.into_iter().map(|metric| (metric.name, metric.value)).chain([aws]).collect()
+}
+
+/// A metric and its value in this delivery.
+struct Metric {
+    name: &'static str,
+    unit: &'static str,
+    per: Per,
+    value: Value,
+}
+
+/// By what a metric can be told apart.
+#[derive(Clone, Copy, PartialEq)]
+enum Per {
+    Provider,
+    Source,
+    Outcome,
+}
+
+impl Per {
+    const ALL: [Self; 3] = [Self::Provider, Self::Source, Self::Outcome];
+
+    /// Sets of the line's members. A source that is not configured is no dimension: whoever calls names it, and every
+    /// value of a dimension is a metric that is paid for.
+    fn dimensions(self, record: &Record) -> Vec<Vec<&'static str>> {
+        let known = record.reason != Some(Reject::UnknownSource.code()) && !record.source.is_empty();
+        let source = known.then_some("source");
+        let reason = record.reason.map(|_| "reason");
+        match self {
+            Self::Provider => vec![vec!["provider"]],
+            Self::Source => vec![["provider"].into_iter().chain(source).collect()],
+            Self::Outcome => vec![
+                vec!["provider", "outcome"],
+                ["provider"].into_iter().chain(source).chain(["outcome"]).chain(reason).collect(),
+            ],
+        }
+    }
+}
+
+/// What a delivery adds to which metric.
+fn metrics(record: &Record, invocation: &Invocation) -> Vec<Metric> {
+    let one = |happened: bool| happened.then(|| json!(1));
+    let failed = |renewal: Renewal| one(renewal == Renewal::Failed);
+    let answer = invocation.milliseconds.unwrap_or(record.milliseconds);
+    let key = record.key.filter(|_| record.rotating);
+    let table = [
+        ("Deliveries", "Count", Per::Outcome, Some(json!(1))),
+        ("AnswerLatency", "Milliseconds", Per::Provider, Some(json!(answer))),
+        ("QueueLatency", "Milliseconds", Per::Provider, record.queue_milliseconds.map(|value| json!(value))),
+        ("ColdStart", "Count", Per::Provider, one(invocation.cold_start)),
+        ("KeyPosition", "None", Per::Source, key.map(|key| json!(key))),
+        ("CredentialsRefreshFailed", "Count", Per::Provider, failed(record.credentials)),
+        ("CardsRefreshFailed", "Count", Per::Provider, failed(record.document)),
+    ];
+    let measured = table.into_iter();
+    measured.filter_map(|(name, unit, per, value)| Some(Metric { name, unit, per, value: value? })).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Outcome;
 
-    /// Every dimension and metric that is declared is there: the format's own rule.
-    #[test]
-    fn what_is_declared_is_there() {
-        let record = Record::new("opencard", "default");
-        let line = unqueued(&record, Timestamp(1_795_255_200_123));
-        let declared = &line["_aws"]["CloudWatchMetrics"][0];
-        let names = declared["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap());
-        for name in names {
-            assert!(line[name.as_str().unwrap()].is_string(), "{name}");
+    const NOW: Timestamp = Timestamp(1_795_255_200_123);
+
+    fn line(record: &Record, cold_start: bool) -> Value {
+        let invocation = Invocation { cold_start, ..Invocation::default() };
+        let mut line = serde_json::to_value(members(record, &invocation, "Letterbox/hooks", NOW)).unwrap();
+        for (name, value) in [
+            ("provider", Some(record.provider)),
+            ("source", Some(record.source.as_str())),
+            ("outcome", Some(record.outcome.as_str())),
+            ("reason", record.reason),
+        ] {
+            if let Some(value) = value {
+                line[name] = value.into();
+            }
         }
-        assert_eq!(line[declared["Metrics"][0]["Name"].as_str().unwrap()], 1);
-        assert_eq!(line["_aws"]["Timestamp"], 1_795_255_200_123_i64);
+        line
+    }
+
+    /// `name` → the dimension sets it is declared with; every member that is declared must be there, by the format's
+    /// own rule.
+    fn declared(line: &Value) -> BTreeMap<String, Vec<String>> {
+        let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
+        let mut declared = BTreeMap::new();
+        for directive in directives {
+            assert_eq!(directive["Namespace"], "Letterbox/hooks");
+            let sets = directive["Dimensions"].as_array().unwrap().iter().map(|set| {
+                let names = set.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+                names.inspect(|name| assert!(line[name].is_string(), "{name}")).collect::<Vec<_>>().join(",")
+            });
+            let sets: Vec<_> = sets.collect();
+            for metric in directive["Metrics"].as_array().unwrap() {
+                let name = metric["Name"].as_str().unwrap();
+                assert!(line[name].is_number(), "{name}");
+                declared.insert(name.to_owned(), sets.clone());
+            }
+        }
+        declared
+    }
+
+    #[test]
+    fn a_queued_delivery() {
+        let mut record = Record::new("github", "acme");
+        (record.outcome, record.key, record.queue_milliseconds) = (Outcome::Queued, Some(0), Some(1.5));
+        let line = line(&record, true);
+        let declared = declared(&line);
+        assert_eq!(declared["Deliveries"], ["provider,outcome", "provider,source,outcome"]);
+        assert_eq!(declared["QueueLatency"], ["provider"]);
+        assert_eq!(
+            declared.keys().collect::<Vec<_>>(),
+            ["AnswerLatency", "ColdStart", "Deliveries", "QueueLatency"]
+        );
+        assert_eq!(line["_aws"]["Timestamp"], NOW.0);
+    }
+
+    #[test]
+    fn a_source_that_a_stranger_made_up_is_no_dimension() {
+        let mut record = Record::new("github", "made-up");
+        record.reason = Some(Reject::UnknownSource.code());
+        let declared = declared(&line(&record, false));
+        assert_eq!(declared["Deliveries"], ["provider,outcome", "provider,outcome,reason"]);
+    }
+
+    #[test]
+    fn the_key_counts_while_there_are_several() {
+        let mut record = Record::new("github", "acme");
+        (record.key, record.rotating) = (Some(1), true);
+        let line = line(&record, false);
+        assert_eq!(declared(&line)["KeyPosition"], ["provider,source"]);
+        assert_eq!(line["KeyPosition"], 1);
+    }
+
+    #[test]
+    fn a_refresh_that_failed_counts() {
+        let mut record = Record::new("opencard", "default");
+        (record.credentials, record.document) = (Renewal::Failed, Renewal::Failed);
+        let declared = declared(&line(&record, false));
+        assert_eq!(declared["CredentialsRefreshFailed"], ["provider"]);
+        assert_eq!(declared["CardsRefreshFailed"], ["provider"]);
     }
 }

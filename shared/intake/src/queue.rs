@@ -1,6 +1,7 @@
 //! The joint to a queue, and the message that is put there.
 
 pub mod memory;
+pub mod oversize;
 pub mod sqs;
 
 use std::fmt;
@@ -13,11 +14,20 @@ pub const LARGEST_MESSAGE: usize = 1024 * 1024;
 
 /// Where events go. `Ok` means that the queue holds the message and will not forget it.
 pub trait Queue: Send + Sync + 'static {
+    /// The largest message that it takes, in bytes as SQS counts them.
+    fn largest(&self) -> usize {
+        LARGEST_MESSAGE
+    }
+
     /// Puts one message.
     fn put(&self, message: &Message) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
 impl<Q: Queue> Queue for std::sync::Arc<Q> {
+    fn largest(&self) -> usize {
+        Q::largest(self)
+    }
+
     fn put(&self, message: &Message) -> impl Future<Output = Result<(), QueueError>> + Send {
         Q::put(self, message)
     }
@@ -36,6 +46,8 @@ impl fmt::Display for QueueError {
 /// One message: a CloudEvents object and what lets a consumer filter without parsing it.
 #[derive(Clone)]
 pub struct Message {
+    /// The event's source.
+    pub source: String,
     /// The CloudEvents object.
     pub body: String,
     /// Message attributes, all of type String.
@@ -60,11 +72,14 @@ impl fmt::Debug for Message {
 pub struct Trace(pub String);
 
 impl Message {
-    /// The message of an event; [`Reject::TooLarge`] if no queue would take it.
-    pub fn of(event: &Event) -> Result<Self, Reject> {
+    /// What the body is.
+    pub const CONTENT_TYPE: &str = "application/cloudevents+json";
+
+    /// The message of an event; [`Reject::TooLarge`] if it has more than `largest` bytes.
+    pub fn of(event: &Event, largest: usize) -> Result<Self, Reject> {
         let json = event.to_json().map_err(|_| Reject::InvalidJson)?;
         let attributes = [
-            ("content-type", Some("application/cloudevents+json")),
+            ("content-type", Some(Self::CONTENT_TYPE)),
             ("type", Some(event.kind.as_str())),
             ("source", Some(event.source.as_str())),
             ("id", Some(event.id.as_str())),
@@ -79,17 +94,14 @@ impl Message {
             None => event.source.clone(),
         };
         let message = Self {
+            source: event.source.clone(),
             body: escape_noncharacters(json),
             attributes,
             deduplication: fifo_id(&event.id),
             group: fifo_id(&group),
             trace: None,
         };
-        if message.size() > LARGEST_MESSAGE {
-            Err(Reject::TooLarge { limit: LARGEST_MESSAGE })
-        } else {
-            Ok(message)
-        }
+        if message.size() > largest { Err(Reject::TooLarge { limit: largest }) } else { Ok(message) }
     }
 
     /// Bytes as SQS counts them: body, and name, type and value of each attribute.

@@ -1,6 +1,13 @@
 //! A Lambda function's `main`.
 
-use std::{fs, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    fs,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use aws_config::SdkConfig;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
@@ -8,9 +15,11 @@ use letterbox_codec::{Provider, provider::Document};
 use serde_json::value::RawValue;
 
 use crate::{
-    Answer, Intake, Keyring, Sources, aws, gateway, keyring, log,
+    Answer, Intake, Keyring, Renewed, Sources, aws, gateway,
+    log::{self, Invocation},
+    origin,
     queue::{Trace, sqs::Sqs},
-    settings::{CredentialsFrom, Settings, StartError},
+    settings::{CredentialsFrom, DocumentFrom, Settings, StartError},
 };
 
 /// Starts the provider's function and serves it until the runtime ends. What keeps it from starting is logged.
@@ -33,31 +42,46 @@ const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 async fn serve<P: Provider>() -> Result<(), String> {
     let settings = Settings::read::<P>(|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
-    let provider = provider::<P>(settings.document.as_deref()).map_err(|error| error.to_string())?;
     let config = aws::config().await;
-    let keyring = keyring(&settings, &config).await.map_err(|error| error.to_string())?;
+    // Each waits for a service of its own: side by side, since a delivery is waiting for the start.
+    let (provider, keyring, queue) = tokio::join!(
+        provider::<P>(&settings, &config),
+        keyring(&settings, &config),
+        Sqs::connect(&config, settings.queue_url.clone(), settings.oversize.clone(), settings.deadline)
+    );
+    let provider = provider.map_err(|error| error.to_string())?;
+    let keyring = keyring.map_err(|error| error.to_string())?;
     if std::env::var_os(RUNTIME_API).is_none() {
         return Err(format!(
             "{RUNTIME_API} is not set: this is a Lambda function; run it with `cargo lambda watch`, or all of them with `cargo run -- serve`"
         ));
     }
-    let queue = Sqs::connect(&config, settings.queue_url, settings.deadline).await;
     let intake = Arc::new(Intake::new(provider, keyring, queue, settings.deadline));
+    let namespace: Arc<str> = settings.metrics_namespace.into();
+    let first = Arc::new(AtomicBool::new(true));
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let intake = Arc::clone(&intake);
+        let (intake, namespace, first) = (Arc::clone(&intake), Arc::clone(&namespace), Arc::clone(&first));
         async move {
             let LambdaEvent { payload, context } = event;
-            let Answer { response, record } =
-                match gateway::read(&payload).and_then(|event| gateway::request(P::NAME, event)) {
-                    Ok((source, mut request)) => {
-                        if let Some(trace) = context.xray_trace_id {
-                            request.extensions_mut().insert(Trace(trace));
-                        }
-                        intake.handle(&source, &request).await
+            let mut invocation = Invocation {
+                request_id: context.request_id,
+                trace: context.xray_trace_id,
+                cold_start: first.swap(false, Ordering::Relaxed),
+                ..Invocation::default()
+            };
+            let event = gateway::read(&payload);
+            let received = event.as_ref().ok().and_then(gateway::received);
+            let Answer { response, record } = match event.and_then(|event| gateway::request(P::NAME, event)) {
+                Ok((source, mut request)) => {
+                    if let Some(trace) = &invocation.trace {
+                        request.extensions_mut().insert(Trace(trace.clone()));
                     }
-                    Err(reject) => intake.refuse(&reject),
-                };
-            log::delivery(&record);
+                    intake.handle(&source, &request).await
+                }
+                Err(reject) => intake.refuse(&reject),
+            };
+            invocation.milliseconds = received.and_then(gateway::milliseconds_since);
+            log::delivery(&record, &invocation, &namespace);
             Ok::<_, std::convert::Infallible>(gateway::response(response))
         }
     });
@@ -70,14 +94,13 @@ async fn keyring<C: serde::de::DeserializeOwned>(
     config: &SdkConfig,
 ) -> Result<Keyring<C>, StartError> {
     match &settings.credentials {
-        CredentialsFrom::Inline(json) => {
-            let sources =
-                Sources::parse(json.expose()).map_err(|error| StartError(format!("CREDENTIALS: {error}")))?;
-            Ok(Keyring::fixed(sources))
-        }
+        CredentialsFrom::Inline(json) => match Sources::parse(json.expose()) {
+            Ok(sources) => Ok(Keyring::fixed(sources)),
+            Err(error) => Err(StartError(format!("CREDENTIALS: {error}"))),
+        },
         CredentialsFrom::Secret(id) => {
-            let fetch = keyring::secrets_manager(config, id.clone());
-            Keyring::renewed(fetch, settings.credentials_max_age, settings.deadline / 3)
+            let read = origin::secret(config, id.clone());
+            Keyring::start(read, Sources::read, settings.credentials_max_age, settings.deadline / 3)
                 .await
                 .map_err(|error| StartError(format!("CREDENTIALS_SECRET: {id}: {error}")))
         }
@@ -85,19 +108,28 @@ async fn keyring<C: serde::de::DeserializeOwned>(
 }
 
 /// Builds the provider from its document: where the operator says, else beside the binary, else the sample.
-fn provider<P: Provider>(configured: Option<&Path>) -> Result<P, StartError> {
+async fn provider<P: Provider>(settings: &Settings, config: &SdkConfig) -> Result<Renewed<P>, StartError> {
     let Some(Document { variable, file, sample }) = P::DOCUMENT else {
-        return P::new(&[]).map_err(StartError);
+        return P::new(&[]).map(Renewed::fixed).map_err(StartError);
     };
-    let beside = std::env::current_exe().ok().and_then(|binary| Some(binary.parent()?.join(file)));
-    let path = configured.map(Path::to_path_buf).or(beside.filter(|path| path.exists()));
+    let error =
+        |place: &dyn std::fmt::Display, error: String| StartError(format!("{variable}: {place}: {error}"));
+    let beside = || Some(std::env::current_exe().ok()?.parent()?.join(file)).filter(|path| path.exists());
+    let path = match &settings.document {
+        Some(DocumentFrom::S3 { object, max_age }) => {
+            let read = origin::object(config, object.clone());
+            let started = Renewed::start(read, P::new, *max_age, settings.deadline / 3).await;
+            return started.map_err(|text| error(object, text));
+        }
+        Some(DocumentFrom::File(path)) => Some(path.clone()),
+        None => beside(),
+    };
     let Some(path) = path else {
         tracing::warn!(
             "{variable} is not set and there is no {file} beside the binary: answering from the sample"
         );
-        return P::new(sample).map_err(StartError);
+        return P::new(sample).map(Renewed::fixed).map_err(StartError);
     };
-    let place = path.display();
-    let bytes = fs::read(&path).map_err(|error| StartError(format!("{variable}: {place}: {error}")))?;
-    P::new(&bytes).map_err(|error| StartError(format!("{variable}: {place}: {error}")))
+    let bytes = fs::read(&path).map_err(|text| error(&path.display(), text.to_string()))?;
+    P::new(&bytes).map(Renewed::fixed).map_err(|text| error(&path.display(), text))
 }

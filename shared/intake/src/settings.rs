@@ -7,8 +7,13 @@ use letterbox_codec::{
     provider::{Document, Provider},
 };
 
-/// How old credentials from Secrets Manager may get, unless the operator says otherwise.
-const CREDENTIALS_MAX_AGE: Duration = Duration::from_mins(5);
+use crate::{
+    origin::Object,
+    queue::{LARGEST_MESSAGE, oversize::Oversize},
+};
+
+/// How old may get what is kept elsewhere (credentials, a document), unless the operator says otherwise.
+const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// Why a function cannot start: which variable, what was expected, what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,11 +36,27 @@ pub enum CredentialsFrom {
     Secret(String),
 }
 
+/// Where a provider's document comes from.
+#[derive(Debug, PartialEq, Eq)]
+pub enum DocumentFrom {
+    /// A file, read at start.
+    File(PathBuf),
+    /// An object in S3, read at start and again once it is older than `max_age`.
+    S3 {
+        /// The object.
+        object: Object,
+        /// When it counts as old.
+        max_age: Duration,
+    },
+}
+
 /// The settings of one function.
 #[derive(Debug)]
 pub struct Settings {
     /// The SQS queue.
     pub queue_url: String,
+    /// Where messages go that are too large for it, if anywhere.
+    pub oversize: Option<Oversize>,
     /// Where the credentials are.
     pub credentials: CredentialsFrom,
     /// Credentials that are older are read again from Secrets Manager.
@@ -43,7 +64,9 @@ pub struct Settings {
     /// The whole answer is inside this time.
     pub deadline: Duration,
     /// The provider's document, if it has one and the operator says where.
-    pub document: Option<PathBuf>,
+    pub document: Option<DocumentFrom>,
+    /// CloudWatch's namespace for the metrics.
+    pub metrics_namespace: String,
 }
 
 impl Settings {
@@ -88,12 +111,62 @@ impl Settings {
         // The gateway itself waits 29 s.
         let deadline =
             number("DEADLINE_MS", 100..=29_000, "milliseconds")?.map_or(P::DEADLINE, Duration::from_millis);
-        let max_age = number("CREDENTIALS_MAX_AGE_S", 1..=86_400, "seconds")?;
-        let credentials_max_age = max_age.map_or(CREDENTIALS_MAX_AGE, Duration::from_secs);
-        let document =
-            P::DOCUMENT.and_then(|Document { variable: name, .. }| variable(name)).map(PathBuf::from);
-        Ok(Self { queue_url, credentials, credentials_max_age, deadline, document })
+        let max_age = |of: &str| {
+            let seconds = number(&format!("{of}_MAX_AGE_S"), 1..=86_400, "seconds")?;
+            Ok::<_, StartError>(seconds.map_or(MAX_AGE, Duration::from_secs))
+        };
+        let credentials_max_age = max_age("CREDENTIALS")?;
+        let threshold = number("OVERSIZE_THRESHOLD", 0..=1_048_576, "bytes")?;
+        let oversize = match (variable("OVERSIZE_BUCKET"), threshold) {
+            (None, None) => None,
+            (None, Some(_)) => {
+                return error("OVERSIZE_THRESHOLD is set, and OVERSIZE_BUCKET is not: set both, or neither");
+            }
+            (Some(bucket), threshold) => {
+                let threshold =
+                    threshold.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(LARGEST_MESSAGE);
+                Some(Oversize { bucket, threshold })
+            }
+        };
+        let document = match P::DOCUMENT {
+            Some(Document { variable: name, .. }) => {
+                variable(name).map(|place| document(name, &place, max_age(name)?)).transpose()?
+            }
+            None => None,
+        };
+        let metrics_namespace = variable("METRICS_NAMESPACE").unwrap_or_else(|| "Letterbox".into());
+        if !is_namespace(&metrics_namespace) {
+            return error(
+                "METRICS_NAMESPACE: expected at most 255 letters, digits, or `.`, `-`, `_`, `/`, `#`, `:`, and no `AWS/` at the start",
+            );
+        }
+        Ok(Self {
+            queue_url,
+            oversize,
+            credentials,
+            credentials_max_age,
+            deadline,
+            document,
+            metrics_namespace,
+        })
     }
+}
+
+/// A document's place: `s3://bucket/key`, or a file.
+fn document(variable: &str, place: &str, max_age: Duration) -> Result<DocumentFrom, StartError> {
+    if !place.starts_with("s3:") {
+        return Ok(DocumentFrom::File(place.into()));
+    }
+    let object = Object::parse(place)
+        .ok_or_else(|| StartError(format!("{variable}: expected a file, or s3://bucket/key: got {place}")))?;
+    Ok(DocumentFrom::S3 { object, max_age })
+}
+
+/// What CloudWatch takes; from anything else it would make no metrics, and say nothing.
+fn is_namespace(text: &str) -> bool {
+    text.len() <= 255
+        && !text.starts_with("AWS/")
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte))
 }
 
 /// Checks that a text can be the URL of a queue.
@@ -120,6 +193,7 @@ mod tests {
     impl Provider for Any {
         const NAME: &'static str = "any";
         const DEADLINE: Duration = Duration::from_secs(1);
+        const DOCUMENT: Option<Document> = Some(Document { variable: "ANY", file: "any.json", sample: b"" });
         type Credentials = Secret;
 
         fn new(_: &[u8]) -> Result<Self, String> {
@@ -159,6 +233,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_large_goes_where_the_operator_says() {
+        let oversize = |more: &[(&str, &str)]| {
+            read(&[&[("QUEUE_URL", "https://q"), ("CREDENTIALS", "{}")], more].concat()).unwrap().oversize
+        };
+        assert_eq!(oversize(&[]), None);
+        let bucket = "b".to_owned();
+        assert_eq!(
+            oversize(&[("OVERSIZE_BUCKET", "b")]),
+            Some(Oversize { bucket: bucket.clone(), threshold: LARGEST_MESSAGE })
+        );
+        assert_eq!(
+            oversize(&[("OVERSIZE_BUCKET", "b"), ("OVERSIZE_THRESHOLD", "262144")]),
+            Some(Oversize { bucket, threshold: 262_144 })
+        );
+    }
+
+    #[test]
+    fn a_document_is_a_file_or_an_object() {
+        let settings = |more: &[(&str, &str)]| {
+            read(&[&[("QUEUE_URL", "https://q"), ("CREDENTIALS", "{}")], more].concat()).unwrap().document
+        };
+        assert_eq!(settings(&[]), None);
+        assert_eq!(settings(&[("ANY", "any.json")]), Some(DocumentFrom::File("any.json".into())));
+        let object = Object { bucket: "b".into(), key: "any.json".into() };
+        assert_eq!(
+            settings(&[("ANY", "s3://b/any.json"), ("ANY_MAX_AGE_S", "60")]),
+            Some(DocumentFrom::S3 { object, max_age: Duration::from_mins(1) })
+        );
+    }
+
+    #[test]
     fn every_error_names_its_variable() {
         let good = ("QUEUE_URL", "https://q");
         for (environment, variable) in [
@@ -170,6 +275,15 @@ mod tests {
             (&[good, ("CREDENTIALS", "{}"), ("DEADLINE_MS", "soon")], "DEADLINE_MS"),
             (&[good, ("CREDENTIALS", "{}"), ("DEADLINE_MS", "0")], "DEADLINE_MS"),
             (&[good, ("CREDENTIALS", "{}"), ("CREDENTIALS_MAX_AGE_S", "1h")], "CREDENTIALS_MAX_AGE_S"),
+            (&[good, ("CREDENTIALS", "{}"), ("OVERSIZE_THRESHOLD", "1")], "OVERSIZE_BUCKET"),
+            (
+                &[good, ("CREDENTIALS", "{}"), ("OVERSIZE_BUCKET", "b"), ("OVERSIZE_THRESHOLD", "1048577")],
+                "OVERSIZE_THRESHOLD",
+            ),
+            (&[good, ("CREDENTIALS", "{}"), ("ANY", "s3://b")], "ANY"),
+            (&[good, ("CREDENTIALS", "{}"), ("ANY", "s3://b/k"), ("ANY_MAX_AGE_S", "0")], "ANY_MAX_AGE_S"),
+            (&[good, ("CREDENTIALS", "{}"), ("METRICS_NAMESPACE", "AWS/Lambda")], "METRICS_NAMESPACE"),
+            (&[good, ("CREDENTIALS", "{}"), ("METRICS_NAMESPACE", "a b")], "METRICS_NAMESPACE"),
         ] {
             let error = read(environment).unwrap_err().to_string();
             assert!(error.contains(variable), "{error}");

@@ -12,43 +12,67 @@ use aws_sdk_sqs::{
     },
 };
 
-use super::{Message, Queue, QueueError};
+use super::{
+    LARGEST_MESSAGE, Message, Queue, QueueError,
+    oversize::{Bucket, Oversize, Pointer},
+};
 use crate::aws::describe;
 
-/// One SQS queue over a connection that is kept open.
+/// One SQS queue over a connection that is kept open, and perhaps a bucket for what is too large for it.
 #[derive(Clone, Debug)]
 pub struct Sqs {
     client: Client,
     url: String,
     fifo: bool,
+    bucket: Option<Bucket>,
 }
 
-impl Sqs {
-    /// Attempts for one message. The environment is frozen between deliveries and SQS closes idle connections
+/// How long and how often a request is tried.
+pub(super) struct Patience {
+    pub retries: RetryConfig,
+    pub timeouts: TimeoutConfig,
+}
+
+impl Patience {
+    /// Attempts for one request. The environment is frozen between deliveries and AWS closes idle connections
     /// meanwhile, so the first attempt after a thaw may meet a reset.
     const ATTEMPTS: u32 = 3;
 
+    /// Attempts that fit into `deadline`.
+    fn within(deadline: Duration) -> Self {
+        let attempt = deadline / Self::ATTEMPTS;
+        Self {
+            retries: RetryConfig::standard()
+                .with_max_attempts(Self::ATTEMPTS)
+                .with_initial_backoff(deadline / 20)
+                .with_max_backoff(deadline / 5),
+            timeouts: TimeoutConfig::builder()
+                .connect_timeout(attempt)
+                .operation_attempt_timeout(attempt)
+                .build(),
+        }
+    }
+}
+
+impl Sqs {
     /// The longest that opening the connection may hold up the start; and a quarter of the deadline at most, since
     /// the first delivery is waiting.
     const WARM_UP: Duration = Duration::from_secs(1);
 
     /// Prepares a client whose attempts fit into `deadline`, and opens the connection.
-    pub async fn connect(config: &SdkConfig, url: String, deadline: Duration) -> Self {
-        let attempt = deadline / Self::ATTEMPTS;
-        let config = Builder::from(config)
-            .retry_config(
-                RetryConfig::standard()
-                    .with_max_attempts(Self::ATTEMPTS)
-                    .with_initial_backoff(deadline / 20)
-                    .with_max_backoff(deadline / 5),
-            )
-            .timeout_config(
-                TimeoutConfig::builder().connect_timeout(attempt).operation_attempt_timeout(attempt).build(),
-            )
-            .build();
+    pub async fn connect(
+        config: &SdkConfig,
+        url: String,
+        oversize: Option<Oversize>,
+        deadline: Duration,
+    ) -> Self {
+        let patience = Patience::within(deadline);
+        let bucket = oversize.map(|oversize| Bucket::new(config, oversize, &patience));
+        let config =
+            Builder::from(config).retry_config(patience.retries).timeout_config(patience.timeouts).build();
         // SQS demands this ending of FIFO queues, in this case.
         let fifo = url.rsplit_once('.').is_some_and(|(_, ending)| ending == "fifo");
-        let sqs = Self { client: Client::from_conf(config), url, fifo };
+        let sqs = Self { client: Client::from_conf(config), url, fifo, bucket };
         sqs.warm_up(Self::WARM_UP.min(deadline / 4)).await;
         sqs
     }
@@ -61,14 +85,31 @@ impl Sqs {
     }
 }
 
+/// A message attribute. Types are those of SQS: `String`, `Number`.
+fn attribute(kind: &str, value: impl Into<String>) -> Result<MessageAttributeValue, QueueError> {
+    let value = MessageAttributeValue::builder().data_type(kind).string_value(value).build();
+    value.map_err(|error| QueueError(error.to_string()))
+}
+
 impl Queue for Sqs {
+    fn largest(&self) -> usize {
+        if self.bucket.is_some() { usize::MAX } else { LARGEST_MESSAGE }
+    }
+
     async fn put(&self, message: &Message) -> Result<(), QueueError> {
-        let mut request = self.client.send_message().queue_url(&self.url).message_body(&message.body);
+        let mut request = self.client.send_message().queue_url(&self.url);
         for (name, value) in &message.attributes {
-            let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
-            request =
-                request.message_attributes(*name, value.map_err(|error| QueueError(error.to_string()))?);
+            request = request.message_attributes(*name, attribute("String", value)?);
         }
+        request = match self.bucket.as_ref().filter(|bucket| bucket.takes(message)) {
+            None => request.message_body(&message.body),
+            Some(bucket) => {
+                // Boxed, so that the many small messages do not carry the room for it.
+                let Pointer { body, size } = Box::pin(bucket.store(message)).await?;
+                let size = attribute("Number", size.to_string())?;
+                request.message_body(body).message_attributes(Pointer::ATTRIBUTE, size)
+            }
+        };
         if let Some(trace) = &message.trace {
             let value =
                 MessageSystemAttributeValue::builder().data_type("String").string_value(trace).build();
