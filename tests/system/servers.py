@@ -26,6 +26,9 @@ REGION = "us-east-1"
 CLIENT_TIMEOUT = 20
 START_TIMEOUT = 60
 
+# Made before anything can put a session of its own in boto3's place, as the extended client does.
+SESSION = boto3.session.Session()
+
 _alive = set()
 
 
@@ -104,6 +107,17 @@ def stop_all():
         process.stop()
 
 
+def client(session, service, endpoint):
+    return session.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 3}),
+    )
+
+
 class QueueServer:
     """A real SQS-protocol server (ministack), and AWS's own client of it."""
 
@@ -121,14 +135,11 @@ class QueueServer:
         log = directory / f"queue-server-{self.port}.log"
         self._process = Process([sys.executable, "-m", "ministack"], log, environment)
         until(self._listens, START_TIMEOUT, "the queue server")
-        self.client = boto3.client(
-            "sqs",
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 3}),
-        )
+        self.client = self.aws("sqs")
+
+    def aws(self, service):
+        """A client of one of its services: it has Secrets Manager and S3, too."""
+        return client(SESSION, service, self.endpoint)
 
     def _listens(self):
         self._process.expect_alive()

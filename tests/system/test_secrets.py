@@ -2,24 +2,17 @@
 
 import json
 
-import boto3
 import pytest
 
 from platforms import github
-from servers import REGION, Function, base_environment, lambda_environment, until
+from servers import Function, base_environment, lambda_environment, until
 
 SECRET = "letterbox/github"
 
 
 @pytest.fixture(scope="module")
 def vault(queue_server):
-    client = boto3.client(
-        "secretsmanager",
-        endpoint_url=queue_server.endpoint,
-        region_name=REGION,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    client = queue_server.aws("secretsmanager")
     client.create_secret(Name=SECRET, SecretString="{}")
     return client
 
@@ -56,6 +49,25 @@ def test_a_rotated_secret_works_without_a_redeploy(deploy, vault, queue_server):
     assert deployment.send("github", github.Hook.new().letter()).status_code == 401
     assert deployment.send("github", new.letter()).status_code == 202
     assert len(queue.drain()) == 1
+
+
+def test_a_secret_that_cannot_be_read_again_is_counted_and_the_old_one_serves_on(deploy, vault, queue_server):
+    queue = queue_server.create("letterbox-lost-secret")
+    hook = github.Hook.new()
+    name = f"{SECRET}-lost"
+    vault.create_secret(Name=name, SecretString=json.dumps({"default": hook.credentials}))
+    settings = environment(queue_server, queue, name) | {"DEADLINE_MS": "15000"}
+    deployment = deploy("lost-secret", {"github": settings})
+    vault.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
+    mark = deployment.functions["github"].mark()
+    assert deployment.send("github", github.Hook.new().letter()).status_code == 401
+    line = deployment.functions["github"].delivery_line(mark)
+    assert (line["CredentialsRefreshFailed"], line["reason"]) == (1, "signature_mismatch")
+
+    mark = deployment.functions["github"].mark()
+    assert deployment.send("github", hook.letter()).status_code == 202
+    assert "CredentialsRefreshFailed" not in deployment.functions["github"].delivery_line(mark)
 
 
 @pytest.mark.parametrize(

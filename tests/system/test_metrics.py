@@ -1,0 +1,91 @@
+"""Metrics: what CloudWatch reads from a delivery's line."""
+
+import time
+
+import pytest
+
+import metrics
+from servers import PROVIDERS
+
+
+def line_of(letterbox, provider, letter, source=None):
+    mark = letterbox.functions[provider].mark()
+    letterbox.send(provider, letter, source)
+    return letterbox.functions[provider].delivery_line(mark)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_queued_delivery(letterbox, senders, provider):
+    line = line_of(letterbox, provider, senders.of(provider).letter())
+    got = metrics.read(line)
+    reason = {"reason": "found"} if provider == "opencard" else {}
+    assert got["Deliveries"] == (
+        1,
+        "Count",
+        [
+            {"provider": provider, "outcome": "queued"},
+            {"provider": provider, "source": "default", "outcome": "queued"} | reason,
+        ],
+    )
+    value, unit, sets = got["QueueLatency"]
+    assert 0 < value <= line["milliseconds"]
+    assert (unit, sets) == ("Milliseconds", [{"provider": provider}])
+    value, unit, sets = got["AnswerLatency"]
+    # The gateway here tells seconds, which are no milliseconds: so it is the function's own measure.
+    assert value == pytest.approx(line["milliseconds"], abs=0.001)
+    assert (unit, sets) == ("Milliseconds", [{"provider": provider}])
+    assert abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 60
+    assert "KeyPosition" not in got
+
+
+def test_a_refused_delivery_tells_why(letterbox, senders):
+    letter = senders.of("github").letter().with_headers(X_Hub_Signature_256=None)
+    got = metrics.read(line_of(letterbox, "github", letter))
+    refused = {"provider": "github", "outcome": "refused"}
+    assert got["Deliveries"][2] == [refused, refused | {"source": "default", "reason": "missing_signature"}]
+    assert "QueueLatency" not in got
+
+
+def test_a_handshake_asks_no_queue(letterbox, senders):
+    got = metrics.read(line_of(letterbox, "dingtalk", senders.of("dingtalk").letter('{"EventType":"check_url"}')))
+    assert got["Deliveries"][2][0] == {"provider": "dingtalk", "outcome": "answered"}
+    assert "QueueLatency" not in got
+
+
+def test_sources_that_strangers_make_up_make_no_metrics(letterbox, senders):
+    line = line_of(letterbox, "payment", senders.of("payment").letter(), "made-up")
+    assert line["source"] == "made-up"
+    for metric, (_, _, sets) in metrics.read(line).items():
+        assert all("source" not in dimensions for dimensions in sets), metric
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_key_that_opened_counts_while_keys_rotate(letterbox, senders, provider):
+    for position, sender in enumerate(senders.of(provider, "rotating")):
+        got = metrics.read(line_of(letterbox, provider, sender.letter(), "rotating"))
+        assert got["KeyPosition"] == (position, "None", [{"provider": provider, "source": "rotating"}])
+
+
+def test_only_the_first_delivery_is_a_cold_start(deploy, settings, senders, queue_server, queues):
+    settings = settings("github", queue_server.endpoint, queues["github"].url, METRICS_NAMESPACE="Letterbox/hooks")
+    deployment = deploy("metrics", {"github": settings})
+    # The first was the harness's own question whether the function answers.
+    [first, *_] = [line for line in deployment.functions["github"].lines() if "outcome" in line]
+    assert metrics.read(first)["ColdStart"] == (1, "Count", [{"provider": "github"}])
+    assert {each["Namespace"] for each in first["_aws"]["CloudWatchMetrics"]} == {"Letterbox/hooks"}
+    second = line_of(deployment, "github", senders.of("github").letter())
+    assert "ColdStart" not in metrics.read(second)
+
+
+def test_the_answers_latency_counts_from_the_gateway(letterbox):
+    """What the platform waits for includes the start of a function, which the function itself does not see."""
+    event = {
+        "rawPath": "/github",
+        "headers": {},
+        "requestContext": {"http": {"method": "POST"}, "timeEpoch": int(time.time() * 1000) - 5000},
+    }
+    mark = letterbox.functions["github"].mark()
+    assert letterbox.invoke_with("github", event)["statusCode"] == 401
+    line = letterbox.functions["github"].delivery_line(mark)
+    assert 5000 <= metrics.read(line)["AnswerLatency"][0] < 10000
+    assert line["milliseconds"] < 1000
