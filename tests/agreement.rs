@@ -1,10 +1,11 @@
-//! Folder, crate, binary, route, row, samples and sample events of a provider agree.
+//! Folder, crate, binary, route, row, template block, samples and sample events of a provider agree.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fs, time::Duration};
 
 use cargo_metadata::MetadataCommand;
 use letterbox::providers::PROVIDERS;
 use letterbox_tests::{cases, root};
+use serde_json::Value;
 
 fn rows() -> BTreeSet<String> {
     PROVIDERS.iter().map(|row| row.name.to_owned()).collect()
@@ -54,6 +55,95 @@ fn crates_binaries_and_routes_are_rows() {
         .flat_map(|name| [(format!("/{name}"), name.clone()), (format!("/{name}/{{source}}"), name)])
         .collect();
     assert_eq!(found, expected);
+}
+
+/// The template without its tags: `!Ref X` reads as `X`.
+fn template() -> Value {
+    let text = fs::read_to_string(root().join("template.yaml")).unwrap();
+    serde_saphyr::from_str(&text).unwrap()
+}
+
+/// A provider's name as it stands in logical ids and parameters.
+fn logical(name: &str) -> String {
+    name[..1].to_uppercase() + &name[1..]
+}
+
+fn keys(object: &Value) -> BTreeSet<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn template_blocks_are_rows() {
+    let template = template();
+    let resources = template["Resources"].as_object().unwrap();
+    let of_kind = |kind: &str| -> BTreeSet<_> {
+        resources.iter().filter(|(_, resource)| resource["Type"] == kind).map(|(id, _)| id.clone()).collect()
+    };
+    let expected = PROVIDERS.iter().map(|row| logical(row.name) + "Function").collect();
+    assert_eq!(of_kind("AWS::Serverless::Function"), expected);
+
+    for row in &PROVIDERS {
+        let (name, block) = (row.name, logical(row.name));
+        let function = &resources[&format!("{block}Function")];
+        assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{name}");
+        assert_eq!(function["Metadata"]["BuildProperties"]["Binary"], name);
+
+        let properties = &function["Properties"];
+        let routes: BTreeSet<_> = properties["Events"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|event| (event["Type"].as_str(), &event["Properties"]))
+            .map(|(kind, route)| (kind, route["Method"].as_str(), route["Path"].as_str()))
+            .collect();
+        let (plain, with_source) = (format!("/{name}"), format!("/{name}/{{source}}"));
+        let expected =
+            [&plain, &with_source].map(|path| (Some("HttpApi"), Some("POST"), Some(path.as_str())));
+        assert_eq!(routes, expected.into(), "{name}");
+
+        let timeout = Duration::from_secs(properties["Timeout"].as_u64().unwrap());
+        assert!(timeout > row.deadline, "{name}: ended before its own deadline");
+
+        let variables = keys(&properties["Environment"]["Variables"]);
+        assert!(variables.contains("CREDENTIALS_SECRET"), "{name}");
+        assert_eq!(variables.contains(row.document.unwrap_or("no document")), row.document.is_some());
+
+        for id in [format!("{block}LogGroup"), format!("{block}Role")] {
+            assert!(resources.contains_key(&id), "{name}: no {id}");
+        }
+        for (section, id) in [
+            ("Parameters", format!("{block}Enabled")),
+            ("Parameters", format!("{block}CredentialsArn")),
+            ("Outputs", format!("{block}Url")),
+        ] {
+            assert!(template[section].get(&id).is_some(), "{name}: no {id} in {section}");
+        }
+    }
+}
+
+#[test]
+fn the_form_shows_every_parameter_once() {
+    let template = template();
+    let form = &template["Metadata"]["AWS::CloudFormation::Interface"];
+    let groups = form["ParameterGroups"].as_array().unwrap().iter();
+    let shown: Vec<_> = groups
+        .flat_map(|group| group["Parameters"].as_array().unwrap())
+        .map(|id| id.as_str().unwrap())
+        .collect();
+    let parameters = keys(&template["Parameters"]);
+    assert_eq!(shown.iter().copied().collect::<BTreeSet<_>>(), parameters);
+    assert_eq!(shown.len(), parameters.len());
+    assert_eq!(keys(&form["ParameterLabels"]), parameters);
+}
+
+#[test]
+fn the_template_offers_the_payment_presets() {
+    let presets = fs::read_to_string(root().join("functions/payment/src/presets.json")).unwrap();
+    let presets: Value = serde_json::from_str(&presets).unwrap();
+    let offered = template()["Parameters"]["PaymentPreset"]["AllowedValues"].clone();
+    let offered: BTreeSet<_> =
+        offered.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+    assert_eq!(offered, keys(&presets).into_iter().chain([""]).collect());
 }
 
 #[test]

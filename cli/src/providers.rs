@@ -1,6 +1,6 @@
 //! The table of providers: one row each.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use letterbox_codec::{
@@ -28,6 +28,8 @@ pub struct Row {
     pub try_sample: &'static str,
     /// The demo credentials.
     pub demo: &'static str,
+    /// [`Provider::DEADLINE`].
+    pub deadline: Duration,
     /// Whether it answers from a document, and what that is called.
     pub document: Option<&'static str>,
     /// Makes a handler of credentials JSON and a queue.
@@ -110,6 +112,7 @@ const fn row<P: Platform>(try_sample: &'static str, demo: &'static str) -> Row {
         name: P::NAME,
         try_sample,
         demo,
+        deadline: P::DEADLINE,
         document: match P::DOCUMENT {
             Some(Document { variable, .. }) => Some(variable),
             None => None,
