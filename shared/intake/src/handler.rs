@@ -303,8 +303,9 @@ impl From<Reject> for Fault {
     }
 }
 
+/// To the microsecond.
 fn milliseconds_since(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64() * 1000.0
+    (start.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
 fn unavailable() -> Reply {

@@ -93,7 +93,7 @@ fn line<'a>(record: &'a Record, invocation: &'a Invocation, namespace: &str, now
         found: found.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
         outcome: record.outcome.as_str(),
         status: record.status,
-        milliseconds: (record.milliseconds * 1000.0).round() / 1000.0,
+        milliseconds: record.milliseconds,
         request_id: &invocation.request_id,
         metrics: metrics::members(record, invocation, namespace, now),
     }

@@ -48,6 +48,7 @@ impl Bucket {
     pub fn new(config: &SdkConfig, Oversize { bucket, threshold }: Oversize, patience: &Patience) -> Self {
         let config = Builder::from(config)
             .retry_config(patience.retries.clone())
+            .retry_partition(patience.quota.clone())
             .timeout_config(patience.timeouts.clone())
             .build();
         Self { client: Client::from_conf(config), name: bucket, threshold }

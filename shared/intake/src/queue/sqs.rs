@@ -5,7 +5,10 @@ use std::time::Duration;
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sqs::{
     Client,
-    config::Builder,
+    config::{
+        Builder,
+        retry::{RetryPartition, TokenBucket},
+    },
     types::{
         MessageAttributeValue, MessageSystemAttributeNameForSends::AwsTraceHeader,
         MessageSystemAttributeValue,
@@ -30,6 +33,7 @@ pub struct Sqs {
 /// How long and how often a request is tried.
 pub(super) struct Patience {
     pub retries: RetryConfig,
+    pub quota: RetryPartition,
     pub timeouts: TimeoutConfig,
 }
 
@@ -46,6 +50,9 @@ impl Patience {
                 .with_max_attempts(Self::ATTEMPTS)
                 .with_initial_backoff(deadline / 20)
                 .with_max_backoff(deadline / 5),
+            // The SDK's own quota is used up by an outage, and then the next lost attempt is the last one. Here the
+            // deadline bounds them, and for an OpenCard query there is no second delivery.
+            quota: RetryPartition::custom("queue").token_bucket(TokenBucket::unlimited()).build(),
             timeouts: TimeoutConfig::builder()
                 .connect_timeout(attempt)
                 .operation_attempt_timeout(attempt)
@@ -68,8 +75,11 @@ impl Sqs {
     ) -> Self {
         let patience = Patience::within(deadline);
         let bucket = oversize.map(|oversize| Bucket::new(config, oversize, &patience));
-        let config =
-            Builder::from(config).retry_config(patience.retries).timeout_config(patience.timeouts).build();
+        let config = Builder::from(config)
+            .retry_config(patience.retries)
+            .retry_partition(patience.quota)
+            .timeout_config(patience.timeouts)
+            .build();
         // SQS demands this ending of FIFO queues, in this case.
         let fifo = url.rsplit_once('.').is_some_and(|(_, ending)| ending == "fifo");
         let sqs = Self { client: Client::from_conf(config), url, fifo, bucket };
