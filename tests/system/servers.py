@@ -1,4 +1,4 @@
-"""The processes of a test run: an SQS-protocol server, a Lambda Runtime API, and the functions under it."""
+"""The processes of a test run: an SQS-protocol server, faults before it, a Lambda Runtime API, functions under it."""
 
 import atexit
 import json
@@ -174,8 +174,12 @@ class Queue:
             ).get("Messages", [])
             if not got:
                 return taken
-            for message in got:
-                self._client.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+            entries = [
+                {"Id": str(position), "ReceiptHandle": message["ReceiptHandle"]}
+                for position, message in enumerate(got)
+            ]
+            deleted = self._client.delete_message_batch(QueueUrl=self.url, Entries=entries)
+            assert not deleted.get("Failed"), deleted["Failed"]
             taken += got
 
     def one(self):
@@ -205,6 +209,43 @@ class SilentServer:
         self._socket.close()
         for connection in self._held:
             connection.close()
+
+
+class FaultProxy:
+    """Stands before a queue server and does to each request what the first rule that matches says (microburst)."""
+
+    def __init__(self, directory, upstream):
+        port = free_port()
+        self.endpoint = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "microburst", "--upstream", upstream, "--port", port]
+        self._process = Process(command, directory / f"fault-proxy-{port}.log", base_environment())
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+        def listening():
+            self._process.expect_alive()
+            return listens(port)
+
+        until(listening, START_TIMEOUT, "the fault proxy")
+
+    def _rules(self, method, rules=None):
+        response = self._session.request(
+            method, f"{self.endpoint}/_microburst/rules", json=rules, timeout=CLIENT_TIMEOUT
+        )
+        response.raise_for_status()
+        return response.json()
+
+    def set_rules(self, rules):
+        """These rules from now on, and no others."""
+        self._rules("POST", rules)
+
+    def fired(self):
+        """How often each rule has fired, in their order. The proxy's own log of it would forget the oldest."""
+        return [rule["fired_count"] for rule in self._rules("GET")]
+
+    def stop(self):
+        self._session.close()
+        self._process.stop()
 
 
 class Function(Process):

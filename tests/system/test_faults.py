@@ -1,0 +1,233 @@
+"""A queue that fails now and then: every delivery is acknowledged and on the queue, or not acknowledged.
+
+A proxy between the functions and the queue breaks requests. Each delivery says in its payload which fault it meets, so
+that none of them is left to chance.
+"""
+
+import hashlib
+import json
+import random
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import pytest
+
+import metrics
+from servers import PROVIDERS, FaultProxy, until
+
+# In seconds. What is late reaches the queue after the attempt was given up.
+DEADLINE = 0.6
+ATTEMPT = DEADLINE / 3
+LATE = DEADLINE / 2
+# What a shared machine may add; and a hang lasts far longer than both.
+SLACK = 2
+HANG = 600
+
+# What happens to a request.
+FAULTS = {
+    "status 500": {"error": {"code": "InternalFailure", "status": 500}},
+    "status 503": {"error": {"code": "ServiceUnavailable", "status": 503}},
+    "reset": {"reset": True},
+    "lost answer": {"response": {"abort_bytes": 0}},
+    "latency": {"latency": 60},
+    "late": {"latency": LATE * 1000},
+    "hang": {"timeout_ms": HANG * 1000},
+}
+# To which of a delivery's requests: the SDK counts its attempts in a header.
+ATTEMPTS = {"first attempt": {"headers": {"amz-sdk-request": "attempt=1;"}}, "every attempt": {}}
+RULES = {
+    f"{fault}, {attempts}": {
+        "service": "sqs",
+        "operation": "SendMessage",
+        "body": f"""contains(MessageBody, '"{fault}, {attempts}"')""",
+    }
+    | match
+    | effect
+    for fault, effect in FAULTS.items()
+    for attempts, match in ATTEMPTS.items()
+}
+# Of these the queue never hears.
+SWALLOWED = {f"{fault}, every attempt" for fault in ["status 500", "status 503", "reset", "hang"]}
+
+# A function takes one delivery at a time, so each has a client of its own. What that sends, before it is shuffled.
+DEPLOYMENTS = ["faults-1", "faults-2"]
+MIX = ["none"] * 40 + [kind for kind in RULES for _ in range(7 if "every" in kind else 24)]
+LEAST = 2000
+
+CONTENT = {
+    "dingtalk": {"EventType": "user_add_org", "CorpId": "ding1"},
+    "opencard": {"srcid": "123", "intent": {"scenic_spot": "故宫"}},
+    "github": {"repository": {"full_name": "acme/widget"}},
+    "payment": {"event_type": "payment_success"},
+}
+
+
+@dataclass
+class Delivery:
+    """One event, and how its sender was answered."""
+
+    provider: str
+    kind: str
+    number: str
+    acknowledged: bool = False
+    seconds: float = 0.0
+
+    @property
+    def payload(self):
+        return json.dumps(CONTENT[self.provider] | {"eventId": self.number, "fault": self.kind}).encode()
+
+    @property
+    def id(self):
+        return self.number if self.provider == "dingtalk" else hashlib.sha256(self.payload).hexdigest()
+
+    def send(self, deployment, senders):
+        """Sends it as the platform does, and reads the answer as the platform does."""
+        sender = senders.of(self.provider)
+        letter = sender.letter(self.payload)
+        started = time.monotonic()
+        response = deployment.send(self.provider, letter)
+        self.seconds = time.monotonic() - started
+        self.acknowledged = response.status_code != 503
+        if self.acknowledged:
+            sender.acknowledged(response, letter)
+        else:
+            assert int(response.headers["Retry-After"]) > 0
+        return self
+
+
+@dataclass
+class Run:
+    """All deliveries, and what became of them while there were faults."""
+
+    deliveries: list
+    # How often each rule fired.
+    fired: dict
+    # How often each id was on the queue.
+    queued: Counter
+    # Ids of what was answered although the queue did not take it, as the log tells, and their number by the metric.
+    unqueued: set
+    counted: int
+
+    def promised(self, delivery):
+        """Whether the sender, or for OpenCard the log, was told that the queue has it."""
+        return delivery.acknowledged and delivery.id not in self.unqueued
+
+    def table(self):
+        yield ["", "fired", "sent", "acknowledged", "refused", "unqueued", "yet on queue", "slowest"]
+        for kind in ["none", *RULES, "all"]:
+            of_kind = [each for each in self.deliveries if kind in [each.kind, "all"]]
+            yield [
+                kind,
+                sum(self.fired.values()) if kind == "all" else self.fired.get(kind, 0),
+                len(of_kind),
+                sum(map(self.promised, of_kind)),
+                sum(not each.acknowledged for each in of_kind),
+                sum(each.id in self.unqueued for each in of_kind),
+                sum(not self.promised(each) and each.id in self.queued for each in of_kind),
+                f"{max(each.seconds for each in of_kind):.2f} s",
+            ]
+
+
+@pytest.fixture(scope="module")
+def queue(queue_server):
+    return queue_server.create("faults")
+
+
+def ids(queue):
+    return Counter(json.loads(message["Body"])["id"] for message in queue.drain())
+
+
+@pytest.fixture(scope="module")
+def proxy(directory, queue_server):
+    proxy = FaultProxy(directory, queue_server.endpoint)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture(scope="module")
+def deployments(deploy, settings, proxy, queue):
+    def environment(provider):
+        return settings(provider, proxy.endpoint, queue.url, DEADLINE_MS=f"{DEADLINE * 1000:.0f}")
+
+    return {name: deploy(name, {each: environment(each) for each in PROVIDERS}) for name in DEPLOYMENTS}
+
+
+@pytest.fixture(scope="module")
+def run(deployments, senders, proxy, queue):
+    def client(name, provider):
+        # Seeded, so that every run sends the same.
+        seed = f"{name}-{provider}"
+        kinds = random.Random(seed).sample(MIX, len(MIX))
+        deliveries = [Delivery(provider, kind, f"{seed}-{number}") for number, kind in enumerate(kinds)]
+        return [delivery.send(deployments[name], senders) for delivery in deliveries]
+
+    proxy.set_rules(list(RULES.values()))
+    clients = [(name, provider) for name in DEPLOYMENTS for provider in PROVIDERS]
+    with ThreadPoolExecutor(len(clients)) as pool:
+        sent = pool.map(client, *zip(*clients, strict=True))
+        deliveries = [delivery for of_client in sent for delivery in of_client]
+    fired = dict(zip(RULES, proxy.fired(), strict=True))
+    proxy.set_rules([])
+    lines = [line for each in deployments.values() for line in each.functions["opencard"].lines()]
+    lines = [line for line in lines if "outcome" in line]
+    counts = [metrics.read(line)["Deliveries"] for line in lines]
+    dimensions = {"provider": "opencard", "outcome": "unqueued"}
+    return Run(
+        deliveries,
+        fired,
+        ids(queue),
+        unqueued={line["id"] for line in lines if line["outcome"] == "unqueued"},
+        counted=sum(value for value, _, sets in counts if dimensions in sets),
+    )
+
+
+def test_every_fault_met_many_deliveries(run, capsys):
+    with capsys.disabled():
+        print()
+        for kind, *numbers in run.table():
+            print(f"  {kind:<26}", *(f"{number:>12}" for number in numbers))
+    assert len(run.deliveries) >= LEAST
+    assert all(run.fired.values()), run.fired
+    # A hang ends when the function gives it up, and not before.
+    assert all(each.seconds > ATTEMPT for each in run.deliveries if each.kind == "hang, every attempt")
+
+
+def test_every_answer_is_in_time(run):
+    assert [each for each in run.deliveries if each.seconds > DEADLINE + SLACK] == []
+
+
+def test_what_is_acknowledged_is_on_the_queue(run):
+    promised = [each for each in run.deliveries if run.promised(each)]
+    assert [each for each in promised if each.id not in run.queued] == []
+
+
+def test_what_the_queue_never_saw_is_not_acknowledged(run):
+    swallowed = [each for each in run.deliveries if each.kind in SWALLOWED]
+    assert [each for each in swallowed if run.promised(each) or each.id in run.queued] == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_next_attempt_comes_through(run, fault):
+    """However many were lost before: the SDK's own quota of retries would soon be empty. A slow machine may lose some."""
+    lost_once = [each for each in run.deliveries if each.kind == f"{fault}, first attempt"]
+    assert sum(map(run.promised, lost_once)) > 0.9 * len(lost_once)
+
+
+def test_opencard_is_always_answered_and_says_what_is_not_queued(run):
+    queries = [each for each in run.deliveries if each.provider == "opencard"]
+    assert all(each.acknowledged for each in queries)
+    missing = {each.id for each in queries} - set(run.queued)
+    # An answer that was lost hides that the queue has the event.
+    assert missing and missing == run.unqueued - set(run.queued)
+    assert run.counted == len(run.unqueued)
+
+
+def test_what_was_refused_is_accepted_once_the_faults_are_over(run, deployments, senders, queue):
+    """The last test of this module: it takes from the queue what the others would count."""
+    for refused in [each for each in run.deliveries if not each.acknowledged]:
+        deployment = deployments[DEPLOYMENTS[0]]
+        until(lambda: replace(refused).send(deployment, senders).acknowledged, 30, "the retry of a delivery")
+    missing = {each.id for each in run.deliveries} - set(run.queued + ids(queue))
+    assert missing <= run.unqueued
