@@ -10,19 +10,30 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 VENV := .venv
-REQUIREMENTS := tests/system/requirements.txt
+# The SAM CLI and checkov each pin what the tests use in other versions.
+VENV_SAM := .venv-sam
+VENV_CHECKOV := .venv-checkov
 # Made last, so that an environment that was only half installed is made anew.
 STAMP := $(VENV)/.installed
+STAMP_SAM := $(VENV_SAM)/.installed
+STAMP_CHECKOV := $(VENV_CHECKOV)/.installed
 FUNCTIONS := dingtalk opencard github payment
 # For pytest: `make system ARGS="-k fifo -x"`.
 ARGS ?=
+# Of the local AWS: `make deploy-local PORT=4666`.
+PORT ?= 4566
+# What runs here; in AWS the template's own default holds.
+ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+# Finds cargo-lambda, which SAM calls too.
+WITH_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+BUILD := cargo lambda build --release $(if $(filter arm64,$(ARCHITECTURE)),--arm64) $(FUNCTIONS:%=--bin %)
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 .PHONY: test
-test: fmt lint unit system ## Everything the CI checks: fmt, lint, unit, system
+test: fmt lint template unit system stack ## Everything the CI checks: fmt, lint, template, unit, system, stack
 
 .PHONY: fmt
 fmt: ## Check the formatting
@@ -38,20 +49,46 @@ unit: ## Run the Rust tests: units, vectors, properties, samples
 
 # The binaries are built here, where cargo's progress can be seen; pytest would hide it.
 .PHONY: system
-system: setup ## Run the whole-system tests: real binaries, a real queue, outside senders
+system: $(STAMP) ## Run the whole-system tests: real binaries, a real queue, outside senders
 	cargo build --locked $(FUNCTIONS:%=--bin %)
 	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/system
 
-.PHONY: setup
-setup: $(STAMP) ## Install what the system tests need into .venv
+.PHONY: template
+template: $(STAMP_SAM) $(STAMP_CHECKOV) ## Check the template: SAM, cfn-lint, checkov
+	SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam validate --lint --region us-east-1 --template-file template.yaml
+	$(VENV_CHECKOV)/bin/checkov --file template.yaml --framework cloudformation --quiet --compact --skip-download
 
-$(STAMP): $(REQUIREMENTS)
+# SAM builds one function after the other, each with a link that keeps one core busy. Built beforehand by the very command
+# that it uses, but all at once, they are there when it comes. Not into SAM's own folder: `sam deploy` takes what is there
+# for what the template's default says, arm64.
+.PHONY: build
+build: $(STAMP) $(STAMP_SAM) ## Build the functions and the template as `sam deploy` takes them, for this machine
+	$(WITH_VENV) $(BUILD)
+	$(WITH_VENV) SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam build --build-dir .aws-sam/local \
+		--parameter-overrides Architecture=$(ARCHITECTURE)
+
+.PHONY: stack
+stack: build ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS
+	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/stack
+
+.PHONY: deploy-local
+deploy-local: build ## Deploy everything onto a local AWS, with demo credentials, until Ctrl-C
+	@exec $(VENV)/bin/python tests/stack/local.py --port $(PORT) $(ARGS)
+
+.PHONY: setup
+setup: $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV) ## Install what tests, builds and deployments need into .venv, .venv-sam, .venv-checkov
+
+$(STAMP): tests/system/requirements.txt
+$(STAMP_SAM): tests/stack/requirements-sam.txt
+$(STAMP_CHECKOV): tests/stack/requirements-checkov.txt
+
+$(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-		echo "make: the system tests need Python 3.11 or newer, and '$(PYTHON)' is not: set PYTHON=/path/to/python3.x" >&2; exit 1; }
+		echo "make: the tests need Python 3.11 or newer, and '$(PYTHON)' is not: set PYTHON=/path/to/python3.x" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 		echo "make: '$(PYTHON)' cannot make virtual environments: install its venv module (python3-venv on Debian)" >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
 .PHONY: events
@@ -59,8 +96,8 @@ events: ## Make the sample events in events/ anew
 	cargo run --locked -p letterbox-tests --bin events
 
 .PHONY: measure
-measure: setup ## Build the release functions and measure their size, start, deliveries and memory
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo lambda build --release $(FUNCTIONS:%=--bin %)
+measure: $(STAMP) ## Build the release functions and measure their size, start, deliveries and memory
+	$(WITH_VENV) $(BUILD)
 	$(VENV)/bin/python tests/measure.py $(ARGS)
 
 .PHONY: serve
@@ -70,5 +107,5 @@ serve: ## Serve all functions on one local port, with a local queue
 .PHONY: clean
 clean: ## Remove everything that was built or installed
 	cargo clean
-	rm -rf $(VENV) .pytest_cache tests/system/.pytest_cache
+	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) .aws-sam .pytest_cache tests/*/.pytest_cache
 	find tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,133 @@
+"""The stacks of a run, on two local AWS: one as it comes, one that enforces IAM.
+
+A deployment takes some ten seconds, so there are three for all tests. What changes a stack puts it back, and
+test_removal.py, which deletes two of them, comes after those who use them.
+"""
+
+import json
+import signal
+
+import pytest
+
+# First, since it makes the next ones importable.
+from emulator import Emulator
+from platforms import dingtalk, github, opencard, payment
+from stack import SamError, Stack, check_tools, given_credentials
+from survey import survey
+
+# Not the sample that is built into the function: a card that only the bucket has.
+CARDS = {"123": {"entries": [{"intent": {"scenic_spot": "故宫"}, "data": {"from": "the bucket"}}]}}
+
+
+def pytest_configure(config):
+    # A run that is told to end takes its children with it, as one that is interrupted does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tools():
+    try:
+        check_tools()
+    except SamError as error:
+        pytest.exit(str(error), returncode=1)
+
+
+def new_senders():
+    return {
+        "dingtalk": dingtalk.App.new("dingabcdefgh12345678"),
+        "opencard": opencard.Key.new("0"),
+        "github": github.Hook.new(),
+        "payment": payment.Service.new(),
+    }
+
+
+def given(aws, senders):
+    credentials = {name: json.dumps({"default": sender.credentials}) for name, sender in senders.items()}
+    return given_credentials(aws, credentials, json.dumps(CARDS))
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory):
+    aws = Emulator(tmp_path_factory.mktemp("aws"))
+    yield aws
+    aws.stop()
+
+
+@pytest.fixture(scope="session")
+def strict_aws(tmp_path_factory):
+    """Enforces IAM."""
+    aws = Emulator(tmp_path_factory.mktemp("strict"), strict=True)
+    yield aws
+    aws.stop()
+
+
+@pytest.fixture(scope="session")
+def senders():
+    return new_senders()
+
+
+@pytest.fixture(scope="session")
+def letterbox_stack(aws, senders):
+    """Everything on, with secrets that were there before."""
+    stack = Stack(aws, "letterbox")
+    stack.deploy(**given(aws, senders))
+    return stack
+
+
+@pytest.fixture
+def letterbox(letterbox_stack):
+    letterbox_stack.queue().drain()
+    return letterbox_stack
+
+
+@pytest.fixture(scope="session")
+def second_senders():
+    return new_senders()
+
+
+@pytest.fixture(scope="session")
+def second_stack(aws, letterbox_stack, second_senders):
+    """Beside the first one: credentials as parameters, GitHub's generated, a FIFO queue; its data is kept."""
+    app, card, service = (second_senders[name] for name in ["dingtalk", "opencard", "payment"])
+    stack = Stack(aws, "second")
+    stack.deploy(
+        QueueType="fifo",
+        DingtalkEnabled="true",
+        DingtalkToken=app.token,
+        DingtalkAesKey=app.aes_key,
+        DingtalkOwnerKey=app.owner_key,
+        OpencardEnabled="true",
+        OpencardKid=card.kid,
+        OpencardKey=card.psk,
+        OpencardCards="s3://letterbox-cards/cards.json",
+        PaymentSecret=service.secret,
+    )
+    return stack
+
+
+@pytest.fixture
+def second(second_stack):
+    second_stack.queue().drain()
+    return second_stack
+
+
+@pytest.fixture(scope="session")
+def strict_senders():
+    return new_senders()
+
+
+@pytest.fixture(scope="session")
+def strict_stack(strict_aws, strict_senders):
+    """Every function under its own role, and nothing kept."""
+    stack = Stack(strict_aws, "strict")
+    parameters = given(strict_aws, strict_senders)
+    stack.make_artifacts_bucket()
+    stack.before = survey(strict_aws)
+    stack.deploy(DataDeletionPolicy="Delete", **parameters)
+    return stack
+
+
+@pytest.fixture
+def strict(strict_stack):
+    strict_stack.queue().drain()
+    return strict_stack

@@ -1,0 +1,43 @@
+"""A consumer that fails: what it cannot work off ends in the dead-letter queue, and can come back from there."""
+
+import json
+
+import messages
+
+
+def receive(client, url):
+    answer = client.receive_message(QueueUrl=url, AttributeNames=["All"], MessageAttributeNames=["All"])
+    [message] = answer.get("Messages", [None])
+    return message
+
+
+def fail(client, url, times):
+    """Takes the message so often and gives it up at once, as a consumer does that ends with an error."""
+    for count in range(1, times + 1):
+        message = receive(client, url)
+        assert message["Attributes"]["ApproximateReceiveCount"] == str(count)
+        client.change_message_visibility(
+            QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        )
+
+
+def test_what_fails_too_often_is_kept_apart_and_can_come_back(letterbox, senders):
+    client = letterbox.aws.client("sqs")
+    queue, dead_letters = letterbox.queue(), letterbox.dead_letters()
+    policy = client.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["RedrivePolicy"])
+    limit = int(json.loads(policy["Attributes"]["RedrivePolicy"])["maxReceiveCount"])
+    letter = senders["github"].letter()
+    assert letterbox.send("github", letter).status_code == 202
+
+    fail(client, queue.url, limit)
+    assert receive(client, queue.url) is None
+    dead = receive(client, dead_letters.url)
+    messages.read(dead, "github", letter.payload)
+
+    # What StartMessageMoveTask does in AWS, by hand: the emulator does not have it.
+    client.send_message(
+        QueueUrl=queue.url, MessageBody=dead["Body"], MessageAttributes=dead["MessageAttributes"]
+    )
+    client.delete_message(QueueUrl=dead_letters.url, ReceiptHandle=dead["ReceiptHandle"])
+    messages.read(queue.one(), "github", letter.payload)
+    assert dead_letters.drain() == []

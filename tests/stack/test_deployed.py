@@ -1,0 +1,56 @@
+"""The main way through the deployed stack: sealed letter, API Gateway, function, queue."""
+
+import json
+
+import pytest
+import requests
+
+import messages
+from servers import PROVIDERS
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("source", [None, "default"])
+def test_a_letter_is_answered_and_queued(letterbox, senders, provider, source):
+    sender = senders[provider]
+    letter = sender.letter()
+    sender.acknowledged(letterbox.send(provider, letter, source), letter)
+    messages.read(letterbox.queue().one(), provider, letter.payload)
+
+
+def test_the_cards_are_those_of_the_bucket(letterbox, senders):
+    letter = senders["opencard"].letter()
+    answer = senders["opencard"].open(letterbox.send("opencard", letter), letter)
+    assert answer["data"] == {"from": "the bucket"}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_is_refused_is_not_queued(letterbox, senders, second_senders, provider):
+    assert letterbox.send(provider, second_senders[provider].letter()).status_code == 401
+    assert letterbox.send(provider, senders[provider].letter(), "nobody").status_code == 404
+    assert letterbox.queue().drain() == []
+
+
+def test_only_the_routes_are_there(letterbox):
+    assert requests.get(letterbox.url("github"), timeout=20).status_code == 404
+    assert requests.post(letterbox.url("github") + "/a/b", timeout=20).status_code == 404
+    assert requests.post(letterbox.url("other"), timeout=20).status_code == 404
+
+
+def test_every_output_is_there(letterbox):
+    outputs = letterbox.outputs()
+    assert all(outputs.values()), outputs
+    providers = [name.capitalize() for name in PROVIDERS]
+    promised = {f"{name}Url" for name in providers} | {f"{name}CredentialsSecret" for name in providers}
+    promised |= {"QueueUrl", "QueueArn", "DeadLetterQueueUrl", "DeadLetterQueueArn", "OversizeBucketName"}
+    promised |= {"DashboardLink", "LogsLink", "QueueLink"}
+    assert promised <= set(outputs)
+    for provider in PROVIDERS:
+        assert outputs[f"{provider.capitalize()}Url"].endswith(f"/{provider}")
+
+
+def test_a_delivery_is_logged_in_the_functions_own_group(letterbox, senders):
+    assert letterbox.send("github", senders["github"].letter()).status_code == 202
+    logs = letterbox.aws.client("logs")
+    events = logs.filter_log_events(logGroupName=f"/aws/lambda/{letterbox.name}-github")["events"]
+    lines = [json.loads(event["message"]) for event in events if event["message"].startswith("{")]
+    assert any(line.get("outcome") == "queued" for line in lines)

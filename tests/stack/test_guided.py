@@ -1,0 +1,59 @@
+"""`sam deploy --guided`, the front door: it takes Enter for everything, and `-` for what is hidden."""
+
+import shutil
+
+import pexpect
+import pytest
+
+import messages
+from platforms import github
+from servers import ROOT
+from stack import DEPLOY_TIMEOUT, LOCAL, SAM, TEMPLATE, Stack
+
+# What SAM asks, and the answer. The first that fits counts.
+QUESTIONS = {
+    r"Stack Name \[\w+\]: ": "guided",
+    r"Parameter Architecture \[\w+\]: ": LOCAL["Architecture"],
+    r"Parameter \w+: ": "-",
+    r"\[y/N\]: ": "y",
+    r"\]: ": "",
+    pexpect.EOF: None,
+}
+
+
+@pytest.fixture(scope="module")
+def guided(aws):
+    # SAM writes the answers into it.
+    config = shutil.copy(ROOT / "samconfig.toml", aws.directory / "guided.toml")
+    arguments = ["deploy", "--guided", "--template-file", str(TEMPLATE), "--config-file", str(config)]
+    sam = pexpect.spawn(
+        str(SAM), arguments, cwd=aws.directory, env=aws.environment, encoding="utf-8", timeout=DEPLOY_TIMEOUT
+    )
+    said, answers = "", list(QUESTIONS.values())
+    while (answer := answers[sam.expect(list(QUESTIONS))]) is not None:
+        said += sam.before + sam.after
+        sam.sendline(answer)
+    said += sam.before
+    sam.close()
+    assert sam.exitstatus == 0, said
+    stack = Stack(aws, "guided")
+    stack.connect_routes()
+    return stack, said
+
+
+def test_github_and_payment_are_on_and_their_secrets_are_made(guided):
+    stack, said = guided
+    assert {"GithubUrl", "PaymentUrl"} < stack.outputs().keys()
+    assert not {"DingtalkUrl", "OpencardUrl"} & stack.outputs().keys()
+    # Nobody is asked whether it is all right that the gateway authenticates nobody.
+    assert "has no authentication" not in said
+
+
+def test_the_first_delivery_works(guided):
+    stack, _ = guided
+    secrets = stack.aws.client("secretsmanager")
+    generated = secrets.get_secret_value(SecretId=stack.resources()["GithubGeneratedSecret"])["SecretString"]
+    hook = github.Hook(generated)
+    letter = hook.letter()
+    hook.acknowledged(stack.send("github", letter), letter)
+    messages.read(stack.queue().one(), "github", letter.payload)

@@ -1,0 +1,69 @@
+"""The second stack: credentials as parameters, a generated secret, a FIFO queue, and updates of it."""
+
+import json
+import shlex
+
+import pytest
+
+import messages
+from platforms import github
+from servers import PROVIDERS
+
+
+@pytest.fixture(scope="module")
+def hook(second_stack):
+    """GitHub's side, with the secret that the stack generated, read as the output says."""
+    command = shlex.split(second_stack.outputs()["GithubSecretCommand"])
+    assert command[:3] == ["aws", "secretsmanager", "get-secret-value"]
+    secret = command[command.index("--secret-id") + 1]
+    text = second_stack.aws.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
+    # AWS leaves out all punctuation; the emulator does not know of that.
+    assert len(text) == 40
+    return github.Hook(text)
+
+
+@pytest.fixture(scope="module")
+def all_senders(second_senders, hook):
+    return second_senders | {"github": hook}
+
+
+def expect_delivery(stack, sender, provider, *payload):
+    letter = sender.letter(*payload)
+    sender.acknowledged(stack.send(provider, letter), letter)
+    message = stack.queue().one()
+    return messages.read(message, provider, letter.payload), message["Attributes"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_credentials_that_were_given_or_generated_open(second, all_senders, provider):
+    expect_delivery(second, all_senders[provider], provider)
+
+
+def test_a_fifo_queue_gets_group_and_deduplication_ids(second, hook):
+    event, attributes = expect_delivery(second, hook, "github", b'{"repository":{"full_name":"acme/gadget"}}')
+    assert attributes["MessageGroupId"] == "/github/default/acme/gadget"
+    assert attributes["MessageDeduplicationId"] == event["id"]
+    url = second.queue().url
+    queue = second.aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert (queue["DeduplicationScope"], queue["FifoThroughputLimit"]) == ("messageGroup", "perMessageGroupId")
+
+
+def test_stacks_side_by_side_do_not_mix(letterbox, second, senders, all_senders):
+    letter = all_senders["payment"].letter(b'{"event_type":"refund","transaction_id":"tx_2"}')
+    assert letterbox.send("payment", letter).status_code == 401
+    assert second.send("payment", letter).status_code == 202
+    assert letterbox.queue().drain() == []
+    assert len(second.queue().drain()) == 1
+
+
+def test_an_update_changes_what_it_names_and_no_url(second, all_senders):
+    urls = {provider: second.url(provider) for provider in PROVIDERS}
+    second.deploy(OpencardEnabled="false", MemorySize="512", LogLevel="DEBUG")
+
+    assert {provider: second.url(provider) for provider in PROVIDERS} == urls
+    assert second.send("opencard", all_senders["opencard"].letter()).status_code == 404
+    assert "OpencardUrl" not in second.outputs()
+    function = second.aws.client("lambda").get_function(FunctionName="second-github")["Configuration"]
+    assert function["MemorySize"] == 512
+    assert "DEBUG" in json.dumps([function["Environment"], function.get("LoggingConfig", {})])
+    expect_delivery(second, all_senders["payment"], "payment", b'{"event_type":"refund","transaction_id":"tx_3"}')

@@ -1,0 +1,88 @@
+"""Least privilege, on a local AWS that enforces IAM: what the roles allow is enough, and what they miss is missed."""
+
+import json
+from contextlib import contextmanager
+
+import pytest
+
+import messages
+from servers import PROVIDERS
+
+
+@contextmanager
+def without(stack, provider, action):
+    """The function's role without what allows one action."""
+    iam, role = stack.aws.client("iam"), stack.resources()[f"{provider.capitalize()}Role"]
+    attached = [
+        policy["PolicyArn"]
+        for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
+        if action in json.dumps(document_of(iam, policy["PolicyArn"]))
+    ]
+    inline = {
+        name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    }
+    assert attached or action in json.dumps(inline), f"the role of {provider} does not have {action}"
+    for arn in attached:
+        iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+    for name, document in inline.items():
+        rest = [statement for statement in document["Statement"] if action not in statement["Action"]]
+        put(iam, role, name, document | {"Statement": rest})
+    try:
+        yield
+    finally:
+        for arn in attached:
+            iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+        for name, document in inline.items():
+            put(iam, role, name, document)
+
+
+def document_of(iam, arn):
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    return iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+
+
+def put(iam, role, name, document):
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+
+def restart(stack, provider):
+    """Ends the function's environments, as a change of its configuration does."""
+    name, client = stack.resources()[f"{provider.capitalize()}Function"], stack.aws.client("lambda")
+    memory = client.get_function(FunctionName=name)["Configuration"]["MemorySize"]
+    client.update_function_configuration(FunctionName=name, MemorySize=memory + 1)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_each_role_allows_what_its_function_does(strict, strict_senders, provider):
+    sender = strict_senders[provider]
+    letter = sender.letter()
+    sender.acknowledged(strict.send(provider, letter), letter)
+    messages.read(strict.queue().one(), provider, letter.payload)
+
+
+def test_a_role_allows_the_bucket(strict, strict_senders):
+    letter = strict_senders["github"].letter(json.dumps({"text": "x" * 1_500_000}).encode())
+    assert strict.send("github", letter).status_code == 202
+    assert len(strict.queue().drain()) == 1
+
+
+def test_without_the_queue_the_answer_is_503(strict, strict_senders):
+    letter = strict_senders["github"].letter()
+    with without(strict, "github", "sqs:SendMessage"):
+        answer = strict.send("github", letter)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        # Its own permission, and nobody else's.
+        assert strict.send("payment", strict_senders["payment"].letter()).status_code == 202
+    assert len(strict.queue().drain()) == 1
+    assert strict.send("github", letter).status_code == 202
+
+
+def test_without_the_secret_the_function_does_not_start(strict, strict_senders):
+    letter = strict_senders["github"].letter()
+    with without(strict, "github", "secretsmanager:GetSecretValue"):
+        restart(strict, "github")
+        assert strict.send("github", letter).status_code >= 500
+    assert strict.queue().drain() == []
+    restart(strict, "github")
+    assert strict.send("github", letter).status_code == 202

@@ -1,0 +1,32 @@
+"""`sam delete`: everything goes, or all but what holds data."""
+
+import messages
+from survey import survey
+
+
+def empty(client, bucket):
+    """What AWS asks for before it deletes a bucket, and the emulator does not."""
+    for item in client.list_objects_v2(Bucket=bucket).get("Contents", []):
+        client.delete_object(Bucket=bucket, Key=item["Key"])
+
+
+def test_delete_leaves_nothing(strict, strict_senders):
+    assert strict.send("payment", strict_senders["payment"].letter()).status_code == 202
+    assert survey(strict.aws) > strict.before
+    empty(strict.aws.client("s3"), strict.outputs()["OversizeBucketName"])
+    strict.delete()
+    assert survey(strict.aws) == strict.before
+
+
+def test_by_default_queues_secrets_and_bucket_stay(second, second_senders):
+    letter = second_senders["payment"].letter(b'{"event_type":"refund","transaction_id":"tx_4"}')
+    assert second.send("payment", letter).status_code == 202
+    before, queue, api = survey(second.aws), second.queue(), second.resources()["HttpApi"]
+    second.delete()
+
+    after = survey(second.aws)
+    kept = {"secretsmanager", "sqs", "s3"}
+    assert {service for service, name in after if second.name in name} == kept
+    assert not {service for service, _ in before - after} & kept
+    assert ("apigatewayv2", api) in before - after
+    messages.read(queue.one(), "payment", letter.payload)
