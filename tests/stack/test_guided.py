@@ -10,11 +10,11 @@ from platforms import github
 from servers import ROOT
 from stack import DEPLOY_TIMEOUT, LOCAL, SAM, TEMPLATE, Stack
 
-# What SAM asks, and the answer. The first that fits counts.
+# What SAM asks (some of it in bold letters, which end before the brackets), and the answer. The first that fits counts.
 QUESTIONS = {
-    r"Stack Name \[\w+\]: ": "guided",
-    r"Parameter Architecture \[\w+\]: ": LOCAL["Architecture"],
-    r"Parameter \w+: ": "-",
+    r"Stack Name\S* \[\w+\]: ": "guided",
+    r"Parameter Architecture\S* \[\w+\]: ": LOCAL["Architecture"],
+    r"Parameter \w+\S*: ": "-",
     r"\[y/N\]: ": "y",
     r"\]: ": "",
     pexpect.EOF: None,
