@@ -6,6 +6,8 @@ use letterbox_intake::settings::queue_url;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::doctor::args::Doctor;
+
 /// Receives webhooks of several platforms, and puts each as a decoded event on a queue.
 #[derive(Debug, Parser)]
 #[command(version, about, arg_required_else_help = true)]
@@ -24,6 +26,8 @@ pub enum Command {
     Send(Send),
     /// List the events on the embedded queue
     Events(Events),
+    /// Say why a delivery was refused, and what to do
+    Doctor(Box<Doctor>),
 }
 
 /// Where `serve` serves and `send` sends, unless told otherwise.

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod credentials;
+pub mod doctor;
 pub mod events;
 pub mod providers;
 pub mod queue;

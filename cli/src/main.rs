@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use letterbox::{
     args::{Command, Program},
-    events, send, serve,
+    doctor, events, send, serve,
 };
 
 fn main() -> ExitCode {
@@ -13,6 +13,8 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Events(args) => events::run(&args),
+        // It has an exit code more than the others.
+        Command::Doctor(args) => return doctor::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

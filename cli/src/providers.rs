@@ -8,7 +8,9 @@ use letterbox_codec::{
     platform::{self, Platform, Sample},
     provider::Document,
 };
-use letterbox_intake::{Answer, Intake, Keyring, Queue, Renewed, Sources};
+use letterbox_intake::{
+    Answer, Intake, Keyring, Message, Queue, Renewed, Sources, handler, queue::LARGEST_MESSAGE,
+};
 
 use crate::queue::LocalQueue;
 
@@ -38,6 +40,8 @@ pub struct Row {
     pub samples: fn() -> Vec<Sample>,
     /// Finds a sample by name.
     pub sample: fn(&str) -> Option<Sample>,
+    /// Opens a delivery as the function does, without a queue.
+    pub receive: fn(&Key<'_>, &Request, &Ambient) -> Result<Opened, Refusal>,
     /// Seals or signs a sample.
     pub letter: fn(&Key<'_>, &Sample, url: &str, &Ambient) -> Result<Request, String>,
     /// Opens the answer.
@@ -53,10 +57,28 @@ pub struct Parts<'a> {
     /// Where events go.
     pub queue: Arc<LocalQueue>,
     /// The clock and entropy, else the system's.
-    pub ambient: Option<letterbox_intake::handler::AmbientSource>,
+    pub ambient: Option<handler::AmbientSource>,
 }
 
-/// Which key a platform seals with: the first of a source.
+/// A delivery that opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The event's type; none where there is no event.
+    pub kind: Option<String>,
+    /// The provider's word about its answer.
+    pub remark: Option<&'static str>,
+}
+
+/// Why a delivery did not open.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The function does not start with these credentials: the source and the member, never a value.
+    Start(String),
+    /// Refused.
+    Reject(Reject),
+}
+
+/// The credentials, and a source in them; a platform seals with its first key.
 pub struct Key<'a> {
     /// Credentials JSON.
     pub credentials: &'a str,
@@ -120,6 +142,7 @@ const fn row<P: Platform>(try_sample: &'static str, demo: &'static str) -> Row {
         start: start::<P>,
         samples: P::samples,
         sample: platform::sample::<P>,
+        receive: receive::<P>,
         letter: |key, sample, url, ambient| with_key::<P, _>(key, |key| P::letter(key, sample, url, ambient)),
         read_reply: |key, letter, reply| with_key::<P, _>(key, |key| P::read_reply(key, letter, reply)),
     }
@@ -135,6 +158,17 @@ fn start<P: Provider>(parts: Parts<'_>) -> Result<Box<dyn Handle>, String> {
         Some(ambient) => intake.with_ambient(ambient),
         None => intake,
     }))
+}
+
+fn receive<P: Provider>(key: &Key<'_>, request: &Request, ambient: &Ambient) -> Result<Opened, Refusal> {
+    let sources = Sources::parse(key.credentials).map_err(|error| Refusal::Start(error.to_string()))?;
+    let provider = P::new(P::DOCUMENT.map_or(&[][..], |document| document.sample)).map_err(Refusal::Start)?;
+    let received = handler::open(&provider, &sources, key.source, request, ambient)
+        .map_err(|refused| Refusal::Reject(refused.reject))?;
+    let message = received.queued_event().map(|event| Message::of(event, LARGEST_MESSAGE)).transpose();
+    message.map_err(Refusal::Reject)?;
+    let kind = received.queued_event().map(|event| event.kind.clone());
+    Ok(Opened { kind, remark: received.remark })
 }
 
 fn with_key<P: Platform, T>(

@@ -67,6 +67,12 @@ impl<'de> Deserialize<'de> for Credentials {
     }
 }
 
+/// The signature scheme of an entry, whether it makes sense or not.
+pub fn describe(entry: Map<String, Value>) -> Result<Description, String> {
+    let entry = with_preset(entry)?;
+    read(Value::Object(entry.into_iter().filter(|(name, _)| !PLACES.contains(&name.as_str())).collect()))
+}
+
 /// Lays the entry over the preset that it names.
 fn with_preset(mut entry: Map<String, Value>) -> Result<Map<String, Value>, String> {
     let Some(name) = entry.remove("preset") else { return Ok(entry) };

@@ -12,7 +12,7 @@ use letterbox_codec::{
     provider::Refused, reject::first_that_opens, verified::Payload,
 };
 
-pub use crate::credentials::{Credentials, presets};
+pub use crate::credentials::{Credentials, describe, presets};
 
 /// A payment service, or any sender of signed JSON.
 pub struct Payment;

@@ -152,6 +152,11 @@ impl fmt::Debug for Opened {
 }
 
 impl Opened {
+    /// Whom the message says that it is for; only [`Opened::addressed_to`] says whether that is right.
+    pub fn owner_key(&self) -> &[u8] {
+        &self.owner_key
+    }
+
     /// Checks in constant time that the message is for one of `accepted`, and says for which.
     pub fn addressed_to(self, accepted: &[String]) -> Result<(Verified<'static>, &str), Reject> {
         let mut owner = None;

@@ -68,7 +68,7 @@ pub fn request(provider: &str, event: ApiGatewayV2httpRequest) -> Result<(String
 
 /// The source in `[/stage]/<provider>[/<source>]`, for gateways that do not take the path apart; `/` alone is a
 /// function's own URL.
-fn source<'p>(provider: &str, path: &'p str) -> Result<&'p str, Reject> {
+pub fn source<'p>(provider: &str, path: &'p str) -> Result<&'p str, Reject> {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty()).peekable();
     if segments.peek().is_none() {
         return Ok(DEFAULT_SOURCE);

@@ -12,7 +12,7 @@ use letterbox_codec::{
 };
 
 use crate::{
-    Keyring, Message, Queue, QueueError, Renewed, ambient,
+    Keyring, Message, Queue, QueueError, Renewed, Sources, ambient,
     queue::Trace,
     renewed::{Occasion, Renewal},
 };
@@ -223,18 +223,11 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         request: &Request,
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
-        if request.method() != Method::POST {
-            return Err(Reject::MethodNotAllowed.into());
-        }
         let sources = self.keyring.current();
-        let keys = sources.get(source).ok_or(Reject::UnknownSource)?;
-        record.rotating = keys.len() > 1;
-        if request.body().len() > P::MAX_BODY {
-            return Err(Reject::TooLarge { limit: P::MAX_BODY }.into());
-        }
-        let source = Source { provider: P::NAME, name: source, keys };
+        record.rotating = sources.get(source).is_some_and(|keys| keys.len() > 1);
         let ambient = (self.ambient)().map_err(Fault::Entropy)?;
-        let received = self.provider.current().receive(&source, request, &ambient).map_err(Fault::Refused)?;
+        let received =
+            open(&*self.provider.current(), &sources, source, request, &ambient).map_err(Fault::Refused)?;
         let message = received.queued_event().map(|event| Message::of(event, self.queue.largest()));
         let mut message = message.transpose()?;
         if let Some(message) = &mut message {
@@ -289,6 +282,24 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
             }
         }
     }
+}
+
+/// Opens a letter to one source, or says why not: the whole of a delivery but for the queue.
+pub fn open<P: Provider>(
+    provider: &P,
+    sources: &Sources<P::Credentials>,
+    source: &str,
+    request: &Request,
+    ambient: &Ambient,
+) -> Result<Received, Refused> {
+    if request.method() != Method::POST {
+        return Err(Reject::MethodNotAllowed.into());
+    }
+    let keys = sources.get(source).ok_or(Reject::UnknownSource)?;
+    if request.body().len() > P::MAX_BODY {
+        return Err(Reject::TooLarge { limit: P::MAX_BODY }.into());
+    }
+    provider.receive(&Source { provider: P::NAME, name: source, keys }, request, ambient)
 }
 
 /// Why a delivery did not come as far as the queue.

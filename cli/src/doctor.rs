@@ -1,0 +1,128 @@
+//! `letterbox doctor`: why was it refused?
+
+pub mod args;
+pub mod causes;
+pub mod delivery;
+pub mod diagnosis;
+mod evidence;
+pub mod hypotheses;
+mod input;
+mod reply;
+mod time;
+
+use std::{io::Write, process::ExitCode};
+
+use serde::Serialize;
+
+use self::{
+    args::Doctor,
+    delivery::Delivery,
+    diagnosis::{Diagnosis, diagnose},
+    hypotheses::Finding,
+};
+use crate::{providers::Opened, serve::plain};
+
+/// The exit code of bad usage, as clap has it.
+const BAD_USAGE: u8 = 2;
+
+/// What is told; with `--json` as it stands here.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    opens: bool,
+    provider: &'static str,
+    source: String,
+    cause: Option<&'static str>,
+    explanation: String,
+    remedy: Option<String>,
+}
+
+/// Judges one delivery: 0 it opens, 1 it is refused, 2 bad usage.
+pub fn run(args: &Doctor) -> ExitCode {
+    let report = match examine(args) {
+        Ok(report) => report,
+        Err(error) => {
+            eprintln!("letterbox: {error}");
+            return ExitCode::from(BAD_USAGE);
+        }
+    };
+    let text = if args.json { report.to_json() } else { report.to_text() };
+    // A reader that has gone away changes nothing about the finding.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    if report.opens { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn examine(args: &Doctor) -> Result<Report, String> {
+    let delivery = input::delivery(args)?;
+    let reply = args.reply.as_ref().map(|file| input::reply(file, reply::expected(&delivery))).transpose()?;
+    let diagnosis = diagnose(&delivery);
+    let answered = match (&diagnosis, &reply) {
+        (Diagnosis::Opens(_), Some(reply)) => reply::check(&delivery, reply),
+        _ => Ok(()),
+    };
+    Ok(match (diagnosis, answered) {
+        (Diagnosis::Opens(opened), Ok(())) => {
+            let reply = if reply.is_some() { " The platform would take the reply." } else { "" };
+            Report::opens(&delivery, format!("{}{reply}", what(&opened)))
+        }
+        (Diagnosis::Opens(_), Err(finding)) => Report::refused(&delivery, &finding, &[]),
+        (Diagnosis::Refused { finding, then }, _) => Report::refused(&delivery, &finding, &then),
+    })
+}
+
+/// What an opened delivery is.
+fn what(opened: &Opened) -> String {
+    let answer = opened.remark.map(|remark| format!(" It is answered with `{remark}`.")).unwrap_or_default();
+    match &opened.kind {
+        Some(kind) => format!("It opens: {kind}.{answer}"),
+        None => format!("It opens, and there is nothing to queue.{answer}"),
+    }
+}
+
+impl Report {
+    fn opens(delivery: &Delivery, explanation: String) -> Self {
+        Self {
+            opens: true,
+            provider: delivery.row.name,
+            source: delivery.source.clone(),
+            cause: None,
+            explanation,
+            remedy: None,
+        }
+    }
+
+    fn refused(delivery: &Delivery, finding: &Finding, then: &[Finding]) -> Self {
+        let mut explanation = said(finding);
+        for next in then {
+            explanation += &format!(" Once that is mended: {} ({})", said(next), next.cause.code);
+        }
+        let remedy = finding.remedy.clone().unwrap_or_else(|| finding.cause.remedy.to_owned());
+        Self {
+            opens: false,
+            provider: delivery.row.name,
+            source: delivery.source.clone(),
+            cause: Some(finding.cause.code),
+            explanation,
+            remedy: Some(remedy),
+        }
+    }
+
+    fn to_json(&self) -> String {
+        // Texts alone: there is nothing in it that could not be written.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+
+    fn to_text(&self) -> String {
+        let route = plain(&format!("{}/{}", self.provider, self.source));
+        let explanation = plain(&self.explanation);
+        match (self.cause, &self.remedy) {
+            (Some(cause), Some(remedy)) => {
+                format!("{route} is refused: {cause}\n\n{explanation}\n\nWhat to do: {}\n", plain(remedy))
+            }
+            _ => format!("{route}: {explanation}\n"),
+        }
+    }
+}
+
+fn said(finding: &Finding) -> String {
+    format!("{} {}", finding.cause.explanation, finding.detail).trim_end().to_owned()
+}

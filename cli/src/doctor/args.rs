@@ -1,0 +1,71 @@
+//! The command line of `letterbox doctor`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use letterbox_codec::Timestamp;
+
+use super::time;
+
+/// `letterbox doctor`
+#[derive(Debug, Args)]
+#[command(
+    group = ArgGroup::new("delivery").required(true).args(["event", "curl", "har", "url"]),
+    after_help = "\
+Examples:
+  letterbox doctor --event event.json --credentials my-credentials.json
+  pbpaste | letterbox doctor --curl - --credentials my-credentials.json
+  letterbox doctor --har webhooks.har --entry 2 --json | jq -r .cause
+  letterbox doctor --url https://hooks.example.com/github/acme --header 'X-Hub-Signature-256: sha256=...' \\
+      --header 'X-GitHub-Event: push' --body body.json --now 2026-11-21T10:00:00Z
+  letterbox doctor --event events/opencard/scenic_spot.200.json --reply reply.txt
+
+A file named `-` is the standard input. The delivery is judged at --now, else at the time that the event or the HAR
+tells, else now. No secret and no expected signature is ever printed.
+
+Exit codes: 0 it opens, 1 it is refused and the cause is told, 2 bad usage."
+)]
+pub struct Doctor {
+    /// An API Gateway event, payload format 2.0, as the function logs or the console shows it
+    #[arg(long, value_name = "FILE")]
+    pub event: Option<PathBuf>,
+    /// A curl command, as a browser or an inspection tool copies it (for bash)
+    #[arg(long, value_name = "FILE")]
+    pub curl: Option<PathBuf>,
+    /// A HAR (HTTP archive)
+    #[arg(long, value_name = "FILE")]
+    pub har: Option<PathBuf>,
+    /// Which entry of the HAR, from 1; else the only one whose URL names a provider
+    #[arg(long, value_name = "NUMBER", requires = "har")]
+    pub entry: Option<usize>,
+    /// The URL that was called
+    #[arg(long)]
+    pub url: Option<String>,
+    /// The method
+    #[arg(long, default_value = "POST", requires = "url")]
+    pub method: String,
+    /// A header, as often as there are headers
+    #[arg(long = "header", value_name = "NAME: VALUE", requires = "url")]
+    pub headers: Vec<String>,
+    /// The file of the exact body; none is an empty body
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub body: Option<PathBuf>,
+    /// The provider, where the URL does not name it
+    #[arg(long)]
+    pub provider: Option<String>,
+    /// The source, where the URL does not name it
+    #[arg(long)]
+    pub source: Option<String>,
+    /// A JSON file: provider → its credentials JSON; the demo credentials otherwise
+    #[arg(long, value_name = "FILE")]
+    pub credentials: Option<PathBuf>,
+    /// The time of receipt: RFC 3339, or Unix seconds or milliseconds
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pub now: Option<Timestamp>,
+    /// Also check an answer: as `curl -i` prints it, a Lambda result, or the bare body of one with the right status
+    #[arg(long, value_name = "FILE")]
+    pub reply: Option<PathBuf>,
+    /// Print one JSON object: opens, provider, source, cause, explanation, remedy
+    #[arg(long)]
+    pub json: bool,
+}

@@ -1,0 +1,202 @@
+//! The patient: a delivery with everything that decides whether it opens, and the try to open it.
+
+use http::{HeaderName, HeaderValue, Uri};
+use letterbox_codec::{Ambient, Reject, Request, Timestamp, json};
+use serde_json::{Map, Value};
+
+use crate::{
+    credentials::Credentials,
+    providers::{Key, Opened, Refusal, Row},
+};
+
+/// One entry of the credentials, read as JSON so that a broken one can be looked at, too.
+pub type Entry = Map<String, Value>;
+
+/// A delivery, the credentials and the clock: all that a diagnosis is a function of.
+#[derive(Clone)]
+#[must_use]
+pub struct Delivery {
+    /// The provider.
+    pub row: &'static Row,
+    /// The source.
+    pub source: String,
+    /// The request.
+    pub request: Request,
+    /// The time of receipt.
+    pub now: Timestamp,
+    /// Provider → its credentials JSON.
+    pub credentials: Credentials,
+}
+
+/// How far a delivery gets before it is refused, in the order of the steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// The function does not start.
+    Start,
+    /// Not for this route.
+    Route,
+    /// Not of the protocol's form.
+    Form,
+    /// No key fits.
+    Key,
+    /// One key fits, and does not open it.
+    Seal,
+    /// Open, but too old or for someone else.
+    Address,
+    /// Open, but the payload is not an event.
+    Payload,
+    /// Opened.
+    Opened,
+}
+
+/// What a sealed message's query and body have before the signature is looked at.
+const SEALED_PARTS: [&str; 6] = ["msg_signature", "signature", "timestamp", "timeStamp", "nonce", "encrypt"];
+
+impl Delivery {
+    /// Opens it exactly as the function does.
+    pub fn attempt(&self) -> Result<Opened, Refusal> {
+        let credentials = self.credentials.get(self.row.name).map_or("{}", String::as_str);
+        let ambient = Ambient { now: self.now, entropy: [0; Ambient::ENTROPY] };
+        (self.row.receive)(&Key { credentials, source: &self.source }, &self.request, &ambient)
+    }
+
+    /// How far it gets.
+    pub fn stage(&self) -> Stage {
+        self.attempt().map_or_else(|refusal| self.stage_of(&refusal), |_| Stage::Opened)
+    }
+
+    /// At which step it was refused.
+    pub fn stage_of(&self, refusal: &Refusal) -> Stage {
+        let Refusal::Reject(reject) = refusal else { return Stage::Start };
+        match reject {
+            Reject::MethodNotAllowed | Reject::UnknownSource => Stage::Route,
+            Reject::TooLarge { .. }
+            | Reject::MalformedJwe { .. }
+            | Reject::UnsupportedAlgorithm { .. }
+            | Reject::MissingSignature
+            | Reject::MalformedSignature => Stage::Form,
+            Reject::Missing { field } | Reject::Malformed { field, .. }
+                if self.is_sealed() && SEALED_PARTS.contains(&&**field) =>
+            {
+                Stage::Form
+            }
+            // One word for the body and for the payload: which it was shows in the body.
+            Reject::InvalidJson if self.is_sealed() && self.body_object().is_none() => Stage::Form,
+            Reject::SignatureMismatch | Reject::UnknownKid | Reject::KeyUnwrap => Stage::Key,
+            Reject::InvalidBase64
+            | Reject::CiphertextLength
+            | Reject::InvalidPadding
+            | Reject::MessageLength
+            | Reject::AuthenticationFailed => Stage::Seal,
+            Reject::MalformedTimestamp | Reject::TimestampOutOfRange | Reject::OwnerKeyMismatch => {
+                Stage::Address
+            }
+            _ => Stage::Payload,
+        }
+    }
+
+    /// The body as a JSON object.
+    pub fn body_object(&self) -> Option<json::Object<'_>> {
+        json::Object::parse(std::str::from_utf8(self.request.body()).ok()?).ok()
+    }
+
+    /// All sources of a provider, as far as they read.
+    pub fn sources(&self, provider: &str) -> Map<String, Value> {
+        let text = self.credentials.get(provider).map_or("{}", String::as_str);
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    /// The entries of this source; none where there is nothing that reads as such.
+    pub fn entries(&self) -> Vec<Entry> {
+        entries(self.sources(self.row.name).remove(&self.source))
+    }
+
+    /// The entries of this source that have a member, with its text.
+    pub fn texts(&self, member: &str) -> Vec<(Entry, String)> {
+        let with = |entry: Entry| {
+            let text = entry.get(member)?.as_str()?.to_owned();
+            Some((entry, text))
+        };
+        self.entries().into_iter().filter_map(with).collect()
+    }
+
+    /// The entries of the provider's other sources, by source.
+    pub fn others(&self) -> Vec<(String, Entry)> {
+        let sources = self.sources(self.row.name).into_iter().filter(|(name, _)| *name != self.source);
+        sources
+            .flat_map(|(name, value)| {
+                entries(Some(value)).into_iter().map(move |entry| (name.clone(), entry))
+            })
+            .collect()
+    }
+
+    /// Whether the source's keys are those of sealed messages.
+    pub fn is_sealed(&self) -> bool {
+        self.entries().iter().any(|entry| entry.contains_key("aes_key"))
+    }
+
+    /// The same with another body.
+    pub fn with_body(&self, body: impl Into<Vec<u8>>) -> Self {
+        let mut other = self.clone();
+        *other.request.body_mut() = body.into().into();
+        other
+    }
+
+    /// The same with other credentials of its provider.
+    pub fn with_sources(&self, sources: Map<String, Value>) -> Self {
+        let mut other = self.clone();
+        other.credentials.insert(self.row.name.to_owned(), Value::Object(sources).to_string());
+        other
+    }
+
+    /// The same with nothing but one entry for its source.
+    pub fn with_entry(&self, entry: Entry) -> Self {
+        self.with_sources([(self.source.clone(), Value::Object(entry))].into_iter().collect())
+    }
+
+    /// The same with a member of an entry put otherwise.
+    pub fn with_member(&self, entry: &Entry, member: &str, value: impl Into<Value>) -> Self {
+        let mut entry = entry.clone();
+        entry.insert(member.to_owned(), value.into());
+        self.with_entry(entry)
+    }
+
+    /// The same for another source.
+    pub fn with_source(&self, source: &str) -> Self {
+        Self { source: source.to_owned(), ..self.clone() }
+    }
+
+    /// The same with another query; `None` if it cannot stand in a URL.
+    pub fn with_query(&self, query: &str) -> Option<Self> {
+        let mut parts = self.request.uri().clone().into_parts();
+        parts.path_and_query = Some(format!("{}?{query}", self.request.uri().path()).parse().ok()?);
+        let mut other = self.clone();
+        *other.request.uri_mut() = Uri::from_parts(parts).ok()?;
+        Some(other)
+    }
+
+    /// The same with one header put otherwise; `None` if it cannot be one.
+    pub fn with_header(&self, name: &str, value: &str) -> Option<Self> {
+        let mut other = self.clone();
+        let (name, value) = (name.parse::<HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?);
+        other.request.headers_mut().insert(name, value);
+        Some(other)
+    }
+
+    /// The one text of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.request.headers().get(name)?.to_str().ok()
+    }
+}
+
+/// One entry or a list of them.
+fn entries(value: Option<Value>) -> Vec<Entry> {
+    match value {
+        Some(Value::Object(entry)) => vec![entry],
+        Some(Value::Array(list)) => list
+            .into_iter()
+            .filter_map(|entry| if let Value::Object(entry) = entry { Some(entry) } else { None })
+            .collect(),
+        _ => Vec::new(),
+    }
+}

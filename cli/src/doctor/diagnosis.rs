@@ -1,0 +1,71 @@
+//! The diagnosis: a pure function of request, credentials text and clock.
+
+use super::{
+    causes,
+    delivery::{Delivery, Stage},
+    evidence,
+    hypotheses::{Finding, TABLE, Variant},
+};
+use crate::providers::{Opened, Refusal};
+
+/// More faults than this in one delivery are not looked for.
+const MOST_FAULTS: usize = 3;
+
+/// What doctor says of a delivery.
+#[derive(Debug)]
+pub enum Diagnosis {
+    /// It opens.
+    Opens(Opened),
+    /// It is refused.
+    Refused {
+        /// Why.
+        finding: Finding,
+        /// What keeps it closed once that is mended.
+        then: Vec<Finding>,
+    },
+}
+
+/// Tries the delivery as the function does, and finds out why it does not open.
+pub fn diagnose(delivery: &Delivery) -> Diagnosis {
+    let refusal = match delivery.attempt() {
+        Ok(opened) => return Diagnosis::Opens(opened),
+        Err(refusal) => refusal,
+    };
+    let (finding, mut mended) = cause(delivery, &refusal);
+    let mut then: Vec<Finding> = Vec::new();
+    while let Some(delivery) = mended.take() {
+        let Err(refusal) = delivery.attempt() else { break };
+        let (next, better) = cause(&delivery, &refusal);
+        // A fault that stays is no further one.
+        if next.cause == finding.cause || then.iter().any(|one| one.cause == next.cause) {
+            break;
+        }
+        then.push(next);
+        mended = better.filter(|_| then.len() < MOST_FAULTS);
+    }
+    Diagnosis::Refused { finding, then }
+}
+
+/// The cause, and the delivery without it where more may be wrong.
+fn cause(delivery: &Delivery, refusal: &Refusal) -> (Finding, Option<Delivery>) {
+    if let Some(finding) = evidence::at_once(delivery, refusal) {
+        return (finding, None);
+    }
+    let reached = delivery.stage_of(refusal);
+    let mut best: Option<(Stage, Variant)> = None;
+    for variant in TABLE.iter().flat_map(|hypothesis| hypothesis(delivery)) {
+        let stage = variant.stage(delivery, reached);
+        if stage == Stage::Opened {
+            return (variant.finding, None);
+        }
+        if stage > best.as_ref().map_or(reached, |(stage, _)| *stage) {
+            best = Some((stage, variant));
+        }
+    }
+    match best {
+        // What was changed cannot be read, so there is no more to say of it.
+        Some((_, Variant { finding, .. })) if *finding.cause == causes::BODY_CHANGED => (finding, None),
+        Some((_, Variant { finding, delivery })) => (finding, Some(delivery)),
+        None => (evidence::of(delivery, refusal), None),
+    }
+}

@@ -1,0 +1,104 @@
+//! The body that came is not the one that was sent.
+
+use base64::{
+    Engine,
+    alphabet::{STANDARD, URL_SAFE},
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+use super::{
+    Finding, Variant,
+    restyle::{LAYOUTS, SPELLINGS, restyle},
+};
+use crate::doctor::{causes, delivery::Delivery};
+
+/// The body as it was before a change, or `None` where that change cannot have been.
+type Undo = fn(&[u8]) -> Option<Vec<u8>>;
+
+/// Changes that are not those of JSON's layout, and how to undo them.
+const CHANGES: [(&str, Undo); 9] = [
+    ("A byte order mark was put before it.", |body| Some(body.strip_prefix(BOM)?.to_vec())),
+    ("The byte order mark before it was dropped.", |body| Some([BOM, body].concat())),
+    ("It was put into quotes as a JSON text.", |body| {
+        serde_json::from_slice::<String>(body).ok().map(String::into_bytes)
+    }),
+    ("A line break at its end was dropped.", |body| Some([body, b"\n"].concat())),
+    ("A line break at its end (CR LF) was dropped.", |body| Some([body, b"\r\n"].concat())),
+    ("White space was added around it.", |body| Some(body.trim_ascii().to_vec())),
+    ("Its line breaks were changed from LF to CR LF.", |body| Some(replace(body, "\r\n", "\n"))),
+    ("Its line breaks were changed from CR LF to LF.", |body| Some(replace(body, "\n", "\r\n"))),
+    ("Its UTF-8 was read as Latin-1 and written as UTF-8 again.", |body| {
+        let text = std::str::from_utf8(body).ok()?;
+        text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()
+    }),
+];
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
+fn replace(body: &[u8], from: &str, to: &str) -> Vec<u8> {
+    // Not UTF-8: nothing that holds line breaks of a text.
+    std::str::from_utf8(body).map_or_else(|_| body.to_vec(), |text| text.replace(from, to).into_bytes())
+}
+
+pub(super) fn base64(delivery: &Delivery) -> Vec<Variant> {
+    let body = delivery.request.body().trim_ascii();
+    let body = body.strip_prefix(b"\"").and_then(|body| body.strip_suffix(b"\"")).unwrap_or(body);
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let decoded = [STANDARD, URL_SAFE].iter().find_map(|alphabet| {
+        GeneralPurpose::new(alphabet, config).decode(body).ok().filter(|decoded| !decoded.is_empty())
+    });
+    let variant = |decoded: Vec<u8>| {
+        Finding::new(&causes::BODY_IS_BASE64, "Decoded, it is what the platform sent.")
+            .mended(delivery.with_body(decoded))
+    };
+    decoded.map(variant).into_iter().collect()
+}
+
+/// GitHub's form holds the JSON in `payload`, and the signature covers the form.
+pub(super) fn form(delivery: &Delivery) -> Vec<Variant> {
+    /// How form encoders differ: in how they write a space, `*` and `~`.
+    const ENCODERS: [&[(&str, &str)]; 4] =
+        [&[], &[("*", "%2A"), ("%7E", "~")], &[("+", "%20")], &[("+", "%20"), ("*", "%2A"), ("%7E", "~")]];
+
+    let body = delivery.request.body();
+    let (payload, detail) = match body.strip_prefix(b"payload=") {
+        Some(payload) => (payload, "The form's `payload` is not percent-encoded any more."),
+        None => (&body[..], "The body is the JSON that the form held."),
+    };
+    if !payload.starts_with(b"{") {
+        return Vec::new();
+    }
+    let encoded: String = form_urlencoded::byte_serialize(payload).collect();
+    let encode = |replacements: &[(&str, &str)]| {
+        replacements.iter().fold(encoded.clone(), |text, (from, to)| text.replace(from, to))
+    };
+    let variants = ENCODERS.iter().map(|replacements| {
+        let form = format!("payload={}", encode(replacements));
+        Finding::new(&causes::BODY_IS_DECODED_FORM, detail).mended(delivery.with_body(form))
+    });
+    variants.collect()
+}
+
+pub(super) fn changed(delivery: &Delivery) -> Vec<Variant> {
+    let body = delivery.request.body();
+    let variant = |detail: &str, sent: Vec<u8>| {
+        Finding::new(&causes::BODY_CHANGED, detail).mended(delivery.with_body(sent))
+    };
+    let undone = CHANGES.iter().filter_map(|(detail, undo)| Some((*detail, undo(body)?)));
+    let mut variants: Vec<_> = undone
+        .filter(|(_, sent)| sent != body && !sent.is_empty())
+        .map(|(detail, sent)| variant(detail, sent))
+        .collect();
+    let Some(object) = delivery.body_object() else { return variants };
+    let text = object.raw().get();
+    for (written, layout) in LAYOUTS {
+        for (spelled, spelling) in SPELLINGS {
+            let sent = restyle(text, layout, *spelling);
+            if sent.as_bytes() != &body[..] {
+                let detail = format!("The JSON was parsed and written anew: it was sent {written}{spelled}.");
+                variants.push(variant(&detail, sent.into_bytes()));
+            }
+        }
+    }
+    variants
+}

@@ -1,0 +1,198 @@
+//! JSON in another layout and with other escapes, but the same values: numbers and order stay as they are.
+//!
+//! A tree would not do: it forgets order, digits and escapes, which the signature covers.
+
+use std::iter::Peekable;
+
+/// Where white space stands.
+pub(super) struct Layout {
+    /// Behind a comma on the same line.
+    comma: &'static str,
+    /// Behind a colon.
+    colon: &'static str,
+    /// Each member on a line of its own, so far in per level.
+    indent: Option<&'static str>,
+}
+
+/// The layouts that serialisers write.
+pub(super) const LAYOUTS: &[(&str, Layout)] = &[
+    ("without white space", Layout { comma: "", colon: "", indent: None }),
+    ("with a space behind each comma and colon", Layout { comma: " ", colon: " ", indent: None }),
+    ("with an indent of two spaces", Layout { comma: "", colon: " ", indent: Some("  ") }),
+    ("with an indent of four spaces", Layout { comma: "", colon: " ", indent: Some("    ") }),
+    ("with an indent of tabs", Layout { comma: "", colon: " ", indent: Some("\t") }),
+];
+
+/// How the characters of a text are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    /// As they came.
+    AsIs,
+    /// Beyond ASCII as `\u` escapes.
+    Ascii,
+    /// Beyond ASCII as themselves.
+    Plain,
+    /// `/` as `\/`, as they came otherwise.
+    Slashes,
+    /// `/` as `\/`, and beyond ASCII as `\u` escapes.
+    AsciiAndSlashes,
+    /// `<`, `>` and `&` as `\u` escapes.
+    Html,
+}
+
+/// The spellings that serialisers use.
+pub(super) const SPELLINGS: &[(&str, Spelling)] = &[
+    ("", Spelling::AsIs),
+    (", and with escapes for all that is not ASCII", Spelling::Ascii),
+    (", and without escapes for what is not ASCII", Spelling::Plain),
+    (r", and with `\/` for `/`", Spelling::Slashes),
+    (r", and with `\/` for `/` and escapes for all that is not ASCII", Spelling::AsciiAndSlashes),
+    (", and with escapes for `<`, `>` and `&`", Spelling::Html),
+];
+
+/// Writes a valid JSON text anew.
+pub(super) fn restyle(json: &str, layout: &Layout, spelling: Spelling) -> String {
+    let mut out = String::with_capacity(json.len());
+    let mut depth = 0_usize;
+    let mut rest = json.chars().peekable();
+    let line = |out: &mut String, depth: usize| {
+        if let Some(indent) = layout.indent {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(indent, depth));
+        }
+    };
+    while let Some(character) = rest.next() {
+        match character {
+            '"' => text(&mut rest, &mut out, spelling),
+            '{' | '[' => {
+                out.push(character);
+                while rest.next_if(char::is_ascii_whitespace).is_some() {}
+                // Nothing inside: no line of its own.
+                if let Some(end) = rest.next_if(|next| matches!(next, '}' | ']')) {
+                    out.push(end);
+                } else {
+                    depth = depth.saturating_add(1);
+                    line(&mut out, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                line(&mut out, depth);
+                out.push(character);
+            }
+            ',' => {
+                out.push(',');
+                out += layout.comma;
+                line(&mut out, depth);
+            }
+            ':' => {
+                out.push(':');
+                out += layout.colon;
+            }
+            character if character.is_ascii_whitespace() => {}
+            character => out.push(character),
+        }
+    }
+    out
+}
+
+/// A text up to and with its closing quote.
+fn text(rest: &mut Peekable<std::str::Chars<'_>>, out: &mut String, spelling: Spelling) {
+    out.push('"');
+    while let Some(character) = rest.next() {
+        match character {
+            '"' => break,
+            '\\' => escape(rest, out, spelling),
+            character => out.push_str(&spelled(character, spelling)),
+        }
+    }
+    out.push('"');
+}
+
+/// One escape: kept, unless the spelling writes its character otherwise.
+fn escape(rest: &mut Peekable<std::str::Chars<'_>>, out: &mut String, spelling: Spelling) {
+    match rest.next() {
+        Some('/') if spelling != Spelling::AsIs => *out += &spelled('/', spelling),
+        Some('u') => {
+            let digits: String = rest.by_ref().take(4).collect();
+            match decoded(&digits, rest) {
+                Some(character) if spelling == Spelling::Plain && !character.is_ascii() => {
+                    out.push(character);
+                }
+                Some(character) if u32::from(character) > 0xffff => *out += &escaped(character, &digits),
+                _ => *out += &format!("\\u{digits}"),
+            }
+        }
+        Some(other) => out.extend(['\\', other]),
+        None => {}
+    }
+}
+
+/// The character of an escape; takes the second half of a surrogate pair along.
+fn decoded(digits: &str, rest: &mut Peekable<std::str::Chars<'_>>) -> Option<char> {
+    let first = u16::from_str_radix(digits, 16).ok()?;
+    if !(0xd800..0xdc00).contains(&first) {
+        return char::from_u32(first.into());
+    }
+    let mut ahead = rest.clone();
+    let second: String = ahead.by_ref().take(6).collect();
+    let second = u16::from_str_radix(second.strip_prefix("\\u")?, 16).ok()?;
+    let character = char::decode_utf16([first, second]).next()?.ok()?;
+    *rest = ahead;
+    Some(character)
+}
+
+/// The escapes of a character beyond the first plane, in the case of the digits that it came with.
+fn escaped(character: char, like: &str) -> String {
+    let mut units = [0; 2];
+    let upper = like.bytes().any(|byte| byte.is_ascii_uppercase());
+    let units = character.encode_utf16(&mut units).iter();
+    units.map(|unit| if upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") }).collect()
+}
+
+fn spelled(character: char, spelling: Spelling) -> String {
+    let ascii = matches!(spelling, Spelling::Ascii | Spelling::AsciiAndSlashes);
+    match character {
+        '/' if matches!(spelling, Spelling::Slashes | Spelling::AsciiAndSlashes) => "\\/".to_owned(),
+        '<' | '>' | '&' if spelling == Spelling::Html => escaped(character, ""),
+        character if ascii && !character.is_ascii() => escaped(character, ""),
+        character => character.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layouts_are_those_of_common_serialisers() {
+        let json = "{ \"b\" : [1.0, 2e5,{}],\n\"a\":{\"x\":[ ]} }";
+        let written: Vec<_> =
+            LAYOUTS.iter().map(|(_, layout)| restyle(json, layout, Spelling::AsIs)).collect();
+        assert_eq!(written[0], r#"{"b":[1.0,2e5,{}],"a":{"x":[]}}"#);
+        assert_eq!(written[1], r#"{"b": [1.0, 2e5, {}], "a": {"x": []}}"#);
+        assert_eq!(
+            written[2],
+            "{\n  \"b\": [\n    1.0,\n    2e5,\n    {}\n  ],\n  \"a\": {\n    \"x\": []\n  }\n}"
+        );
+    }
+
+    #[test]
+    fn spellings_change_no_character() {
+        let json = r#"{"a":"中/\/\u4e2d\n\"😀\ud83d\ude00<é\ud800"}"#;
+        let (_, compact) = &LAYOUTS[0];
+        for (spelling, expected) in [
+            (Spelling::AsIs, json),
+            (Spelling::Ascii, r#"{"a":"\u4e2d//\u4e2d\n\"\ud83d\ude00\ud83d\ude00<\u00e9\ud800"}"#),
+            (Spelling::Plain, r#"{"a":"中//中\n\"😀😀<é\ud800"}"#),
+            (Spelling::Slashes, r#"{"a":"中\/\/\u4e2d\n\"😀\ud83d\ude00<é\ud800"}"#),
+            (Spelling::Html, r#"{"a":"中//\u4e2d\n\"😀\ud83d\ude00\u003cé\ud800"}"#),
+        ] {
+            assert_eq!(restyle(json, compact, spelling), expected);
+        }
+        let (_, pretty) = &LAYOUTS[2];
+        let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+        let sound = json.replace("\\ud800", "");
+        assert_eq!(value(&restyle(&sound, pretty, Spelling::AsciiAndSlashes)), value(&sound));
+    }
+}

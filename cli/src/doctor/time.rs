@@ -1,0 +1,57 @@
+//! Times as people and archives write them.
+
+use letterbox_codec::Timestamp;
+
+/// RFC 3339, or Unix seconds or milliseconds.
+pub fn parse(text: &str) -> Result<Timestamp, String> {
+    if let Some((time, _)) = Timestamp::guess(text) {
+        return Ok(time);
+    }
+    let time: jiff::Timestamp = text
+        .parse()
+        .map_err(|_| "expected RFC 3339, such as 2026-11-21T10:00:00Z, or Unix seconds or milliseconds")?;
+    Ok(Timestamp(time.as_millisecond()))
+}
+
+/// A length of time as one would say it.
+pub fn span(milliseconds: u64) -> String {
+    const UNITS: [(u64, &str); 4] =
+        [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes"), (1000, "seconds")];
+    // Two of a unit before it is used: "90 minutes" says more than "1 hours".
+    let found = UNITS.iter().find(|(length, _)| milliseconds / length >= 2);
+    found.map_or_else(
+        || format!("{milliseconds} milliseconds"),
+        |(length, name)| format!("{} {name}", milliseconds / length),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_come_in_several_forms() {
+        for (text, expected) in [
+            ("1763719200", Some(1_763_719_200_000)),
+            ("1763719200123", Some(1_763_719_200_123)),
+            ("2025-11-21T10:00:00.123Z", Some(1_763_719_200_123)),
+            ("2025-11-21T18:00:00+08:00", Some(1_763_719_200_000)),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(parse(text).ok(), expected.map(Timestamp), "{text}");
+        }
+    }
+
+    #[test]
+    fn spans_are_told_in_the_largest_unit_that_fits() {
+        for (milliseconds, expected) in [
+            (1500, "1500 milliseconds"),
+            (301_000, "5 minutes"),
+            (5_400_000, "90 minutes"),
+            (200_000_000, "2 days"),
+        ] {
+            assert_eq!(span(milliseconds), expected);
+        }
+    }
+}
