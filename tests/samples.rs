@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use letterbox_tests::{cases, root};
+use letterbox_tests::{cases, doctor, root};
 
 fn read(file: &std::path::Path) -> serde_json::Value {
     let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -39,6 +39,18 @@ fn the_files_are_those_of_the_cases() {
     let found: BTreeSet<_> =
         files.map(|file| file.unwrap().path()).filter(|file| !file.ends_with("credentials.json")).collect();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn doctors_deliveries_are_those_of_its_cases() {
+    let cases = doctor::all().unwrap();
+    for case in &cases {
+        assert_eq!(read(&case.file()), case.json(), "{}: run `make events`", case.file().display());
+    }
+    let expected: BTreeSet<_> = cases.iter().map(doctor::Case::file).collect();
+    let folders = fs::read_dir(root().join("tests/doctor")).unwrap();
+    let files = folders.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap());
+    assert_eq!(files.map(|file| file.unwrap().path()).collect::<BTreeSet<_>>(), expected);
 }
 
 #[test]

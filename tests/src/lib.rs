@@ -1,6 +1,7 @@
 //! What the tests share: the project's root, a fixed ambient, and the sample events.
 
 pub mod cases;
+pub mod doctor;
 pub mod gateway;
 
 use std::{

@@ -36,19 +36,19 @@ pub struct Doctor {
     #[arg(long, value_name = "FILE")]
     pub har: Option<PathBuf>,
     /// Which entry of the HAR, from 1; else the only one whose URL names a provider
-    #[arg(long, value_name = "NUMBER", requires = "har")]
+    #[arg(long, value_name = "NUMBER")]
     pub entry: Option<usize>,
     /// The URL that was called
     #[arg(long)]
     pub url: Option<String>,
-    /// The method
-    #[arg(long, default_value = "POST", requires = "url")]
-    pub method: String,
+    /// The method; POST otherwise
+    #[arg(long)]
+    pub method: Option<String>,
     /// A header, as often as there are headers
-    #[arg(long = "header", value_name = "NAME: VALUE", requires = "url")]
+    #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
     /// The file of the exact body; none is an empty body
-    #[arg(long, value_name = "FILE", requires = "url")]
+    #[arg(long, value_name = "FILE")]
     pub body: Option<PathBuf>,
     /// The provider, where the URL does not name it
     #[arg(long)]

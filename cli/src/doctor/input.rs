@@ -42,6 +42,16 @@ struct Letter {
 
 /// Reads the delivery that the command line names. The error is a usage error.
 pub fn delivery(args: &Doctor) -> Result<Delivery, String> {
+    // clap does not ask for an option that excludes one that is there.
+    let parts = [
+        ("--entry", args.entry.is_some(), "--har", args.har.is_some()),
+        ("--method", args.method.is_some(), "--url", args.url.is_some()),
+        ("--header", !args.headers.is_empty(), "--url", args.url.is_some()),
+        ("--body", args.body.is_some(), "--url", args.url.is_some()),
+    ];
+    if let Some((part, _, whole, _)) = parts.iter().find(|(_, given, _, of)| *given && !of) {
+        return Err(format!("{part} goes with {whole}"));
+    }
     let credentials = credentials::load(args.credentials.as_deref())?;
     let letter = match (&args.event, &args.curl, &args.har, &args.url) {
         (Some(file), ..) => event(args, &text(file)?).map_err(|error| in_file(file, &error))?,
@@ -92,7 +102,7 @@ fn from_options(args: &Doctor, url: &str) -> Result<Parts, String> {
         Ok((name.trim().to_owned(), value.trim().to_owned()))
     };
     Ok(Parts {
-        method: args.method.clone(),
+        method: args.method.clone().unwrap_or_else(|| "POST".to_owned()),
         url: url.to_owned(),
         headers: args.headers.iter().map(header).collect::<Result<_, String>>()?,
         body: args.body.as_ref().map_or(Ok(Vec::new()), bytes)?,

@@ -1,8 +1,8 @@
-//! Writes the sample events, and what becomes of each, anew.
+//! Writes the sample events, what becomes of each, and doctor's broken deliveries anew.
 
 use std::{fs, path::Path, process::ExitCode};
 
-use letterbox_tests::cases;
+use letterbox_tests::{cases, doctor, root};
 
 fn main() -> ExitCode {
     match write() {
@@ -30,6 +30,11 @@ fn write() -> Result<usize, String> {
         }
         put(&case.event_file(), &cases::pretty(&event))?;
         put(&case.expected_file(), &cases::pretty(&outcome))?;
+    }
+    // Their names hold the cause: one that is not made any more must not stay.
+    let _ = fs::remove_dir_all(root().join("tests/doctor"));
+    for case in doctor::all()? {
+        put(&case.file(), &cases::pretty(&case.json()))?;
     }
     Ok(cases.len())
 }

@@ -16,7 +16,7 @@ use crate::doctor::{causes, delivery::Delivery};
 type Undo = fn(&[u8]) -> Option<Vec<u8>>;
 
 /// Changes that are not those of JSON's layout, and how to undo them.
-const CHANGES: [(&str, Undo); 9] = [
+const CHANGES: [(&str, Undo); 12] = [
     ("A byte order mark was put before it.", |body| Some(body.strip_prefix(BOM)?.to_vec())),
     ("The byte order mark before it was dropped.", |body| Some([BOM, body].concat())),
     ("It was put into quotes as a JSON text.", |body| {
@@ -24,9 +24,20 @@ const CHANGES: [(&str, Undo); 9] = [
     }),
     ("A line break at its end was dropped.", |body| Some([body, b"\n"].concat())),
     ("A line break at its end (CR LF) was dropped.", |body| Some([body, b"\r\n"].concat())),
+    ("A line break was added at its end.", |body| {
+        let body = body.strip_suffix(b"\n")?;
+        Some(body.strip_suffix(b"\r").unwrap_or(body).to_vec())
+    }),
     ("White space was added around it.", |body| Some(body.trim_ascii().to_vec())),
     ("Its line breaks were changed from LF to CR LF.", |body| Some(replace(body, "\r\n", "\n"))),
     ("Its line breaks were changed from CR LF to LF.", |body| Some(replace(body, "\n", "\r\n"))),
+    ("Line breaks or spaces were put into it.", |body| {
+        Some(body.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect())
+    }),
+    ("Its base64url was written as base64.", |body| {
+        let text = std::str::from_utf8(body).ok()?;
+        Some(text.replace('+', "-").replace('/', "_").replace('=', "").into_bytes())
+    }),
     ("Its UTF-8 was read as Latin-1 and written as UTF-8 again.", |body| {
         let text = std::str::from_utf8(body).ok()?;
         text.chars().map(|character| u8::try_from(u32::from(character)).ok()).collect()

@@ -17,7 +17,7 @@ use super::{Finding, Variant};
 use crate::{
     doctor::{
         causes::{self, Cause},
-        delivery::{Delivery, Entry},
+        delivery::{Delivery, Entry, Stage},
         time,
     },
     providers,
@@ -240,9 +240,14 @@ pub(super) fn another_header(delivery: &Delivery) -> Vec<Variant> {
             for reading in value.to_str().map(readings).unwrap_or_default() {
                 let delivery = signing.with(&reading.members(name.as_str()));
                 // Many a header looks like a signature: only one that holds is.
-                if delivery.stage() > crate::doctor::delivery::Stage::Seal {
-                    let detail = format!("It stands in {name}, and {asked} is asked for.");
-                    let finding = Finding::new(&causes::SIGNATURE_WRONG_HEADER, detail);
+                if delivery.stage() > Stage::Seal {
+                    let finding = if signing.is_fixed && delivery.request.headers().contains_key(asked) {
+                        let detail = format!("{name} is right, so secret and body are, too; {asked} is not.");
+                        Finding::new(&causes::SIGNATURE_MALFORMED, detail)
+                    } else {
+                        let detail = format!("It stands in {name}, and {asked} is asked for.");
+                        Finding::new(&causes::SIGNATURE_WRONG_HEADER, detail)
+                    };
                     variants.push(signing.variant(finding, &reading.members(name.as_str())));
                 }
             }
@@ -387,7 +392,9 @@ pub(super) fn another_preset(delivery: &Delivery) -> Vec<Variant> {
             let finding =
                 Finding::new(&causes::SIGNED_TEXT, format!("It is signed as the preset {preset} says."))
                     .remedy(format!("Set `\"preset\": \"{preset}\"`."));
-            variants.push(finding.mended(signing.delivery.with_member(&entry, "preset", preset)));
+            let delivery = signing.delivery.with_member(&entry, "preset", preset);
+            // Another header that is missing, or there, says nothing yet.
+            variants.extend((delivery.stage() > Stage::Seal).then(|| finding.mended(delivery)));
         }
     }
     variants

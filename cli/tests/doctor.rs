@@ -1,0 +1,254 @@
+//! `letterbox doctor` over the broken deliveries in `tests/doctor/`: the cause of each is in its file's name.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+use letterbox::doctor::causes;
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_letterbox");
+
+/// Members of credentials that hold secrets; an owner key is an identifier.
+const SECRETS: [&str; 4] = ["secret", "token", "aes_key", "keys"];
+
+/// A delivery of the table.
+struct Case {
+    name: String,
+    provider: String,
+    /// `None` for one that opens.
+    cause: Option<String>,
+    json: Value,
+}
+
+fn cases() -> Vec<Case> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/doctor");
+    let folders = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    let files = folders.flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()));
+    let case = |file: PathBuf| {
+        let part = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        let (provider, name) = (part(file.parent().unwrap()), part(&file));
+        let cause = name.split('.').next().unwrap().to_owned();
+        Case {
+            name: format!("{provider}/{name}"),
+            provider,
+            cause: (cause != "opens").then_some(cause),
+            json: serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap(),
+        }
+    };
+    files.map(case).collect()
+}
+
+impl Case {
+    /// The command line, and the files that it names.
+    fn args(&self, folder: &Path) -> Vec<String> {
+        let file = |name: &str, content: String| {
+            let file = folder.join(name);
+            fs::write(&file, content).unwrap();
+            file.to_str().unwrap().to_owned()
+        };
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let mut args =
+            vec!["--credentials".into(), file("credentials.json", self.json["credentials"].to_string())];
+        for name in ["event", "har"] {
+            if let Some(content) = self.json.get(name) {
+                args.extend([format!("--{name}"), file(name, content.to_string())]);
+            }
+        }
+        if let Some(command) = self.json.get("curl") {
+            args.extend(["--curl".into(), file("curl", text(command))]);
+        }
+        if let Some(options) = self.json.get("options") {
+            args.extend(["--method".into(), text(&options["method"]), "--url".into(), text(&options["url"])]);
+            for header in options["headers"].as_array().unwrap() {
+                args.extend(["--header".into(), text(header)]);
+            }
+            args.extend(["--body".into(), file("body", text(&options["body"]))]);
+        }
+        for (name, option) in [("now", "--now"), ("reply", "--reply")] {
+            if let Some(value) = self.json.get(name) {
+                let value = if name == "reply" { file(name, text(value)) } else { text(value) };
+                args.extend([option.to_owned(), value]);
+            }
+        }
+        args
+    }
+
+    fn run(&self, more: &[&str]) -> Output {
+        let folder = tempfile::tempdir().unwrap();
+        Command::new(PROGRAM).arg("doctor").args(self.args(folder.path())).args(more).output().unwrap()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn the_cause_of_each_is_named() {
+    let cases = cases();
+    assert!(cases.len() >= 100, "{}", cases.len());
+    let wrong: Vec<_> = cases
+        .iter()
+        .filter_map(|case| {
+            let output = case.run(&["--json"]);
+            let told: Value = serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|_| panic!("{}: {}", case.name, text(&output.stderr)));
+            let members: BTreeSet<_> = told.as_object().unwrap().keys().map(String::as_str).collect();
+            assert_eq!(members, ["cause", "explanation", "opens", "provider", "remedy", "source"].into());
+            assert_eq!(told["provider"], *case.provider, "{}", case.name);
+            assert_eq!(told["opens"], told["cause"].is_null(), "{}: {told}", case.name);
+            assert_eq!(output.status.code(), Some(i32::from(told["opens"] == false)), "{}", case.name);
+            (told["cause"].as_str() != case.cause.as_deref()).then(|| format!("{}: {told}", case.name))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_text_says_cause_and_remedy() {
+    for case in cases() {
+        let output = case.run(&[]);
+        let told = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(i32::from(case.cause.is_some())), "{}: {told}", case.name);
+        match &case.cause {
+            Some(cause) => {
+                assert!(told.contains(&format!("is refused: {cause}\n")), "{}: {told}", case.name);
+                assert!(told.contains("\nWhat to do: "), "{}: {told}", case.name);
+            }
+            None => assert!(told.contains("It opens"), "{}: {told}", case.name),
+        }
+    }
+}
+
+/// All secrets of a file of credentials, and what a mended one could look like.
+fn secrets(value: &Value, is_secret: bool, found: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) if is_secret => {
+            let bare = text.trim().trim_matches(['"', '\'', '\u{200b}', '=']);
+            found.extend([text.clone(), bare.to_owned()]);
+        }
+        Value::Array(list) => list.iter().for_each(|value| secrets(value, is_secret, found)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                // Where kid and key are swapped the secret is a name.
+                if is_secret {
+                    found.insert(name.clone());
+                }
+                secrets(value, is_secret || SECRETS.iter().any(|start| name.starts_with(start)), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a word could be a signature, a digest or a key.
+fn looks_secret(word: &str) -> bool {
+    let is_owner = ["ding", "suite"].iter().any(|start| word.starts_with(start));
+    !is_owner && word.len() >= 20 && word.bytes().any(|byte| byte.is_ascii_digit())
+}
+
+#[test]
+fn no_secret_and_no_signature_is_printed() {
+    for case in cases() {
+        let mut found = BTreeSet::new();
+        secrets(&case.json["credentials"], false, &mut found);
+        // A kid is short, and no secret.
+        found.retain(|secret| secret.len() > 3);
+        assert!(!found.is_empty(), "{}", case.name);
+        for more in [&[][..], &["--json"]] {
+            let output = case.run(more);
+            let told = text(&output.stdout) + &text(&output.stderr);
+            for secret in &found {
+                assert!(!told.contains(secret.as_str()), "{}: a secret in {told}", case.name);
+            }
+            let words = told
+                .split(|character: char| !character.is_ascii_alphanumeric() && !"+/_=".contains(character));
+            let shown: Vec<_> = words.filter(|word| looks_secret(word)).collect();
+            assert!(shown.is_empty(), "{}: {shown:?} in {told}", case.name);
+        }
+    }
+}
+
+#[test]
+fn every_cause_has_a_delivery_and_a_row_in_the_readme() {
+    let named: BTreeSet<_> = cases().into_iter().filter_map(|case| case.cause).collect();
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    for cause in causes::ALL {
+        assert!(readme.contains(&format!("| `{}` |", cause.code)), "{}: not in the README", cause.code);
+        // An event above 1 MiB makes no readable file; `events/` has two.
+        assert!(named.contains(cause.code) || cause.code == "too_large", "{}: no delivery", cause.code);
+    }
+}
+
+#[test]
+fn bad_usage_is_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();
+    file("event.json", r#"{"rawPath":"/github","requestContext":{"http":{"method":"POST"}}}"#);
+    file("nowhere.json", r#"{"rawPath":"/","requestContext":{"http":{"method":"POST"}}}"#);
+    file(
+        "base64.json",
+        r#"{"rawPath":"/github","requestContext":{"http":{"method":"POST"}},"body":"%","isBase64Encoded":true}"#,
+    );
+    file("broken.json", r#"{"secret": "hunter2""#);
+    file("rest.json", r#"{"httpMethod":"POST","path":"/github"}"#);
+    file("unknown.json", r#"{"gitlab": {}}"#);
+    file(
+        "two.har",
+        r#"{"log":{"entries":[{"request":{"method":"GET","url":"https://h/"}},{"request":{"method":"GET","url":"https://h/"}}]}}"#,
+    );
+    file("wget.txt", "wget https://h/github");
+    let good = ["--url", "https://h/github"];
+    for (args, expected) in [
+        (&[][..], "--event <FILE>|--curl <FILE>|--har <FILE>|--url <URL>"),
+        (&["--event", "event.json", "--har", "two.har"], "cannot be used with"),
+        (&["--event", "absent.json"], "absent.json"),
+        (&["--event", "broken.json"], "broken.json: line 1, column 20: expected JSON"),
+        (&["--event", "rest.json"], "payload format 2.0"),
+        (&["--event", "nowhere.json"], "--provider says which"),
+        (&["--event", "base64.json"], "isBase64Encoded"),
+        (&["--har", "broken.json"], "expected a HAR"),
+        (&["--har", "two.har"], "it has 2 entries: --entry says which"),
+        (&["--curl", "wget.txt"], "wget.txt: expected a command that starts with `curl`"),
+        (&["--url", "h/github"], "expected a whole one"),
+        (&[good[0], good[1], "--header", "x"], "--header: expected `Name: value`"),
+        (&[good[0], good[1], "--header", "a b: c"], "expected a header's name"),
+        (&[good[0], good[1], "--method", "A B"], "the method: expected one such as POST"),
+        (&[good[0], good[1], "--body", "absent"], "absent"),
+        (&[good[0], good[1], "--now", "soon"], "expected RFC 3339"),
+        (&[good[0], good[1], "--entry", "1"], "--entry goes with --har"),
+        (&[good[0], good[1], "--provider", "gitlab"], "--provider: no provider \"gitlab\""),
+        (&[good[0], good[1], "--credentials", "absent.json"], "absent.json"),
+        (&[good[0], good[1], "--credentials", "broken.json"], "broken.json: line 1"),
+        (&[good[0], good[1], "--credentials", "unknown.json"], "no provider \"gitlab\""),
+        (&[good[0], good[1], "--reply", "absent.txt"], "absent.txt"),
+        (&["--event", "event.json", "--body", "x"], "--body goes with --url"),
+    ] {
+        let output =
+            Command::new(PROGRAM).arg("doctor").args(args).current_dir(folder.path()).output().unwrap();
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {told}{}", text(&output.stdout));
+        assert!(told.contains(expected), "{args:?}: {told}");
+        assert!(!told.contains("hunter2"), "{args:?}: {told}");
+    }
+}
+
+#[test]
+fn a_command_comes_on_the_standard_input() {
+    let mut child = Command::new(PROGRAM)
+        .args(["doctor", "--curl", "-", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let command = "curl https://h/payment -H 'content-type: application/json' -d '{}'";
+    child.stdin.take().unwrap().write_all(command.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stdout).contains(r#""cause":"signature_missing""#));
+}

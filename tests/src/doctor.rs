@@ -1,0 +1,330 @@
+//! Broken deliveries for `letterbox doctor`: one row for each, and the cause that it must name.
+//!
+//! `tests/doctor/<provider>/<cause>.<number>.json` holds the delivery as an event, a curl command, a HAR or options,
+//! and the credentials with which it is refused; `opens` stands for no cause at all.
+
+mod dingtalk;
+mod github;
+mod opencard;
+mod payment;
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use http::{HeaderMap, HeaderValue};
+use letterbox::providers::{self, Key};
+use letterbox_codec::{Ambient, Request, Timestamp, platform::Sample};
+use serde_json::{Value, json};
+
+use crate::{fixed, gateway, root};
+
+/// One broken delivery.
+pub struct Case {
+    provider: &'static str,
+    cause: &'static str,
+    number: usize,
+    about: &'static str,
+    form: Form,
+    request: Request,
+    now: Option<Timestamp>,
+    credentials: Value,
+    reply: Option<String>,
+}
+
+/// How the delivery is told.
+#[derive(Clone, Copy)]
+enum Form {
+    Event,
+    Curl,
+    Har,
+    Options,
+}
+
+use Form::{Curl, Event, Har, Options};
+
+type Made<T> = Result<T, String>;
+
+/// The keys that the platforms of these cases use.
+fn truth(provider: &str) -> Value {
+    match provider {
+        "dingtalk" => json!({ "token": TOKEN, "aes_key": AES_KEY, "owner_key": APP_KEY }),
+        "opencard" => json!({ "keys": { "0": PSK } }),
+        "github" => json!({ "secret": SECRET }),
+        _ => json!({ "secret": SHARED }),
+    }
+}
+
+const TOKEN: &str = "doctortoken1";
+const AES_KEY: &str = "DoctorsTestKeyNotForProductionUse0000000001";
+const OTHER_AES_KEY: &str = "OtherDoctorsTestKeyNotForProductionUse00001";
+const APP_KEY: &str = "dingdoctorappkey01";
+const CORP_ID: &str = "ding5f2a9c7be41d08633f7c0a94d2e6b815";
+const PSK: &str = "PDEyMzQ_Njc4Pj9hYmNkZQ";
+const OTHER_PSK: &str = "MDEyMzQ1Njc4OWFiY2RlMQ";
+const SECRET: &str = "It's a Secret to Everybody";
+const SHARED: &str = "your_shared_secret";
+
+/// Every case, in the order of the providers.
+pub fn all() -> Made<Vec<Case>> {
+    let mut cases = Vec::new();
+    let vectors = Vectors::read()?;
+    dingtalk::rows(&mut cases, &vectors)?;
+    opencard::rows(&mut cases, &vectors)?;
+    github::rows(&mut cases, &vectors)?;
+    payment::rows(&mut cases, &vectors)?;
+    let mut numbers = BTreeMap::new();
+    for case in &mut cases {
+        let number = numbers.entry((case.provider, case.cause)).or_insert(0);
+        *number += 1;
+        case.number = *number;
+    }
+    Ok(cases)
+}
+
+/// A delivery under the credentials `{"<provider>": {"default": entry}}`.
+fn case(
+    provider: &'static str,
+    cause: &'static str,
+    about: &'static str,
+    form: Form,
+    request: Request,
+    entry: Value,
+) -> Case {
+    let mut sources = serde_json::Map::new();
+    sources.insert("default".into(), entry);
+    Case {
+        provider,
+        cause,
+        number: 0,
+        about,
+        form,
+        request,
+        now: None,
+        credentials: json!({ provider: sources }),
+        reply: None,
+    }
+}
+
+impl Case {
+    /// With more than one source, or more than one provider.
+    fn under(self, credentials: Value) -> Self {
+        Self { credentials, ..self }
+    }
+
+    fn at(self, milliseconds: i64) -> Self {
+        Self { now: Some(Timestamp(milliseconds)), ..self }
+    }
+
+    fn answered(self, reply: impl Into<String>) -> Self {
+        Self { reply: Some(reply.into()), ..self }
+    }
+
+    /// Where the case is written.
+    pub fn file(&self) -> PathBuf {
+        root().join(format!("tests/doctor/{}/{}.{}.json", self.provider, self.cause, self.number))
+    }
+
+    /// What is written.
+    pub fn json(&self) -> Value {
+        let now = self.now.unwrap_or(fixed().now);
+        let (name, delivery) = match self.form {
+            Event => ("event", gateway::event(&self.request, now.0)),
+            Curl => ("curl", curl(&self.request).into()),
+            Har => ("har", har(&self.request, now)),
+            Options => ("options", options(&self.request)),
+        };
+        let mut json = json!({ "about": self.about, name: delivery, "credentials": self.credentials });
+        // Events and archives tell the time themselves.
+        if matches!(self.form, Curl | Options) {
+            json["now"] = now.to_string().into();
+        }
+        if let Some(reply) = &self.reply {
+            json["reply"] = reply.clone().into();
+        }
+        json
+    }
+}
+
+fn text(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
+}
+
+fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
+}
+
+fn body_text(request: &Request) -> String {
+    String::from_utf8_lossy(request.body()).into_owned()
+}
+
+fn curl(request: &Request) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
+    let mut command = format!("curl -X {} {}", request.method(), quoted(&request.uri().to_string()));
+    for (name, value) in pairs(request.headers()) {
+        command += &format!(" \\\n  -H {}", quoted(&format!("{name}: {value}")));
+    }
+    if !request.body().is_empty() {
+        command += &format!(" \\\n  --data-raw {}", quoted(&body_text(request)));
+    }
+    command
+}
+
+fn har(request: &Request, now: Timestamp) -> Value {
+    let headers: Vec<_> = pairs(request.headers())
+        .iter()
+        .map(|(name, value)| json!({ "name": name, "value": value }))
+        .collect();
+    json!({ "log": { "version": "1.2", "creator": { "name": "letterbox", "version": "1" }, "entries": [{
+        "startedDateTime": now.to_string(),
+        "request": {
+            "method": request.method().as_str(), "url": request.uri().to_string(), "headers": headers,
+            "postData": { "mimeType": "application/json", "text": body_text(request) },
+        },
+    }] } })
+}
+
+fn options(request: &Request) -> Value {
+    let headers: Vec<_> =
+        pairs(request.headers()).iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    json!({
+        "method": request.method().as_str(), "url": request.uri().to_string(),
+        "headers": headers, "body": body_text(request),
+    })
+}
+
+/// What the platform sends with an entry: a sample that comes with Letterbox, or a payload of its own.
+fn sent(provider: &str, entry: &Value, sample: &str, payload: Option<&str>) -> Made<Request> {
+    let row = providers::find(provider)?;
+    let sample = match payload {
+        Some(payload) => Sample { name: sample.into(), payload: payload.into() },
+        None => (row.sample)(sample).ok_or_else(|| format!("no sample {sample}"))?,
+    };
+    let credentials = json!({ "default": entry }).to_string();
+    let key = Key { credentials: &credentials, source: "default" };
+    // A moment before it is received.
+    let ambient = Ambient { now: Timestamp(fixed().now.0 - 1000), ..fixed() };
+    (row.letter)(&key, &sample, &format!("https://hooks.example.com/{provider}"), &ambient)
+}
+
+fn with_body(request: &Request, body: impl Into<Vec<u8>>) -> Request {
+    let mut request = request.clone();
+    *request.body_mut() = body.into().into();
+    request
+}
+
+fn with_uri(request: &Request, change: impl FnOnce(String) -> String) -> Made<Request> {
+    let mut request = request.clone();
+    *request.uri_mut() =
+        change(request.uri().to_string()).parse().map_err(|error| format!("the URL: {error}"))?;
+    Ok(request)
+}
+
+fn with_header(request: &Request, name: &'static str, value: Option<&str>) -> Made<Request> {
+    let mut request = request.clone();
+    match value {
+        Some(value) => {
+            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|error| error.to_string())?;
+            request.headers_mut().insert(name, value);
+        }
+        None => {
+            request.headers_mut().remove(name);
+        }
+    }
+    Ok(request)
+}
+
+fn header(request: &Request, name: &str) -> String {
+    request.headers().get(name).map(text).unwrap_or_default()
+}
+
+/// A header's value moved to another name.
+fn moved(request: &Request, from: &'static str, to: &'static str) -> Made<Request> {
+    with_header(&with_header(request, to, Some(&header(request, from)))?, from, None)
+}
+
+/// An entry with some members put otherwise.
+fn but(entry: &Value, members: &Value) -> Value {
+    let mut entry = entry.clone();
+    if let (Value::Object(entry), Value::Object(members)) = (&mut entry, members) {
+        entry.extend(members.clone());
+    }
+    entry
+}
+
+/// The vectors that others made.
+struct Vectors(Vec<Value>);
+
+impl Vectors {
+    fn read() -> Made<Self> {
+        let file = root().join("tests/vectors.json");
+        let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        serde_json::from_str(&text).map(Self).map_err(|error| error.to_string())
+    }
+
+    fn input(&self, id: &str) -> Made<&Value> {
+        let found = self.0.iter().find(|vector| vector["id"] == id);
+        found.map(|vector| &vector["input"]).ok_or_else(|| format!("no vector {id}"))
+    }
+
+    /// A sealed message as DingTalk would post it, and the entry that opens it.
+    fn sealed(&self, id: &str) -> Made<(Request, Value)> {
+        let input = self.input(id)?;
+        let member = |name: &str| input[name].as_str().unwrap_or_default().to_owned();
+        let signature = member("signature");
+        let query =
+            format!("signature={signature}&timestamp={}&nonce={}", member("timestamp"), member("nonce"));
+        let request = post("dingtalk", &query, json!({ "encrypt": input["encrypt"] }).to_string())?;
+        let entry =
+            json!({ "token": input["token"], "aes_key": input["aes_key"], "owner_key": input["receive_id"] });
+        Ok((request, entry))
+    }
+
+    /// A whole request to DingTalk, and the entry that opens it.
+    fn sealed_request(&self, id: &str) -> Made<(Request, Value)> {
+        let input = self.input(id)?;
+        let member = |name: &str| input[name].as_str().unwrap_or_default().to_owned();
+        let request = post("dingtalk", &member("query"), member("body"))?;
+        let entry =
+            json!({ "token": input["token"], "aes_key": input["aes_key"], "owner_key": input["receive_id"] });
+        Ok((request, entry))
+    }
+
+    /// A query to OpenCard, and the entry with its keys.
+    fn query(&self, id: &str) -> Made<(Request, Value)> {
+        let input = self.input(id)?;
+        let token = input["token"].as_str().unwrap_or_default();
+        Ok((post("opencard", "", token.to_owned())?, json!({ "keys": input["psk_table"] })))
+    }
+
+    /// A signed body, and its secret.
+    fn signed(&self, id: &str, provider: &str) -> Made<(Request, Value)> {
+        let input = self.input(id)?;
+        let body = input["body"].as_str().unwrap_or_default();
+        let mut request = post(provider, "", body.to_owned())?;
+        let mut set = |name: &str, value: &Value| {
+            let value = HeaderValue::from_bytes(value.as_str().unwrap_or_default().as_bytes());
+            let name = name.to_lowercase().parse::<http::HeaderName>().map_err(|error| error.to_string())?;
+            request.headers_mut().insert(name, value.map_err(|error| error.to_string())?);
+            Ok::<_, String>(())
+        };
+        for (name, value) in input["headers"].as_object().into_iter().flatten() {
+            set(name, value)?;
+        }
+        if let Some(name) = input["header"]["name"].as_str().filter(|_| input["header"]["value"].is_string())
+        {
+            set(name, &input["header"]["value"])?;
+        }
+        Ok((request, json!({ "secret": input["secret"] })))
+    }
+}
+
+fn post(provider: &str, query: &str, body: String) -> Made<Request> {
+    let separator = if query.is_empty() { "" } else { "?" };
+    let request = http::Request::post(format!("https://hooks.example.com/{provider}{separator}{query}"));
+    request.body(body.into()).map_err(|error| error.to_string())
+}
+
+fn get(request: &Request) -> Request {
+    let mut request = request.clone();
+    *request.method_mut() = http::Method::GET;
+    request
+}
