@@ -1,7 +1,13 @@
 //! What holds for every input: what is sealed opens, what was changed does not, and nothing panics.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use letterbox::providers::{Key, PROVIDERS, Row};
+use letterbox::{
+    doctor::{
+        delivery::Delivery,
+        diagnosis::{Diagnosis, diagnose},
+    },
+    providers::{Key, PROVIDERS, Row},
+};
 use letterbox_codec::{
     Reject, Request, Secret, Timestamp,
     jwe::{self, Header, Psk, Token},
@@ -157,6 +163,42 @@ proptest! {
             let status = answer.response.status().as_u16();
             prop_assert_eq!(status, if row.name == "opencard" { 200 } else { 400 });
             prop_assert!(setup.queue().take().is_empty());
+        }
+    }
+}
+
+proptest! {
+    // One diagnosis tries a hundred deliveries.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Anything at all, and credentials that may be no entry: doctor has a cause for it.
+    #[test]
+    fn any_request_is_diagnosed(
+        query in "(signature=[0-9A-F]{40}&timestamp=[0-9]{1,20}&nonce=[!-~]{0,9}|[!-~]{0,80})",
+        known in prop::collection::vec((prop::sample::select(HEADERS.to_vec()), "[ -~é]{0,90}"), 0..4),
+        body in prop_oneof![any::<Vec<u8>>(), "\\{\"(encrypt|a)\":\"[ -!#-\\[\\]-~中]{0,80}\"\\}".prop_map(String::into_bytes)],
+        member in prop::sample::select(vec!["secret", "token", "aes_key", "owner_key", "keys", "preset"]),
+        value in "[ -~]{0,50}",
+        with_table: bool,
+    ) {
+        let value = if with_table { serde_json::json!({ "0": value }) } else { value.into() };
+        for row in &PROVIDERS {
+            let mut sources: serde_json::Value = serde_json::from_str(row.demo).unwrap();
+            let Ok(uri) = format!("https://localhost/{}?{query}", row.name).parse() else { continue };
+            let mut request = Request::new(body.clone().into());
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = uri;
+            add(request.headers_mut(), known.iter().map(|(name, value)| (*name, value.as_bytes())));
+            for broken in [false, true] {
+                if broken {
+                    sources["default"][member] = value.clone();
+                }
+                let credentials = [(row.name.to_owned(), sources.to_string())].into();
+                let source = "default".to_owned();
+                let delivery = Delivery { row, source, request: request.clone(), now: fixed().now, credentials };
+                let is_refused = matches!(diagnose(&delivery), Diagnosis::Refused { .. });
+                prop_assert!(is_refused);
+            }
         }
     }
 }

@@ -52,6 +52,9 @@ pub fn run(args: &Doctor) -> ExitCode {
 }
 
 fn examine(args: &Doctor) -> Result<Report, String> {
+    if args.credentials.is_none() {
+        eprintln!("demo credentials: --credentials FILE for your own");
+    }
     let delivery = input::delivery(args)?;
     let reply = args.reply.as_ref().map(|file| input::reply(file, reply::expected(&delivery))).transpose()?;
     let diagnosis = diagnose(&delivery);

@@ -8,7 +8,7 @@ use base64::{
 
 use super::{
     Finding, Variant,
-    restyle::{LAYOUTS, SPELLINGS, restyle},
+    restyle::{LAYOUTS, SPELLINGS, Spelling, restyle},
 };
 use crate::doctor::{causes, delivery::Delivery};
 
@@ -103,9 +103,12 @@ pub(super) fn changed(delivery: &Delivery) -> Vec<Variant> {
     let Some(object) = delivery.body_object() else { return variants };
     let text = object.raw().get();
     for (written, layout) in LAYOUTS {
+        // Most payloads have nothing that the spellings would write otherwise.
+        let as_is = restyle(text, layout, Spelling::AsIs);
         for (spelled, spelling) in SPELLINGS {
             let sent = restyle(text, layout, *spelling);
-            if sent.as_bytes() != &body[..] {
+            let is_new = *spelling == Spelling::AsIs || sent != as_is;
+            if is_new && sent.as_bytes() != &body[..] {
                 let detail = format!("The JSON was parsed and written anew: it was sent {written}{spelled}.");
                 variants.push(variant(&detail, sent.into_bytes()));
             }

@@ -136,7 +136,7 @@ fn command() -> Command {
         .args(SILENT.map(|(name, short)| flag(name, short)))
         .args([flag("get", Some('G')), flag("head", Some('I'))])
         .args(SETTINGS.map(|(name, short)| valued(name, short, ArgAction::Append)))
-        .args(HEADERS.map(|(name, short, _)| valued(name, short, ArgAction::Set)))
+        .args(HEADERS.map(|(name, short, _)| valued(name, short, ArgAction::Append)))
         .args(DATA.map(|(name, short, _)| valued(name, short, ArgAction::Append)))
         .args([
             valued("request", Some('X'), ArgAction::Set),
