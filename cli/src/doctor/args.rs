@@ -16,17 +16,17 @@ Examples:
   letterbox doctor --event event.json --credentials my-credentials.json
   pbpaste | letterbox doctor --curl - --credentials my-credentials.json
   letterbox doctor --har webhooks.har --entry 2 --json | jq -r .cause
-  letterbox doctor --url https://hooks.example.com/github/acme --header 'X-Hub-Signature-256: sha256=...' \\
-      --header 'X-GitHub-Event: push' --body body.json --now 2026-11-21T10:00:00Z
+  letterbox doctor --url https://hooks.example.com/github/acme --body body.json \\
+      --header 'X-GitHub-Event: push' --header 'X-Hub-Signature-256: sha256=...'
   letterbox doctor --event events/opencard/scenic_spot.200.json --reply reply.txt
 
-A file named `-` is the standard input. The delivery is judged at --now, else at the time that the event or the HAR
-tells, else now. No secret and no expected signature is ever printed.
+A file named `-` is the standard input. No secret and no expected signature is ever printed.
+The delivery is judged at --now, else at the time that the event or the HAR tells, else now.
 
 Exit codes: 0 it opens, 1 it is refused and the cause is told, 2 bad usage."
 )]
 pub struct Doctor {
-    /// An API Gateway event, payload format 2.0, as the function logs or the console shows it
+    /// An API Gateway event, payload format 2.0
     #[arg(long, value_name = "FILE")]
     pub event: Option<PathBuf>,
     /// A curl command, as a browser or an inspection tool copies it (for bash)
