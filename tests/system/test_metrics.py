@@ -8,9 +8,9 @@ import metrics
 from servers import PROVIDERS
 
 
-def line_of(letterbox, provider, letter, source=None):
+def line_of(letterbox, provider, letter, source=None, method="POST"):
     mark = letterbox.functions[provider].mark()
-    letterbox.send(provider, letter, source)
+    letterbox.send(provider, letter, source, method)
     return letterbox.functions[provider].delivery_line(mark)
 
 
@@ -52,8 +52,9 @@ def test_a_handshake_asks_no_queue(letterbox, senders):
     assert "QueueLatency" not in got
 
 
-def test_sources_that_strangers_make_up_make_no_metrics(letterbox, senders):
-    line = line_of(letterbox, "payment", senders.of("payment").letter(), "made-up")
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_sources_that_strangers_make_up_make_no_metrics(letterbox, senders, method):
+    line = line_of(letterbox, "payment", senders.of("payment").letter(), "made-up", method)
     assert line["source"] == "made-up"
     for metric, (_, _, sets) in metrics.read(line).items():
         assert all("source" not in dimensions for dimensions in sets), metric

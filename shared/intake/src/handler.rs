@@ -77,8 +77,10 @@ impl fmt::Display for Outcome {
 pub struct Record {
     /// [`Provider::NAME`].
     pub provider: &'static str,
-    /// The source in the route, known or not.
+    /// The source in the route.
     pub source: String,
+    /// Whether that is one of the credentials', and not made up by whoever called.
+    pub known: bool,
     /// The event's type.
     pub kind: Option<String>,
     /// The event's id.
@@ -118,6 +120,7 @@ impl Record {
         Self {
             provider,
             source: source.chars().take(LOGGED_SOURCE).collect(),
+            known: false,
             kind: None,
             id: None,
             delivery: None,
@@ -224,7 +227,8 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
         let sources = self.keyring.current();
-        record.rotating = sources.get(source).is_some_and(|keys| keys.len() > 1);
+        let keys = sources.get(source);
+        (record.known, record.rotating) = (keys.is_some(), keys.is_some_and(|keys| keys.len() > 1));
         let ambient = (self.ambient)().map_err(Fault::Entropy)?;
         let received =
             open(&*self.provider.current(), &sources, source, request, &ambient).map_err(Fault::Refused)?;

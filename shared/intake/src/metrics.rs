@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use letterbox_codec::{Reject, Timestamp};
+use letterbox_codec::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{Record, log::Invocation, renewed::Renewal};
@@ -57,8 +57,7 @@ impl Per {
     /// Sets of the line's members. A source that is not configured is no dimension: whoever calls names it, and every
     /// value of a dimension is a metric that is paid for.
     fn dimensions(self, record: &Record) -> Vec<Vec<&'static str>> {
-        let known = record.reason != Some(Reject::UnknownSource.code()) && !record.source.is_empty();
-        let source = known.then_some("source");
+        let source = record.known.then_some("source");
         let reason = record.reason.map(|_| "reason");
         match self {
             Self::Provider => vec![vec!["provider"]],
@@ -137,7 +136,8 @@ mod tests {
     #[test]
     fn a_queued_delivery() {
         let mut record = Record::new("github", "acme");
-        (record.outcome, record.key, record.queue_milliseconds) = (Outcome::Queued, Some(0), Some(1.5));
+        (record.known, record.outcome) = (true, Outcome::Queued);
+        (record.key, record.queue_milliseconds) = (Some(0), Some(1.5));
         let line = line(&record, true);
         let declared = declared(&line);
         assert_eq!(declared["Deliveries"], ["provider,outcome", "provider,source,outcome"]);
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_source_that_a_stranger_made_up_is_no_dimension() {
         let mut record = Record::new("github", "made-up");
-        record.reason = Some(Reject::UnknownSource.code());
+        record.reason = Some("method_not_allowed");
         let declared = declared(&line(&record, false));
         assert_eq!(declared["Deliveries"], ["provider,outcome", "provider,outcome,reason"]);
     }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn the_key_counts_while_there_are_several() {
         let mut record = Record::new("github", "acme");
-        (record.key, record.rotating) = (Some(1), true);
+        (record.known, record.key, record.rotating) = (true, Some(1), true);
         let line = line(&record, false);
         assert_eq!(declared(&line)["KeyPosition"], ["provider,source"]);
         assert_eq!(line["KeyPosition"], 1);

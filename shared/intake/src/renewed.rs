@@ -7,13 +7,16 @@ use std::{
 };
 
 use lambda_runtime::tracing;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
 
 /// A flood of forged deliveries must not become a flood of reads.
 const AT_MOST_EVERY: Duration = Duration::from_secs(30);
 
-/// The longest that the start waits for a first read; Lambda itself allows it 10 s.
-const AT_START: Duration = Duration::from_secs(5);
+/// The longest that a read may take. The start waits for its first one; Lambda itself allows a start 10 s.
+const LONGEST: Duration = Duration::from_secs(5);
 
 const TOO_LATE: &str = "no answer in time";
 
@@ -46,8 +49,11 @@ pub struct Content {
     pub version: String,
 }
 
-/// A read under way. `None`: the origin still has the version that is known.
-pub type Reading = Pin<Box<dyn Future<Output = Result<Option<Content>, String>> + Send>>;
+/// `None`: the origin still has the version that is known.
+type Found = Result<Option<Content>, String>;
+
+/// A read under way.
+pub type Reading = Pin<Box<dyn Future<Output = Found> + Send>>;
 
 /// Reads the value from where it is kept, if it is not of the known version any more.
 pub type Read = Box<dyn Fn(Option<String>) -> Reading + Send + Sync>;
@@ -67,7 +73,7 @@ struct Origin<T> {
     parse: Parse<T>,
     /// An older value is read again.
     oldest: Duration,
-    /// The longest that a delivery waits for a read.
+    /// The longest that a delivery waits for a read. One that takes longer goes on, and a later delivery finds it done.
     limit: Duration,
     state: tokio::sync::Mutex<State>,
 }
@@ -77,6 +83,7 @@ struct State {
     version: String,
     read: Instant,
     tried: Option<Instant>,
+    reading: Option<JoinHandle<Found>>,
 }
 
 impl<T> Renewed<T> {
@@ -92,10 +99,10 @@ impl<T> Renewed<T> {
         oldest: Duration,
         limit: Duration,
     ) -> Result<Self, String> {
-        let content = timeout(AT_START, read(None)).await.unwrap_or_else(|_| Err(TOO_LATE.to_owned()))?;
-        let Content { bytes, version } = content.ok_or("nothing was read")?;
+        let Content { bytes, version } = in_time(read(None)).await?.ok_or("nothing was read")?;
         let current = RwLock::new(Arc::new(parse(&bytes)?));
-        let state = tokio::sync::Mutex::new(State { version, read: Instant::now(), tried: None });
+        let state = State { version, read: Instant::now(), tried: None, reading: None };
+        let state = tokio::sync::Mutex::new(state);
         Ok(Self { current, origin: Some(Origin { read, parse, oldest, limit, state }) })
     }
 
@@ -112,11 +119,15 @@ impl<T> Renewed<T> {
         let now = Instant::now();
         let recently = state.tried.is_some_and(|tried| now.duration_since(tried) < AT_MOST_EVERY);
         let old = now.duration_since(state.read) >= origin.oldest;
-        if recently || (occasion == Occasion::Opened && !old) {
-            return Renewal::Unchanged;
+        if state.reading.is_none() {
+            if recently || (occasion == Occasion::Opened && !old) {
+                return Renewal::Unchanged;
+            }
+            state.tried = Some(now);
+            state.reading = Some(tokio::spawn(in_time((origin.read)(Some(state.version.clone())))));
         }
-        state.tried = Some(now);
-        match origin.newer(&state.version).await {
+        let Some(found) = state.found_within(origin.limit).await else { return Renewal::Unchanged };
+        match origin.understand(found) {
             Ok(newer) => {
                 state.read = now;
                 let Some((value, version)) = newer else { return Renewal::Unchanged };
@@ -133,11 +144,22 @@ impl<T> Renewed<T> {
     }
 }
 
+async fn in_time(reading: Reading) -> Found {
+    timeout(LONGEST, reading).await.unwrap_or_else(|_| Err(TOO_LATE.to_owned()))
+}
+
+impl State {
+    /// What the read under way found, if it is done by then.
+    async fn found_within(&mut self, limit: Duration) -> Option<Found> {
+        let done = timeout(limit, self.reading.as_mut()?).await.ok()?;
+        self.reading = None;
+        Some(done.unwrap_or_else(|error| Err(error.to_string())))
+    }
+}
+
 impl<T> Origin<T> {
-    async fn newer(&self, known: &str) -> Result<Option<(T, String)>, String> {
-        let reading = (self.read)(Some(known.to_owned()));
-        let content = timeout(self.limit, reading).await.unwrap_or_else(|_| Err(TOO_LATE.to_owned()))?;
-        content.map(|Content { bytes, version }| Ok(((self.parse)(&bytes)?, version))).transpose()
+    fn understand(&self, found: Found) -> Result<Option<(T, String)>, String> {
+        found?.map(|Content { bytes, version }| Ok(((self.parse)(&bytes)?, version))).transpose()
     }
 }
 
@@ -242,21 +264,34 @@ mod tests {
         assert_eq!(value.current().as_str(), "two");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_origin_that_hangs_holds_a_delivery_up_no_longer_than_the_limit() {
+    /// A value whose later reads take so long.
+    async fn slow(later: Duration) -> Renewed<String> {
         let read: Read = Box::new(move |known| {
             Box::pin(async move {
-                if known.is_some() {
-                    std::future::pending::<()>().await;
-                }
-                Ok(Some(Content { bytes: "one".into(), version: "1".into() }))
+                tokio::time::sleep(if known.is_some() { later } else { Duration::ZERO }).await;
+                let version = if known.is_some() { "two" } else { "one" };
+                Ok(Some(Content { bytes: version.into(), version: version.into() }))
             })
         });
-        let value =
-            Renewed::start(read, parse, Duration::from_mins(5), Duration::from_secs(1)).await.unwrap();
+        Renewed::start(read, parse, Duration::from_mins(5), Duration::from_secs(1)).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delivery_waits_no_longer_than_the_limit_and_a_later_one_finds_the_read_done() {
+        let value = slow(Duration::from_millis(1500)).await;
         let started = Instant::now();
-        assert_eq!(renew(&value, Occasion::Refused).await, Renewal::Failed);
-        assert_eq!(started.elapsed(), Duration::from_secs(1));
+        assert_eq!(renew(&value, Occasion::Refused).await, Renewal::Unchanged);
+        assert_eq!((started.elapsed(), value.current().as_str()), (Duration::from_secs(1), "one"));
+        assert_eq!(renew(&value, Occasion::Opened).await, Renewal::Renewed);
+        assert_eq!((started.elapsed(), value.current().as_str()), (Duration::from_millis(1500), "two"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_that_hangs_has_failed() {
+        let value = slow(Duration::from_secs(3600)).await;
+        assert_eq!(renew(&value, Occasion::Refused).await, Renewal::Unchanged);
+        tokio::time::advance(LONGEST).await;
+        assert_eq!(renew(&value, Occasion::Opened).await, Renewal::Failed);
         assert_eq!(value.current().as_str(), "one");
     }
 
