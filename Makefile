@@ -1,5 +1,5 @@
 # What a developer and the CI run; `make help` lists it.
-# Needs cargo (with rustfmt and clippy), a C compiler, perl, Python 3.11 or newer, and the two package registries.
+# Needs cargo (with rustfmt and clippy), a C compiler, perl, Python 3.11 or newer, and what crates.io and PyPI have.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -62,7 +62,7 @@ template: $(STAMP_SAM) $(STAMP_CHECKOV) ## Check the template: SAM, cfn-lint, ch
 # that it uses, but all at once, they are there when it comes. Not into SAM's own folder: `sam deploy` takes what is there
 # for what the template's default says, arm64.
 .PHONY: build
-build: $(STAMP) $(STAMP_SAM) ## Build the functions and the template as `sam deploy` takes them, for this machine
+build: $(STAMP) $(STAMP_SAM) ## Build with SAM for this machine, as stack and deploy-local take it
 	$(WITH_VENV) $(BUILD)
 	$(WITH_VENV) SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam build --build-dir .aws-sam/local \
 		--parameter-overrides Architecture=$(ARCHITECTURE)

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 import messages
 
 
@@ -19,6 +21,16 @@ def fail(client, url, times):
         client.change_message_visibility(
             QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
         )
+
+
+@pytest.mark.parametrize("stack", ["letterbox", "second"])
+def test_only_the_stacks_own_queue_may_send_there(request, stack):
+    stack = request.getfixturevalue(stack)
+    attributes = stack.aws.client("sqs").get_queue_attributes(
+        QueueUrl=stack.dead_letters().url, AttributeNames=["RedriveAllowPolicy"]
+    )["Attributes"]
+    allowed = json.loads(attributes["RedriveAllowPolicy"])
+    assert allowed == {"redrivePermission": "byQueue", "sourceQueueArns": [stack.outputs()["QueueArn"]]}
 
 
 def test_what_fails_too_often_is_kept_apart_and_can_come_back(letterbox, senders):

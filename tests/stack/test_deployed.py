@@ -8,6 +8,7 @@ import requests
 import messages
 from servers import PROVIDERS
 
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("source", [None, "default"])
 def test_a_letter_is_answered_and_queued(letterbox, senders, provider, source):
@@ -49,8 +50,10 @@ def test_every_output_is_there(letterbox):
 
 
 def test_a_delivery_is_logged_in_the_functions_own_group(letterbox, senders):
-    assert letterbox.send("github", senders["github"].letter()).status_code == 202
+    letter = senders["github"].letter()
+    assert letterbox.send("github", letter).status_code == 202
     logs = letterbox.aws.client("logs")
     events = logs.filter_log_events(logGroupName=f"/aws/lambda/{letterbox.name}-github")["events"]
     lines = [json.loads(event["message"]) for event in events if event["message"].startswith("{")]
-    assert any(line.get("outcome") == "queued" for line in lines)
+    delivery = letter.headers["X-GitHub-Delivery"]
+    assert [line["outcome"] for line in lines if line.get("deliveryid") == delivery] == ["queued"]

@@ -15,6 +15,7 @@ QUESTIONS = {
     r"Stack Name\S* \[\w+\]: ": "guided",
     r"Parameter Architecture\S* \[\w+\]: ": LOCAL["Architecture"],
     r"Parameter \w+\S*: ": "-",
+    r"Disable rollback\S* \[y/N\]: ": "",
     r"\[y/N\]: ": "y",
     r"\]: ": "",
     pexpect.EOF: None,

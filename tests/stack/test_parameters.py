@@ -1,6 +1,5 @@
 """The second stack: credentials as parameters, a generated secret, a FIFO queue, and updates of it."""
 
-import json
 import shlex
 
 import pytest
@@ -65,5 +64,12 @@ def test_an_update_changes_what_it_names_and_no_url(second, all_senders):
     assert "OpencardUrl" not in second.outputs()
     function = second.aws.client("lambda").get_function(FunctionName="second-github")["Configuration"]
     assert function["MemorySize"] == 512
-    assert "DEBUG" in json.dumps([function["Environment"], function.get("LoggingConfig", {})])
+    assert function["LoggingConfig"]["ApplicationLogLevel"] == "DEBUG"
     expect_delivery(second, all_senders["payment"], "payment", b'{"event_type":"refund","transaction_id":"tx_3"}')
+
+
+def test_a_provider_can_be_turned_off_and_on_again(second, all_senders):
+    """Its secret was kept, and is not in the way of the one that is made now."""
+    second.deploy(PaymentEnabled="false")
+    second.deploy(PaymentEnabled="true")
+    expect_delivery(second, all_senders["payment"], "payment", b'{"event_type":"refund","transaction_id":"tx_5"}')

@@ -64,6 +64,15 @@ def test_each_role_allows_what_its_function_does(strict, strict_senders, provide
 def test_a_role_allows_the_bucket(strict, strict_senders):
     letter = strict_senders["github"].letter(json.dumps({"text": "x" * 1_500_000}).encode())
     assert strict.send("github", letter).status_code == 202
+    assert "PayloadS3Pointer" in strict.queue().one()["Body"]
+
+
+def test_without_the_bucket_the_answer_is_503(strict, strict_senders):
+    letter = strict_senders["github"].letter(json.dumps({"text": "x" * 1_500_000}).encode())
+    with without(strict, "github", "s3:PutObject"):
+        assert strict.send("github", letter).status_code == 503
+    assert strict.queue().drain() == []
+    assert strict.send("github", letter).status_code == 202
     assert len(strict.queue().drain()) == 1
 
 
@@ -78,11 +87,14 @@ def test_without_the_queue_the_answer_is_503(strict, strict_senders):
     assert strict.send("github", letter).status_code == 202
 
 
-def test_without_the_secret_the_function_does_not_start(strict, strict_senders):
-    letter = strict_senders["github"].letter()
-    with without(strict, "github", "secretsmanager:GetSecretValue"):
-        restart(strict, "github")
-        assert strict.send("github", letter).status_code >= 500
+@pytest.mark.parametrize(
+    "provider, action", [("github", "secretsmanager:GetSecretValue"), ("opencard", "s3:GetObject")]
+)
+def test_without_what_it_reads_the_function_does_not_start(strict, strict_senders, provider, action):
+    letter = strict_senders[provider].letter()
+    with without(strict, provider, action):
+        restart(strict, provider)
+        assert strict.send(provider, letter).status_code >= 500
     assert strict.queue().drain() == []
-    restart(strict, "github")
-    assert strict.send("github", letter).status_code == 202
+    restart(strict, provider)
+    assert strict.send(provider, letter).ok

@@ -1,23 +1,29 @@
-"""A rotated secret works without a deployment."""
+"""A rotated secret works without a deployment, within each function's own deadline."""
 
 import json
 
-from platforms import github
+import pytest
+
+from servers import PROVIDERS, until
 
 
-def test_a_rotated_secret_works_without_a_deployment(letterbox, senders):
-    vault, secret = letterbox.aws.client("secretsmanager"), letterbox.outputs()["GithubCredentialsSecret"]
-    old, new = senders["github"], github.Hook.new()
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_rotated_secret_works_without_a_deployment(letterbox, senders, second_senders, provider):
+    vault = letterbox.aws.client("secretsmanager")
+    secret = letterbox.outputs()[f"{provider.capitalize()}CredentialsSecret"]
+    old, new = senders[provider], second_senders[provider]
 
-    def put(*hooks):
-        text = json.dumps({"default": [hook.credentials for hook in hooks]})
+    def put(*keys):
+        text = json.dumps({"default": [key.credentials for key in keys]})
         vault.put_secret_value(SecretId=secret, SecretString=text)
 
-    assert letterbox.send("github", old.letter()).status_code == 202
+    assert letterbox.send(provider, old.letter()).ok
     put(new, old)
     try:
-        assert letterbox.send("github", new.letter()).status_code == 202
-        assert letterbox.send("github", old.letter()).status_code == 202
+        # What another test had refused may have had the secret read just now; it is read again after 30 s.
+        until(lambda: letterbox.send(provider, new.letter()).ok, 40, "the new secret")
+        letter = old.letter()
+        old.acknowledged(letterbox.send(provider, letter), letter)
         assert len(letterbox.queue().drain()) == 3
     finally:
         put(old)

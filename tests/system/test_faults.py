@@ -18,7 +18,7 @@ import metrics
 from servers import PROVIDERS, FaultProxy, until
 
 # In seconds. What is late reaches the queue after the attempt was given up.
-DEADLINE = 0.6
+DEADLINE = 0.9
 ATTEMPT = DEADLINE / 3
 LATE = DEADLINE / 2
 # What a shared machine may add; and a hang lasts far longer than both.

@@ -1,0 +1,56 @@
+"""A stack where what can be otherwise is: a queue that was there, nothing large, one service, no alarms."""
+
+import json
+
+import pytest
+
+import messages
+from platforms import payment
+from servers import Queue
+from stack import Stack
+
+
+@pytest.fixture(scope="module")
+def queue(aws):
+    client = aws.client("sqs")
+    return Queue(client, client.create_queue(QueueName="existing")["QueueUrl"])
+
+
+@pytest.fixture(scope="module")
+def service():
+    return payment.Service.new("stripe")
+
+
+@pytest.fixture(scope="module")
+def options(aws, queue, service):
+    stack = Stack(aws, "options")
+    attributes = aws.client("sqs").get_queue_attributes(QueueUrl=queue.url, AttributeNames=["QueueArn"])
+    stack.deploy(
+        GithubEnabled="false",
+        PaymentPreset="stripe",
+        PaymentSecret=service.secret,
+        ExistingQueueArn=attributes["Attributes"]["QueueArn"],
+        OversizeEnabled="false",
+        ReservedConcurrency="5",
+        Tracing="true",
+        AlarmsEnabled="false",
+        DashboardEnabled="false",
+    )
+    return stack
+
+
+def test_a_delivery_reaches_the_queue_that_was_there(options, queue, service):
+    letter = service.letter()
+    service.acknowledged(options.send("payment", letter), letter)
+    messages.read(queue.one(), "payment", letter.payload)
+
+
+def test_what_is_too_large_is_refused(options, queue, service):
+    letter = service.letter(json.dumps({"type": "t", "text": "x" * 1_500_000}).encode())
+    assert options.send("payment", letter).status_code == 413
+    assert queue.drain() == []
+
+
+def test_what_is_off_is_not_made(options):
+    kinds = {"Queue", "Bucket", "Alarm", "Dashboard", "Github", "Dingtalk", "Opencard"}
+    assert [name for name in options.resources() if any(kind in name for kind in kinds)] == []
