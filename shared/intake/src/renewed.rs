@@ -288,7 +288,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_read_that_hangs_has_failed() {
-        let value = slow(Duration::from_secs(3600)).await;
+        let value = slow(Duration::from_hours(1)).await;
         assert_eq!(renew(&value, Occasion::Refused).await, Renewal::Unchanged);
         tokio::time::advance(LONGEST).await;
         assert_eq!(renew(&value, Occasion::Opened).await, Renewal::Failed);
