@@ -136,17 +136,21 @@ struct Acknowledgement<'a> {
     encrypt: String,
 }
 
-fn reply(key: &Credentials, message: &str, owner_key: &str, ambient: &Ambient) -> Reply {
+/// Seals and signs `message`; `None` if it is too long to seal.
+fn acknowledgement(key: &Credentials, message: &[u8], owner_key: &str, ambient: &Ambient) -> Option<String> {
     let (random, nonce) = ambient.split::<16, 8>();
     let Timestamp(now) = ambient.now;
     let (timestamp, nonce) = (now.to_string(), hex::encode(nonce));
-    let acknowledgement = sealed::seal(&key.aes_key, random, message.as_bytes(), owner_key).map(|encrypt| {
-        let msg_signature = sealed::signature(key.token.expose(), &timestamp, &nonce, &encrypt);
-        Acknowledgement { msg_signature, timestamp: &timestamp, nonce: &nonce, encrypt }
-    });
-    match acknowledgement.map(|acknowledgement| serde_json::to_string(&acknowledgement)) {
-        Some(Ok(body)) => Reply { status: 200, content_type: Some("application/json"), body },
+    let encrypt = sealed::seal(&key.aes_key, random, message, owner_key)?;
+    let msg_signature = sealed::signature(key.token.expose(), &timestamp, &nonce, &encrypt);
+    let parts = Acknowledgement { msg_signature, timestamp: &timestamp, nonce: &nonce, encrypt };
+    serde_json::to_string(&parts).ok()
+}
+
+fn reply(key: &Credentials, message: &str, owner_key: &str, ambient: &Ambient) -> Reply {
+    match acknowledgement(key, message.as_bytes(), owner_key, ambient) {
+        Some(body) => Reply { status: 200, content_type: Some("application/json"), body },
         // Cannot happen for a message of this length; an answer that is no acknowledgement makes it come again.
-        _ => Reply::empty(500),
+        None => Reply::empty(500),
     }
 }

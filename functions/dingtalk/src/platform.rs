@@ -1,22 +1,42 @@
 //! DingTalk's side: sealed callbacks, and the check of the acknowledgement.
 
+use std::{borrow::Cow, time::Duration};
+
 use bytes::Bytes;
 use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
-    Ambient, Request, Timestamp,
-    platform::{Platform, Sample, samples_in},
+    Ambient, Reject, Request, Timestamp,
+    json::Object,
+    platform::{Manners, Opened, Platform, Sample, samples_in},
     sealed::{self, Envelope},
 };
-use serde::Deserialize;
 
-use crate::{Credentials, DingTalk};
+use crate::{Credentials, DingTalk, HANDSHAKES, SUCCESS, acknowledgement, encrypt, parameter};
+
+/// Source: "event subscription" and its FAQ. Synchronised pushes get 1.2 s, everything else 1.5 s.
+const MANNERS: Manners = Manners {
+    patience: Some(Duration::from_millis(1500)),
+    success: 200..=200,
+    pauses: &[],
+    on_failure: "DingTalk publishes no schedule: suite_ticket comes up to 100 times, failed events of a callback \
+                 registered by API wait for get_call_back_failed_result, a URL that does not answer is not saved",
+    checks: "status 200, signature, decryption, owner key, `success`",
+};
 
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Platform for DingTalk {
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
+    }
+
+    fn manners(_: &Credentials) -> Manners {
+        MANNERS
+    }
+
+    fn id_members(_: &Credentials) -> Vec<&str> {
+        vec!["eventId", "BizId"]
     }
 
     fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
@@ -40,33 +60,105 @@ impl Platform for DingTalk {
 
     fn read_reply(
         key: &Credentials,
-        _letter: &Request,
+        letter: &Request,
         reply: &http::Response<Bytes>,
     ) -> Result<String, String> {
-        #[derive(Deserialize)]
-        struct Acknowledgement {
-            msg_signature: String,
-            #[serde(rename = "timeStamp")]
-            timestamp: String,
-            nonce: String,
-            encrypt: String,
-        }
-
-        if reply.status() != http::StatusCode::OK {
-            return Err(format!("expected status 200, got {}", reply.status()));
-        }
-        let parts: Acknowledgement = serde_json::from_slice(reply.body())
-            .map_err(|_| "expected JSON with msg_signature, timeStamp, nonce and encrypt".to_owned())?;
-        let envelope = Envelope {
-            signature: &parts.msg_signature,
-            timestamp: &parts.timestamp,
-            nonce: &parts.nonce,
-            encrypt: &parts.encrypt,
-        };
-        let opened = envelope.verify(&key.token).and_then(|signed| signed.open(&key.aes_key));
-        let (message, _) = opened
-            .and_then(|opened| opened.addressed_to(&key.owner_key))
+        MANNERS.acknowledged(reply.status())?;
+        let parts = Parts::of_answer(reply.body()).ok().flatten();
+        let parts = parts.ok_or("expected JSON with msg_signature, timeStamp, nonce and encrypt")?;
+        let (message, _) = parts
+            .open(key)
             .map_err(|reject| format!("the acknowledgement does not open: {}", reject.code()))?;
-        message.text().map(str::to_owned).map_err(|_| "the acknowledgement is not UTF-8".to_owned())
+        let word = String::from_utf8(message).map_err(|_| "the acknowledgement is not UTF-8")?;
+        if word == SUCCESS || random(key, letter).is_some_and(|random| random == word) {
+            Ok(word)
+        } else {
+            Err(format!("expected the word `{SUCCESS}` inside the acknowledgement, got {word:?}"))
+        }
     }
+
+    fn open(key: &Credentials, message: &Request, _: Timestamp) -> Result<Opened, Reject> {
+        const UNCHECKED: &str = "signature not checked: it stands in the query of the URL, and there is none";
+        let (parts, signature) = match Parts::of_answer(message.body())? {
+            Some(parts) => (parts, "signature holds"),
+            None if message.uri().query().is_none() => (Parts::vouched(key, message)?, UNCHECKED),
+            None => (Parts::of_letter(message)?, "signature holds"),
+        };
+        let (content, owner_key) = parts.open(key)?;
+        Ok(Opened { content, told: vec![signature.to_owned(), format!("owner key {owner_key} holds")] })
+    }
+
+    fn seal(key: &Credentials, payload: &[u8], ambient: &Ambient) -> Option<Result<String, String>> {
+        let owner_key = key.owner_key.first().map_or("", String::as_str);
+        Some(
+            acknowledgement(key, payload, owner_key, ambient).ok_or("the payload is too long to seal".into()),
+        )
+    }
+}
+
+/// A sealed message, and where its signature was found.
+struct Parts<'a> {
+    signature: Cow<'a, str>,
+    timestamp: Cow<'a, str>,
+    nonce: Cow<'a, str>,
+    encrypt: String,
+}
+
+impl<'a> Parts<'a> {
+    /// Of an answer, which has its signature inside; `None` of a body without one.
+    fn of_answer(body: &'a [u8]) -> Result<Option<Self>, Reject> {
+        let text = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson)?;
+        let members = Object::parse(text)?;
+        if members.get("msg_signature")?.is_none() {
+            return Ok(None);
+        }
+        let [signature, timestamp, nonce] =
+            ["msg_signature", "timeStamp", "nonce"].map(|name| members.require(name));
+        Ok(Some(Self {
+            signature: signature?,
+            timestamp: timestamp?,
+            nonce: nonce?,
+            encrypt: encrypt(body)?,
+        }))
+    }
+
+    /// Of a letter, which has it in the query.
+    fn of_letter(letter: &'a Request) -> Result<Self, Reject> {
+        let query = letter.uri().query().unwrap_or_default().as_bytes();
+        Ok(Self {
+            signature: parameter(query, "msg_signature", Some("signature"))?,
+            timestamp: parameter(query, "timestamp", Some("timeStamp"))?,
+            nonce: parameter(query, "nonce", None)?,
+            encrypt: encrypt(letter.body())?,
+        })
+    }
+
+    /// Of a body whose signature is lost: signed anew, since only what is signed can be opened.
+    fn vouched(key: &Credentials, letter: &Request) -> Result<Self, Reject> {
+        let encrypt = encrypt(letter.body())?;
+        let signature = sealed::signature(key.token.expose(), "", "", &encrypt).into();
+        Ok(Self { signature, timestamp: "".into(), nonce: "".into(), encrypt })
+    }
+
+    /// The message in clear, and the owner key that it is for.
+    fn open<'k>(&self, key: &'k Credentials) -> Result<(Vec<u8>, &'k str), Reject> {
+        let envelope = Envelope {
+            signature: &self.signature,
+            timestamp: &self.timestamp,
+            nonce: &self.nonce,
+            encrypt: &self.encrypt,
+        };
+        let (message, owner_key) =
+            envelope.verify(&key.token)?.open(&key.aes_key)?.addressed_to(&key.owner_key)?;
+        Ok((message.bytes().to_vec(), owner_key))
+    }
+}
+
+/// What some handshakes may be answered with instead of the usual word.
+fn random(key: &Credentials, letter: &Request) -> Option<String> {
+    let (message, _) = Parts::of_letter(letter).ok()?.open(key).ok()?;
+    let payload = Object::parse(std::str::from_utf8(&message).ok()?).ok()?;
+    let event_type = payload.require("EventType").ok()?;
+    HANDSHAKES.iter().find(|(name, may_be_random)| *may_be_random && *name == event_type)?;
+    payload.require("Random").ok().map(Cow::into_owned)
 }

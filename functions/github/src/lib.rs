@@ -9,9 +9,9 @@ mod platform;
 use std::time::Duration;
 
 use letterbox_codec::{
-    Ambient, Event, Provider, Received, Reject, Reply, Request, Secret, Source,
+    Ambient, Event, Provider, Received, Reject, Reply, Request, Secret, Source, Timestamp, Verified,
     header::label,
-    mac::{self, Algorithm, Description, Scheme, SecretEncoding},
+    mac::{self, Algorithm, Description, Scheme, SecretEncoding, Signed},
     provider::Refused,
     reject::first_that_opens,
 };
@@ -97,17 +97,10 @@ impl GitHub {
         delivery: Option<String>,
     ) -> Result<Received, Reject> {
         let headers = request.headers();
-        let (position, signed) = first_that_opens(source.keys, |key| {
-            // A sender that knows the better signature is held to it.
-            let legacy = key.allow_sha1 && !headers.contains_key("x-hub-signature-256");
-            let scheme = if legacy { &self.sha1 } else { &self.sha256 };
-            scheme.verify(&key.secret, request, ambient.now)
-        })?;
+        let (position, signed) = first_that_opens(source.keys, |key| self.verify(key, request, ambient.now))?;
         let content = signed.content;
-        // The content type is not signed, so it must not decide how the signed bytes are read.
-        let is_form = content.bytes().starts_with(b"payload=");
-        let form = if is_form { Some(content.form_member("payload")?) } else { None };
-        let payload = form.as_ref().unwrap_or(&content).json()?;
+        let inner = form(&content)?;
+        let payload = inner.as_ref().unwrap_or(&content).json()?;
 
         let event_type =
             label(headers, "x-github-event").ok_or(Reject::malformed("X-GitHub-Event", "one event name"))?;
@@ -121,4 +114,25 @@ impl GitHub {
         let reply = Reply::json(202, &serde_json::json!({ "status": "accepted" }));
         Ok(Received::event(event, reply, position))
     }
+
+    fn verify<'r>(
+        &self,
+        key: &Credentials,
+        request: &'r Request,
+        now: Timestamp,
+    ) -> Result<Signed<'r>, Reject> {
+        // A sender that knows the better signature is held to it.
+        let legacy = key.allow_sha1 && !request.headers().contains_key("x-hub-signature-256");
+        let scheme = if legacy { &self.sha1 } else { &self.sha256 };
+        scheme.verify(&key.secret, request, now)
+    }
+}
+
+/// The payload inside a form. The content type is not signed, so it must not decide how the signed bytes are read.
+fn form(content: &Verified<'_>) -> Result<Option<Verified<'static>>, Reject> {
+    if is_form(content.bytes()) { content.form_member("payload").map(Some) } else { Ok(None) }
+}
+
+fn is_form(body: &[u8]) -> bool {
+    body.starts_with(b"payload=")
 }

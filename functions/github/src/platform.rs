@@ -1,14 +1,25 @@
 //! GitHub's side: signed deliveries.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
-    Ambient, Provider, Request,
-    platform::{Platform, Sample, read_acknowledgement, samples_in},
+    Ambient, Provider, Reject, Request, Timestamp,
+    platform::{Manners, Opened, Platform, Sample, read_acknowledgement, samples_in},
 };
 
-use crate::{Credentials, GitHub};
+use crate::{Credentials, GitHub, form, is_form};
+
+/// Source: docs.github.com, "Best practices for using webhooks" and "Handling failed webhook deliveries".
+const MANNERS: Manners = Manners {
+    patience: Some(Duration::from_secs(10)),
+    success: 200..=299,
+    pauses: &[],
+    on_failure: "GitHub does not send again by itself: Recent Deliveries, Redeliver",
+    checks: "status 2xx",
+};
 
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
@@ -17,14 +28,23 @@ impl Platform for GitHub {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }
 
+    fn manners(_: &Credentials) -> Manners {
+        MANNERS
+    }
+
     /// The sample's name, up to a dot, is the event type.
     fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
         let scheme = Self::new(&[])?.sha256;
         let event_type = sample.name.split('.').next().unwrap_or_default();
+        if event_type.is_empty() {
+            return Err("X-GitHub-Event: expected an event name, such as push".to_owned());
+        }
+        let media_type =
+            if is_form(&sample.payload) { "application/x-www-form-urlencoded" } else { "application/json" };
         let mut request = http::Request::builder()
             .method(Method::POST)
             .uri(url)
-            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_TYPE, media_type)
             .header(header::USER_AGENT, "GitHub-Hookshot/letterbox")
             .header("x-github-event", event_type)
             .header("x-github-delivery", guid(ambient))
@@ -38,7 +58,16 @@ impl Platform for GitHub {
     }
 
     fn read_reply(_: &Credentials, _: &Request, reply: &http::Response<Bytes>) -> Result<String, String> {
-        read_acknowledgement(reply)
+        read_acknowledgement(&MANNERS, reply)
+    }
+
+    fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
+        // Its own schemes are no news to a provider that runs, so making them cannot fail here.
+        let provider = Self::new(&[]).map_err(|_| Reject::MalformedSignature)?;
+        let content = provider.verify(key, message, now)?.content;
+        let inner = form(&content)?;
+        let content = inner.as_ref().unwrap_or(&content).bytes().to_vec();
+        Ok(Opened { content, told: vec!["signature holds".to_owned()] })
     }
 }
 

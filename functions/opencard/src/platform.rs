@@ -4,12 +4,21 @@ use bytes::Bytes;
 use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
-    Ambient, Request,
+    Ambient, Reject, Request, Timestamp,
     jwe::{self, Header, Token},
-    platform::{Platform, Sample, samples_in},
+    platform::{Manners, Opened, Platform, Sample, samples_in},
 };
 
 use crate::{Credentials, MEDIA_TYPE, OpenCard};
+
+/// Source: the `OpenCard` guide (jwe-api, faq). It publishes no limit; the query is on the search path.
+const MANNERS: Manners = Manners {
+    patience: None,
+    success: 200..=200,
+    pauses: &[],
+    on_failure: "OpenCard asks once: the card is left out of that search",
+    checks: "status 200, the query's own JOSE header, tag, decryption",
+};
 
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
@@ -18,17 +27,12 @@ impl Platform for OpenCard {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }
 
+    fn manners(_: &Credentials) -> Manners {
+        MANNERS
+    }
+
     fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
-        let (kid, psk) = key.first().ok_or("keys: expected at least one")?;
-        let (cek, iv) = ambient.split::<32, 16>();
-        let random = u32::from_le_bytes([cek[0], cek[1], cek[2], iv[0]]) % 1_000_000;
-        let header = serde_json::json!({
-            "alg": "A128KW", "enc": "A128CBC-HS256", "kid": kid, "rid": format!("{}-{random:06}", ambient.now.0),
-        });
-        let header =
-            Header::new(&header.to_string()).ok_or("keys: the kid does not fit into a JOSE header")?;
-        let token =
-            jwe::seal(psk, &header, &sample.payload, &cek, &iv).ok_or("the payload cannot be sealed")?;
+        let token = token(key, &sample.payload, ambient)?;
         http::Request::builder()
             .method(Method::POST)
             .uri(url)
@@ -42,9 +46,7 @@ impl Platform for OpenCard {
         letter: &Request,
         reply: &http::Response<Bytes>,
     ) -> Result<String, String> {
-        if reply.status() != http::StatusCode::OK {
-            return Err(format!("expected status 200, got {}", reply.status()));
-        }
+        MANNERS.acknowledged(reply.status())?;
         let parse = |body: &[u8]| Token::parse(body).map_err(|refused| refused.reject.message().into_owned());
         let (asked, answered) = (parse(letter.body())?, parse(reply.body())?);
         let header = |token: &Token| serde_json::from_str::<serde_json::Value>(&token.header.json()).ok();
@@ -61,4 +63,27 @@ impl Platform for OpenCard {
             answered.open(psk).map_err(|reject| format!("the reply does not open: {}", reject.code()))?;
         content.text().map(str::to_owned).map_err(|_| "the reply is not UTF-8".to_owned())
     }
+
+    fn open(key: &Credentials, message: &Request, _: Timestamp) -> Result<Opened, Reject> {
+        let token = Token::parse(message.body()).map_err(|refused| refused.reject)?;
+        let psk = token.header.kid.as_deref().and_then(|kid| key.psk(kid)).ok_or(Reject::UnknownKid)?;
+        let content = token.open(psk)?.bytes().to_vec();
+        Ok(Opened { content, told: vec![format!("tag holds, JOSE header {}", token.header.json())] })
+    }
+
+    fn seal(key: &Credentials, payload: &[u8], ambient: &Ambient) -> Option<Result<String, String>> {
+        Some(token(key, payload, ambient))
+    }
+}
+
+/// A payload under a header of its own.
+fn token(key: &Credentials, payload: &[u8], ambient: &Ambient) -> Result<String, String> {
+    let (kid, psk) = key.first().ok_or("keys: expected at least one")?;
+    let (cek, iv) = ambient.split::<32, 16>();
+    let random = u32::from_le_bytes([cek[0], cek[1], cek[2], iv[0]]) % 1_000_000;
+    let header = serde_json::json!({
+        "alg": "A128KW", "enc": "A128CBC-HS256", "kid": kid, "rid": format!("{}-{random:06}", ambient.now.0),
+    });
+    let header = Header::new(&header.to_string()).ok_or("keys: the kid does not fit into a JOSE header")?;
+    jwe::seal(psk, &header, payload, &cek, &iv).ok_or("the payload cannot be sealed".to_owned())
 }

@@ -34,6 +34,9 @@ pub struct Credentials {
     pub(crate) time: Option<String>,
     /// The only event types that are queued.
     pub(crate) accept: Option<Vec<String>>,
+    /// Whose scheme it is.
+    #[cfg(feature = "platform")]
+    pub(crate) preset: Option<String>,
 }
 
 /// The members of an entry that do not describe the signature.
@@ -63,7 +66,12 @@ fn transaction_id() -> String {
 impl<'de> Deserialize<'de> for Credentials {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let entry = Map::deserialize(deserializer)?;
-        Self::new(with_preset(entry).map_err(D::Error::custom)?).map_err(D::Error::custom)
+        #[cfg(feature = "platform")]
+        let preset = entry.get("preset").and_then(Value::as_str).map(str::to_owned);
+        let credentials = Self::new(with_preset(entry).map_err(D::Error::custom)?);
+        #[cfg(feature = "platform")]
+        let credentials = credentials.map(|credentials| Self { preset, ..credentials });
+        credentials.map_err(D::Error::custom)
     }
 }
 
@@ -121,6 +129,8 @@ impl Credentials {
             id: places.id,
             time: places.time,
             accept: places.accept,
+            #[cfg(feature = "platform")]
+            preset: None,
         })
     }
 }

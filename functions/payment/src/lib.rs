@@ -3,6 +3,8 @@
 
 mod credentials;
 #[cfg(feature = "platform")]
+mod manners;
+#[cfg(feature = "platform")]
 mod platform;
 
 use std::{borrow::Cow, time::Duration};

@@ -4,17 +4,25 @@ use bytes::Bytes;
 use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
-    Ambient, Request,
-    platform::{Platform, Sample, read_acknowledgement, samples_in},
+    Ambient, Reject, Request, Timestamp,
+    platform::{Manners, Opened, Platform, Sample, read_acknowledgement, samples_in},
 };
 
-use crate::{Credentials, Payment};
+use crate::{Credentials, Payment, manners};
 
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Platform for Payment {
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
+    }
+
+    fn manners(key: &Credentials) -> Manners {
+        manners::of(key.preset.as_deref())
+    }
+
+    fn id_members(key: &Credentials) -> Vec<&str> {
+        key.id.as_deref().into_iter().collect()
     }
 
     /// Where the type is in a header, the sample's name is the type.
@@ -29,12 +37,22 @@ impl Platform for Payment {
             request = request.header(name, value);
         }
         if let Some(name) = &key.type_header {
+            if sample.name.is_empty() {
+                return Err(format!("{name}: expected an event type"));
+            }
             request = request.header(name, &sample.name);
         }
         request.body(sample.payload.clone().into()).map_err(|error| error.to_string())
     }
 
-    fn read_reply(_: &Credentials, _: &Request, reply: &http::Response<Bytes>) -> Result<String, String> {
-        read_acknowledgement(reply)
+    fn read_reply(key: &Credentials, _: &Request, reply: &http::Response<Bytes>) -> Result<String, String> {
+        read_acknowledgement(&Self::manners(key), reply)
+    }
+
+    fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
+        let signed = key.scheme.verify(&key.secret, message, now)?;
+        let mut told = vec!["signature holds".to_owned()];
+        told.extend(signed.id.map(|id| format!("signed id {id}")));
+        Ok(Opened { content: signed.content.bytes().to_vec(), told })
     }
 }

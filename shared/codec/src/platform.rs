@@ -1,11 +1,14 @@
-//! The other side of a protocol: what a platform sends, and what it makes of the answer.
+//! The other side of a protocol: what a platform sends, how it delivers, and what it makes of the answer.
 //!
-//! For sample deliveries and tests. It lives beside each provider behind the feature `platform`, so that the Lambda
+//! For sample deliveries, debugging and tests. It lives beside each provider behind the feature `platform`, so that the Lambda
 //! binaries do not carry it.
 
-use bytes::Bytes;
+use std::{ops::RangeInclusive, time::Duration};
 
-use crate::{Ambient, Provider, Request};
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::{Ambient, Provider, Reject, Request, Timestamp};
 
 /// A decoded payload as the platform would send it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,12 +19,58 @@ pub struct Sample {
     pub payload: Vec<u8>,
 }
 
+/// How a platform delivers, as far as its documents say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manners {
+    /// How long it waits for the whole answer; `None` where it publishes no limit.
+    pub patience: Option<Duration>,
+    /// The statuses of an answer that acknowledges.
+    pub success: RangeInclusive<u16>,
+    /// The pause before each further attempt at a delivery that was not acknowledged. Empty where the platform makes
+    /// none by itself, or publishes no schedule.
+    pub pauses: &'static [Duration],
+    /// What becomes of a delivery that was never acknowledged, for a person.
+    pub on_failure: &'static str,
+    /// What [`Platform::read_reply`] holds an answer to, for a person.
+    pub checks: &'static str,
+}
+
+impl Manners {
+    /// Holds the status of an answer to those that acknowledge. The error says which they are.
+    pub fn acknowledged(&self, status: StatusCode) -> Result<(), String> {
+        let (first, last) = (self.success.start(), self.success.end());
+        match (self.success.contains(&status.as_u16()), first == last) {
+            (true, _) => Ok(()),
+            (false, true) => Err(format!("expected status {first}, got {status}")),
+            (false, false) => Err(format!("expected a status from {first} to {last}, got {status}")),
+        }
+    }
+}
+
+/// A single message in clear, for a person.
+#[derive(Debug)]
+pub struct Opened {
+    /// The payload.
+    pub content: Vec<u8>,
+    /// What was found to hold, and what could not be checked.
+    pub told: Vec<String>,
+}
+
 /// A platform that can send to its [`Provider`].
 pub trait Platform: Provider {
     /// The payloads that come with Letterbox, sorted by name.
     fn samples() -> Vec<Sample>;
 
-    /// Seals or signs a payload freshly, as a POST to `url` (which may have a query of its own).
+    /// How it delivers; of a provider that stands for several senders, the one that the credentials name.
+    fn manners(key: &Self::Credentials) -> Manners;
+
+    /// The members of a payload that say which event it is, as paths. None where its content alone does.
+    fn id_members(_key: &Self::Credentials) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Seals or signs a payload freshly, as a POST to `url` (which may have a query of its own). Whatever identifies
+    /// the delivery is drawn from the entropy, so that an attempt with the same entropy is one at the same delivery.
     /// The error says what of the key, the sample or the URL does not do.
     fn letter(
         key: &Self::Credentials,
@@ -37,6 +86,15 @@ pub trait Platform: Provider {
         letter: &Request,
         reply: &http::Response<Bytes>,
     ) -> Result<String, String>;
+
+    /// Opens one message outside of any delivery: a letter (its body, and as much of its headers and URL as there is),
+    /// or the body of an answer. `now` is the time that a signed timestamp is held to.
+    fn open(key: &Self::Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject>;
+
+    /// Seals one message outside of any delivery; `None` of a platform that only signs.
+    fn seal(_key: &Self::Credentials, _payload: &[u8], _ambient: &Ambient) -> Option<Result<String, String>> {
+        None
+    }
 }
 
 /// Finds the sample of that name; `<name>.legacy` stands in where there is no newer shape.
@@ -60,11 +118,27 @@ pub fn samples_in<'a>(files: impl Iterator<Item = (&'a std::path::Path, &'a [u8]
     samples
 }
 
-/// The answer that only acknowledges: `202 {"status":"accepted"}`.
-pub fn read_acknowledgement(reply: &http::Response<Bytes>) -> Result<String, String> {
-    if reply.status() == http::StatusCode::ACCEPTED {
-        Ok(String::from_utf8_lossy(reply.body()).into_owned())
-    } else {
-        Err(format!("expected status 202, got {}", reply.status()))
+/// Reads an answer that only acknowledges: its status says all.
+pub fn read_acknowledgement(manners: &Manners, reply: &http::Response<Bytes>) -> Result<String, String> {
+    manners.acknowledged(reply.status())?;
+    Ok(String::from_utf8_lossy(reply.body()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_acknowledges_or_the_error_says_which_would() {
+        let manners = |success| Manners { patience: None, success, pauses: &[], on_failure: "", checks: "" };
+        let (exactly, any) = (manners(200..=200), manners(200..=299));
+        assert_eq!(exactly.acknowledged(StatusCode::OK), Ok(()));
+        assert_eq!(any.acknowledged(StatusCode::NO_CONTENT), Ok(()));
+        for (manners, expected) in [
+            (exactly, "expected status 200, got 302 Found"),
+            (any, "expected a status from 200 to 299, got 302 Found"),
+        ] {
+            assert_eq!(manners.acknowledged(StatusCode::FOUND), Err(expected.to_owned()));
+        }
     }
 }

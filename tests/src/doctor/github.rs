@@ -54,7 +54,7 @@ pub(super) fn rows(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
         case("parameter_missing", "a proxy dropped X-GitHub-Event", Event, with_header(&letter, "x-github-event", None)?, entry.clone()),
         case("wrong_method", "a redirect made a GET of it", Event, get(&letter), entry.clone()),
         case("credentials_invalid", "a member that is unknown", Event, letter.clone(), json!({ "secrets": SECRET })),
-        case("reply_refused", "the answer is 200", Event, letter.clone(), entry.clone()).answered("HTTP/2 200\ncontent-type: application/json\n\n{\"status\":\"accepted\"}"),
+        case("reply_refused", "the answer is a redirect", Event, letter.clone(), entry.clone()).answered("HTTP/2 301\nlocation: https://hooks.example.com/github/\n\n"),
     ]);
     for (id, cause, about) in [
         (
