@@ -1,16 +1,31 @@
-//! The command line.
+//! The command line: its subcommands. What each takes stands beside what it does.
 
-use std::{net::IpAddr, path::PathBuf};
+use clap::{
+    Arg, Command as Builder, Parser, Subcommand,
+    builder::{PossibleValue, StringValueParser, TypedValueParser},
+};
 
-use letterbox_intake::settings::queue_url;
-
-use clap::{Args, Parser, Subcommand};
-
-use crate::doctor::args::Doctor;
+use crate::{
+    completions::Completions, doctor::args::Doctor, events::Events, open::Open, providers::PROVIDERS,
+    seal::Seal, send::Send, serve::Serve, sign::Sign,
+};
 
 /// Receives webhooks of several platforms, and puts each as a decoded event on a queue.
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true)]
+#[command(
+    version,
+    about,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  letterbox serve                          receive on this machine
+  letterbox send dingtalk user_add_org     be a platform once
+  letterbox events                         read the queue
+  letterbox sign github push | sh          the same by curl
+  letterbox COMMAND --help                 more examples
+
+Colours appear only on a terminal, and not where NO_COLOR is set."
+)]
 pub struct Program {
     /// What to do.
     #[command(subcommand)]
@@ -22,99 +37,47 @@ pub struct Program {
 pub enum Command {
     /// Serve all functions on this machine, under the routes of the deployed bundle
     Serve(Serve),
-    /// Send a sample delivery as the platform would, and open its answer
+    /// Send a delivery as the platform would, and open its answer
     Send(Send),
+    /// Print a delivery as curl, as an API Gateway event or as raw HTTP, without sending it
+    Sign(Sign),
+    /// Verify and decrypt a single message
+    Open(Open),
+    /// Encrypt a single message
+    Seal(Seal),
     /// List the events on the embedded queue
     Events(Events),
     /// Say why a delivery was refused, and what to do
     Doctor(Box<Doctor>),
+    /// Print a script that completes this program's command line in a shell
+    Completions(Completions),
 }
 
-/// Where `serve` serves and `send` sends, unless told otherwise.
+/// Where `serve` serves and the others send, unless told otherwise.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:9000";
 
 /// Where the embedded queue is, unless told otherwise.
-const DATABASE: &str = "letterbox.db";
+pub const DATABASE: &str = "letterbox.db";
 
-/// `letterbox serve`
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  letterbox serve
-  letterbox serve --port 8080 --credentials my-credentials.json
-  letterbox serve --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/letterbox
+/// Any text, since the table of providers tells an unknown one; help and completions offer those that there are.
+#[derive(Clone)]
+pub struct ProviderName;
 
-Without --credentials the demo credentials of events/ are used: anyone can sign with them.
-GET /healthz answers 200 while the server runs. Ctrl-C or SIGTERM ends it; what was acknowledged is on the queue.")]
-pub struct Serve {
-    /// The port to listen on; 0 takes a free one
-    #[arg(long, default_value_t = 9000)]
-    pub port: u16,
-    /// The address to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
-    pub listen: IpAddr,
-    /// A JSON file: provider → its credentials JSON. Only the providers in it are served
-    #[arg(long, value_name = "FILE")]
-    pub credentials: Option<PathBuf>,
-    /// The SQLite file of the embedded queue
-    #[arg(long, value_name = "FILE", default_value = DATABASE)]
-    pub database: PathBuf,
-    /// Put events on this SQS queue instead; region, keys and endpoint come from the usual AWS_* variables
-    #[arg(long, value_name = "URL", value_parser = queue_url, conflicts_with = "database")]
-    pub queue_url: Option<String>,
-    /// OpenCard's card catalogue; a built-in sample otherwise
-    #[arg(long, value_name = "FILE", env = "CARDS")]
-    pub cards: Option<PathBuf>,
-}
+impl TypedValueParser for ProviderName {
+    type Value = String;
 
-/// `letterbox send`
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  letterbox send --list
-  letterbox send dingtalk user_add_org
-  letterbox send github push --source acme --credentials my-credentials.json
-  letterbox send opencard scenic_spot --to https://abc123.execute-api.eu-central-1.amazonaws.com
+    fn parse_ref(
+        &self,
+        builder: &Builder,
+        arg: Option<&Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(builder, arg, value)
+    }
 
-The exit code is 0 only if the answer is the one that the platform expects.")]
-pub struct Send {
-    /// The platform to act as
-    #[arg(required_unless_present = "list")]
-    pub provider: Option<String>,
-    /// The sample to send
-    #[arg(required_unless_present = "list")]
-    pub sample: Option<String>,
-    /// List the providers and their samples
-    #[arg(long, conflicts_with_all = ["sample", "to", "source", "credentials"])]
-    pub list: bool,
-    /// Where to send: a base URL, or the whole URL of a function
-    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
-    pub to: String,
-    /// The source, in the URL and in the credentials
-    #[arg(long)]
-    pub source: Option<String>,
-    /// A JSON file: provider → its credentials JSON; the demo credentials otherwise
-    #[arg(long, value_name = "FILE")]
-    pub credentials: Option<PathBuf>,
-}
-
-/// `letterbox events`
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  letterbox events
-  letterbox events --json | jq .data
-  letterbox events --json --follow")]
-pub struct Events {
-    /// Print each queue message (a CloudEvents object) on a line of its own
-    #[arg(long)]
-    pub json: bool,
-    /// Keep on, and print events as they come
-    #[arg(long)]
-    pub follow: bool,
-    /// The SQLite file of the embedded queue
-    #[arg(long, value_name = "FILE", default_value = DATABASE)]
-    pub database: PathBuf,
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(PROVIDERS.iter().map(|row| PossibleValue::new(row.name))))
+    }
 }
 
 #[cfg(test)]
@@ -124,5 +87,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Program::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        for command in super::Program::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.starts_with("Examples:\n  letterbox "), "{}", command.get_name());
+        }
     }
 }

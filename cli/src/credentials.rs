@@ -1,7 +1,12 @@
 //! The credentials of all providers: a file, or the demo credentials.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
+use clap::Args;
 use letterbox_codec::json::Object;
 use serde_json::value::RawValue;
 
@@ -9,6 +14,28 @@ use crate::providers::{self, PROVIDERS};
 
 /// Provider → its credentials JSON.
 pub type Credentials = BTreeMap<String, String>;
+
+/// Which key a command takes.
+#[derive(Debug, Args)]
+pub struct KeyArgs {
+    /// The source, in the URL and in the credentials
+    #[arg(long)]
+    pub source: Option<String>,
+    /// A JSON file: provider → its credentials JSON; the demo credentials otherwise
+    #[arg(long, value_name = "FILE")]
+    pub credentials: Option<PathBuf>,
+}
+
+impl KeyArgs {
+    /// The credentials JSON of one provider.
+    pub fn of(&self, provider: &str) -> Result<String, String> {
+        let file = self.credentials.as_deref();
+        load(file)?.remove(provider).ok_or_else(|| {
+            let place = file.unwrap_or(Path::new("the demo credentials")).display();
+            format!("{place}: no credentials of {provider}; add a member {provider:?}")
+        })
+    }
+}
 
 /// Reads a file of `{"<provider>": {"<source>": {...}}}`, or takes the demo credentials.
 pub fn load(file: Option<&Path>) -> Result<Credentials, String> {

@@ -20,7 +20,7 @@ use self::{
     diagnosis::{Diagnosis, diagnose},
     hypotheses::Finding,
 };
-use crate::{providers::Opened, serve::plain};
+use crate::{providers::Received, terminal::plain};
 
 /// The exit code of bad usage, as clap has it.
 const BAD_USAGE: u8 = 2;
@@ -73,9 +73,10 @@ fn examine(args: &Doctor) -> Result<Report, String> {
 }
 
 /// What an opened delivery is.
-fn what(opened: &Opened) -> String {
-    let answer = opened.remark.map(|remark| format!(" It is answered with `{remark}`.")).unwrap_or_default();
-    match &opened.kind {
+fn what(received: &Received) -> String {
+    let answer =
+        received.remark.map(|remark| format!(" It is answered with `{remark}`.")).unwrap_or_default();
+    match &received.kind {
         Some(kind) => format!("It opens: {kind}.{answer}"),
         None => format!("It opens, and there is nothing to queue.{answer}"),
     }

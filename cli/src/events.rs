@@ -1,10 +1,30 @@
 //! `letterbox events`: what the embedded queue holds.
 
-use std::{io::Write, thread, time::Duration};
+use std::{io::Write, path::PathBuf, thread, time::Duration};
 
+use clap::Args;
 use letterbox_codec::json::Object;
 
-use crate::{args::Events, serve::plain, store::Store};
+use crate::{args::DATABASE, store::Store, terminal::plain};
+
+/// `letterbox events`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  letterbox events
+  letterbox events --json | jq .data
+  letterbox events --json --follow")]
+pub struct Events {
+    /// Print each queue message (a CloudEvents object) on a line of its own
+    #[arg(long)]
+    pub json: bool,
+    /// Keep on, and print events as they come
+    #[arg(long)]
+    pub follow: bool,
+    /// The SQLite file of the embedded queue
+    #[arg(long, value_name = "FILE", default_value = DATABASE)]
+    pub database: PathBuf,
+}
 
 /// How many messages are read at a time.
 const PAGE: u32 = 500;

@@ -1,11 +1,23 @@
 //! Letterbox on one machine: the parts of the program `letterbox`.
 
+pub mod another;
 pub mod args;
+pub mod completions;
 pub mod credentials;
+pub mod data;
+pub mod delivery;
 pub mod doctor;
 pub mod events;
+pub mod gateway;
+pub mod load;
+pub mod message;
+pub mod open;
+pub mod post;
 pub mod providers;
 pub mod queue;
+pub mod seal;
 pub mod send;
 pub mod serve;
+pub mod sign;
 pub mod store;
+pub mod terminal;

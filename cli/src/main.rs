@@ -1,25 +1,30 @@
-//! `letterbox`: serve all functions on this machine, send them sample deliveries, read the queue.
+//! `letterbox`: serve all functions on this machine, send them deliveries, read the queue, debug single messages.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use letterbox::{
     args::{Command, Program},
-    doctor, events, send, serve,
+    completions, doctor, events, open, seal, send, serve, sign,
+    terminal::BAD,
 };
 
 fn main() -> ExitCode {
     let done = match Program::parse().command {
         Command::Serve(args) => serve::run(&args),
         Command::Send(args) => send::run(&args),
+        Command::Sign(args) => sign::run(&args),
+        Command::Open(args) => open::run(&args),
+        Command::Seal(args) => seal::run(&args),
         Command::Events(args) => events::run(&args),
         // It has an exit code more than the others.
         Command::Doctor(args) => return doctor::run(&args),
+        Command::Completions(args) => completions::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("letterbox: {error}");
+            anstream::eprintln!("{BAD}letterbox:{BAD:#} {error}");
             ExitCode::FAILURE
         }
     }

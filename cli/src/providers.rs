@@ -4,9 +4,10 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use letterbox_codec::{
-    Ambient, Provider, Reject, Request,
-    platform::{self, Platform, Sample},
+    Ambient, Provider, Reject, Request, Timestamp,
+    platform::{self, Manners, Opened, Platform, Sample},
     provider::Document,
+    reject::first_that_opens,
 };
 use letterbox_intake::{
     Answer, Intake, Keyring, Message, Queue, Renewed, Sources, handler, queue::LARGEST_MESSAGE,
@@ -22,6 +23,9 @@ pub const PROVIDERS: [Row; 4] = [
     row::<payment::Payment>("payment_success", include_str!("../../events/payment/credentials.json")),
 ];
 
+/// What went well, or what to tell the user.
+pub type Told<T> = Result<T, String>;
+
 /// A provider without its type.
 pub struct Row {
     /// [`Provider::NAME`].
@@ -35,17 +39,25 @@ pub struct Row {
     /// Whether it answers from a document, and what that is called.
     pub document: Option<&'static str>,
     /// Makes a handler of credentials JSON and a queue.
-    pub start: fn(Parts<'_>) -> Result<Box<dyn Handle>, String>,
+    pub start: fn(Parts<'_>) -> Told<Box<dyn Handle>>,
     /// The samples that come with Letterbox.
     pub samples: fn() -> Vec<Sample>,
     /// Finds a sample by name.
     pub sample: fn(&str) -> Option<Sample>,
     /// Opens a delivery as the function does, without a queue.
-    pub receive: fn(&Key<'_>, &Request, &Ambient) -> Result<Opened, Refusal>,
+    pub receive: fn(&Key<'_>, &Request, &Ambient) -> Result<Received, Refusal>,
     /// Seals or signs a sample.
-    pub letter: fn(&Key<'_>, &Sample, url: &str, &Ambient) -> Result<Request, String>,
+    pub letter: fn(&Key<'_>, &Sample, url: &str, &Ambient) -> Told<Request>,
     /// Opens the answer.
-    pub read_reply: fn(&Key<'_>, &Request, &http::Response<Bytes>) -> Result<String, String>,
+    pub read_reply: fn(&Key<'_>, &Request, &http::Response<Bytes>) -> Told<String>,
+    /// [`Platform::manners`].
+    pub manners: fn(&Key<'_>) -> Told<Manners>,
+    /// [`Platform::id_members`].
+    pub id_members: fn(&Key<'_>) -> Told<Vec<String>>,
+    /// Opens one message with whichever key of the source fits.
+    pub open: fn(&Key<'_>, &Request, Timestamp) -> Told<Result<Opened, Reject>>,
+    /// Seals one message; `None` of a platform that only signs.
+    pub seal: fn(&Key<'_>, &[u8], &Ambient) -> Told<Option<String>>,
 }
 
 /// What a handler is made of.
@@ -62,7 +74,7 @@ pub struct Parts<'a> {
 
 /// A delivery that opened.
 #[derive(Debug)]
-pub struct Opened {
+pub struct Received {
     /// The event's type; none where there is no event.
     pub kind: Option<String>,
     /// The provider's word about its answer.
@@ -78,7 +90,7 @@ pub enum Refusal {
     Reject(Reject),
 }
 
-/// The credentials, and a source in them; a platform seals with its first key.
+/// Which keys: a platform seals with the first of a source.
 pub struct Key<'a> {
     /// Credentials JSON.
     pub credentials: &'a str,
@@ -145,6 +157,17 @@ const fn row<P: Platform>(try_sample: &'static str, demo: &'static str) -> Row {
         receive: receive::<P>,
         letter: |key, sample, url, ambient| with_key::<P, _>(key, |key| P::letter(key, sample, url, ambient)),
         read_reply: |key, letter, reply| with_key::<P, _>(key, |key| P::read_reply(key, letter, reply)),
+        manners: |key| with_key::<P, _>(key, |key| Ok(P::manners(key))),
+        id_members: |key| {
+            with_key::<P, _>(key, |key| Ok(P::id_members(key).into_iter().map(str::to_owned).collect()))
+        },
+        open: |key, message, now| {
+            with_keys::<P, _>(key, |keys| {
+                let opened = first_that_opens(keys, |key| P::open(key, message, now));
+                Ok(opened.map(|(_, opened)| opened))
+            })
+        },
+        seal: |key, payload, ambient| with_key::<P, _>(key, |key| P::seal(key, payload, ambient).transpose()),
     }
 }
 
@@ -160,7 +183,7 @@ fn start<P: Provider>(parts: Parts<'_>) -> Result<Box<dyn Handle>, String> {
     }))
 }
 
-fn receive<P: Provider>(key: &Key<'_>, request: &Request, ambient: &Ambient) -> Result<Opened, Refusal> {
+fn receive<P: Provider>(key: &Key<'_>, request: &Request, ambient: &Ambient) -> Result<Received, Refusal> {
     let sources = Sources::parse(key.credentials).map_err(|error| Refusal::Start(error.to_string()))?;
     let provider = P::new(P::DOCUMENT.map_or(&[][..], |document| document.sample)).map_err(Refusal::Start)?;
     let received = handler::open(&provider, &sources, key.source, request, ambient)
@@ -168,17 +191,24 @@ fn receive<P: Provider>(key: &Key<'_>, request: &Request, ambient: &Ambient) -> 
     let message = received.queued_event().map(|event| Message::of(event, LARGEST_MESSAGE)).transpose();
     message.map_err(Refusal::Reject)?;
     let kind = received.queued_event().map(|event| event.kind.clone());
-    Ok(Opened { kind, remark: received.remark })
+    Ok(Received { kind, remark: received.remark })
 }
 
 fn with_key<P: Platform, T>(
     key: &Key<'_>,
     act: impl FnOnce(&P::Credentials) -> Result<T, String>,
 ) -> Result<T, String> {
+    with_keys::<P, T>(key, |keys| keys.first().map_or_else(|| Err("no key".to_owned()), act))
+}
+
+fn with_keys<P: Platform, T>(
+    key: &Key<'_>,
+    act: impl FnOnce(&[P::Credentials]) -> Result<T, String>,
+) -> Result<T, String> {
     let sources =
         Sources::<P::Credentials>::parse(key.credentials).map_err(|error| format!("{}: {error}", P::NAME))?;
-    match sources.get(key.source).and_then(<[_]>::first) {
-        Some(found) => act(found),
+    match sources.get(key.source) {
+        Some(keys) => act(keys),
         None => Err(format!(
             "{}: no source {:?} in the credentials; there are {}",
             P::NAME,

@@ -1,103 +1,128 @@
-//! `letterbox send`: a sample delivery as the platform would send it.
+//! `letterbox send`: a delivery as the platform would make it.
 
-use std::{
-    io::Write,
-    time::{Duration, Instant},
-};
+use std::{io::Write, thread, time::Duration};
 
-use bytes::Bytes;
-use letterbox_codec::platform::Sample;
-use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
+use clap::Args;
+use letterbox_codec::platform::Manners;
+use letterbox_intake::ambient;
 
 use crate::{
-    args::Send,
-    credentials,
-    providers::{self, Key, PROVIDERS, Row},
-    serve::plain,
+    args::ProviderName,
+    delivery::{self, Delivery},
+    load,
+    post::{LONGEST, Post},
+    providers::{self, PROVIDERS, Row},
+    terminal::{DOUBTFUL, GOOD, QUIET, milliseconds, plain, span, tell},
 };
 
-/// The longest that an answer may take: more than any platform waits.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// `letterbox send`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  letterbox send --list
+  letterbox send dingtalk user_add_org
+  letterbox send dingtalk check_url                      # a handshake
+  letterbox send github push --data push.json            # a payload of your own
+  jq -c .data event.json | letterbox send payment --data -
+  letterbox send github push --source acme --credentials my-credentials.json
+  letterbox send opencard scenic_spot --to https://abc123.execute-api.eu-central-1.amazonaws.com
+  letterbox send payment payment_success --as-platform --longest-pause 1
+  letterbox send github push --repeat 1000 --rate 50/s
 
-/// Sends one sample, or lists them all.
+The exit code is 0 only if every answer is the one that the platform expects, in the time that it waits.")]
+pub struct Send {
+    /// The platform to act as
+    #[arg(required_unless_present = "list", value_parser = ProviderName)]
+    pub provider: Option<String>,
+    /// The sample to send; with --data, the name of the event, where the platform says it outside of the payload
+    #[arg(required_unless_present_any = ["list", "data"])]
+    pub sample: Option<String>,
+    /// List the providers and their samples
+    #[arg(long, conflicts_with_all = ["sample", "data", "to", "source", "credentials", "as_platform", "repeat"])]
+    pub list: bool,
+    /// What goes where.
+    #[command(flatten)]
+    pub delivery: delivery::DeliveryArgs,
+    /// Wait no longer than the platform does, and try again after its pauses, until it would give up
+    #[arg(long, conflicts_with = "repeat")]
+    pub as_platform: bool,
+    /// Cut the platform's pauses, some of which are hours, to so many seconds
+    #[arg(long, value_name = "SECONDS", requires = "as_platform", value_parser = seconds)]
+    pub longest_pause: Option<Duration>,
+    /// How often, and how fast.
+    #[command(flatten)]
+    pub load: load::LoadArgs,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| "expected seconds, such as 1 or 0.5".to_owned())
+}
+
+/// Sends once or many times, or lists the samples.
 pub fn run(args: &Send) -> Result<(), String> {
-    let (Some(provider), Some(sample)) = (&args.provider, &args.sample) else {
+    let Some(provider) = args.provider.as_deref().filter(|_| !args.list) else {
         return list(args.provider.as_deref());
     };
-    let row = providers::find(provider)?;
-    let sample = (row.sample)(sample).ok_or_else(|| {
-        format!("no sample {sample:?} of {provider}; `letterbox send --list` names them all")
-    })?;
-    let (url, source) = target(&args.to, row.name, args.source.as_deref())?;
-    let credentials = credentials::load(args.credentials.as_deref())?;
-    let credentials =
-        credentials.get(row.name).ok_or_else(|| format!("no credentials of {provider} in the file"))?;
-    send(row, &sample, &url, &Key { credentials, source: &source })
-}
-
-fn send(row: &Row, sample: &Sample, url: &str, key: &Key<'_>) -> Result<(), String> {
-    let ambient = ambient::system().map_err(|error| error.to_string())?;
-    let letter = (row.letter)(key, sample, url, &ambient)?;
-    let mut out = std::io::stdout().lock();
-    let mut tell = |text: String| writeln!(out, "{text}").map_err(|error| error.to_string());
-    tell(format!("> POST {}", letter.uri()))?;
-    tell(format!("> {} as {}/{}, {} bytes", sample.name, row.name, key.source, letter.body().len()))?;
-
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(TIMEOUT))
-        .http_status_as_error(false)
-        .build()
-        .into();
-    let started = Instant::now();
-    let (parts, body) = letter.clone().into_parts();
-    let answer = agent
-        .run(http::Request::from_parts(parts, body.to_vec()))
-        .map_err(|error| format!("{url}: {error}; is `letterbox serve` running, or --to right?"))?;
-    let milliseconds = started.elapsed().as_secs_f64() * 1000.0;
-    let (parts, mut body) = answer.into_parts();
-    let body = body.read_to_vec().map_err(|error| format!("{url}: {error}"))?;
-    let answer = http::Response::from_parts(parts, Bytes::from(body));
-
-    tell(format!("< {} in {milliseconds:.1} ms", answer.status()))?;
-    tell(format!("< {}", plain(&String::from_utf8_lossy(answer.body()))))?;
-    let told = (row.read_reply)(key, &letter, &answer)
-        .map_err(|error| format!("not the platform's answer: {error}"))?;
-    tell(format!("= {}", plain(&told)))
-}
-
-/// The URL of the function, and the source that it names. `to` is a base, or has the provider in it already.
-fn target(to: &str, provider: &str, source: Option<&str>) -> Result<(String, String), String> {
-    let uri: http::Uri = to
-        .parse()
-        .ok()
-        .filter(|uri: &http::Uri| uri.scheme().is_some())
-        .ok_or_else(|| format!("--to {to:?}: expected a URL, such as http://127.0.0.1:9000"))?;
-    let (base, query) = to.split_once('?').map_or((to, None), |(base, query)| (base, Some(query)));
-    let mut url = base.trim_end_matches('/').to_owned();
-    let mut segments =
-        uri.path().split('/').filter(|segment| !segment.is_empty()).skip_while(|one| *one != provider);
-    let named = match (segments.next(), segments.next()) {
-        (None, _) => {
-            url += &format!("/{provider}");
-            None
-        }
-        (Some(_), named) => named,
-    };
-    let source = match (named, source) {
-        (Some(named), Some(source)) if named != source => {
-            return Err(format!("--to names the source {named:?}, --source {source:?}: leave one out"));
-        }
-        (Some(named), _) => named.to_owned(),
-        (None, Some(source)) => {
-            url += &format!("/{source}");
-            source.to_owned()
-        }
-        (None, None) => DEFAULT_SOURCE.to_owned(),
-    };
-    if let Some(query) = query {
-        url += &format!("?{query}");
+    let delivery = Delivery::new(provider, args.sample.as_deref(), &args.delivery)?;
+    match args.load.repeat {
+        Some(count) => load::run(&delivery, &args.load, count.get()),
+        None => attempts(&delivery, args),
     }
-    Ok((url, source))
+}
+
+/// One attempt, or as many as the platform makes.
+fn attempts(delivery: &Delivery, args: &Send) -> Result<(), String> {
+    let manners = delivery.manners()?;
+    let (patience, pauses) = if args.as_platform {
+        (manners.patience.unwrap_or(LONGEST), manners.pauses)
+    } else {
+        (LONGEST, &[][..])
+    };
+    let post = Post::new(patience, 1);
+    let mut ambient = ambient::system().map_err(|error| error.to_string())?;
+    for (attempt, pause) in (2..).zip(pauses) {
+        let Err(failed) = attempt_once(delivery, &manners, &post, &ambient)? else { return Ok(()) };
+        let pause = args.longest_pause.map_or(*pause, |longest| longest.min(*pause));
+        tell(DOUBTFUL, &format!("! {}", plain(&failed)))?;
+        tell(DOUBTFUL, &format!("! attempt {attempt} of {} in {}", pauses.len() + 1, span(pause)))?;
+        thread::sleep(pause);
+        // The entropy stays, since it names the delivery; the time of the attempt does not.
+        ambient.now = ambient::system().map_err(|error| error.to_string())?.now;
+    }
+    let last = attempt_once(delivery, &manners, &post, &ambient)?;
+    last.map_err(|failed| if args.as_platform { format!("{failed}; {}", manners.on_failure) } else { failed })
+}
+
+/// Whether the platform is content, or why not. The outer error is no fault of the receiver.
+fn attempt_once(
+    delivery: &Delivery,
+    manners: &Manners,
+    post: &Post,
+    ambient: &letterbox_codec::Ambient,
+) -> Result<Result<(), String>, String> {
+    let letter = delivery.letter(ambient)?;
+    let (name, row) = (&delivery.sample.name, delivery.row.name);
+    let name = if name.is_empty() { "own payload" } else { name };
+    tell(QUIET, &format!("> POST {}", letter.uri()))?;
+    tell(QUIET, &format!("> {name} as {row}/{}, {} bytes", delivery.source, letter.body().len()))?;
+    let answer = match post.send(&letter) {
+        Ok(answer) => answer,
+        Err(unsent) => return Ok(Err(unsent)),
+    };
+    let body = String::from_utf8_lossy(answer.response.body());
+    tell(QUIET, &format!("< {} in {}", answer.response.status(), milliseconds(answer.took)))?;
+    tell(QUIET, &format!("< {}", plain(&body)))?;
+    let told = match delivery.judge(manners, &letter, &answer) {
+        Ok(told) => told,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    let limit = manners.patience.map_or("no limit is published".to_owned(), |patience| {
+        format!("within the {} that the platform waits", span(patience))
+    });
+    tell(GOOD, &format!("= {}", plain(&told)))?;
+    tell(GOOD, &format!("ok: {}; {limit}", manners.checks))?;
+    Ok(Ok(()))
 }
 
 fn list(provider: Option<&str>) -> Result<(), String> {
@@ -114,27 +139,4 @@ fn list(provider: Option<&str>) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_url_is_a_base_or_whole() {
-        for (to, source, expected) in [
-            ("http://h:1", None, Ok(("http://h:1/github", "default"))),
-            ("http://h:1/", Some("acme"), Ok(("http://h:1/github/acme", "acme"))),
-            ("https://h/prod", None, Ok(("https://h/prod/github", "default"))),
-            ("https://h/prod/github", Some("acme"), Ok(("https://h/prod/github/acme", "acme"))),
-            ("https://h/github/acme?x=1", None, Ok(("https://h/github/acme?x=1", "acme"))),
-            ("https://h/github/acme", Some("other"), Err(())),
-            ("h:1/github", None, Err(())),
-            ("", None, Err(())),
-        ] {
-            let got = target(to, "github", source);
-            let got = got.as_ref().map(|(url, source)| (url.as_str(), source.as_str())).map_err(|_| ());
-            assert_eq!(got, expected, "{to}");
-        }
-    }
 }

@@ -4,7 +4,8 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Write,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -16,19 +17,54 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
+use clap::Args;
 use http::{StatusCode, Uri, header};
 use http_body_util::LengthLimitError;
 use letterbox_codec::{Reject, Request, Timestamp};
-use letterbox_intake::{Answer, Record, ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs};
+use letterbox_intake::{
+    Answer, Record, ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs, settings::queue_url,
+};
 use tokio::{net::TcpListener, signal};
 
 use crate::{
-    args::{DEFAULT_URL, Serve},
+    args::{DATABASE, DEFAULT_URL},
     credentials,
     providers::{self, Handle, PROVIDERS, Parts},
     queue::LocalQueue,
     store::Store,
+    terminal::plain,
 };
+
+/// `letterbox serve`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  letterbox serve
+  letterbox serve --port 8080 --credentials my-credentials.json
+  letterbox serve --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/letterbox
+
+Without --credentials the demo credentials of events/ are used: anyone can sign with them.
+GET /healthz answers 200 while the server runs. Ctrl-C or SIGTERM ends it; what was acknowledged is on the queue.")]
+pub struct Serve {
+    /// The port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 9000)]
+    pub port: u16,
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub listen: IpAddr,
+    /// A JSON file: provider → its credentials JSON. Only the providers in it are served
+    #[arg(long, value_name = "FILE")]
+    pub credentials: Option<PathBuf>,
+    /// The SQLite file of the embedded queue
+    #[arg(long, value_name = "FILE", default_value = DATABASE)]
+    pub database: PathBuf,
+    /// Put events on this SQS queue instead; region, keys and endpoint come from the usual AWS_* variables
+    #[arg(long, value_name = "URL", value_parser = queue_url, conflicts_with = "database")]
+    pub queue_url: Option<String>,
+    /// OpenCard's card catalogue; a built-in sample otherwise
+    #[arg(long, value_name = "FILE", env = "CARDS")]
+    pub cards: Option<PathBuf>,
+}
 
 /// The gateway's own limit of a body, in bytes.
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
@@ -209,11 +245,6 @@ fn line(record: &Record) -> String {
         record.outcome, record.status, record.milliseconds
     );
     plain(&text) + "\n"
-}
-
-/// Text for a terminal: a sender must not move its cursor.
-pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 /// Writes to standard output; a reader that has gone away is no reason to end.

@@ -8,12 +8,18 @@ use std::path::PathBuf;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, Method, Uri};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use letterbox::providers::{self, Key, Row};
+use letterbox::{
+    gateway::event,
+    providers::{self, Key, Row},
+};
 use letterbox_codec::{Request, platform::Sample};
 use letterbox_intake::{Answer, gateway};
 use serde_json::{Value, json};
 
-use crate::{Setup, block_on, fixed, gateway::event, root};
+use crate::{Setup, block_on, fixed, root};
+
+/// The deployed bundle.
+const BASE: &str = "https://letterbox.execute-api.us-east-1.amazonaws.com";
 
 /// One sample event.
 pub struct Case {
@@ -224,7 +230,7 @@ fn header(request: &mut Request, name: &'static str, value: Option<&'static str>
 
 fn uri(request: &mut Request, path: &str, query: &str) {
     let text = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
-    *request.uri_mut() = Uri::try_from(format!("https://localhost{text}")).unwrap_or_default();
+    *request.uri_mut() = Uri::try_from(format!("{BASE}{text}")).unwrap_or_default();
 }
 
 fn path(request: &mut Request, path: &str) {
@@ -275,7 +281,7 @@ impl Case {
     /// The gateway's event.
     pub fn event(&self) -> Result<Value, String> {
         let request = self.request()?;
-        Ok(event(&request, fixed().now.0))
+        Ok(event(&request, self.provider, fixed().now))
     }
 
     fn request(&self) -> Result<Request, String> {
@@ -290,7 +296,7 @@ impl Case {
         };
         let source =
             if self.source == gateway::DEFAULT_SOURCE { String::new() } else { format!("/{}", self.source) };
-        let url = format!("https://localhost/{}{source}", self.provider);
+        let url = format!("{BASE}/{}{source}", self.provider);
         let mut ambient = fixed();
         // Before the delivery, so that a provider that bounds the age of a timestamp takes it; but for one case.
         ambient.now.0 -= if self.name == "stale" { 3_600_000 } else { 1_000 };

@@ -11,11 +11,14 @@ mod payment;
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use http::{HeaderMap, HeaderValue};
-use letterbox::providers::{self, Key};
+use letterbox::{
+    gateway::event,
+    providers::{self, Key},
+};
 use letterbox_codec::{Ambient, Request, Timestamp, platform::Sample};
 use serde_json::{Value, json};
 
-use crate::{fixed, gateway, root};
+use crate::{fixed, root};
 
 /// One broken delivery.
 pub struct Case {
@@ -127,7 +130,7 @@ impl Case {
     pub fn json(&self) -> Value {
         let now = self.now.unwrap_or(fixed().now);
         let (name, delivery) = match self.form {
-            Event => ("event", gateway::event(&self.request, now.0)),
+            Event => ("event", event(&self.request, self.provider, now)),
             Curl => ("curl", curl(&self.request).into()),
             Har => ("har", har(&self.request, now)),
             Options => ("options", options(&self.request)),

@@ -2,7 +2,6 @@
 
 pub mod cases;
 pub mod doctor;
-pub mod gateway;
 
 use std::{
     path::{Path, PathBuf},

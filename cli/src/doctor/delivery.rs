@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     credentials::Credentials,
-    providers::{Key, Opened, Refusal, Row},
+    providers::{Key, Received, Refusal, Row},
 };
 
 /// One entry of the credentials, read as JSON so that a broken one can be looked at, too.
@@ -54,7 +54,7 @@ const SEALED_PARTS: [&str; 6] = ["msg_signature", "signature", "timestamp", "tim
 
 impl Delivery {
     /// Opens it exactly as the function does.
-    pub fn attempt(&self) -> Result<Opened, Refusal> {
+    pub fn attempt(&self) -> Result<Received, Refusal> {
         let credentials = self.credentials.get(self.row.name).map_or("{}", String::as_str);
         let ambient = Ambient { now: self.now, entropy: [0; Ambient::ENTROPY] };
         (self.row.receive)(&Key { credentials, source: &self.source }, &self.request, &ambient)

@@ -6,7 +6,7 @@ use super::{
     evidence,
     hypotheses::{Finding, TABLE, Variant},
 };
-use crate::providers::{Opened, Refusal};
+use crate::providers::{Received, Refusal};
 
 /// More faults than this in one delivery are not looked for.
 const MOST_FAULTS: usize = 3;
@@ -15,7 +15,7 @@ const MOST_FAULTS: usize = 3;
 #[derive(Debug)]
 pub enum Diagnosis {
     /// It opens.
-    Opens(Opened),
+    Opens(Received),
     /// It is refused.
     Refused {
         /// Why.

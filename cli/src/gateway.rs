@@ -1,34 +1,38 @@
 //! API Gateway's side: the event of a request, in payload format 2.0.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use letterbox_codec::Request;
+use letterbox_codec::{Request, Timestamp};
 use serde_json::{Map, Value, json};
 
-/// The event that the gateway makes of a request to `/<provider>[/<source>]`: header names in lower case, a body that
-/// is no text in base64, milliseconds since the epoch.
-pub fn event(request: &Request, now: i64) -> Value {
-    let path = request.uri().path();
-    let segments: Vec<_> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    let (route, parameters) = match segments.as_slice() {
-        [provider, source] => (format!("POST /{provider}/{{source}}"), json!({ "source": source })),
-        _ => (format!("POST {path}"), Value::Null),
+/// The event that the gateway makes of a request to `[/stage]/<provider>[/<source>]`: header names in lower case, a
+/// body that is no text in base64, milliseconds since the epoch.
+pub fn event(request: &Request, provider: &str, now: Timestamp) -> Value {
+    let uri = request.uri();
+    let path = uri.path();
+    let segments = path.split('/').filter(|segment| !segment.is_empty());
+    let (route, parameters) = match segments.skip_while(|segment| *segment != provider).nth(1) {
+        Some(source) => (format!("POST /{provider}/{{source}}"), json!({ "source": source })),
+        None => (format!("POST /{provider}"), Value::Null),
     };
     let mut headers: Map<String, Value> = request
         .headers()
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into()))
         .collect();
-    let host = "letterbox.execute-api.us-east-1.amazonaws.com";
+    // What a signature may cover of the URL is told here alone.
+    let host = uri.authority().map_or("localhost", |host| host.as_str());
+    let scheme = uri.scheme_str().unwrap_or("https");
+    let port = uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
     headers.insert("host".into(), host.into());
     headers.insert("content-length".into(), request.body().len().to_string().into());
     headers.insert("x-forwarded-for".into(), "203.0.113.7".into());
-    headers.insert("x-forwarded-port".into(), "443".into());
-    headers.insert("x-forwarded-proto".into(), "https".into());
+    headers.insert("x-forwarded-port".into(), port.to_string().into());
+    headers.insert("x-forwarded-proto".into(), scheme.into());
     let mut event = json!({
         "version": "2.0",
         "routeKey": route,
         "rawPath": path,
-        "rawQueryString": request.uri().query().unwrap_or_default(),
+        "rawQueryString": uri.query().unwrap_or_default(),
         "headers": headers,
         "requestContext": {
             "accountId": "123456789012",
@@ -45,8 +49,8 @@ pub fn event(request: &Request, now: i64) -> Value {
             "requestId": "JKJaXmPLvHcESHA=",
             "routeKey": route,
             "stage": "$default",
-            "time": "21/Nov/2026:10:00:00 +0000",
-            "timeEpoch": now,
+            "time": time(now),
+            "timeEpoch": now.0,
         },
     });
     if let Value::Object(members) = &mut event {
@@ -59,4 +63,10 @@ pub fn event(request: &Request, now: i64) -> Value {
         members.insert("isBase64Encoded".into(), text.is_err().into());
     }
     event
+}
+
+/// The gateway's own form of a time: `21/Nov/2026:10:00:00 +0000`.
+fn time(Timestamp(milliseconds): Timestamp) -> String {
+    let time = jiff::Timestamp::from_millisecond(milliseconds).unwrap_or_default();
+    time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()
 }

@@ -1,0 +1,84 @@
+//! Another event of the same kind: the same payload under an id of its own.
+
+use letterbox_codec::json::Object;
+use serde_json::{Value, value::RawValue};
+
+/// The member that tells repeats apart where the payload has no id.
+const MEMBER: &str = "letterbox_repeat";
+
+/// Appends `suffix` to every id that the payload holds, or adds it as a member of its own. A payload that is not one
+/// JSON object stays as it is.
+pub fn event(payload: &[u8], ids: &[String], suffix: &str) -> Vec<u8> {
+    changed(payload, ids, suffix).map_or_else(|| payload.to_vec(), String::into_bytes)
+}
+
+fn changed(payload: &[u8], ids: &[String], suffix: &str) -> Option<String> {
+    let text = std::str::from_utf8(payload).ok()?;
+    let mut changed = None;
+    for id in ids {
+        let current = changed.as_deref().unwrap_or(text);
+        changed = with_id(Object::parse(current).ok()?, id, suffix).or(changed);
+    }
+    if changed.is_some() {
+        return changed;
+    }
+    let members = Object::parse(text).ok()?.members().ok()?;
+    let members = members.into_iter().map(|(name, value)| (name, value.get().to_owned()));
+    Some(object(members.chain([(MEMBER.to_owned(), Value::from(suffix).to_string())])))
+}
+
+/// The object with its id changed, everything else as it was written; `None` where it has no such member.
+#[expect(clippy::needless_pass_by_value, reason = "parsed for it")]
+fn with_id(parsed: Object<'_>, path: &str, suffix: &str) -> Option<String> {
+    let mut found = false;
+    let members = parsed.members().ok()?.into_iter().map(|(name, value)| {
+        let rest = path.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('.'));
+        let new = if name == path {
+            id(value, suffix)
+        } else {
+            rest.and_then(|rest| with_id(Object::parse(value.get()).ok()?, rest, suffix))
+        };
+        found |= new.is_some();
+        (name, new.unwrap_or_else(|| value.get().to_owned()))
+    });
+    let text = object(members);
+    found.then_some(text)
+}
+
+fn id(value: &RawValue, suffix: &str) -> Option<String> {
+    match serde_json::from_str(value.get()).ok()? {
+        Value::String(id) => Some(Value::from(format!("{id}-{suffix}")).to_string()),
+        Value::Number(id) => Some(Value::from(format!("{id}-{suffix}")).to_string()),
+        _ => None,
+    }
+}
+
+fn object(members: impl Iterator<Item = (String, String)>) -> String {
+    let members: Vec<_> = members.map(|(name, value)| format!("{}:{value}", Value::from(name))).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_changes_and_nothing_else() {
+        for (payload, ids, expected) in [
+            (r#"{"b":1.0,"eventId":"e"}"#, &["eventId", "BizId"][..], r#"{"b":1.0,"eventId":"e-7"}"#),
+            (r#"{"BizId":"b","eventId":"e"}"#, &["eventId", "BizId"], r#"{"BizId":"b-7","eventId":"e-7"}"#),
+            (r#"{"data":{"id":5,"x":[1]}}"#, &["data.id"], r#"{"data":{"id":"5-7","x":[1]}}"#),
+            (r#"{"data.id":"a","data":{}}"#, &["data.id"], r#"{"data.id":"a-7","data":{}}"#),
+            (r#"{"id":null,"a":"\u00e9"}"#, &["id"], r#"{"id":null,"a":"\u00e9","letterbox_repeat":"7"}"#),
+            (" {} ", &[], r#"{"letterbox_repeat":"7"}"#),
+            ("[1]", &["id"], "[1]"),
+            (r#"{"id":1,"id":2}"#, &["id"], r#"{"id":1,"id":2}"#),
+            ("payload=%7B%7D", &[], "payload=%7B%7D"),
+        ] {
+            let ids: Vec<_> = ids.iter().map(|id| (*id).to_owned()).collect();
+            let got = event(payload.as_bytes(), &ids, "7");
+            assert_eq!(String::from_utf8(got).unwrap(), expected, "{payload}");
+        }
+        assert_eq!(event(b"\xff", &[], "7"), b"\xff");
+    }
+}

@@ -1,0 +1,153 @@
+//! `letterbox open` and `letterbox seal`: single messages.
+
+mod program;
+
+use std::{fs, path::Path, process::Command};
+
+use program::{Server, letterbox, letterbox_with, printed, run, text};
+
+/// A sample event of the project.
+fn event(name: &str) -> String {
+    format!("{}/../events/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// When the sample events were made.
+const AT: [&str; 2] = ["--at", "2026-11-21T10:00:00Z"];
+
+fn open(folder: &Path, args: &[&str], input: &[u8]) -> (String, String) {
+    let output = letterbox_with(folder, &[&["open"], args].concat(), input);
+    (printed(&output), text(&output.stderr))
+}
+
+#[test]
+fn what_is_sealed_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    for (provider, payload, told) in [
+        ("dingtalk", "success", "signature holds\nowner key dingletterboxdemo holds\n"),
+        ("dingtalk", "{\"EventType\":\"茶\"}", "signature holds"),
+        ("opencard", "{\"srcid\":\"123\"}", "tag holds, JOSE header {\"alg\":\"A128KW\""),
+    ] {
+        let sealed = letterbox_with(folder.path(), &["seal", provider, "--data", "-"], payload.as_bytes());
+        let (content, holds) = open(folder.path(), &[provider], printed(&sealed).as_bytes());
+        assert_eq!(content, format!("{payload}\n"));
+        assert!(holds.starts_with(told), "{holds}");
+    }
+}
+
+#[test]
+fn an_answer_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let sign = letterbox(folder.path(), &["sign", "dingtalk", "check_url", "--to", &server.url]);
+    let answer = printed(&run(&mut Command::new("sh"), printed(&sign).as_bytes()));
+    assert_eq!(open(folder.path(), &["dingtalk"], answer.as_bytes()).0, "success\n");
+    // As `curl --include` prints it.
+    let included = printed(&sign).replace("curl ", "curl --include ");
+    let answer = printed(&run(&mut Command::new("sh"), included.as_bytes()));
+    assert!(answer.starts_with("HTTP/1.1 200 OK"));
+    assert_eq!(open(folder.path(), &["dingtalk"], answer.as_bytes()).0, "success\n");
+    let sign = letterbox(folder.path(), &["sign", "opencard", "scenic_spot", "--to", &server.url]);
+    let answer = printed(&run(&mut Command::new("sh"), printed(&sign).as_bytes()));
+    assert!(open(folder.path(), &["opencard"], answer.as_bytes()).0.starts_with(r#"{"status":0"#));
+}
+
+#[test]
+fn an_event_opens_with_its_source_and_any_of_its_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, expected) in [
+        ("dingtalk/user_add_org.200.json", "user_add_org"),
+        ("dingtalk/check_create_suite_url.200.json", "aXz7PqLm"),
+        ("opencard/scenic_spot.200.json", "故宫"),
+        ("github/push.202.json", "acme-dev/widget"),
+        ("github/form.202.json", r#"{"ref":"refs/heads/main""#),
+        ("github/rotated.202.json", "acme-dev/widget"),
+        ("payment/refund.202.json", "payment_refunded"),
+    ] {
+        let provider = name.split('/').next().unwrap();
+        let file = event(name);
+        let args = [&[provider, "--data", &file], &AT[..]].concat();
+        assert!(open(folder.path(), &args, b"").0.contains(expected), "{name}");
+    }
+}
+
+#[test]
+fn a_body_needs_what_came_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = printed(&letterbox(folder.path(), &["sign", "github", "ping", "--as", "raw"]));
+    let (head, body) = raw.split_once("\r\n\r\n").unwrap();
+    let signature = head.lines().find(|line| line.starts_with("x-hub-signature-256")).unwrap();
+    let (content, told) = open(folder.path(), &["github", "--header", signature], body.as_bytes());
+    assert_eq!((content.trim_end(), told.as_str()), (body.trim_end(), "signature holds\n"));
+
+    let raw = printed(&letterbox(folder.path(), &["sign", "dingtalk", "user_add_org", "--as", "raw"]));
+    let (head, body) = raw.split_once("\r\n\r\n").unwrap();
+    let target = head.split(' ').nth(1).unwrap();
+    let url = format!("https://example.com{target}");
+    let (_, told) = open(folder.path(), &["dingtalk", "--url", &url], body.as_bytes());
+    assert!(told.starts_with("signature holds"), "{told}");
+    let (content, told) = open(folder.path(), &["dingtalk"], body.as_bytes());
+    assert!(content.contains("user_add_org") && told.starts_with("signature not checked"), "{told}");
+}
+
+#[test]
+fn what_does_not_open_says_why_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("body.json"), "{\"event_type\":\"hunter2\"}").unwrap();
+    fs::write(folder.path().join("cut.http"), "POST /github HTTP/1.1\r\nhost: h\r\n").unwrap();
+    let stripe = r#"{"payment":{"stripe":{"preset":"stripe","secret":"hunter2hunter2"}}}"#;
+    fs::write(folder.path().join("stripe.json"), stripe).unwrap();
+    let sign = ["sign", "payment", "charge.succeeded", "--source", "stripe", "--credentials", "stripe.json"];
+    let signed = letterbox(folder.path(), &[&sign[..], &["--as", "event"]].concat());
+    fs::write(folder.path().join("stripe.event"), printed(&signed)).unwrap();
+    let stripe = ["open", "payment", "--data", "stripe.event", "--credentials", "stripe.json"];
+    printed(&letterbox(folder.path(), &stripe));
+    let stale = [&stripe[..], &AT[..]].concat();
+    let file = |name| event(name);
+    for (args, expected) in [
+        (
+            &["open", "github", "--data", "body.json"][..],
+            "github/default: missing_signature; a body alone has",
+        ),
+        (
+            &["open", "dingtalk", "--data", "body.json"],
+            "missing_field; encrypt: missing; `letterbox open --help`",
+        ),
+        (&["open", "opencard", "--data", "body.json"], "malformed_jwe; body: expected a compact JWE"),
+        (
+            &["open", "github", "--data", "cut.http"],
+            "--data cut.http: expected an empty line behind the headers",
+        ),
+        (&["open", "github", "--data", "absent.json"], "--data absent.json: No such file"),
+        (
+            &["open", "github", "--data", &file("github/wrong_signature.401.json")],
+            "signature_mismatch; are the keys",
+        ),
+        (
+            &["open", "dingtalk", "--data", &file("dingtalk/other_corp.403.json")],
+            "owner_key_mismatch; compare owner_key",
+        ),
+        (&["open", "dingtalk", "--data", &file("dingtalk/other_token.401.json")], "signature_mismatch"),
+        (
+            &["open", "opencard", "--data", &file("opencard/unknown_kid.401.json")],
+            "unknown_kid; compare the kids",
+        ),
+        (&["open", "opencard", "--data", &file("opencard/tampered.401.json")], "authentication_failed"),
+        (&["open", "github", "--data", "body.json", "--source", "nobody"], "no source \"nobody\""),
+        (&["open", "gitlab", "--data", "body.json"], "no provider \"gitlab\""),
+        (&stale, "timestamp_out_of_range; --at TIME"),
+        (
+            &["seal", "github", "push"],
+            "github signs its letters and encrypts nothing; `letterbox sign github push`",
+        ),
+        (&["seal", "payment", "--data", "body.json"], "payment signs its letters and encrypts nothing"),
+        (&["seal", "dingtalk", "nothing"], "no sample \"nothing\" of dingtalk"),
+        (&["seal", "dingtalk", "--data", "absent"], "--data absent: No such file"),
+    ] {
+        let output = letterbox(folder.path(), args);
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {told}");
+        assert!(told.contains(expected), "{args:?}: {told}");
+        assert!(!told.contains("hunter2"), "{told}");
+        assert!(output.stdout.is_empty());
+    }
+}

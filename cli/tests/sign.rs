@@ -1,0 +1,148 @@
+//! `letterbox sign`: what it prints is what others can send.
+
+mod program;
+
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
+    process::Command,
+    sync::Arc,
+};
+
+use letterbox::{
+    providers::{self, PROVIDERS, Parts},
+    queue::LocalQueue,
+};
+use letterbox_intake::{gateway, queue::memory::Memory};
+use program::{Server, events, letterbox, printed, run, text};
+use serde_json::{Value, value::RawValue};
+
+const SAMPLES: [(&str, &str); 5] = [
+    ("dingtalk", "user_add_org"),
+    ("dingtalk", "check_url"),
+    ("opencard", "scenic_spot"),
+    ("github", "push"),
+    ("payment", "payment_success"),
+];
+
+fn sign(folder: &Path, args: &[&str]) -> Vec<u8> {
+    let output = letterbox(folder, &[&["sign"], args].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    output.stdout
+}
+
+#[test]
+fn curl_sends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    for (provider, sample) in SAMPLES {
+        let command = sign(folder.path(), &[provider, sample, "--to", &server.url]);
+        printed(&run(&mut Command::new("sh"), &command));
+    }
+    assert_eq!(events(folder.path()).len(), SAMPLES.len() - 1, "a handshake is no event");
+    let large = format!(r#"{{"event_type":"paid","filler":"{}"}}"#, "x".repeat(200 * 1024));
+    for payload in [
+        r#"{"event_type":"paid","odd":"it's $HOME `id` \\ \"中\" @%\n"}"#,
+        " {\n\t\"event_type\": \"paid\"\n}\n",
+        "{\r\n\"event_type\": \"paid\"}\r\n",
+        &large,
+    ] {
+        fs::write(folder.path().join("own.json"), payload).unwrap();
+        let command = sign(folder.path(), &["payment", "--data", "own.json", "--to", &server.url]);
+        printed(&run(&mut Command::new("sh"), &command));
+        let events = events(folder.path());
+        let data = &events.last().unwrap()["data"];
+        assert_eq!(*data, serde_json::from_str::<Value>(payload).unwrap());
+    }
+    let refused =
+        sign(folder.path(), &["dingtalk", "user_add_org", "--to", &format!("{}/github", server.url)]);
+    assert!(text(&refused).contains("/github/dingtalk?"));
+    assert!(
+        !run(&mut Command::new("sh"), &refused).status.success(),
+        "curl fails where the answer is a refusal"
+    );
+}
+
+#[test]
+fn raw_is_what_goes_over_the_wire() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    for (provider, sample) in SAMPLES {
+        let raw = sign(folder.path(), &[provider, sample, "--to", &server.url, "--as", "raw"]);
+        let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).unwrap();
+        stream.write_all(&raw).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 20"), "{provider}: {answer}");
+    }
+}
+
+#[test]
+fn an_event_invokes_the_function() {
+    let folder = tempfile::tempdir().unwrap();
+    let square = r#"{"payment":{"shop":{"preset":"square","secret":"s","type":"event_type"}}}"#;
+    fs::write(folder.path().join("square.json"), square).unwrap();
+    let square = ["payment", "payment_success", "--source", "shop", "--credentials", "square.json"];
+    // The stage is part of the URL that Square's signature covers.
+    let square = [&square[..], &["--to", "https://abc.execute-api.us-east-1.amazonaws.com/prod"]].concat();
+    let samples = SAMPLES.map(|(provider, sample)| vec![provider, sample]);
+    for args in samples.into_iter().chain([square]) {
+        let event = sign(folder.path(), &[&args[..], &["--as", "event"]].concat());
+        let row = providers::find(args[0]).unwrap();
+        let credentials = if args.contains(&"shop") {
+            r#"{"shop":{"preset":"square","secret":"s","type":"event_type"}}"#
+        } else {
+            row.demo
+        };
+        let event: Box<RawValue> = serde_json::from_slice(&event).unwrap();
+        let (source, request) = gateway::request(row.name, gateway::read(&event).unwrap()).unwrap();
+        let queue = Arc::new(LocalQueue::Memory(Memory::default()));
+        let handler = (row.start)(Parts { credentials, document: None, queue, ambient: None }).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answer = runtime.block_on(handler.handle(&source, &request));
+        assert!(answer.record.status < 300, "{args:?}: {:?}", answer.record);
+        let event: Value = serde_json::from_str(event.get()).unwrap();
+        let route = if args.contains(&"shop") { "/{source}" } else { "" };
+        assert_eq!(event["routeKey"], format!("POST /{}{route}", row.name));
+        assert_eq!(event["requestContext"]["time"].as_str().unwrap().len(), 26);
+    }
+}
+
+#[test]
+fn every_sample_of_every_provider_opens_again() {
+    let ambient = letterbox_intake::ambient::system().unwrap();
+    for row in &PROVIDERS {
+        let sources: Value = serde_json::from_str(row.demo).unwrap();
+        for sample in (row.samples)() {
+            for source in sources.as_object().unwrap().keys() {
+                let key = providers::Key { credentials: row.demo, source };
+                let letter = (row.letter)(&key, &sample, "https://h/x?own=1", &ambient).unwrap();
+                let opened = (row.open)(&key, &letter, ambient.now).unwrap().unwrap();
+                assert_eq!(opened.content, sample.payload, "{} {source} {}", row.name, sample.name);
+                if let Some(sealed) = (row.seal)(&key, &sample.payload, &ambient).unwrap() {
+                    let sealed = http::Request::new(sealed.into_bytes().into());
+                    let opened = (row.open)(&key, &sealed, ambient.now).unwrap().unwrap();
+                    assert_eq!(opened.content, sample.payload, "{} {source} {}", row.name, sample.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_preset_signs_what_it_verifies() {
+    let folder = tempfile::tempdir().unwrap();
+    for preset in payment::presets() {
+        let credentials = format!(
+            r#"{{"payment":{{"default":{{"preset":"{preset}","secret":"whsec_c2VjcmV0c2VjcmV0"}}}}}}"#
+        );
+        fs::write(folder.path().join("preset.json"), credentials).unwrap();
+        let key = ["--credentials", "preset.json"];
+        let raw = sign(folder.path(), &[&["payment", "payment_success", "--as", "raw"], &key[..]].concat());
+        let opened = program::letterbox_with(folder.path(), &[&["open", "payment"], &key[..]].concat(), &raw);
+        assert!(text(&opened.stderr).starts_with("signature holds"), "{preset}: {}", text(&opened.stderr));
+        assert!(printed(&opened).contains("payment_success"));
+    }
+}
