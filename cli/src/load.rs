@@ -49,6 +49,7 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 /// One delivery's end.
+#[derive(Clone)]
 struct Outcome {
     /// What it took, where there was an answer.
     took: Option<Duration>,
@@ -82,11 +83,13 @@ pub fn run(delivery: &Delivery, options: &LoadArgs, count: u32) -> Result<(), St
             outcomes.push(outcome);
         }
     };
-    let outcomes: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..options.at_once.get().min(count as usize)).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
+    let outcomes = thread::scope(|scope| {
+        let senders = options.at_once.get().min(count as usize);
+        let senders: Vec<_> = (0..senders).map(|_| scope.spawn(work)).collect();
+        senders.into_iter().map(thread::ScopedJoinHandle::join).collect::<Result<Vec<_>, _>>()
     });
+    // A summary of less than all would look better than it was.
+    let outcomes = outcomes.map_err(|_| "a sender broke off, see above".to_owned())?.concat();
     let took = started.elapsed();
     bar.finish_and_clear();
     summary(delivery.row.name, &load.manners, &outcomes, took, options)

@@ -20,20 +20,21 @@ use crate::{
 #[command(after_help = "\
 Examples:
   letterbox open dingtalk --data answer.json
-  letterbox open dingtalk --data body.json --url 'https://example.com/dingtalk?signature=...&timestamp=...&nonce=...'
+  letterbox open dingtalk --data body.json --url 'https://h/dingtalk?signature=...'
   letterbox open opencard --data query.jwt
   letterbox open github --data body.json --header 'X-Hub-Signature-256: sha256=...'
   letterbox open payment --data event.json --at 2026-11-21T10:00:00Z
   letterbox sign github push --as raw | letterbox open github
 
 The message is one of
-  a body         of a request, or of an answer of dingtalk or opencard; --url and --header give what it lacks
-  an event       with which API Gateway invoked a function, as in events/ or from `letterbox sign --as event`
-  raw HTTP       a request, or an answer as `curl --include` prints it
+  a body      of a request, or of an encrypted answer; --url and --header give the rest
+  an event    of API Gateway, as in events/ or from `letterbox sign --as event`
+  raw HTTP    a request, or an answer as `curl --include` prints it
 
 What holds is told on standard error, the payload in clear goes to standard output.
-github and payment encrypt nothing: open verifies the signature, which needs the headers. Their answers are in clear
-and not signed, so that there is nothing to open.")]
+
+github and payment encrypt nothing: open verifies a request by its headers. Their answers
+are neither signed nor encrypted, so that there is nothing to open.")]
 pub struct Open {
     /// Whose message
     #[arg(value_parser = ProviderName)]

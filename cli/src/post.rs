@@ -20,7 +20,7 @@ pub struct Post {
 pub struct Answer {
     /// As it came.
     pub response: http::Response<Bytes>,
-    /// From the first byte of the letter to the last of the answer.
+    /// From connecting to the last byte of the answer.
     pub took: Duration,
 }
 

@@ -22,9 +22,9 @@ Examples:
   letterbox seal opencard --data query.json
   letterbox seal dingtalk check_url | letterbox open dingtalk
 
-dingtalk    prints {msg_signature, timeStamp, nonce, encrypt}: an answer, whose `encrypt` is what a letter's body holds
-opencard    prints a compact JWE under a header of its own: a query
-github, payment    encrypt nothing, so that seal has no meaning for them: `letterbox sign` prints a signed letter")]
+dingtalk    an answer: msg_signature, timeStamp, nonce, encrypt (a letter's body has encrypt alone)
+opencard    a query: a compact JWE under a header of its own
+github, payment    no meaning, since they encrypt nothing: `letterbox sign` signs for them")]
 pub struct Seal {
     /// Whose seal
     #[arg(value_parser = ProviderName)]
