@@ -22,6 +22,7 @@ Examples:
   letterbox send dingtalk user_add_org     be a platform once
   letterbox events                         read the queue
   letterbox sign github push | sh          the same by curl
+  letterbox doctor --event event.json      say why a delivery was refused
   letterbox COMMAND --help                 more examples
 
 Colours appear only on a terminal, and not where NO_COLOR is set."

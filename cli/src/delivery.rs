@@ -14,7 +14,7 @@ use crate::{
     credentials, data,
     post::Answer,
     providers::{self, Key, Row},
-    terminal::span,
+    time::span,
 };
 
 /// What goes where.
@@ -91,7 +91,8 @@ impl Delivery {
 pub fn sample(row: &Row, name: Option<&str>, file: Option<&Path>) -> Result<Sample, String> {
     let name = name.unwrap_or_default();
     if let Some(file) = file {
-        return Ok(Sample { name: name.to_owned(), payload: data::read(file)? });
+        let payload = data::read(file).map_err(|error| format!("--data {error}"))?;
+        return Ok(Sample { name: name.to_owned(), payload });
     }
     (row.sample)(name)
         .ok_or_else(|| format!("no sample {name:?} of {}; `letterbox send --list` names them all", row.name))

@@ -8,9 +8,8 @@ mod evidence;
 pub mod hypotheses;
 mod input;
 mod reply;
-mod time;
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
 use serde::Serialize;
 
@@ -20,7 +19,10 @@ use self::{
     diagnosis::{Diagnosis, diagnose},
     hypotheses::Finding,
 };
-use crate::{providers::Received, terminal::plain};
+use crate::{
+    providers::Received,
+    terminal::{complain, plain, write},
+};
 
 /// The exit code of bad usage, as clap has it.
 const BAD_USAGE: u8 = 2;
@@ -41,22 +43,22 @@ pub fn run(args: &Doctor) -> ExitCode {
     let report = match examine(args) {
         Ok(report) => report,
         Err(error) => {
-            eprintln!("letterbox: {error}");
+            complain(&error);
             return ExitCode::from(BAD_USAGE);
         }
     };
     let text = if args.json { report.to_json() } else { report.to_text() };
     // A reader that has gone away changes nothing about the finding.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = write(text.as_bytes());
     if report.opens { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn examine(args: &Doctor) -> Result<Report, String> {
-    if args.credentials.is_none() {
+    if args.key.credentials.is_none() {
         eprintln!("demo credentials: --credentials FILE for your own");
     }
     let delivery = input::delivery(args)?;
-    let reply = args.reply.as_ref().map(|file| input::reply(file, reply::expected(&delivery))).transpose()?;
+    let reply = args.reply.as_deref().map(input::reply).transpose()?;
     let diagnosis = diagnose(&delivery);
     let answered = match (&diagnosis, &reply) {
         (Diagnosis::Opens(_), Some(reply)) => reply::check(&delivery, reply),

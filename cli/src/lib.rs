@@ -21,3 +21,4 @@ pub mod serve;
 pub mod sign;
 pub mod store;
 pub mod terminal;
+pub mod time;

@@ -17,7 +17,8 @@ use crate::{
     another,
     delivery::Delivery,
     post::{LONGEST, Post},
-    terminal::{BAD, DOUBTFUL, GOOD, QUIET, milliseconds, plain, span, tell},
+    terminal::{BAD, DOUBTFUL, GOOD, QUIET, milliseconds, plain, tell},
+    time::span,
 };
 
 /// A start so much behind its time means that the asked rate is not reached.

@@ -6,7 +6,7 @@ use clap::Parser;
 use letterbox::{
     args::{Command, Program},
     completions, doctor, events, open, seal, send, serve, sign,
-    terminal::BAD,
+    terminal::complain,
 };
 
 fn main() -> ExitCode {
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("{BAD}letterbox:{BAD:#} {error}");
+            complain(&error);
             ExitCode::FAILURE
         }
     }

@@ -1,6 +1,7 @@
-//! What `open` is given: a body, an API Gateway event, or raw HTTP.
+//! A message as a user has it: a body, an API Gateway event, or raw HTTP; and the parts of one.
 
-use http::{HeaderName, HeaderValue, Uri, header};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
 use letterbox_codec::{Request, json::Object};
 use letterbox_intake::gateway;
 
@@ -24,8 +25,9 @@ impl Message {
                 gateway::request(provider, event).map_err(|reject| reject.message().into_owned())?;
             return Ok(Self { request, source: Some(source) });
         }
-        let request = if bytes.starts_with(b"HTTP/1.") {
-            answer(&bytes)?
+        let request = if let Some(answer) = answer(&bytes) {
+            // Only the body matters: nothing else of an answer is signed.
+            Request::new(answer?.1)
         } else if bytes.starts_with(b"POST ") {
             letter(&bytes)?
         } else {
@@ -45,9 +47,16 @@ fn event(bytes: &[u8]) -> Option<&serde_json::value::RawValue> {
 fn letter(bytes: &[u8]) -> Result<Request, String> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
-    let end = whole(parsed.parse(bytes))?;
-    let mut request = Request::new(body(bytes, end));
-    take(&mut request, parsed.headers)?;
+    let end = match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(end)) => end,
+        Ok(httparse::Status::Partial) => return Err("expected an empty line behind the headers".to_owned()),
+        Err(error) => return Err(format!("not HTTP/1.1: {error}")),
+    };
+    let mut request = Request::new(Bytes::copy_from_slice(bytes.get(end..).unwrap_or_default()));
+    for given in parsed.headers {
+        let (name, value) = header(given.name, given.value)?;
+        request.headers_mut().append(name, value);
+    }
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let uri =
         Uri::builder().scheme("http").authority(host).path_and_query(parsed.path.unwrap_or("/")).build();
@@ -56,34 +65,45 @@ fn letter(bytes: &[u8]) -> Result<Request, String> {
     Ok(request)
 }
 
-/// Of an answer only the body matters: nothing else of it is signed.
-fn answer(bytes: &[u8]) -> Result<Request, String> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
-    let end = whole(httparse::Response::new(&mut headers).parse(bytes))?;
-    Ok(Request::new(body(bytes, end)))
-}
-
-fn whole(parsed: httparse::Result<usize>) -> Result<usize, String> {
-    match parsed {
-        Ok(httparse::Status::Complete(end)) => Ok(end),
-        Ok(httparse::Status::Partial) => Err("expected an empty line behind the headers".to_owned()),
-        Err(error) => Err(format!("not HTTP/1.1: {error}")),
+/// The status and the body of an answer, as `curl --include` prints it; `None` for what does not begin as one.
+pub fn answer(bytes: &[u8]) -> Option<Result<(StatusCode, Bytes), String>> {
+    const EXPECTED: &str =
+        "expected a status line, headers, an empty line and the body, as `curl --include` prints them";
+    if !bytes.starts_with(b"HTTP/") {
+        return None;
     }
+    let ends = [&b"\r\n\r\n"[..], b"\n\n"];
+    let end = ends.iter().find_map(|end| {
+        let at = bytes.windows(end.len()).position(|window| window == *end)?;
+        Some((bytes.get(..at)?, bytes.get(at.checked_add(end.len())?..)?))
+    });
+    let read = end.and_then(|(head, body)| {
+        let status = String::from_utf8_lossy(head).split_ascii_whitespace().nth(1)?.parse().ok()?;
+        Some((status, Bytes::copy_from_slice(body)))
+    });
+    Some(read.ok_or_else(|| EXPECTED.to_owned()))
 }
 
-fn body(bytes: &[u8], end: usize) -> bytes::Bytes {
-    bytes.get(end..).unwrap_or_default().to_vec().into()
+/// A header; the error does not tell its value, which may be a signature.
+pub fn header(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), String> {
+    let name: HeaderName =
+        name.parse().map_err(|_| format!("the header {name:?}: expected a header's name"))?;
+    let value = HeaderValue::from_bytes(value)
+        .map_err(|_| format!("the header {name}: expected a value without control characters"))?;
+    Ok((name, value))
 }
 
-fn take(request: &mut Request, headers: &[httparse::Header<'_>]) -> Result<(), String> {
-    for given in headers {
-        let name: HeaderName =
-            given.name.parse().map_err(|_| format!("{}: not a header's name", given.name))?;
-        let value =
-            HeaderValue::from_bytes(given.value).map_err(|_| format!("{name}: not a header's value"))?;
-        request.headers_mut().append(name, value);
-    }
-    Ok(())
+/// Name and value of `NAME: VALUE`.
+pub fn name_and_value(line: &str) -> Result<(&str, &str), String> {
+    let (name, value) =
+        line.split_once(':').ok_or("expected `NAME: VALUE`, such as `X-GitHub-Event: push`")?;
+    Ok((name.trim(), value.trim()))
+}
+
+/// A header from `NAME: VALUE`.
+pub fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = name_and_value(line)?;
+    header(name, value.as_bytes())
 }
 
 #[cfg(test)]
@@ -111,9 +131,25 @@ mod tests {
 
     #[test]
     fn an_answer_has_its_body() {
-        let message = read("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{}").unwrap();
-        assert_eq!(message.request.body(), "{}");
-        assert!(message.request.headers().is_empty());
+        for head in ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/2 401\na: b\n\n"] {
+            let message = read(&format!("{head}{{}}")).unwrap();
+            assert_eq!(message.request.body(), "{}");
+            assert!(message.request.headers().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_header_has_a_name_and_a_value() {
+        let (name, value) = header_line("X-Signature:  t=1,v1=a:b ").unwrap();
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-signature", "t=1,v1=a:b"));
+        for (line, expected) in [
+            ("X-Signature", "expected `NAME: VALUE`"),
+            ("a b: c", "expected a header's name"),
+            ("a: hunter2\u{1}", "the header a: expected a value without"),
+        ] {
+            let error = header_line(line).unwrap_err();
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]
@@ -133,6 +169,7 @@ mod tests {
             ("POST /github HTTP/1.1\r\nHost: h\r\n", "expected an empty line behind the headers"),
             ("POST /github HTTP/9\r\n\r\n", "not HTTP/1.1: "),
             ("POST /github HTTP/1.1\r\nHost: a b\r\n\r\n", "the request's target or host: "),
+            ("HTTP/1.1 200 OK\r\n", "expected a status line, "),
             (r#"{"requestContext":{"http":{"method":5}}}"#, "event: expected an HTTP API event"),
         ] {
             let error = read(text).err().unwrap();

@@ -10,9 +10,10 @@ use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
 use crate::{
     args::ProviderName,
     credentials, data,
-    message::Message,
+    message::{self, Message},
     providers::{self, Key},
     terminal::{GOOD, plain, write},
+    time,
 };
 
 /// `letterbox open`
@@ -43,37 +44,25 @@ pub struct Open {
     #[arg(long, value_name = "FILE|-", default_value = "-")]
     pub data: PathBuf,
     /// A header that came with it; may be given several times
-    #[arg(long, value_name = "NAME: VALUE", value_parser = header)]
+    #[arg(long, value_name = "NAME: VALUE", value_parser = message::header_line)]
     pub header: Vec<(HeaderName, HeaderValue)>,
     /// The URL that was called, query included
     #[arg(long)]
     pub url: Option<http::Uri>,
     /// Hold a signed timestamp to this time instead of now: RFC 3339, or Unix seconds or milliseconds
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
     pub at: Option<Timestamp>,
     /// Which key.
     #[command(flatten)]
     pub key: credentials::KeyArgs,
 }
 
-fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
-    let parts =
-        text.split_once(':').and_then(|(name, value)| Some((name.parse().ok()?, value.trim().parse().ok()?)));
-    parts.ok_or_else(|| "expected a name and a value, such as 'X-Signature: 0123abcd'".to_owned())
-}
-
-fn time(text: &str) -> Result<Timestamp, String> {
-    let digits = Timestamp::guess(text).map(|(time, _)| time);
-    let time = digits.or_else(|| Some(Timestamp(text.parse::<jiff::Timestamp>().ok()?.as_millisecond())));
-    time.ok_or_else(|| "expected a time, such as 2026-11-21T10:00:00Z or 1795255200".to_owned())
-}
-
 /// Prints the message in clear.
 pub fn run(args: &Open) -> Result<(), String> {
     let row = providers::find(&args.provider)?;
     let place = args.data.display();
-    let message = Message::read(row.name, data::read(&args.data)?)
-        .map_err(|error| format!("--data {place}: {error}"))?;
+    let bytes = data::read(&args.data).map_err(|error| format!("--data {error}"))?;
+    let message = Message::read(row.name, bytes).map_err(|error| format!("--data {place}: {error}"))?;
     let source = args.key.source.clone().or(message.source).unwrap_or_else(|| DEFAULT_SOURCE.to_owned());
     let mut request = message.request;
     for (name, value) in &args.header {
@@ -116,25 +105,4 @@ fn why(reject: &Reject, provider: &str, source: &str) -> String {
         _ => format!("{}; `letterbox open --help` says what can be opened", reject.message()),
     };
     format!("{}; {remedy}", reject.code())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_and_headers_are_read() {
-        for (text, expected) in [
-            ("2026-11-21T10:00:00Z", Some(1_795_255_200_000)),
-            ("2026-11-21T18:00:00.123+08:00", Some(1_795_255_200_123)),
-            ("1795255200", Some(1_795_255_200_000)),
-            ("1795255200123", Some(1_795_255_200_123)),
-            ("yesterday", None),
-        ] {
-            assert_eq!(time(text).ok(), expected.map(Timestamp), "{text}");
-        }
-        let (name, value) = header("X-Signature:  t=1,v1=a:b ").unwrap();
-        assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-signature", "t=1,v1=a:b"));
-        assert!(header("X-Signature").is_err() && header("a b: c").is_err());
-    }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use letterbox_codec::Request;
 
-use crate::terminal::span;
+use crate::time::span;
 
 /// The longest that an answer may take: more than any platform waits.
 pub const LONGEST: Duration = Duration::from_secs(30);

@@ -12,7 +12,8 @@ use crate::{
     load,
     post::{LONGEST, Post},
     providers::{self, PROVIDERS, Row},
-    terminal::{DOUBTFUL, GOOD, QUIET, milliseconds, plain, span, tell},
+    terminal::{DOUBTFUL, GOOD, QUIET, milliseconds, plain, tell},
+    time::span,
 };
 
 /// `letterbox send`

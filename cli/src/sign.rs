@@ -1,6 +1,6 @@
 //! `letterbox sign`: a delivery for other tools, not sent.
 
-mod curl;
+pub mod curl;
 
 use clap::{Args, ValueEnum};
 use letterbox_codec::Request;

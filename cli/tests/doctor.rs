@@ -1,17 +1,17 @@
 //! `letterbox doctor` over the broken deliveries in `tests/doctor/`: the cause of each is in its file's name.
 
+mod program;
+
 use std::{
     collections::BTreeSet,
     fs,
-    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::Output,
 };
 
 use letterbox::doctor::causes;
+use program::{letterbox, letterbox_with, text};
 use serde_json::Value;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_letterbox");
 
 /// Members of credentials that hold secrets; an owner key is an identifier.
 const SECRETS: [&str; 4] = ["secret", "token", "aes_key", "keys"];
@@ -80,12 +80,10 @@ impl Case {
 
     fn run(&self, more: &[&str]) -> Output {
         let folder = tempfile::tempdir().unwrap();
-        Command::new(PROGRAM).arg("doctor").args(self.args(folder.path())).args(more).output().unwrap()
+        let args = self.args(folder.path());
+        let args: Vec<_> = ["doctor"].into_iter().chain(args.iter().map(String::as_str)).collect();
+        letterbox(folder.path(), &[&args, more].concat())
     }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 #[test]
@@ -205,7 +203,7 @@ fn bad_usage_is_exit_code_2() {
     file("wget.txt", "wget https://h/github");
     let good = ["--url", "https://h/github"];
     for (args, expected) in [
-        (&[][..], "--event <FILE>|--curl <FILE>|--har <FILE>|--url <URL>"),
+        (&[][..], "--event <FILE|->|--curl <FILE|->|--har <FILE|->|--url <URL>"),
         (&["--event", "event.json", "--har", "two.har"], "cannot be used with"),
         (&["--event", "absent.json"], "absent.json"),
         (&["--event", "broken.json"], "broken.json: line 1, column 20: expected JSON"),
@@ -216,7 +214,7 @@ fn bad_usage_is_exit_code_2() {
         (&["--har", "two.har"], "it has 2 entries: --entry says which"),
         (&["--curl", "wget.txt"], "wget.txt: expected a command that starts with `curl`"),
         (&["--url", "h/github"], "expected a whole one"),
-        (&[good[0], good[1], "--header", "x"], "--header: expected `Name: value`"),
+        (&[good[0], good[1], "--header", "x"], "--header: expected `NAME: VALUE`"),
         (&[good[0], good[1], "--header", "a b: c"], "expected a header's name"),
         (&[good[0], good[1], "--method", "A B"], "the method: expected one such as POST"),
         (&[good[0], good[1], "--body", "absent"], "absent"),
@@ -229,8 +227,7 @@ fn bad_usage_is_exit_code_2() {
         (&[good[0], good[1], "--reply", "absent.txt"], "absent.txt"),
         (&["--event", "event.json", "--body", "x"], "--body goes with --url"),
     ] {
-        let output =
-            Command::new(PROGRAM).arg("doctor").args(args).current_dir(folder.path()).output().unwrap();
+        let output = letterbox(folder.path(), &[&["doctor"], args].concat());
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {told}{}", text(&output.stdout));
         assert!(told.contains(expected), "{args:?}: {told}");
@@ -240,15 +237,28 @@ fn bad_usage_is_exit_code_2() {
 
 #[test]
 fn a_command_comes_on_the_standard_input() {
-    let mut child = Command::new(PROGRAM)
-        .args(["doctor", "--curl", "-", "--json"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let command = "curl https://h/payment -H 'content-type: application/json' -d '{}'";
-    child.stdin.take().unwrap().write_all(command.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let args = ["doctor", "--curl", "-", "--json"];
+    let output = letterbox_with(folder.path(), &args, command.as_bytes());
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stdout).contains(r#""cause":"signature_missing""#));
+}
+
+#[test]
+fn what_sign_prints_opens() {
+    let folder = tempfile::tempdir().unwrap();
+    for (form, option) in [("curl", "--curl"), ("event", "--event")] {
+        for (provider, sample) in [
+            ("dingtalk", "user_add_org"),
+            ("opencard", "scenic_spot"),
+            ("github", "push"),
+            ("payment", "payment_success"),
+        ] {
+            let signed = letterbox(folder.path(), &["sign", provider, sample, "--as", form]);
+            let output = letterbox_with(folder.path(), &["doctor", option, "-"], &signed.stdout);
+            let told = text(&output.stdout) + &text(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{provider} as {form}: {told}");
+        }
+    }
 }

@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue};
 use letterbox::{
     gateway::event,
     providers::{self, Key},
+    sign::curl,
 };
 use letterbox_codec::{Ambient, Request, Timestamp, platform::Sample};
 use serde_json::{Value, json};
@@ -131,7 +132,7 @@ impl Case {
         let now = self.now.unwrap_or(fixed().now);
         let (name, delivery) = match self.form {
             Event => ("event", event(&self.request, self.provider, now)),
-            Curl => ("curl", curl(&self.request).into()),
+            Curl => ("curl", curl::command(&self.request).into()),
             Har => ("har", har(&self.request, now)),
             Options => ("options", options(&self.request)),
         };
@@ -157,18 +158,6 @@ fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
 
 fn body_text(request: &Request) -> String {
     String::from_utf8_lossy(request.body()).into_owned()
-}
-
-fn curl(request: &Request) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
-    let mut command = format!("curl -X {} {}", request.method(), quoted(&request.uri().to_string()));
-    for (name, value) in pairs(request.headers()) {
-        command += &format!(" \\\n  -H {}", quoted(&format!("{name}: {value}")));
-    }
-    if !request.body().is_empty() {
-        command += &format!(" \\\n  --data-raw {}", quoted(&body_text(request)));
-    }
-    command
 }
 
 fn har(request: &Request, now: Timestamp) -> Value {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use letterbox_codec::Timestamp;
 
-use super::time;
+use crate::{args::ProviderName, credentials::KeyArgs, time};
 
 /// `letterbox doctor`
 #[derive(Debug, Args)]
@@ -20,20 +20,20 @@ Examples:
       --header 'X-GitHub-Event: push' --header 'X-Hub-Signature-256: sha256=...'
   letterbox doctor --event events/opencard/scenic_spot.200.json --reply reply.txt
 
-A file named `-` is the standard input. No secret and no expected signature is ever printed.
+No secret and no expected signature is ever printed.
 The delivery is judged at --now, else at the time that the event or the HAR tells, else now.
 
 Exit codes: 0 it opens, 1 it is refused and the cause is told, 2 bad usage."
 )]
 pub struct Doctor {
     /// An API Gateway event, payload format 2.0
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE|-")]
     pub event: Option<PathBuf>,
     /// A curl command, as a browser or an inspection tool copies it (for bash)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE|-")]
     pub curl: Option<PathBuf>,
     /// A HAR (HTTP archive)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE|-")]
     pub har: Option<PathBuf>,
     /// Which entry of the HAR, from 1; else the only one whose URL names a provider
     #[arg(long, value_name = "NUMBER")]
@@ -48,22 +48,19 @@ pub struct Doctor {
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
     /// The file of the exact body; none is an empty body
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE|-")]
     pub body: Option<PathBuf>,
     /// The provider, where the URL does not name it
-    #[arg(long)]
+    #[arg(long, value_parser = ProviderName)]
     pub provider: Option<String>,
-    /// The source, where the URL does not name it
-    #[arg(long)]
-    pub source: Option<String>,
-    /// A JSON file: provider → its credentials JSON; the demo credentials otherwise
-    #[arg(long, value_name = "FILE")]
-    pub credentials: Option<PathBuf>,
+    /// Whose keys, where the URL does not say it.
+    #[command(flatten)]
+    pub key: KeyArgs,
     /// The time of receipt: RFC 3339, or Unix seconds or milliseconds
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     pub now: Option<Timestamp>,
     /// Also check an answer: as `curl -i` prints it, a Lambda result, or the bare body of one with the right status
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE|-")]
     pub reply: Option<PathBuf>,
     /// Print one JSON object: opens, provider, source, cause, explanation, remedy
     #[arg(long)]

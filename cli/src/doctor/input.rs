@@ -4,14 +4,10 @@ mod ansi_c;
 mod curl;
 mod har;
 
-use std::{
-    fs,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 use letterbox_codec::{Reject, Request, Timestamp};
 use letterbox_intake::{ambient, gateway};
 use serde::Deserialize;
@@ -19,8 +15,10 @@ use serde_json::value::RawValue;
 
 use super::{args::Doctor, delivery::Delivery};
 use crate::{
-    credentials,
+    credentials, data,
+    message::{self, name_and_value},
     providers::{self, PROVIDERS, Row},
+    time,
 };
 
 /// A request in texts, as every form of input tells it.
@@ -40,6 +38,14 @@ struct Letter {
     received: Option<Timestamp>,
 }
 
+/// An answer.
+pub struct Reply {
+    /// Its status, unless it is a bare body.
+    pub status: Option<StatusCode>,
+    /// Its body.
+    pub body: Bytes,
+}
+
 /// Reads the delivery that the command line names. The error is a usage error.
 pub fn delivery(args: &Doctor) -> Result<Delivery, String> {
     // clap does not ask for an option that excludes one that is there.
@@ -52,11 +58,11 @@ pub fn delivery(args: &Doctor) -> Result<Delivery, String> {
     if let Some((part, _, whole, _)) = parts.iter().find(|(_, given, _, of)| *given && !of) {
         return Err(format!("{part} goes with {whole}"));
     }
-    let credentials = credentials::load(args.credentials.as_deref())?;
+    let credentials = credentials::load(args.key.credentials.as_deref())?;
     let letter = match (&args.event, &args.curl, &args.har, &args.url) {
         (Some(file), ..) => event(args, &text(file)?).map_err(|error| in_file(file, &error))?,
         (_, Some(file), ..) => {
-            let parts = curl::parse(&text(file)?, bytes);
+            let parts = curl::parse(&text(file)?, data::read);
             letter(args, parts.map_err(|error| in_file(file, &error))?, None)?
         }
         (_, _, Some(file), _) => {
@@ -79,33 +85,20 @@ fn in_file(file: &Path, error: &str) -> String {
     format!("{}: {error}", file.display())
 }
 
-/// The content of a file; `-` is the standard input.
-fn bytes(file: &PathBuf) -> Result<Vec<u8>, String> {
-    let read = if file.as_os_str() == "-" {
-        let mut content = Vec::new();
-        std::io::stdin().read_to_end(&mut content).map(|_| content)
-    } else {
-        fs::read(file)
-    };
-    read.map_err(|error| in_file(file, &error.to_string()))
-}
-
-fn text(file: &PathBuf) -> Result<String, String> {
-    String::from_utf8(bytes(file)?).map_err(|_| in_file(file, "expected UTF-8"))
+fn text(file: &Path) -> Result<String, String> {
+    String::from_utf8(data::read(file)?).map_err(|_| in_file(file, "expected UTF-8"))
 }
 
 fn from_options(args: &Doctor, url: &str) -> Result<Parts, String> {
     let header = |header: &String| {
-        let (name, value) = header
-            .split_once(':')
-            .ok_or_else(|| "--header: expected `Name: value`, such as `X-GitHub-Event: push`".to_owned())?;
-        Ok((name.trim().to_owned(), value.trim().to_owned()))
+        let (name, value) = name_and_value(header).map_err(|error| format!("--header: {error}"))?;
+        Ok((name.to_owned(), value.to_owned()))
     };
     Ok(Parts {
         method: args.method.clone().unwrap_or_else(|| "POST".to_owned()),
         url: url.to_owned(),
         headers: args.headers.iter().map(header).collect::<Result<_, String>>()?,
-        body: args.body.as_ref().map_or(Ok(Vec::new()), bytes)?,
+        body: args.body.as_deref().map_or(Ok(Vec::new()), data::read)?,
     })
 }
 
@@ -129,7 +122,7 @@ fn source(args: &Doctor, row: &Row, path: &str) -> String {
         Ok(source) => source.to_owned(),
         Err(_) => path.trim_matches('/').to_owned(),
     };
-    args.source.clone().unwrap_or_else(named)
+    args.key.source.clone().unwrap_or_else(named)
 }
 
 fn letter(args: &Doctor, parts: Parts, received: Option<Timestamp>) -> Result<Letter, String> {
@@ -146,12 +139,8 @@ fn letter(args: &Doctor, parts: Parts, received: Option<Timestamp>) -> Result<Le
         parts.method.parse::<Method>().map_err(|_| "the method: expected one such as POST")?;
     *request.uri_mut() = uri;
     for (name, value) in parts.headers {
-        // A name may stand in the message, a value may be a signature.
-        let known: HeaderName =
-            name.parse().map_err(|_| format!("the header {name:?}: expected a header's name"))?;
-        let value = HeaderValue::from_bytes(value.as_bytes())
-            .map_err(|_| format!("the header {known}: expected a value without control characters"))?;
-        request.headers_mut().append(known, value);
+        let (name, value) = message::header(&name, value.as_bytes())?;
+        request.headers_mut().append(name, value);
     }
     Ok(Letter { row, source, request, received })
 }
@@ -161,34 +150,27 @@ fn event(args: &Doctor, text: &str) -> Result<Letter, String> {
     let raw: Box<RawValue> = serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|error| format!("line {}, column {}: expected JSON", error.line(), error.column()))?;
     let mut event = gateway::read(&raw).map_err(|reject| told(&reject))?;
-    let received =
-        gateway::received(&event).and_then(|Timestamp(time)| super::time::parse(&time.to_string()).ok());
+    let received = gateway::received(&event).and_then(|Timestamp(time)| time::parse(&time.to_string()).ok());
     let path = event.raw_path.clone().unwrap_or_default();
     let row = provider(args, &path)?;
-    if args.source.is_some() || !event.path_parameters.contains_key("source") {
+    if args.key.source.is_some() || !event.path_parameters.contains_key("source") {
         event.path_parameters.insert("source".into(), source(args, row, &path));
     }
     let (source, request) = gateway::request(row.name, event).map_err(|reject| told(&reject))?;
     Ok(Letter { row, source, request, received })
 }
 
-/// Reads an answer: a Lambda result, what `curl -i` prints, or the bare body of one with the right status.
-pub fn reply(file: &PathBuf, expected: StatusCode) -> Result<http::Response<Bytes>, String> {
-    let content = bytes(file)?;
-    let read = match lambda_result(&content) {
-        Some(reply) => reply,
-        None if content.starts_with(b"HTTP/") => printed(&content),
-        None => Ok((expected, content)),
-    };
-    let (status, body) = read.map_err(|error| in_file(file, error))?;
-    let mut reply = http::Response::new(Bytes::from(body));
-    *reply.status_mut() = status;
-    Ok(reply)
+/// Reads an answer: a Lambda result, what `curl --include` prints, or a bare body, which has no status.
+pub fn reply(file: &Path) -> Result<Reply, String> {
+    let content = data::read(file)?;
+    let with_status = lambda_result(&content).or_else(|| message::answer(&content));
+    match with_status.transpose().map_err(|error| in_file(file, &error))? {
+        Some((status, body)) => Ok(Reply { status: Some(status), body }),
+        None => Ok(Reply { status: None, body: content.into() }),
+    }
 }
 
-type Answer = Result<(StatusCode, Vec<u8>), &'static str>;
-
-fn lambda_result(content: &[u8]) -> Option<Answer> {
+fn lambda_result(content: &[u8]) -> Option<Result<(StatusCode, Bytes), String>> {
     use base64::{Engine, engine::general_purpose::STANDARD};
 
     #[derive(Deserialize)]
@@ -202,28 +184,14 @@ fn lambda_result(content: &[u8]) -> Option<Answer> {
     }
 
     let lambda: Lambda = serde_json::from_slice(content).ok()?;
-    let status = StatusCode::from_u16(lambda.status_code).map_err(|_| "statusCode: expected an HTTP status");
+    let status = StatusCode::from_u16(lambda.status_code)
+        .map_err(|_| "statusCode: expected an HTTP status".to_owned());
     let body = if lambda.is_base64_encoded {
-        STANDARD.decode(lambda.body).map_err(|_| "body: expected base64, as isBase64Encoded says")
+        STANDARD.decode(lambda.body).map_err(|_| "body: expected base64, as isBase64Encoded says".to_owned())
     } else {
         Ok(lambda.body.into_bytes())
     };
-    Some(status.and_then(|status| Ok((status, body?))))
-}
-
-/// The status line, the headers, an empty line, the body.
-fn printed(content: &[u8]) -> Answer {
-    const EXPECTED: &str =
-        "expected a status line, headers, an empty line and the body, as `curl -i` prints them";
-    let ends = [&b"\r\n\r\n"[..], b"\n\n"];
-    let end = ends.iter().find_map(|end| {
-        let at = content.windows(end.len()).position(|window| window == *end)?;
-        Some((content.get(..at)?, content.get(at.checked_add(end.len())?..)?))
-    });
-    let (head, body) = end.ok_or(EXPECTED)?;
-    let head = String::from_utf8_lossy(head);
-    let status = head.split_ascii_whitespace().nth(1).and_then(|status| status.parse().ok());
-    Ok((status.ok_or(EXPECTED)?, body.to_vec()))
+    Some(status.and_then(|status| Ok((status, body?.into()))))
 }
 
 #[cfg(test)]
@@ -235,23 +203,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("reply");
         for (content, expected) in [
-            ("abc", Ok((200, "abc"))),
-            ("HTTP/1.1 202 Accepted\r\na: b\r\n\r\nabc\r\n", Ok((202, "abc\r\n"))),
-            ("HTTP/2 401\na: b\n\n", Ok((401, ""))),
-            (r#"{"statusCode":202,"body":"YWJj","isBase64Encoded":true}"#, Ok((202, "abc"))),
+            ("abc", Ok((None, "abc"))),
+            ("HTTP/1.1 202 Accepted\r\na: b\r\n\r\nabc\r\n", Ok((Some(202), "abc\r\n"))),
+            ("HTTP/2 401\na: b\n\n", Ok((Some(401), ""))),
+            (r#"{"statusCode":202,"body":"YWJj","isBase64Encoded":true}"#, Ok((Some(202), "abc"))),
             (r#"{"statusCode":202,"body":"%","isBase64Encoded":true}"#, Err("isBase64Encoded")),
             (r#"{"statusCode":1}"#, Err("statusCode")),
-            ("HTTP/2 401", Err("curl -i")),
-            ("HTTP/2 x\n\n", Err("curl -i")),
+            ("HTTP/2 401", Err("curl --include")),
+            ("HTTP/2 x\n\n", Err("curl --include")),
         ] {
-            fs::write(&file, content).unwrap();
-            let got = reply(&file, StatusCode::OK);
+            std::fs::write(&file, content).unwrap();
+            let got = reply(&file);
             match expected {
                 Ok((status, body)) => {
                     let got = got.unwrap();
-                    assert_eq!((got.status().as_u16(), got.body().as_ref()), (status, body.as_bytes()));
+                    let got = (got.status.map(|status| status.as_u16()), got.body.as_ref());
+                    assert_eq!(got, (status, body.as_bytes()));
                 }
-                Err(part) => assert!(got.unwrap_err().contains(part), "{content}"),
+                Err(part) => assert!(got.err().unwrap().contains(part), "{content}"),
             }
         }
     }

@@ -18,9 +18,8 @@ use crate::{
     doctor::{
         causes::{self, Cause},
         delivery::{Delivery, Entry, Stage},
-        time,
     },
-    providers,
+    providers, time,
 };
 
 /// One key of a source that signs with an HMAC, as an entry of `payment`, which can describe every such scheme.
@@ -277,7 +276,7 @@ pub(super) fn another_unit(delivery: &Delivery) -> Vec<Variant> {
 /// What was signed when, compared with the time of receipt.
 pub(super) fn distance(sent: Timestamp, delivery: &Delivery) -> String {
     let way = if sent < delivery.now { "before" } else { "after" };
-    let span = time::span(sent.distance(delivery.now));
+    let span = time::about(sent.distance(delivery.now));
     format!("It was signed at {sent}, {span} {way} the time of receipt, {}.", delivery.now)
 }
 

@@ -1,6 +1,6 @@
 //! A curl command: the shell's words, then curl's options.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::Path};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
@@ -75,7 +75,7 @@ enum Reading {
 }
 
 /// Reads a command. `read` reads the files that it names.
-pub fn parse(text: &str, read: impl Fn(&PathBuf) -> Result<Vec<u8>, String>) -> Result<Parts, String> {
+pub fn parse(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<Parts, String> {
     let words = shell_words::split(&ansi_c::translate(text.trim())?)
         .map_err(|_| "expected a command for bash: a quote is not closed".to_owned())?;
     let mut words = words.into_iter().skip_while(|word| word == "$");
@@ -156,7 +156,7 @@ fn told(error: &clap::Error) -> String {
 /// The parts of the body in their order, joined as curl joins them.
 fn body(
     matches: &ArgMatches,
-    read: impl Fn(&PathBuf) -> Result<Vec<u8>, String>,
+    read: impl Fn(&Path) -> Result<Vec<u8>, String>,
 ) -> Result<Option<Vec<u8>>, String> {
     let mut pieces = Vec::new();
     for (name, _, reading) in DATA {
@@ -170,7 +170,7 @@ fn body(
         let file = value.strip_prefix('@').filter(|_| reading != Reading::Literal);
         let mut piece = match (file, reading) {
             (_, Reading::Encoded) => encoded(value)?,
-            (Some(file), _) => read(&PathBuf::from(file))?,
+            (Some(file), _) => read(Path::new(file))?,
             (None, _) => value.clone().into_bytes(),
         };
         if file.is_some() && reading == Reading::WithoutLineBreaks {

@@ -5,7 +5,7 @@ use letterbox_codec::Timestamp;
 use serde::Deserialize;
 
 use super::Parts;
-use crate::doctor::time;
+use crate::time;
 
 #[derive(Deserialize)]
 struct Archive {

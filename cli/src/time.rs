@@ -1,5 +1,7 @@
 //! Times as people and archives write them.
 
+use std::time::Duration;
+
 use letterbox_codec::Timestamp;
 
 /// RFC 3339, or Unix seconds or milliseconds.
@@ -13,8 +15,18 @@ pub fn parse(text: &str) -> Result<Timestamp, String> {
     Ok(Timestamp(time.as_millisecond()))
 }
 
-/// A length of time as one would say it.
-pub fn span(milliseconds: u64) -> String {
+/// A length of time, exactly: `1500 ms`, `10 s`, `5 min`, `2 h`.
+pub fn span(time: Duration) -> String {
+    match (time.as_millis(), time.as_secs()) {
+        (milliseconds, _) if milliseconds % 1000 != 0 => format!("{milliseconds} ms"),
+        (_, seconds) if seconds > 0 && seconds % 3600 == 0 => format!("{} h", seconds / 3600),
+        (_, seconds) if seconds > 0 && seconds % 60 == 0 => format!("{} min", seconds / 60),
+        (_, seconds) => format!("{seconds} s"),
+    }
+}
+
+/// A length of time, about: `5 minutes`, `2 days`.
+pub fn about(milliseconds: u64) -> String {
     const UNITS: [(u64, &str); 4] =
         [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes"), (1000, "seconds")];
     // Two of a unit before it is used: "90 minutes" says more than "1 hours".
@@ -44,14 +56,28 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_told_in_the_largest_unit_that_fits() {
+    fn spans_are_exact() {
+        for (milliseconds, expected) in [
+            (0, "0 s"),
+            (1_500, "1500 ms"),
+            (10_000, "10 s"),
+            (90_000, "90 s"),
+            (300_000, "5 min"),
+            (7_200_000, "2 h"),
+        ] {
+            assert_eq!(span(Duration::from_millis(milliseconds)), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_exact_is_told_in_the_largest_unit_that_fits() {
         for (milliseconds, expected) in [
             (1500, "1500 milliseconds"),
             (301_000, "5 minutes"),
             (5_400_000, "90 minutes"),
             (200_000_000, "2 days"),
         ] {
-            assert_eq!(span(milliseconds), expected);
+            assert_eq!(about(milliseconds), expected);
         }
     }
 }
