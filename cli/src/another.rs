@@ -17,7 +17,7 @@ fn changed(payload: &[u8], ids: &[String], suffix: &str) -> Option<String> {
     let mut changed = None;
     for id in ids {
         let current = changed.as_deref().unwrap_or(text);
-        changed = with_id(Object::parse(current).ok()?, id, suffix).or(changed);
+        changed = with_id(&Object::parse(current).ok()?, id, suffix).or(changed);
     }
     if changed.is_some() {
         return changed;
@@ -28,15 +28,14 @@ fn changed(payload: &[u8], ids: &[String], suffix: &str) -> Option<String> {
 }
 
 /// The object with its id changed, everything else as it was written; `None` where it has no such member.
-#[expect(clippy::needless_pass_by_value, reason = "parsed for it")]
-fn with_id(parsed: Object<'_>, path: &str, suffix: &str) -> Option<String> {
+fn with_id(parsed: &Object<'_>, path: &str, suffix: &str) -> Option<String> {
     let mut found = false;
     let members = parsed.members().ok()?.into_iter().map(|(name, value)| {
         let rest = path.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('.'));
         let new = if name == path {
             id(value, suffix)
         } else {
-            rest.and_then(|rest| with_id(Object::parse(value.get()).ok()?, rest, suffix))
+            rest.and_then(|rest| with_id(&Object::parse(value.get()).ok()?, rest, suffix))
         };
         found |= new.is_some();
         (name, new.unwrap_or_else(|| value.get().to_owned()))

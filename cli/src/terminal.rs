@@ -26,7 +26,7 @@ pub fn milliseconds(time: Duration) -> String {
 /// Writes one line to standard output, coloured on a terminal that wants it.
 pub fn tell(style: Style, line: &str) -> Result<(), String> {
     use std::io::Write;
-    writeln!(anstream::stdout(), "{style}{line}{style:#}").map_err(unwritten)
+    writeln!(anstream::stdout(), "{style}{line}{style:#}").map_err(|error| unwritten(&error))
 }
 
 /// Tells on standard error what went wrong.
@@ -38,11 +38,10 @@ pub fn complain(error: &str) {
 pub fn write(bytes: &[u8]) -> Result<(), String> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(unwritten)
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| unwritten(&error))
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn unwritten(error: std::io::Error) -> String {
+fn unwritten(error: &std::io::Error) -> String {
     format!("standard output: {error}")
 }
 

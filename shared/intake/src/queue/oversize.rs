@@ -58,7 +58,7 @@ impl Bucket {
         message.size() > self.threshold
     }
 
-    /// Stores the body. Every message has an object of its own, since the library's readers delete it with the message.
+    /// Stores the body. Every delivery has an object of its own, since the library's readers delete it with the message.
     pub async fn store(&self, message: &Message) -> Result<Pointer, QueueError> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| QueueError(error.to_string()))?;
