@@ -105,7 +105,7 @@ fn dingtalk_replies_with_the_key_that_opened() {
         let letter = receiver.letter(Some(key), "x", br#"{"EventType":"x"}"#, &fixed());
         let (answer, messages) = receiver.handle(&letter);
         assert_eq!((answer.record.key, messages.len()), (Some(position), 1));
-        let told = Answer { response: answer.response.clone(), record: answer.record.clone() };
+        let told = Answer { response: answer.response.clone(), record: answer.record.clone(), message: None };
         assert!(receiver.opened(other, &letter, told).is_err());
         assert_eq!(receiver.opened(key, &letter, answer).unwrap(), "success");
     }

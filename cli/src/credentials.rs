@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use letterbox_codec::json::Object;
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 
 use crate::providers::{self, PROVIDERS};
 
@@ -62,4 +62,23 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
         providers::find(name).map_err(|error| format!("{place}: {error}"))?;
     }
     Ok(members.into_iter().map(|(name, json)| (name, json.get().to_owned())).collect())
+}
+
+/// How many keys a source has in a provider's credentials JSON.
+pub fn count(credentials: &str, source: &str) -> usize {
+    entries(credentials, source).len()
+}
+
+/// The credentials JSON with nothing but one key of one source, by position.
+pub fn only(credentials: &str, source: &str, position: usize) -> Option<String> {
+    let entry = entries(credentials, source).into_iter().nth(position)?;
+    Some(json!({ source: entry }).to_string())
+}
+
+fn entries(credentials: &str, source: &str) -> Vec<Value> {
+    let mut sources: BTreeMap<String, Value> = serde_json::from_str(credentials).unwrap_or_default();
+    match sources.remove(source) {
+        Some(Value::Array(list)) => list,
+        one => one.into_iter().collect(),
+    }
 }

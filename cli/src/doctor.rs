@@ -6,7 +6,7 @@ pub mod delivery;
 pub mod diagnosis;
 mod evidence;
 pub mod hypotheses;
-mod input;
+pub mod input;
 mod reply;
 
 use std::process::ExitCode;
@@ -30,12 +30,18 @@ const BAD_USAGE: u8 = 2;
 /// What is told; with `--json` as it stands here.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    opens: bool,
-    provider: &'static str,
-    source: String,
-    cause: Option<&'static str>,
-    explanation: String,
-    remedy: Option<String>,
+    /// Whether it opens, and the platform would take the answer.
+    pub opens: bool,
+    /// The provider.
+    pub provider: &'static str,
+    /// The source.
+    pub source: String,
+    /// The code of the cause, if it does not.
+    pub cause: Option<&'static str>,
+    /// What holds or is wrong, for a person.
+    pub explanation: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
 }
 
 /// Judges one delivery: 0 it opens, 1 it is refused, 2 bad usage.
@@ -59,19 +65,7 @@ fn examine(args: &Doctor) -> Result<Report, String> {
     }
     let delivery = input::delivery(args)?;
     let reply = args.reply.as_deref().map(input::reply).transpose()?;
-    let diagnosis = diagnose(&delivery);
-    let answered = match (&diagnosis, &reply) {
-        (Diagnosis::Opens(_), Some(reply)) => reply::check(&delivery, reply),
-        _ => Ok(()),
-    };
-    Ok(match (diagnosis, answered) {
-        (Diagnosis::Opens(opened), Ok(())) => {
-            let reply = if reply.is_some() { " The platform would take the reply." } else { "" };
-            Report::opens(&delivery, format!("{}{reply}", what(&opened)))
-        }
-        (Diagnosis::Opens(_), Err(finding)) => Report::refused(&delivery, &finding, &[]),
-        (Diagnosis::Refused { finding, then }, _) => Report::refused(&delivery, &finding, &then),
-    })
+    Ok(Report::of(&delivery, reply.as_ref()))
 }
 
 /// What an opened delivery is.
@@ -85,6 +79,23 @@ fn what(received: &Received) -> String {
 }
 
 impl Report {
+    /// Judges a delivery, and an answer to it.
+    pub fn of(delivery: &Delivery, reply: Option<&input::Reply>) -> Self {
+        let diagnosis = diagnose(delivery);
+        let answered = match (&diagnosis, reply) {
+            (Diagnosis::Opens(_), Some(reply)) => reply::check(delivery, reply),
+            _ => Ok(()),
+        };
+        match (diagnosis, answered) {
+            (Diagnosis::Opens(opened), Ok(())) => {
+                let reply = if reply.is_some() { " The platform would take the reply." } else { "" };
+                Self::opens(delivery, format!("{}{reply}", what(&opened)))
+            }
+            (Diagnosis::Opens(_), Err(finding)) => Self::refused(delivery, &finding, &[]),
+            (Diagnosis::Refused { finding, then }, _) => Self::refused(delivery, &finding, &then),
+        }
+    }
+
     fn opens(delivery: &Delivery, explanation: String) -> Self {
         Self {
             opens: true,

@@ -194,8 +194,8 @@ fn latency(sorted: &[Duration]) -> Option<String> {
     Some(format!("least {least}, median {}, 90 % {}, 99 % {}, most {most}", at(50)?, at(90)?, at(99)?))
 }
 
-/// The time that so many per cent of all did not exceed (nearest rank).
-fn percentile(sorted: &[Duration], percent: usize) -> Option<Duration> {
+/// What so many per cent of all did not exceed (nearest rank).
+pub fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.checked_sub(1)?).copied()
 }
@@ -213,7 +213,7 @@ mod tests {
             let expected = Some(Duration::from_millis(expected));
             assert_eq!(percentile(&times(count), percent), expected, "{count} {percent}");
         }
-        assert_eq!(percentile(&[], 50), None);
+        assert_eq!(percentile::<Duration>(&[], 50), None);
         assert_eq!(
             latency(&times(10)).unwrap(),
             "least 1.0 ms, median 5.0 ms, 90 % 9.0 ms, 99 % 10.0 ms, most 10.0 ms"

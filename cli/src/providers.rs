@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use letterbox_codec::{
     Ambient, Provider, Reject, Request, Timestamp,
-    platform::{self, Manners, Opened, Platform, Sample},
+    platform::{self, Manners, Opened, Platform, Sample, Step},
     provider::Document,
     reject::first_that_opens,
 };
@@ -36,6 +36,8 @@ pub struct Row {
     pub demo: &'static str,
     /// [`Provider::DEADLINE`].
     pub deadline: Duration,
+    /// [`Platform::STEPS`].
+    pub steps: &'static [Step],
     /// Whether it answers from a document, and what that is called.
     pub document: Option<&'static str>,
     /// Makes a handler of credentials JSON and a queue.
@@ -147,6 +149,7 @@ const fn row<P: Platform>(try_sample: &'static str, demo: &'static str) -> Row {
         try_sample,
         demo,
         deadline: P::DEADLINE,
+        steps: P::STEPS,
         document: match P::DOCUMENT {
             Some(Document { variable, .. }) => Some(variable),
             None => None,

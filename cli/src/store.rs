@@ -1,18 +1,17 @@
-//! The embedded queue: one SQLite file.
+//! The embedded queue: a table in a SQLite file.
 
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use letterbox_intake::{Message, Queue, QueueError};
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, params};
 
-/// The layout of the file; another number means another version of Letterbox made it.
-const VERSION: i32 = 1;
+use crate::database;
 
-const SCHEMA: &str = "
+/// Its table.
+pub const SCHEMA: &str = "
     CREATE TABLE messages (
         sequence      INTEGER PRIMARY KEY AUTOINCREMENT,
         body          TEXT NOT NULL,
@@ -21,9 +20,6 @@ const SCHEMA: &str = "
         deduplication TEXT NOT NULL
     ) STRICT;
 ";
-
-/// How long one process waits for another that writes.
-const BUSY: Duration = Duration::from_secs(2);
 
 /// An open file. Any number of processes may have it open.
 #[derive(Clone, Debug)]
@@ -39,48 +35,18 @@ pub struct Stored {
 }
 
 impl Store {
-    /// Opens the file, and makes it if it is not there.
+    /// Opens the queue, and makes it if it is not there.
     pub fn create(path: &Path) -> Result<Self, String> {
-        let told = |error: rusqlite::Error| format!("{}: {error}", path.display());
-        let mut connection = Connection::open(path).map_err(told)?;
-        connection.busy_timeout(BUSY).map_err(told)?;
-        // A message counts as queued only once it is on the disk; readers do not wait for writers.
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(told)?;
-        connection.pragma_update(None, "synchronous", "FULL").map_err(told)?;
-        let transaction =
-            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(told)?;
-        if version(&transaction).map_err(told)? == 0 {
-            transaction.execute_batch(SCHEMA).map_err(told)?;
-            transaction.pragma_update(None, "user_version", VERSION).map_err(told)?;
-        }
-        transaction.commit().map_err(told)?;
-        Self::checked(connection, path)
+        let connection = database::create(path)?;
+        // A message counts as queued only once it is on the disk.
+        let durable = connection.pragma_update(None, "synchronous", "FULL");
+        durable.map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
-    /// Opens the file for reading; it must be there.
+    /// Opens the queue; it must be there.
     pub fn open(path: &Path) -> Result<Self, String> {
-        if !path.exists() {
-            return Err(format!(
-                "{}: no such file; `letterbox serve` makes it, --database says where",
-                path.display()
-            ));
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)
-            .and_then(|connection| connection.busy_timeout(BUSY).map(|()| connection))
-            .map_err(|error| format!("{}: {error}", path.display()))?;
-        Self::checked(connection, path)
-    }
-
-    fn checked(connection: Connection, path: &Path) -> Result<Self, String> {
-        match version(&connection) {
-            Ok(VERSION) => Ok(Self(Arc::new(Mutex::new(connection)))),
-            Ok(other) => Err(format!(
-                "{}: expected a queue of layout {VERSION}, found {other}; name another file with --database",
-                path.display()
-            )),
-            Err(error) => Err(format!("{}: {error}", path.display())),
-        }
+        Ok(Self(Arc::new(Mutex::new(database::open(path)?))))
     }
 
     /// Messages behind `sequence`, oldest first, at most `limit`.
@@ -117,10 +83,6 @@ impl Store {
             ])?;
         Ok(())
     }
-}
-
-fn version(connection: &Connection) -> rusqlite::Result<i32> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 impl Queue for Store {

@@ -29,6 +29,13 @@ pub fn tell(style: Style, line: &str) -> Result<(), String> {
     writeln!(anstream::stdout(), "{style}{line}{style:#}").map_err(|error| unwritten(&error))
 }
 
+/// Writes to standard output; a reader that has gone away is no reason to end.
+pub fn print(text: &str) {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 /// Tells on standard error what went wrong.
 pub fn complain(error: &str) {
     anstream::eprintln!("{BAD}letterbox:{BAD:#} {error}");

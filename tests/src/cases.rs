@@ -318,7 +318,7 @@ impl Case {
         let event: ApiGatewayV2httpRequest =
             serde_json::from_value(event.clone()).map_err(|error| error.to_string())?;
         let (source, request) = gateway::request(row.name, event).map_err(|reject| format!("{reject:?}"))?;
-        let Answer { response, record } = block_on(setup.handler.handle(&source, &request));
+        let Answer { response, record, .. } = block_on(setup.handler.handle(&source, &request));
         let (parts, body) = response.into_parts();
         let opened = {
             let reply = http::Response::from_parts(parts.clone(), bytes::Bytes::from(body.clone()));

@@ -8,7 +8,7 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
     json::Object,
-    platform::{Manners, Opened, Platform, Sample, samples_in},
+    platform::{Manners, Opened, Platform, Sample, Step, samples_in},
     sealed::{self, Envelope},
 };
 
@@ -27,6 +27,46 @@ const MANNERS: Manners = Manners {
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Platform for DingTalk {
+    const STEPS: &'static [Step] = &[
+        Step::ROUTE,
+        Step {
+            name: "envelope",
+            en: "Query and body: msg_signature, timestamp, nonce, encrypt",
+            zh: "查询参数与请求体：msg_signature、timestamp、nonce、encrypt",
+            codes: &["missing_field", "malformed_field", "invalid_json"],
+        },
+        Step {
+            name: "signature",
+            en: "Signature: SHA-1 of token, timestamp, nonce and encrypt",
+            zh: "签名：对 token、timestamp、nonce、encrypt 计算 SHA-1",
+            codes: &["signature_mismatch"],
+        },
+        Step {
+            name: "timestamp",
+            en: "Age of the timestamp, where there is a tolerance",
+            zh: "时间戳是否过期（仅在设置了 tolerance 时）",
+            codes: &["malformed_timestamp", "timestamp_out_of_range"],
+        },
+        Step {
+            name: "decryption",
+            en: "Decryption: AES-256-CBC with aes_key",
+            zh: "解密：使用 aes_key 的 AES-256-CBC",
+            codes: &["invalid_base64", "ciphertext_length", "invalid_padding", "message_length"],
+        },
+        Step {
+            name: "owner_key",
+            en: "Owner key: AppKey, SuiteKey or CorpId",
+            zh: "归属校验：AppKey、SuiteKey 或 CorpId",
+            codes: &["owner_key_mismatch"],
+        },
+        Step {
+            name: "event",
+            en: "Event: JSON with an EventType",
+            zh: "事件：含 EventType 的 JSON",
+            codes: &[],
+        },
+    ];
+
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }

@@ -7,7 +7,7 @@ use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Provider, Reject, Request, Timestamp,
-    platform::{Manners, Opened, Platform, Sample, read_acknowledgement, samples_in},
+    platform::{Manners, Opened, Platform, Sample, Step, read_acknowledgement, samples_in},
 };
 
 use crate::{Credentials, GitHub, form, is_form};
@@ -24,6 +24,18 @@ const MANNERS: Manners = Manners {
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Platform for GitHub {
+    const STEPS: &'static [Step] = &[
+        Step::ROUTE,
+        Step::SIGNATURE_HEADER,
+        Step {
+            name: "signature",
+            en: "Signature: HMAC of the raw body",
+            zh: "签名：对原始请求体计算 HMAC",
+            codes: &["signature_mismatch"],
+        },
+        Step { name: "event", en: "Event: its name and JSON", zh: "事件：名称与 JSON", codes: &[] },
+    ];
+
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }

@@ -6,7 +6,7 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
     jwe::{self, Header, Token},
-    platform::{Manners, Opened, Platform, Sample, samples_in},
+    platform::{Manners, Opened, Platform, Sample, Step, samples_in},
 };
 
 use crate::{Credentials, MEDIA_TYPE, OpenCard};
@@ -23,6 +23,29 @@ const MANNERS: Manners = Manners {
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Platform for OpenCard {
+    const STEPS: &'static [Step] = &[
+        Step::ROUTE,
+        Step {
+            name: "jwe",
+            en: "Compact JWE: A128KW, A128CBC-HS256",
+            zh: "紧凑格式 JWE：A128KW、A128CBC-HS256",
+            codes: &["malformed_jwe", "unsupported_algorithm"],
+        },
+        Step {
+            name: "key",
+            en: "Key: the kid's pre-shared key unwraps the CEK",
+            zh: "密钥：用 kid 对应的预共享密钥解出 CEK",
+            codes: &["unknown_kid", "key_unwrap"],
+        },
+        Step {
+            name: "decryption",
+            en: "Tag and decryption",
+            zh: "校验认证标签并解密",
+            codes: &["authentication_failed"],
+        },
+        Step { name: "event", en: "Query: srcid and intent", zh: "查询：srcid 与 intent", codes: &[] },
+    ];
+
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }

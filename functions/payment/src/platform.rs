@@ -5,7 +5,7 @@ use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
-    platform::{Manners, Opened, Platform, Sample, read_acknowledgement, samples_in},
+    platform::{Manners, Opened, Platform, Sample, Step, read_acknowledgement, samples_in},
 };
 
 use crate::{Credentials, Payment, manners};
@@ -13,6 +13,24 @@ use crate::{Credentials, Payment, manners};
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Platform for Payment {
+    const STEPS: &'static [Step] = &[
+        Step::ROUTE,
+        Step::SIGNATURE_HEADER,
+        Step {
+            name: "signature",
+            en: "Signature: HMAC of the signed text",
+            zh: "签名：对签名文本计算 HMAC",
+            codes: &["signature_mismatch"],
+        },
+        Step {
+            name: "timestamp",
+            en: "Age of the signed timestamp, where there is one",
+            zh: "签名中的时间戳是否过期（如果有）",
+            codes: &["malformed_timestamp", "timestamp_out_of_range"],
+        },
+        Step { name: "event", en: "Event: its type and JSON", zh: "事件：类型与 JSON", codes: &[] },
+    ];
+
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }

@@ -56,8 +56,56 @@ pub struct Opened {
     pub told: Vec<String>,
 }
 
+/// A step of opening a delivery, for a person.
+#[derive(Debug)]
+pub struct Step {
+    /// A stable word for it; `signature` and `key` have a meaning, see [`Step::finds_key`].
+    pub name: &'static str,
+    /// What is looked at, in English.
+    pub en: &'static str,
+    /// The same in Chinese.
+    pub zh: &'static str,
+    /// [`Reject::code`]s that mean it failed. Of the last step these are all that no other names.
+    pub codes: &'static [&'static str],
+}
+
+impl Step {
+    /// What every delivery meets first.
+    pub const ROUTE: Self = Self {
+        name: "route",
+        en: "Method, source and size",
+        zh: "请求方法、来源与大小",
+        codes: &["method_not_allowed", "unknown_source", "too_large"],
+    };
+
+    /// What every delivery that is signed in a header meets next.
+    pub const SIGNATURE_HEADER: Self = Self {
+        name: "header",
+        en: "Signature header",
+        zh: "签名请求头",
+        codes: &["missing_signature", "malformed_signature"],
+    };
+
+    /// Whether it is here that one of the source's keys turns out to fit.
+    pub fn finds_key(&self) -> bool {
+        matches!(self.name, "signature" | "key")
+    }
+
+    /// Which of the steps failed, by position. `was_opened` says that all keys held.
+    pub fn failed(steps: &[Self], code: &str, was_opened: bool) -> usize {
+        // Said of the request as of the payload inside.
+        const OF_BOTH: [&str; 4] = ["missing_field", "malformed_field", "invalid_json", "too_large"];
+        let last = steps.len().saturating_sub(1);
+        let named = steps.iter().position(|step| step.codes.contains(&code));
+        named.filter(|_| !(was_opened && OF_BOTH.contains(&code))).unwrap_or(last)
+    }
+}
+
 /// A platform that can send to its [`Provider`].
 pub trait Platform: Provider {
+    /// The steps of opening a delivery, in their order; the last makes the event.
+    const STEPS: &'static [Step];
+
     /// The payloads that come with Letterbox, sorted by name.
     fn samples() -> Vec<Sample>;
 

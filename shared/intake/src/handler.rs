@@ -36,6 +36,8 @@ pub struct Answer {
     pub response: Response<String>,
     /// For the operator.
     pub record: Record,
+    /// What was put on the queue, or was to be.
+    pub message: Option<Message>,
 }
 
 /// What became of a delivery.
@@ -165,8 +167,12 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
     pub async fn handle(&self, source: &str, request: &Request) -> Answer {
         let started = Instant::now();
         let mut record = Record::new(P::NAME, source);
+        let mut queued = None;
         let reply = match self.open_with_newest(source, request, &mut record).await {
-            Ok((received, message)) => self.settle(started, received, message, &mut record).await,
+            Ok((received, message)) => {
+                queued = message;
+                self.settle(started, received, queued.as_ref(), &mut record).await
+            }
             Err(Fault::Refused(Refused { reject, delivery })) => {
                 record.delivery = delivery;
                 record.refused(&reject);
@@ -181,7 +187,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         };
         record.status = reply.status;
         record.milliseconds = milliseconds_since(started);
-        Answer { response: response(reply), record }
+        Answer { response: response(reply), record, message: queued }
     }
 
     /// Answers what could not even be read as a request.
@@ -189,7 +195,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         let mut record = Record::new(P::NAME, "");
         record.refused(reject);
         record.status = reject.status();
-        Answer { response: response(P::refuse(reject)), record }
+        Answer { response: response(P::refuse(reject)), record, message: None }
     }
 
     /// Opens with the credentials and the document in use, and once more if there turn out to be newer ones. A handshake
@@ -244,7 +250,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         &self,
         started: Instant,
         received: Received,
-        message: Option<Message>,
+        message: Option<&Message>,
         record: &mut Record,
     ) -> Reply {
         record.key = Some(received.key);
@@ -260,7 +266,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         let settled = received
             .settle(|| async move {
                 let Some(message) = message else { return Ok(()) };
-                match tokio::time::timeout(remaining, self.queue.put(&message)).await {
+                match tokio::time::timeout(remaining, self.queue.put(message)).await {
                     Ok(put) => put,
                     Err(_) => Err(QueueError("no answer within the deadline".into())),
                 }

@@ -71,15 +71,16 @@ async fn serve<P: Provider>() -> Result<(), String> {
             };
             let event = gateway::read(&payload);
             let received = event.as_ref().ok().and_then(gateway::received);
-            let Answer { response, record } = match event.and_then(|event| gateway::request(P::NAME, event)) {
-                Ok((source, mut request)) => {
-                    if let Some(trace) = &invocation.trace {
-                        request.extensions_mut().insert(Trace(trace.clone()));
+            let Answer { response, record, .. } =
+                match event.and_then(|event| gateway::request(P::NAME, event)) {
+                    Ok((source, mut request)) => {
+                        if let Some(trace) = &invocation.trace {
+                            request.extensions_mut().insert(Trace(trace.clone()));
+                        }
+                        intake.handle(&source, &request).await
                     }
-                    intake.handle(&source, &request).await
-                }
-                Err(reject) => intake.refuse(&reject),
-            };
+                    Err(reject) => intake.refuse(&reject),
+                };
             invocation.milliseconds = received.and_then(gateway::milliseconds_since);
             log::delivery(&record, &invocation, &namespace);
             Ok::<_, std::convert::Infallible>(gateway::response(response))

@@ -1,0 +1,204 @@
+// The page works without this: here it becomes live, and changes in place.
+
+const $ = (id) => document.getElementById(id);
+const MOST_LINES = 200;
+
+// Times as the reader's clock shows them, in the page's language.
+const { lang } = document.documentElement;
+const locale = navigator.languages.find((tag) => tag.startsWith(lang)) ?? lang;
+
+function localize(root) {
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const date = new Date(time.dateTime);
+    if (Number.isNaN(date.valueOf())) continue;
+    time.title = time.dateTime;
+    time.textContent = "long" in time.dataset
+      ? date.toLocaleString(locale)
+      : date.toLocaleTimeString(locale, { hour12: false });
+  }
+}
+
+// What is live
+
+let events;
+
+function live() {
+  events?.close();
+  const { query, newest, older } = $("list").dataset;
+  if (older !== undefined) return;
+  const since = `${query ? `${query}&` : "?"}after=${newest}`;
+  events = new EventSource(`/deliveries/live${since}`);
+  const tell = (state) => {
+    $("live").className = state;
+    $("live").textContent = state === "on" ? document.body.dataset.live : document.body.dataset.offline;
+  };
+  events.onopen = () => tell("on");
+  events.onerror = () => tell("off");
+  events.addEventListener("delivery", (event) => add(event.data));
+  events.addEventListener("totals", (event) => {
+    $("totals").innerHTML = event.data;
+    $("list").dataset.newest = event.lastEventId;
+  });
+}
+
+function add(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  const row = template.content.querySelector("a");
+  // One that the page had already, when it was read anew in between.
+  if (!row || $(row.id)) return;
+  if (location.pathname === new URL(row.href).pathname) row.setAttribute("aria-current", "true");
+  row.classList.add("new");
+  localize(row.parentNode);
+  $("rows").prepend(row);
+  $("none")?.remove();
+  while ($("rows").children.length > MOST_LINES) $("rows").lastElementChild.remove();
+}
+
+// What changes in place: the page of a URL is read, and its parts take the place of these.
+
+let asked = 0;
+
+async function show(url, { push = true, list = false, focus = true } = {}) {
+  const turn = ++asked;
+  let text;
+  try {
+    text = await (await fetch(url, { headers: { accept: "text/html" } })).text();
+  } catch {
+    location.href = url;
+    return;
+  }
+  // Another link was followed meanwhile.
+  if (turn !== asked) return;
+  const page = new DOMParser().parseFromString(text, "text/html");
+  const delivery = page.getElementById("delivery");
+  if (!delivery) {
+    location.href = url;
+    return;
+  }
+  if (list) {
+    for (const part of ["rows", "none"]) $(part)?.remove();
+    const lines = document.querySelector(".lines");
+    lines.append(page.getElementById("rows"));
+    const none = page.getElementById("none");
+    if (none) lines.after(none);
+    document.querySelector(".pages").replaceWith(page.querySelector(".pages"));
+    const [here, there] = [$("list").dataset, page.getElementById("list").dataset];
+    for (const name of ["query", "newest", "older"]) {
+      if (name in there) here[name] = there[name];
+      else delete here[name];
+    }
+    localize($("rows"));
+    live();
+  }
+  $("delivery").replaceWith(delivery);
+  $("notice").replaceWith(page.getElementById("notice"));
+  document.querySelector("main").className = page.querySelector("main").className;
+  localize(delivery);
+  const path = new URL(url, location.href).pathname;
+  for (const row of $("rows").children) {
+    if (new URL(row.href).pathname === path) row.setAttribute("aria-current", "true");
+    else row.removeAttribute("aria-current");
+  }
+  if (push) history.pushState(null, "", url);
+  if (focus && !delivery.hidden) delivery.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if ("copy" in link.dataset) {
+    event.preventDefault();
+    copy(link);
+  } else if (link.matches("a.line, .back")) {
+    event.preventDefault();
+    const row = document.querySelector("a.line[aria-current]");
+    show(link.href, { focus: link.matches("a.line") }).then(() => link.matches(".back") && row?.focus());
+  }
+});
+
+addEventListener("popstate", () => show(location.href, { push: false, list: true }));
+
+// Filters
+
+const filter = $("filter");
+
+function apply() {
+  const wanted = new URLSearchParams([...new FormData(filter)].filter(([, value]) => value));
+  const query = wanted.size ? `?${wanted}` : "";
+  const open = location.pathname.match(/^\/deliveries\/\d+$/)?.[0] ?? "/deliveries";
+  show(open + query, { list: true, focus: false });
+}
+
+let pause;
+filter.addEventListener("input", (event) => {
+  clearTimeout(pause);
+  pause = setTimeout(apply, event.target.tagName === "SELECT" ? 0 : 250);
+});
+filter.addEventListener("submit", (event) => {
+  event.preventDefault();
+  clearTimeout(pause);
+  apply();
+});
+
+// Only the sources of the sample's own provider
+
+const [sample, source] = ["sample", "source"].map((name) => $("send").querySelector(`[name=${name}]`));
+
+function sources() {
+  const provider = sample.value.split("/")[0];
+  let first;
+  for (const group of source.children) {
+    const fits = group.label === provider;
+    group.hidden = group.disabled = !fits;
+    if (fits) first = [...group.children].find((option) => option.value === "default") ?? group.firstElementChild;
+  }
+  if (source.selectedOptions[0]?.parentNode.disabled ?? true) first.selected = true;
+}
+
+sample.addEventListener("change", sources);
+
+// Copying
+
+async function copy(link) {
+  const told = link.textContent;
+  try {
+    // Asked for before the text is there: a browser allows it only as long as the click is fresh.
+    const text = fetch(link.href).then((answer) => answer.text());
+    await navigator.clipboard.writeText(await text);
+    link.textContent = document.body.dataset.copied;
+  } catch {
+    link.textContent = document.body.dataset.notCopied;
+    open(link.href, "_blank", "noopener");
+  }
+  setTimeout(() => { link.textContent = told; }, 2000);
+}
+
+// Keys: up and down through the list, / to the search, Escape back to the list.
+
+document.addEventListener("keydown", (event) => {
+  if (event.metaKey || event.ctrlKey || event.altKey) return;
+  const writing = event.target.matches("input, select, textarea");
+  if (event.key === "Escape") {
+    if ($("send").open) $("send").open = false;
+    else if (!$("delivery").hidden) document.querySelector("#delivery .back").click();
+  } else if (event.key === "/" && !writing) {
+    event.preventDefault();
+    filter.elements.q.focus();
+  } else if (event.target.matches("a.line") && ["ArrowDown", "ArrowUp", "j", "k"].includes(event.key)) {
+    event.preventDefault();
+    const down = event.key === "ArrowDown" || event.key === "j";
+    (down ? event.target.nextElementSibling : event.target.previousElementSibling)?.focus();
+  }
+});
+
+// The language link leads back to what is shown now.
+$("language").addEventListener("click", () => {
+  const url = new URL($("language").href);
+  url.searchParams.set("back", location.pathname + location.search);
+  $("language").href = url;
+});
+
+localize(document);
+sources();
+live();
