@@ -153,7 +153,6 @@ fn errors_say_what_to_do() {
         (&["serve", "--credentials", "short-key.json"], 1, "source \"default\": aes_key: expected 43"),
         (&["serve", "--cards", "cards.json"], 1, "cards.json: \"1\".entries[0]: missing field `data`"),
         (&["serve", "--database", "not-a-queue.db"], 1, "not-a-queue.db"),
-        (&["serve", "--queue-url", "https://x", "--database", "y"], 2, "cannot be used with"),
         (&["serve", "--queue-url", "x"], 2, "expected the URL of an SQS queue"),
         (&["serve", "--port", "70000"], 2, "--port"),
         (&["send", "gitlab", "push"], 1, "no provider \"gitlab\""),

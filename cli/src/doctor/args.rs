@@ -5,14 +5,19 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use letterbox_codec::Timestamp;
 
-use crate::{args::ProviderName, credentials::KeyArgs, time};
+use crate::{
+    args::{DATABASE, ProviderName},
+    credentials::KeyArgs,
+    time,
+};
 
 /// `letterbox doctor`
 #[derive(Debug, Args)]
 #[command(
-    group = ArgGroup::new("delivery").required(true).args(["event", "curl", "har", "url"]),
+    group = ArgGroup::new("letter").required(true).args(["delivery", "event", "curl", "har", "url"]),
     after_help = "\
 Examples:
+  letterbox doctor --delivery 12
   letterbox doctor --event event.json --credentials my-credentials.json
   pbpaste | letterbox doctor --curl - --credentials my-credentials.json
   letterbox doctor --har webhooks.har --entry 2 --json | jq -r .cause
@@ -21,11 +26,17 @@ Examples:
   letterbox doctor --event events/opencard/scenic_spot.200.json --reply reply.txt
 
 No secret and no expected signature is ever printed.
-The delivery is judged at --now, else at the time that the event or the HAR tells, else now.
+The delivery is judged at --now, else at the time that the page, the event or the HAR tells, else now.
 
 Exit codes: 0 it opens, 1 it is refused and the cause is told, 2 bad usage."
 )]
 pub struct Doctor {
+    /// The number of a delivery on the page of `letterbox serve`
+    #[arg(long, value_name = "NUMBER")]
+    pub delivery: Option<i64>,
+    /// The SQLite file that holds it
+    #[arg(long, value_name = "FILE", default_value = DATABASE)]
+    pub database: PathBuf,
     /// An API Gateway event, payload format 2.0
     #[arg(long, value_name = "FILE|-")]
     pub event: Option<PathBuf>,

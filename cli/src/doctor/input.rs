@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 use super::{args::Doctor, delivery::Delivery};
 use crate::{
     credentials, data,
+    deliveries::store::Deliveries,
     message::{self, name_and_value},
     providers::{self, PROVIDERS, Row},
     time,
@@ -59,26 +60,45 @@ pub fn delivery(args: &Doctor) -> Result<Delivery, String> {
         return Err(format!("{part} goes with {whole}"));
     }
     let credentials = credentials::load(args.key.credentials.as_deref())?;
-    let letter = match (&args.event, &args.curl, &args.har, &args.url) {
-        (Some(file), ..) => event(args, &text(file)?).map_err(|error| in_file(file, &error))?,
-        (_, Some(file), ..) => {
+    let letter = match (args.delivery, &args.event, &args.curl, &args.har, &args.url) {
+        (Some(id), ..) => kept(args, id)?,
+        (_, Some(file), ..) => event(args, &text(file)?).map_err(|error| in_file(file, &error))?,
+        (_, _, Some(file), ..) => {
             let parts = curl::parse(&text(file)?, data::read);
             letter(args, parts.map_err(|error| in_file(file, &error))?, None)?
         }
-        (_, _, Some(file), _) => {
+        (_, _, _, Some(file), _) => {
             let names_provider = |url: &str| url.parse().is_ok_and(|uri: Uri| in_path(uri.path()).is_some());
             let found = har::parse(&text(file)?, args.entry, names_provider);
             let found = found.map_err(|error| in_file(file, &error))?;
             letter(args, found.parts, found.sent)?
         }
         (.., Some(url)) => letter(args, from_options(args, url)?, None)?,
-        _ => return Err("expected one of --event, --curl, --har and --url".into()),
+        _ => return Err("expected one of --delivery, --event, --curl, --har and --url".into()),
     };
     let now = match args.now.or(letter.received) {
         Some(now) => now,
         None => ambient::system().map_err(|error| error.to_string())?.now,
     };
     Ok(Delivery { row: letter.row, source: letter.source, request: letter.request, now, credentials })
+}
+
+/// A delivery that `letterbox serve` keeps.
+fn kept(args: &Doctor, id: i64) -> Result<Letter, String> {
+    let place = args.database.display();
+    let found = Deliveries::open(&args.database)?.get(id).map_err(|error| format!("{place}: {error}"))?;
+    let found = found.ok_or_else(|| {
+        format!("{place}: no delivery {id}: it is no longer kept, or never was; the page of `letterbox serve` lists them")
+    })?;
+    if found.trace.body_is_lost {
+        return Err(format!("{place}: delivery {id}: its body could not be read when it came"));
+    }
+    let row = match &args.provider {
+        Some(name) => providers::find(name).map_err(|error| format!("--provider: {error}"))?,
+        None => providers::find(&found.summary.provider)?,
+    };
+    let source = args.key.source.clone().unwrap_or(found.summary.source);
+    Ok(Letter { row, source, request: found.request, received: Some(found.summary.received) })
 }
 
 fn in_file(file: &Path, error: &str) -> String {

@@ -85,9 +85,10 @@ impl Reader {
             Ok((summaries, totals, view::query(&filter)))
         });
         let (summaries, totals, query) = read.await.ok()?;
-        // Where there were more than a page shows, the rest comes with the next look.
+        // Where there were more than a page shows, the rest comes with the next look. Some may have come since this one.
         let is_full = u32::try_from(summaries.len()).is_ok_and(|count| count == LINES);
-        self.seen = summaries.last().filter(|_| is_full).map_or(newest, |last| last.id);
+        let last = summaries.last().map_or(newest, |last| last.id);
+        self.seen = if is_full { last } else { last.max(newest) };
         let seen = self.seen;
         let mut batch = Vec::new();
         for delivery in summaries {

@@ -6,6 +6,9 @@ use letterbox_codec::Request;
 /// A longer argument than this does not reach a program everywhere (Linux takes 128 KiB).
 const LONGEST_ARGUMENT: usize = 100 * 1024;
 
+/// What stands before a command whose body is no text, between command and body, and behind the body.
+const PIPED: [&str; 3] = ["base64 --decode <<'END' | ", " \\\n  --data-binary @-\n", "\nEND\n"];
+
 /// A command that sends exactly these bytes, prints the answer's body, and fails where the status is 400 or more.
 pub fn command(letter: &Request) -> String {
     let mut command = format!(
@@ -22,8 +25,17 @@ pub fn command(letter: &Request) -> String {
         command + &format!(" \\\n  --data-raw {}\n", quoted(body))
     } else {
         let body = STANDARD.encode(letter.body());
-        format!("base64 --decode <<'END' | {command} \\\n  --data-binary @-\n{body}\nEND\n")
+        let [before, between, behind] = PIPED;
+        format!("{before}{command}{between}{body}{behind}")
     }
+}
+
+/// Of a [`command`] whose body is no text: one that reads it from standard input, and the body.
+pub fn piped(text: &str) -> Option<(String, Vec<u8>)> {
+    let [before, between, behind] = PIPED;
+    let (command, body) = text.trim_start().strip_prefix(before)?.split_once(between)?;
+    let body = STANDARD.decode(body.trim_end().strip_suffix(behind.trim_end())?).ok()?;
+    Some((format!("{command}{between}"), body))
 }
 
 /// Whether every shell hands the text to a program as it is, and a person can read it.
@@ -65,6 +77,8 @@ mod tests {
             assert!(command.starts_with("base64 --decode <<'END' | curl "), "{command}");
             assert!(command.contains(&format!("--data-binary @-\n{encoded}")), "{command}");
             assert!(command.ends_with("\nEND\n"));
+            let (command, read) = piped(&command).unwrap();
+            assert_eq!((command.starts_with("curl "), read.as_slice()), (true, body));
         }
     }
 }

@@ -40,6 +40,18 @@ impl Server {
         Self { child, url: url.trim_end_matches(',').to_owned(), lines }
     }
 
+    /// The rest of the next line that begins so.
+    pub fn printed(&mut self, beginning: &str) -> String {
+        let mut line = String::new();
+        while self.lines.read_line(&mut line).unwrap() > 0 {
+            if let Some(rest) = line.strip_prefix(beginning) {
+                return rest.to_owned();
+            }
+            line.clear();
+        }
+        panic!("nothing begins with {beginning:?}");
+    }
+
     /// SIGTERM, and the rest of what it printed.
     pub fn end(mut self) -> String {
         let id = self.child.id().to_string();

@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::Path};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{Parts, ansi_c};
+use crate::sign::curl::piped;
 
 /// Options without a value that change nothing about the request: long, short.
 const SILENT: [(&str, Option<char>); 18] = [
@@ -76,6 +77,14 @@ enum Reading {
 
 /// Reads a command. `read` reads the files that it names.
 pub fn parse(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<Parts, String> {
+    // As `letterbox sign` and the page write a body that is no text.
+    if let Some((command, body)) = piped(text) {
+        return words(&command, |file| if file == Path::new("-") { Ok(body.clone()) } else { read(file) });
+    }
+    words(text, read)
+}
+
+fn words(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<Parts, String> {
     let words = shell_words::split(&ansi_c::translate(text.trim())?)
         .map_err(|_| "expected a command for bash: a quote is not closed".to_owned())?;
     let mut words = words.into_iter().skip_while(|word| word == "$");

@@ -1,0 +1,610 @@
+//! The page of `letterbox serve`: what it keeps, what it shows, and to whom.
+
+mod program;
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpStream,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use program::{Server, events, letterbox, letterbox_with, text};
+use serde_json::{Value, json};
+
+/// Own credentials of every provider: each secret is a text that is found nowhere else.
+fn credentials() -> Value {
+    json!({
+        "dingtalk": { "default": [
+            { "token": "tokenThatNobodyMaySee1", "aes_key": "NobodyMaySeeThisKey1NobodyMaySeeThisKey1abc", "owner_key": "dingnew" },
+            { "token": "tokenThatNobodyMaySee2", "aes_key": "NobodyMaySeeThisKey2NobodyMaySeeThisKey2abc", "owner_key": "dingold" },
+        ] },
+        "opencard": { "default": { "keys": { "0": "Tm9ib2R5TWF5U2VlSXQxMg" } } },
+        "github": { "default": { "secret": "githubSecretThatNobodyMaySee" } },
+        "payment": { "default": { "secret": "paymentSecretThatNobodyMaySee" } },
+    })
+}
+
+/// Every text in the credentials that is a secret.
+fn secrets() -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = vec![credentials()];
+    while let Some(value) = rest.pop() {
+        match value {
+            Value::Object(members) => rest
+                .extend(members.into_iter().filter(|(name, _)| name != "owner_key").map(|(_, value)| value)),
+            Value::Array(list) => rest.extend(list),
+            Value::String(text) => found.push(text),
+            _ => {}
+        }
+    }
+    found
+}
+
+struct Page {
+    agent: ureq::Agent,
+    url: String,
+}
+
+impl Page {
+    fn of(server: &Server) -> Self {
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            // A body that is not read ends its connection.
+            .max_idle_connections(0)
+            .max_redirects(0)
+            .max_redirects_will_error(false);
+        Self { agent: agent.build().into(), url: server.url.clone() }
+    }
+
+    fn send(&self, request: http::request::Builder, body: &[u8]) -> http::Response<String> {
+        let answer = self.agent.run(request.body(body.to_vec()).unwrap()).unwrap();
+        let (parts, mut body) = answer.into_parts();
+        http::Response::from_parts(parts, body.read_to_string().unwrap())
+    }
+
+    fn get(&self, path: &str) -> http::Response<String> {
+        self.get_with(path, &[])
+    }
+
+    fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> http::Response<String> {
+        let mut request = http::Request::get(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request, b"")
+    }
+
+    fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> http::Response<String> {
+        let mut request = http::Request::post(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request, body)
+    }
+
+    /// The part of the page that shows one delivery.
+    fn article(&self, id: i64) -> String {
+        let page = self.get(&format!("/deliveries/{id}")).into_body();
+        page.split_once("<article").unwrap().1.to_owned()
+    }
+
+    /// Where an action leads to: the number of the delivery that it made.
+    fn made(answer: &http::Response<String>) -> i64 {
+        assert_eq!(answer.status(), 303, "{}", answer.body());
+        let location = answer.headers()["location"].to_str().unwrap();
+        location.strip_prefix("/deliveries/").unwrap().parse().unwrap()
+    }
+
+    /// Once the recorder has kept so many.
+    fn wait_for(&self, id: i64) {
+        let started = Instant::now();
+        while self.get(&format!("/deliveries/{id}")).status() != 200 {
+            assert!(started.elapsed() < Duration::from_secs(20), "delivery {id} is not kept");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A folder with the credentials of this file, and a server that has them.
+fn server(folder: &Path) -> Server {
+    std::fs::write(folder.join("mine.json"), credentials().to_string()).unwrap();
+    Server::start(folder, &["--credentials", "mine.json"])
+}
+
+fn send(folder: &Path, server: &Server, what: &[&str]) -> bool {
+    let args = [&["send", "--to", &server.url], what].concat();
+    letterbox(folder, &args).status.success()
+}
+
+#[test]
+fn a_delivery_is_shown_as_it_came_and_as_it_was_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path());
+    let page = Page::of(&server);
+    for (id, sample, expected) in [
+        (
+            1,
+            "dingtalk/user_add_org",
+            &[
+                "key 1/2",
+                "owner key dingnew holds",
+                "&quot;EventType&quot;: &quot;user_add_org&quot;",
+                "&quot;specversion&quot;: &quot;1.0&quot;",
+                "&quot;msg_signature&quot;: ",
+                "<pre tabindex=\"0\">success</pre>",
+            ][..],
+        ),
+        (2, "opencard/scenic_spot", &["key 1/1", "application/jwt", "故宫", "&quot;status&quot;: 0"]),
+        (
+            3,
+            "github/push",
+            &[
+                "x-hub-signature-256",
+                "sha256=",
+                "&quot;type&quot;: &quot;github.push&quot;",
+                "&quot;accepted&quot;",
+            ],
+        ),
+        (
+            4,
+            "payment/payment_success",
+            &["x-signature", "&quot;amount&quot;: 100", "payment.payment_success"],
+        ),
+        (
+            5,
+            "dingtalk/check_url",
+            &["There is no event", "&quot;EventType&quot;: &quot;check_url&quot;", "nothing to queue"],
+        ),
+    ] {
+        let form = form_urlencoded::Serializer::new(String::new()).append_pair("sample", sample).finish();
+        let media_type = ("content-type", "application/x-www-form-urlencoded");
+        assert_eq!(Page::made(&page.post("/deliveries/send", &[media_type], form.as_bytes())), id);
+        let shown = page.article(id).replace("&#34;", "&quot;");
+        for part in expected {
+            assert!(shown.contains(part), "{sample}: {part}\n{shown}");
+        }
+        assert!(!shown.contains("class=\"failed\""), "{sample}");
+    }
+    assert_eq!(events(folder.path()).len(), 4);
+}
+
+#[test]
+fn the_key_that_opened_is_told_and_the_reply_opened_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path());
+    let page = Page::of(&server);
+    let old = json!({ "dingtalk": { "default": credentials()["dingtalk"]["default"][1] } });
+    std::fs::write(folder.path().join("old.json"), old.to_string()).unwrap();
+    assert!(send(folder.path(), &server, &["dingtalk", "user_add_org", "--credentials", "old.json"]));
+    page.wait_for(1);
+    let shown = page.article(1);
+    assert!(shown.contains("key 2/2"), "{shown}");
+    assert!(shown.contains(">success</pre>"), "{shown}");
+}
+
+#[test]
+fn a_refused_delivery_shows_the_step_that_failed_and_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path());
+    let page = Page::of(&server);
+    let step = |shown: &str, class: &str| -> Vec<String> {
+        let item = format!("<li class=\"{class}\"><span>");
+        let found = shown.split(&item).skip(1);
+        found.map(|rest| rest.split('<').next().unwrap().to_owned()).collect()
+    };
+    let good = text(
+        &letterbox(folder.path(), &["sign", "github", "push", "--credentials", "mine.json", "--as", "raw"])
+            .stdout,
+    );
+    let signature =
+        good.lines().find_map(|line| line.strip_prefix("x-hub-signature-256: ")).unwrap().to_owned();
+    let sealed =
+        letterbox(folder.path(), &["seal", "dingtalk", "user_add_org", "--credentials", "mine.json"]);
+    let encrypt: Value = serde_json::from_slice(&sealed.stdout).unwrap();
+    let unsigned = json!({ "encrypt": encrypt["encrypt"] }).to_string();
+    for (id, path, header, body, failed, cause) in [
+        (
+            1,
+            "/github",
+            ("x-hub-signature-256", signature.as_str()),
+            "{}",
+            "Signature: HMAC of the raw body",
+            "secret_mismatch",
+        ),
+        (2, "/github", ("x-other", "1"), "{}", "Signature header", "signature_missing"),
+        (3, "/github/nobody", ("x-other", "1"), "{}", "Method, source and size", "unknown_source"),
+        // What nobody signed is not opened, even if it could be.
+        (
+            4,
+            "/dingtalk",
+            ("x-other", "1"),
+            &unsigned,
+            "Query and body: msg_signature, timestamp, nonce, encrypt",
+            "signature_missing",
+        ),
+        (5, "/opencard", ("x-other", "1"), "a.b.c", "Compact JWE: A128KW, A128CBC-HS256", "jwe_malformed"),
+    ] {
+        page.post(path, &[header], body.as_bytes());
+        page.wait_for(id);
+        let shown = page.article(id);
+        assert_eq!(step(&shown, "failed"), [failed], "{shown}");
+        assert_eq!(step(&shown, "not-reached").last().map(String::as_str), Some("Queue: put"));
+        assert!(!shown.contains("user_add_org"), "{shown}");
+        let told = letterbox(
+            folder.path(),
+            &["doctor", "--delivery", &id.to_string(), "--credentials", "mine.json", "--json"],
+        );
+        let told: Value = serde_json::from_slice(&told.stdout).unwrap();
+        assert!(
+            shown.contains(&format!("<code>{}</code>", told["cause"].as_str().unwrap())),
+            "{told}\n{shown}"
+        );
+        assert_eq!(told["cause"], cause);
+    }
+    assert!(events(folder.path()).is_empty());
+}
+
+#[test]
+fn the_same_bytes_are_delivered_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path());
+    let page = Page::of(&server);
+    let body: Vec<u8> = (0..=255).collect();
+    page.post(
+        "/github?x=%2B&y",
+        &[("x-odd", "caf\u{e9}"), ("authorization", "Bearer hunter2"), ("cookie", "a=hunter2")],
+        &body,
+    );
+    page.wait_for(1);
+    assert_eq!(Page::made(&page.post("/deliveries/1/redeliver", &[], b"")), 2);
+    let shown = page.article(2);
+    for part in
+        ["Redelivery of", "/github?x=%2B&#38;y", "caf\u{e9}", "256 bytes", "in base64", "AAECAwQF", "***"]
+    {
+        assert!(shown.contains(part), "{part}\n{shown}");
+    }
+    assert!(!shown.contains("hunter2"), "{shown}");
+
+    assert!(send(folder.path(), &server, &["github", "push", "--credentials", "mine.json"]));
+    page.wait_for(3);
+    assert_eq!(Page::made(&page.post("/deliveries/3/redeliver", &[], b"")), 4);
+    let queued = events(folder.path());
+    assert_eq!((queued.len(), &queued[0]["id"]), (2, &queued[1]["id"]));
+    assert_eq!(page.post("/deliveries/99/redeliver", &[], b"").status(), 404);
+}
+
+#[test]
+fn what_is_copied_opens_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path());
+    let page = Page::of(&server);
+    assert!(send(folder.path(), &server, &["github", "push", "--credentials", "mine.json"]));
+    page.post("/github", &[], b"\xff\x00");
+    page.wait_for(2);
+    for (id, code) in [(1, 0), (2, 1)] {
+        for (path, option) in [("curl", "--curl"), ("event", "--event")] {
+            let copied = page.get(&format!("/deliveries/{id}/{path}"));
+            let args = ["doctor", option, "-", "--credentials", "mine.json", "--json"];
+            let told = letterbox_with(folder.path(), &args, copied.body().as_bytes());
+            assert_eq!(told.status.code(), Some(code), "{}\n{}", copied.body(), text(&told.stderr));
+        }
+    }
+    let event = page.get("/deliveries/1/event");
+    assert_eq!(event.headers()["content-disposition"], "attachment; filename=\"github.push.202.json\"");
+    let event: Value = serde_json::from_str(event.body()).unwrap();
+    assert_eq!((&event["rawPath"], &event["version"]), (&json!("/github"), &json!("2.0")));
+}
+
+#[test]
+fn filters_let_through_what_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let page = Page::of(&server);
+    for what in [
+        &["dingtalk", "user_add_org"][..],
+        &["dingtalk", "check_url", "--source", "suite"],
+        &["github", "push"],
+        &["payment", "payment_success"],
+    ] {
+        assert!(send(folder.path(), &server, what));
+    }
+    page.post("/github", &[], b"100% of _ it");
+    page.wait_for(5);
+    for (query, expected) in [
+        ("", &[5, 4, 3, 2, 1][..]),
+        ("?provider=github", &[5, 3]),
+        ("?source=SUI", &[2]),
+        ("?outcome=refused", &[5]),
+        ("?outcome=queued&provider=dingtalk", &[1]),
+        ("?type=user_", &[1]),
+        ("?q=acme-dev%2Fwidget", &[3]),
+        // Inside of what was encrypted.
+        ("?q=check_URL", &[2]),
+        ("?q=100%25%20of%20_", &[5]),
+        ("?q=x%25y", &[]),
+        ("?q=%27%20OR%201%3D1--", &[]),
+        ("?before=3", &[2, 1]),
+    ] {
+        let shown = page.get(&format!("/deliveries{query}")).into_body();
+        let rows: Vec<i64> = shown
+            .split("id=\"row-")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap().parse().unwrap())
+            .collect();
+        assert_eq!(rows, expected, "{query}");
+    }
+}
+
+#[test]
+fn what_is_kept_has_bounds_and_outlives_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Server::start(folder.path(), &["--keep", "3"]);
+    let page = Page::of(&first);
+    for _ in 0..5 {
+        page.post("/github", &[], b"{}");
+    }
+    page.wait_for(5);
+    for (id, status) in [(1, 404), (2, 404), (3, 200)] {
+        assert_eq!(page.get(&format!("/deliveries/{id}")).status(), status, "{id}");
+    }
+    first.end();
+    let second = Server::start(folder.path(), &["--keep", "2"]);
+    let page = Page::of(&second);
+    page.post("/github", &[], b"{}");
+    page.wait_for(6);
+    for (id, status) in [(4, 404), (5, 200), (6, 200), (7, 404)] {
+        assert_eq!(page.get(&format!("/deliveries/{id}")).status(), status, "{id}");
+    }
+    let told = letterbox(folder.path(), &["doctor", "--delivery", "1"]);
+    assert_eq!(told.status.code(), Some(2));
+    assert!(text(&told.stderr).contains("letterbox.db: no delivery 1"), "{}", text(&told.stderr));
+}
+
+#[test]
+fn everything_that_was_answered_is_kept_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    assert!(send(folder.path(), &server, &["github", "push", "--repeat", "200"]));
+    server.end();
+    let again = Server::start(folder.path(), &[]);
+    assert_eq!(Page::of(&again).get("/deliveries/200").status(), 200);
+}
+
+#[test]
+fn a_body_that_cannot_be_read_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let page = Page::of(&server);
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    stream.write_all(b"POST /github HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\n{").unwrap();
+    drop(stream);
+    page.wait_for(1);
+    let shown = page.article(1);
+    assert!(shown.contains("The body could not be read"), "{shown}");
+    assert!(!shown.contains("/redeliver"), "{shown}");
+    let refused = page.post("/deliveries/1/redeliver", &[], b"");
+    assert_eq!(refused.status(), 400);
+    assert!(refused.body().contains("there is none to send again"));
+}
+
+#[test]
+fn no_secret_is_shown_or_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path());
+    let page = Page::of(&server);
+    let mine = ["--credentials", "mine.json"];
+    for what in [
+        ["dingtalk", "user_add_org"],
+        ["opencard", "scenic_spot"],
+        ["github", "push"],
+        ["payment", "payment_success"],
+    ] {
+        assert!(send(folder.path(), &server, &[what, mine].concat()));
+        // With the demo credentials, which are not those of this server.
+        assert!(!send(folder.path(), &server, &what));
+    }
+    page.wait_for(8);
+    let mut seen = vec![page.get("/").into_body(), page.get("/?lang=zh").into_body()];
+    for id in 1..=8 {
+        for part in ["", "/body", "/message", "/curl", "/event"] {
+            let shown = page.get(&format!("/deliveries/{id}{part}"));
+            assert_eq!(shown.status(), 200);
+            seen.push(shown.into_body());
+        }
+    }
+    server.end();
+    let kept = std::fs::read(folder.path().join("letterbox.db")).unwrap();
+    assert!(kept.windows(4).any(|window| window == b"push"));
+    for secret in secrets() {
+        assert!(seen.iter().all(|text| !text.contains(&secret)), "{secret}");
+        assert!(!kept.windows(secret.len()).any(|window| window == secret.as_bytes()), "{secret}");
+    }
+}
+
+#[test]
+fn the_page_is_for_this_machine_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let page = Page::of(&server);
+    page.post("/github", &[], b"{}");
+    page.wait_for(1);
+    let seen = page.get("/");
+    assert_eq!(seen.status(), 200);
+    assert!(
+        seen.headers()["content-security-policy"]
+            .to_str()
+            .unwrap()
+            .starts_with("default-src 'none'; script-src 'self';")
+    );
+    for path in
+        ["/", "/deliveries", "/deliveries/1", "/deliveries/1/body", "/deliveries/live", "/deliveries/1/curl"]
+    {
+        for header in [
+            ("host", "rebound.example"),
+            ("x-forwarded-for", "203.0.113.7"),
+            ("cf-connecting-ip", "203.0.113.7"),
+        ] {
+            let refused = page.get_with(path, &[header]);
+            assert_eq!(refused.status(), 403, "{path} {header:?}");
+            assert!(refused.body().contains("for this machine alone"), "{}", refused.body());
+        }
+    }
+    for path in ["/deliveries/1/redeliver", "/deliveries/send"] {
+        for header in
+            [("origin", "https://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")]
+        {
+            assert_eq!(page.post(path, &[header], b"sample=github/push").status(), 403, "{path} {header:?}");
+        }
+    }
+    assert_eq!(page.get("/deliveries/2").status(), 404);
+    // What a platform sends comes through a tunnel all the same.
+    let delivered =
+        page.post("/github", &[("host", "tunnel.example"), ("x-forwarded-for", "203.0.113.7")], b"{}");
+    assert_eq!(delivered.status(), 401);
+}
+
+#[test]
+fn a_server_that_others_reach_asks_for_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    for (more, token) in [
+        (&["--listen", "0.0.0.0"][..], None),
+        (&["--listen", "0.0.0.0", "--token", "0123456789abcdef~"], Some("0123456789abcdef~")),
+        (&["--token", "0123456789abcdef~"], Some("0123456789abcdef~")),
+    ] {
+        let mut server = Server::start(folder.path(), more);
+        let printed = server.printed("recent deliveries: ");
+        let printed = printed.split_once("?token=").unwrap().1.trim().to_owned();
+        assert!(token.is_none_or(|token| token == printed), "{printed}");
+        assert!(printed.len() >= 16);
+        let page = Page::of(&server);
+        for path in ["/", "/deliveries", "/deliveries/1", "/deliveries/live", "/?token=wrong", "/language/zh"]
+        {
+            let refused = page.get(path);
+            assert_eq!(refused.status(), 401, "{path}");
+            assert!(refused.body().contains("type=\"password\""), "{}", refused.body());
+            assert!(!refused.body().contains(&printed));
+        }
+        assert_eq!(page.post("/deliveries/send", &[], b"sample=github/push").status(), 401);
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        assert_eq!(page.post("/token", &[form], b"token=wrong").status(), 401);
+        assert_eq!(
+            page.post(
+                "/token",
+                &[form, ("origin", "https://evil.example")],
+                format!("token={printed}").as_bytes()
+            )
+            .status(),
+            403
+        );
+        for let_in in [
+            page.get(&format!("/?token={printed}")),
+            page.post("/token", &[form], format!("token={printed}").as_bytes()),
+        ] {
+            assert_eq!(
+                (let_in.status().as_u16(), &let_in.headers()["location"]),
+                (303, &http::HeaderValue::from_static("/"))
+            );
+            let cookie = let_in.headers()["set-cookie"].to_str().unwrap();
+            assert!(cookie.contains("; HttpOnly; SameSite=Strict"), "{cookie}");
+            let cookie = cookie.split(';').next().unwrap();
+            assert_eq!(page.get_with("/", &[("cookie", cookie)]).status(), 200);
+        }
+        assert_eq!(page.get_with("/", &[("authorization", &format!("Bearer {printed}"))]).status(), 200);
+        // A platform has no token.
+        assert_eq!(page.post("/github", &[], b"{}").status(), 401);
+    }
+    for token in ["short", "0123456789abcde;", ""] {
+        let refused = letterbox(folder.path(), &["serve", "--port", "0", "--token", token]);
+        assert_eq!(refused.status.code(), Some(2), "{token}");
+        assert!(text(&refused.stderr).contains("expected at least 16"), "{}", text(&refused.stderr));
+    }
+}
+
+/// An open live page: its lines.
+fn live(server: &Server, query: &str, more: &str) -> BufReader<TcpStream> {
+    let host = server.url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    write!(stream, "GET /deliveries/live{query} HTTP/1.1\r\nhost: {host}\r\n{more}\r\n").unwrap();
+    BufReader::new(stream)
+}
+
+/// The numbers of the deliveries that come before the next totals.
+fn arrivals(lines: &mut BufReader<TcpStream>) -> Vec<i64> {
+    let mut found = Vec::new();
+    let mut line = String::new();
+    while lines.read_line(&mut line).unwrap() > 0 && !line.starts_with("event: totals") {
+        if let Some((_, rest)) = line.split_once("id=\"row-") {
+            found.push(rest.split('"').next().unwrap().parse().unwrap());
+        }
+        line.clear();
+    }
+    found
+}
+
+#[test]
+fn what_comes_is_told_as_it_comes_and_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let page = Page::of(&server);
+    page.post("/github", &[], b"{}");
+    page.wait_for(1);
+    let mut all = live(&server, "?after=1", "");
+    let mut filtered = live(&server, "?after=1&provider=payment", "");
+    assert!(send(folder.path(), &server, &["github", "push"]));
+    assert_eq!(arrivals(&mut all), [2]);
+    assert!(send(folder.path(), &server, &["payment", "payment_success"]));
+    assert_eq!(arrivals(&mut all), [3]);
+    let mut seen = arrivals(&mut filtered);
+    if seen.is_empty() {
+        seen = arrivals(&mut filtered);
+    }
+    assert_eq!(seen, [3]);
+    // A connection that was lost goes on where it was, even from before the server started.
+    assert_eq!(arrivals(&mut live(&server, "?after=3", "last-event-id: 1\r\n")), [2, 3]);
+    // More than a page at once comes in pages.
+    assert!(send(folder.path(), &server, &["github", "push", "--repeat", "250"]));
+    let mut rest = Vec::new();
+    while rest.last() != Some(&253) {
+        rest.extend(arrivals(&mut all));
+    }
+    assert_eq!(rest, (4..=253).collect::<Vec<_>>());
+
+    // An open page does not hold up the end.
+    let started = Instant::now();
+    server.end();
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn the_page_speaks_two_languages() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let page = Page::of(&server);
+    for (header, tag) in [
+        (("accept-language", "zh-CN,zh;q=0.9"), "zh"),
+        (("accept-language", "en"), "en"),
+        (("cookie", "letterbox_language=zh"), "zh"),
+    ] {
+        let shown = page.get_with("/", &[header]).into_body();
+        assert!(shown.contains(&format!("<html lang=\"{tag}\">")), "{header:?}");
+        assert_eq!(shown.contains("最近的投递"), tag == "zh");
+    }
+    for (back, expected) in [
+        ("/deliveries/1?q=a", "/deliveries/1?q=a"),
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("/a\r\nset-cookie:b=c", "/"),
+        ("", "/"),
+    ] {
+        let query = form_urlencoded::Serializer::new(String::new()).append_pair("back", back).finish();
+        let led = page.get(&format!("/language/zh?{query}"));
+        assert_eq!(
+            (led.status().as_u16(), led.headers()["location"].to_str().unwrap()),
+            (303, expected),
+            "{back}"
+        );
+    }
+}
