@@ -1,0 +1,264 @@
+//! A document and its translation have one structure, and no link of either leads nowhere.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use letterbox::providers::PROVIDERS;
+use letterbox_tests::root;
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+
+/// What the name of a translation ends in; the original's ends in `.md`.
+const TRANSLATED: &str = ".zh-CN.md";
+
+/// A heading, and what stands below it up to the next one. The first section is what stands before any heading.
+#[derive(Default)]
+struct Section {
+    level: Option<HeadingLevel>,
+    title: String,
+    code: Vec<Code>,
+    tables: Vec<Table>,
+    links: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Code {
+    language: String,
+    /// The lines that are the same in every language.
+    kept: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Table {
+    columns: usize,
+    /// Of each row, the head included, the code in its first cell.
+    rows: Vec<Vec<String>>,
+}
+
+/// The sections of a document, whose path is relative to the project's root.
+fn sections(path: &Path) -> Vec<Section> {
+    let markdown = fs::read_to_string(root().join(path)).unwrap_or_else(|error| told(path, error));
+    let mut sections = vec![Section::default()];
+    let mut text = String::new();
+    let mut first_cell = false;
+    for event in Parser::new_ext(&markdown, Options::ENABLE_TABLES) {
+        if let Event::Start(Tag::Heading { level, .. }) = event {
+            text.clear();
+            sections.push(Section { level: Some(level), ..Section::default() });
+        }
+        let section = sections.last_mut().unwrap();
+        match event {
+            Event::End(TagEnd::Heading(_)) => section.title.clone_from(&text),
+            Event::Start(Tag::CodeBlock(kind)) => {
+                text.clear();
+                let language = match kind {
+                    CodeBlockKind::Fenced(language) => language.into_string(),
+                    CodeBlockKind::Indented => String::new(),
+                };
+                section.code.push(Code { language, kept: vec![] });
+            }
+            Event::End(TagEnd::CodeBlock) => {
+                let code = section.code.last_mut().unwrap();
+                code.kept = kept(&code.language, &text);
+            }
+            Event::Start(Tag::Table(columns)) => {
+                section.tables.push(Table { columns: columns.len(), rows: vec![] });
+            }
+            Event::Start(Tag::TableHead | Tag::TableRow) => {
+                section.tables.last_mut().unwrap().rows.push(vec![]);
+                first_cell = true;
+            }
+            Event::End(TagEnd::TableCell) => first_cell = false,
+            Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                section.links.push(dest_url.into_string());
+            }
+            Event::Code(code) => {
+                text.push_str(&code);
+                if first_cell {
+                    let row = section.tables.last_mut().unwrap().rows.last_mut().unwrap();
+                    row.push(code.into_string());
+                }
+            }
+            Event::Text(more) => text.push_str(&more),
+            _ => {}
+        }
+    }
+    sections
+}
+
+/// The lines of a code block that a translation leaves as they are: data, and commands to their end.
+fn kept(language: &str, text: &str) -> Vec<String> {
+    let mut goes_on = false;
+    text.lines()
+        .filter(|line| {
+            let command = goes_on || line.starts_with("$ ");
+            goes_on = command && line.ends_with('\\');
+            language == "json" || language == "console" && command
+        })
+        .map(str::to_owned)
+        .collect()
+}
+
+fn told(path: &Path, what: impl std::fmt::Display) -> ! {
+    panic!("{}: {what}", path.display())
+}
+
+/// What GitHub makes of a heading: lower case, no punctuation, hyphens for spaces.
+fn slug(title: &str) -> String {
+    title
+        .to_lowercase()
+        .chars()
+        .filter(|character| character.is_alphanumeric() || "-_ ".contains(*character))
+        .map(|character| if character == ' ' { '-' } else { character })
+        .collect()
+}
+
+/// Which section an anchor leads to; GitHub numbers those of equal headings.
+fn section_at(anchor: &str, sections: &[Section]) -> Option<usize> {
+    let mut seen = BTreeMap::new();
+    sections.iter().position(|section| {
+        let slug = slug(&section.title);
+        let earlier = seen.entry(slug.clone()).or_insert(0);
+        let own = if *earlier == 0 { slug } else { format!("{slug}-{earlier}") };
+        *earlier += 1;
+        own == anchor
+    })
+}
+
+/// Where the links within the project (those without a scheme) lead: a file, and the number of a section in it.
+fn targets(path: &Path, section: &Section) -> Vec<(PathBuf, Option<usize>)> {
+    let project = root().canonicalize().unwrap();
+    let within = section.links.iter().filter(|link| !link.contains(':'));
+    within
+        .map(|link| {
+            let (file, anchor) = match link.split_once('#') {
+                Some((file, anchor)) => (file, Some(anchor)),
+                None => (link.as_str(), None),
+            };
+            let file = if file.is_empty() { path.to_owned() } else { path.with_file_name(file) };
+            let file = project.join(file).canonicalize();
+            let file = file.unwrap_or_else(|error| told(path, format!("{link}: {error}")));
+            let file = file.strip_prefix(&project).unwrap().to_owned();
+            let at = anchor.map(|anchor| {
+                let found = section_at(anchor, &sections(&file));
+                found.unwrap_or_else(|| told(path, format!("{link}: no such heading")))
+            });
+            (file, at)
+        })
+        .collect()
+}
+
+/// Every document at the root and in `docs/`.
+fn documents() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in ["", "docs"] {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        let paths = entries.map(|entry| Path::new(folder).join(entry.unwrap().file_name()));
+        found.extend(paths.filter(|path| path.extension().is_some_and(|end| end == "md")));
+    }
+    found.sort();
+    found
+}
+
+fn original(path: &Path) -> PathBuf {
+    path.to_str().unwrap().replace(TRANSLATED, ".md").into()
+}
+
+/// Every document that has a translation, and the translation.
+fn pairs() -> impl Iterator<Item = (PathBuf, PathBuf)> {
+    documents().into_iter().map(|path| (original(&path), path)).filter(|(original, path)| original != path)
+}
+
+/// Compares a part of every section with that of its translation.
+fn compare<T: std::fmt::Debug + PartialEq>(part: impl Fn(&Path, &Section) -> T) {
+    for (original, translation) in pairs() {
+        for (section, translated) in sections(&original).iter().zip(&sections(&translation)) {
+            let (title, file) = (&section.title, translation.display());
+            assert_eq!(
+                part(&original, section),
+                part(&translation, translated),
+                "\"{title}\" and its counterpart in {file}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_readme_and_a_guide_for_each_provider_come_in_both_languages() {
+    let documents = documents();
+    let guides = PROVIDERS.iter().map(|row| format!("docs/{}", row.name));
+    let wanted = guides
+        .chain(["README".to_owned()])
+        .flat_map(|name| [".md", TRANSLATED].map(|end| name.clone() + end));
+    let missing: Vec<_> = wanted.filter(|name| !documents.contains(&name.into())).collect();
+    assert!(missing.is_empty(), "missing: {missing:?}");
+}
+
+#[test]
+fn headings_are_those_of_the_original() {
+    for (original, translation) in pairs() {
+        let [levels, translated] = [&original, &translation]
+            .map(|path| sections(path).iter().map(|section| section.level).collect::<Vec<_>>());
+        assert_eq!(levels, translated, "{}", translation.display());
+    }
+}
+
+#[test]
+fn code_is_that_of_the_original() {
+    compare(|_, section| section.code.clone());
+}
+
+#[test]
+fn tables_are_those_of_the_original() {
+    compare(|_, section| section.tables.clone());
+}
+
+#[test]
+fn links_lead_where_those_of_the_original_do() {
+    compare(|path, section| {
+        let found = targets(path, section).into_iter();
+        let mut found: Vec<_> = found.map(|(file, at)| (original(&file), at)).collect();
+        found.sort();
+        found
+    });
+}
+
+#[test]
+fn no_link_leads_nowhere() {
+    for path in documents() {
+        for section in sections(&path) {
+            targets(&path, &section);
+        }
+    }
+}
+
+#[test]
+fn a_document_and_its_translation_link_to_each_other_at_the_top() {
+    for (original, translation) in pairs() {
+        for (here, other) in [(&original, &translation), (&translation, &original)] {
+            // Before the heading or below it.
+            let top = sections(here).into_iter().take(2);
+            let links: Vec<_> = top.flat_map(|section| targets(here, &section)).collect();
+            assert!(
+                links.contains(&(other.clone(), None)),
+                "{}: no link to {}",
+                here.display(),
+                other.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_translation_links_to_translations() {
+    let pairs: BTreeMap<_, _> = pairs().collect();
+    let mut missed = Vec::new();
+    for (own, translation) in &pairs {
+        let links = sections(translation).into_iter().flat_map(|section| targets(translation, &section));
+        let missing = links.filter(|(file, _)| file != own && pairs.contains_key(file));
+        missed.extend(missing.map(|(file, _)| (translation, file)));
+    }
+    assert!(missed.is_empty(), "links to the original instead: {missed:?}");
+}
