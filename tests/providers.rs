@@ -343,6 +343,21 @@ fn every_payment_preset_takes_its_platforms_notice() {
 }
 
 #[test]
+fn payment_acknowledges_with_the_status_that_the_entry_says() {
+    for (entry, expected) in [
+        (json!({ "secret": "s" }), 202),
+        (json!({ "secret": "s", "preset": "paddle" }), 202),
+        (json!({ "secret": "s", "preset": "paddle", "status": 200 }), 200),
+    ] {
+        let receiver = Receiver::new("payment", &entry);
+        let letter = receiver.letter(None, "notice", br#"{"event_type":"a"}"#, &fixed());
+        let (answer, messages) = receiver.handle(&letter);
+        assert_eq!((answer.record.status, messages.len()), (expected, 1), "{entry}");
+        assert_eq!(answer.response.body(), r#"{"status":"accepted"}"#);
+    }
+}
+
+#[test]
 fn payment_signature_headers_with_several_signatures() {
     let receiver = Receiver::new("payment", &json!({ "preset": "stripe", "secret": "s" }));
     let payload = br#"{"type":"a"}"#;

@@ -54,7 +54,7 @@ causes! {
         "Set the entry's `owner_key` to the one that the message carries, or a list with both.";
     PSK_LENGTH: "psk_length",
         "A pre-shared key is not base64url of 16 bytes.",
-        "Copy the key from the platform's webhook settings once more: 22 characters.";
+        "Make a new one of 16 bytes, and enter its 22 characters of base64url here and in the platform's webhook settings.";
     PSK_ENCODING: "psk_encoding",
         "A pre-shared key is the right one, but not written as base64url.",
         "Write it as base64url of its 16 bytes: 22 characters.";
@@ -169,7 +169,7 @@ causes! {
         "Add the key to `keys` under the kid that the query names.";
     JWE_KEY_MISMATCH: "jwe_key_mismatch",
         "The key under the query's kid is not the one that the query was sealed with.",
-        "Copy the key of this kid from the platform's webhook settings once more.";
+        "Enter the same key under this kid here and in the platform's webhook settings.";
 
     // The answer.
     REPLY_HEADER_NOT_ECHOED: "reply_header_not_echoed",

@@ -1,5 +1,7 @@
 //! What a refusal means where no hypothesis opens the delivery: its words, and what shows in the request.
 
+use std::collections::BTreeSet;
+
 use letterbox_codec::{Reject, jwe::Token, mac::Description};
 
 use super::{
@@ -164,8 +166,10 @@ fn missing(delivery: &Delivery) -> String {
             .cloned()
             .collect()
     };
-    let absent: Vec<_> = schemes(delivery).iter().flat_map(|signing| absent(&signing.scheme)).collect();
-    match absent.as_slice() {
+    // The keys of a rotation mostly ask for the same headers.
+    let absent: BTreeSet<_> = schemes(delivery).iter().flat_map(|signing| absent(&signing.scheme)).collect();
+    let names: Vec<_> = absent.iter().map(String::as_str).collect();
+    match names.as_slice() {
         [] => String::new(),
         names => format!("The request has no {}, or an empty one.", names.join(", no ")),
     }

@@ -1,5 +1,7 @@
 //! One entry of the credentials: a secret, and a scheme made of a preset and of what the entry says otherwise.
 
+use std::ops::RangeInclusive;
+
 use http::HeaderName;
 use letterbox_codec::{
     Secret,
@@ -34,6 +36,8 @@ pub struct Credentials {
     pub(crate) time: Option<String>,
     /// The only event types that are queued.
     pub(crate) accept: Option<Vec<String>>,
+    /// What acknowledges.
+    pub(crate) status: u16,
     /// Whose scheme it is.
     #[cfg(feature = "platform")]
     pub(crate) preset: Option<String>,
@@ -51,12 +55,21 @@ struct Places {
     id: Option<String>,
     time: Option<String>,
     accept: Option<Vec<String>>,
+    #[serde(default = "accepted")]
+    status: u16,
 }
 
-const PLACES: [&str; 7] = ["secret", "type", "type_header", "subject", "id", "time", "accept"];
+const PLACES: [&str; 8] = ["secret", "type", "type_header", "subject", "id", "time", "accept", "status"];
+
+/// The statuses that acknowledge with a body.
+const STATUSES: RangeInclusive<u16> = 200..=202;
 
 fn event_type() -> String {
     "event_type".to_owned()
+}
+
+fn accepted() -> u16 {
+    202
 }
 
 fn transaction_id() -> String {
@@ -120,6 +133,9 @@ impl Credentials {
                 "accept: expected at least one event type; leave it out to accept every one".to_owned()
             );
         }
+        if !STATUSES.contains(&places.status) {
+            return Err("status: expected 200, 201 or 202".to_owned());
+        }
         Ok(Self {
             secret,
             scheme,
@@ -129,6 +145,7 @@ impl Credentials {
             id: places.id,
             time: places.time,
             accept: places.accept,
+            status: places.status,
             #[cfg(feature = "platform")]
             preset: None,
         })
@@ -179,6 +196,8 @@ mod tests {
             (r#"{"secret":"hunter2","tolerance":0}"#, "tolerance: expected at least 1 second"),
             (r#"{"secret":"hunter2","type":""}"#, "type: expected the path of a member"),
             (r#"{"secret":"hunter2","accept":[]}"#, "accept: expected at least one event type"),
+            (r#"{"secret":"hunter2","status":204}"#, "status: expected 200, 201 or 202"),
+            (r#"{"secret":"hunter2","status":"200"}"#, "status: expected u16"),
             (r#"{"secret":"hunter2","headers":"x"}"#, "headers: unknown field `headers`"),
         ] {
             let error = serde_json::from_str::<Credentials>(entry).err().unwrap().to_string();

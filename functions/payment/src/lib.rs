@@ -54,7 +54,7 @@ impl Provider for Payment {
         if let Some(id) = signed.id.filter(|id| is_attribute(id)).or(label(&key.id)?) {
             event.id = id.into_owned();
         }
-        let reply = Reply::json(202, &serde_json::json!({ "status": "accepted" }));
+        let reply = Reply::json(key.status, &serde_json::json!({ "status": "accepted" }));
         Ok(Received::event(event, reply, position))
     }
 }

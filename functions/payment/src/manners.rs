@@ -44,6 +44,15 @@ const SQUARE: [Duration; 78] = {
     pauses
 };
 
+/// Paystack's: every 3 minutes four times, then every hour for 72 hours.
+const PAYSTACK: [Duration; 76] = {
+    let mut pauses = [Duration::from_hours(1); 76];
+    if let Some(first) = pauses.first_chunk_mut() {
+        *first = [Duration::from_mins(3); 4];
+    }
+    pauses
+};
+
 /// A sender of which no more is known than that any 2xx will do.
 const SILENT: Manners = Manners {
     patience: None,
@@ -87,7 +96,7 @@ const PRESETS: [(&str, Manners); 9] = [
             ..SILENT
         },
     ),
-    // It asks for 200, and does not say that another 2xx would be a failure.
+    // It asks for 200, as Paystack does; neither says that another 2xx would be a failure.
     (
         "paddle",
         Manners {
@@ -96,7 +105,10 @@ const PRESETS: [(&str, Manners); 9] = [
             ..SILENT
         },
     ),
-    ("paystack", SILENT),
+    (
+        "paystack",
+        Manners { pauses: &PAYSTACK, on_failure: "Paystack drops the notice after 72 hours", ..SILENT },
+    ),
     (
         "razorpay",
         Manners {
@@ -144,8 +156,9 @@ mod tests {
     }
 
     #[test]
-    fn square_ends_after_72_hours() {
+    fn some_end_after_72_hours() {
         let hours: Duration = SQUARE.iter().sum();
         assert_eq!(hours, Duration::from_mins(63) + Duration::from_hours(72));
+        assert_eq!(PAYSTACK.iter().sum::<Duration>(), Duration::from_mins(12) + Duration::from_hours(72));
     }
 }

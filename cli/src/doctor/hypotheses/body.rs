@@ -105,6 +105,10 @@ pub(super) fn changed(delivery: &Delivery) -> Vec<Variant> {
     for (written, layout) in LAYOUTS {
         // Most payloads have nothing that the spellings would write otherwise.
         let as_is = restyle(text, layout, Spelling::AsIs);
+        let detail = format!(
+            "The JSON was parsed and written anew: it was sent {written}, with a line break at its end."
+        );
+        variants.push(variant(&detail, [as_is.as_bytes(), b"\n"].concat()));
         for (spelled, spelling) in SPELLINGS {
             let sent = restyle(text, layout, *spelling);
             let is_new = *spelling == Spelling::AsIs || sent != as_is;
