@@ -33,7 +33,11 @@ function live() {
     $("live").textContent = state === "on" ? document.body.dataset.live : document.body.dataset.offline;
   };
   events.onopen = () => tell("on");
-  events.onerror = () => tell("off");
+  events.onerror = () => {
+    tell("off");
+    // A browser tries again by itself, but not once it got another answer than events.
+    if (events.readyState === EventSource.CLOSED) setTimeout(live, 3000);
+  };
   events.addEventListener("delivery", (event) => add(event.data));
   events.addEventListener("totals", (event) => {
     $("totals").innerHTML = event.data;

@@ -115,6 +115,7 @@ pub fn run(args: &Serve) -> Result<(), String> {
 }
 
 async fn serve(args: &Serve) -> Result<Ending, String> {
+    let credentials = credentials::load(args.credentials.as_deref())?;
     let deliveries = Deliveries::create(&args.database)?;
     let (queue, place) = match &args.queue_url {
         Some(url) => (
@@ -123,8 +124,7 @@ async fn serve(args: &Serve) -> Result<Ending, String> {
         ),
         None => (LocalQueue::Store(Store::create(&args.database)?), args.database.display().to_string()),
     };
-    let credentials = credentials::load(args.credentials.as_deref())?;
-    let (recorder, records) = Recorder::start(deliveries.clone(), args.keep.bounds(), credentials.clone());
+    let (recorder, records) = Recorder::start(deliveries.clone(), args.keep.bounds(), credentials.clone())?;
     let reception =
         Arc::new(Reception::new(&credentials, args.cards.as_deref(), &Arc::new(queue), recorder)?);
 

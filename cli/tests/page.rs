@@ -351,6 +351,8 @@ fn what_is_kept_has_bounds_and_outlives_the_server() {
     first.end();
     let second = Server::start(folder.path(), &["--keep", "2"]);
     let page = Page::of(&second);
+    // The live page goes on behind what is kept.
+    assert!(page.get("/").body().contains("data-newest=\"5\""));
     page.post("/github", &[], b"{}");
     page.wait_for(6);
     for (id, status) in [(4, 404), (5, 200), (6, 200), (7, 404)] {

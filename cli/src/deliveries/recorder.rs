@@ -61,9 +61,13 @@ pub struct Ending {
 
 impl Recorder {
     /// Starts the thread, inside of a runtime. What is out of bounds already goes at once.
-    pub fn start(deliveries: Deliveries, bounds: Bounds, credentials: Credentials) -> (Self, Ending) {
+    pub fn start(
+        deliveries: Deliveries,
+        bounds: Bounds,
+        credentials: Credentials,
+    ) -> Result<(Self, Ending), String> {
         let (orders, mut queue) = mpsc::channel(WAITING);
-        let (told, newest) = watch::channel(0);
+        let (told, newest) = watch::channel(deliveries.last()?);
         let thread = thread::spawn(move || {
             sweep(&deliveries, &bounds);
             while let Some(order) = queue.blocking_recv() {
@@ -92,7 +96,7 @@ impl Recorder {
                 }
             }
         });
-        (Self { orders: orders.clone(), newest }, Ending { orders, thread })
+        Ok((Self { orders: orders.clone(), newest }, Ending { orders, thread }))
     }
 
     /// Keeps what was received. What comes back tells its number, for whoever waits for it.

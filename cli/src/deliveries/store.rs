@@ -130,6 +130,13 @@ impl Deliveries {
         })
     }
 
+    /// The number of the newest; 0 where there is none.
+    pub fn last(&self) -> Result<i64, String> {
+        self.with(|connection| {
+            connection.query_row("SELECT coalesce(max(id), 0) FROM deliveries", [], |row| row.get(0))
+        })
+    }
+
     /// Lets go of what is out of bounds.
     pub fn prune(&self, bounds: &Bounds, now: Timestamp) -> Result<(), String> {
         let age = i64::try_from(bounds.age.as_millis()).unwrap_or(i64::MAX);
