@@ -27,7 +27,7 @@ use crate::{
 /// The exit code of bad usage, as clap has it.
 const BAD_USAGE: u8 = 2;
 
-/// What is told; with `--json` as it stands here.
+/// What is told; with `--json` as it stands here, without the Chinese.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// Whether it opens, and the platform would take the answer.
@@ -42,6 +42,20 @@ pub struct Report {
     pub explanation: String,
     /// What to do about it.
     pub remedy: Option<String>,
+    /// The cause in Chinese.
+    #[serde(skip)]
+    pub in_chinese: Option<InChinese>,
+}
+
+/// What is wrong and what to do about it in general; what was seen of the delivery is told in English alone.
+#[derive(Debug)]
+pub struct InChinese {
+    /// What is wrong.
+    pub explanation: &'static str,
+    /// What to do about it.
+    pub remedy: &'static str,
+    /// Whether the remedy of the report is one for this very delivery, which is to be shown, too.
+    pub has_own_remedy: bool,
 }
 
 /// Judges one delivery: 0 it opens, 1 it is refused, 2 bad usage.
@@ -104,6 +118,7 @@ impl Report {
             cause: None,
             explanation,
             remedy: None,
+            in_chinese: None,
         }
     }
 
@@ -120,6 +135,11 @@ impl Report {
             cause: Some(finding.cause.code),
             explanation,
             remedy: Some(remedy),
+            in_chinese: Some(InChinese {
+                explanation: finding.cause.explanation_zh,
+                remedy: finding.cause.remedy_zh,
+                has_own_remedy: finding.remedy.is_some(),
+            }),
         }
     }
 

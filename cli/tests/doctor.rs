@@ -173,11 +173,23 @@ fn no_secret_and_no_signature_is_printed() {
 }
 
 #[test]
-fn every_cause_has_a_delivery_and_a_row_in_the_readme() {
+fn every_cause_has_a_delivery_and_a_row_in_both_readmes() {
     let named: BTreeSet<_> = cases().into_iter().filter_map(|case| case.cause).collect();
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let readme = |name: &str| fs::read_to_string(root.join(name)).unwrap();
+    let (english, chinese) = (readme("README.md"), readme("README.zh-CN.md"));
     for cause in causes::ALL {
-        assert!(readme.contains(&format!("| `{}` |", cause.code)), "{}: not in the README", cause.code);
+        let code = cause.code;
+        for (readme, explanation) in [(&english, cause.explanation), (&chinese, cause.explanation_zh)] {
+            let row = format!("\n| `{code}` | {explanation} |\n");
+            assert!(readme.contains(&row), "not in the README:{row}");
+        }
+        // A translation keeps the words of code.
+        for (english, chinese) in [(cause.explanation, cause.explanation_zh), (cause.remedy, cause.remedy_zh)]
+        {
+            let code_words = |text: &'static str| text.split('`').skip(1).step_by(2).collect::<BTreeSet<_>>();
+            assert_eq!(code_words(english), code_words(chinese), "{code}");
+        }
         // An event above 1 MiB makes no readable file; `events/` has two.
         assert!(named.contains(cause.code) || cause.code == "too_large", "{}: no delivery", cause.code);
     }

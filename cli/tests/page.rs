@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use letterbox::doctor::causes;
 use program::{Server, events, letterbox, letterbox_with, text};
 use serde_json::{Value, json};
 
@@ -243,6 +244,51 @@ fn a_refused_delivery_shows_the_step_that_failed_and_why() {
         assert_eq!(told["cause"], cause);
     }
     assert!(events(folder.path()).is_empty());
+}
+
+#[test]
+fn the_cause_of_a_refusal_is_told_in_the_language_of_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path());
+    let page = Page::of(&server);
+    let why = |id: i64, language: &str| {
+        let shown = page.get_with(&format!("/deliveries/{id}"), &[("accept-language", language)]).into_body();
+        let (_, rest) = shown.split_once("<section class=\"why\">").unwrap();
+        rest.split_once("</section>").unwrap().0.replace("&#34;", "\"").replace("&#39;", "'")
+    };
+    page.post("/github", &[("x-other", "1")], b"{}");
+    // The keys are right and the owner is another: this remedy names the one that came.
+    let mut other = credentials();
+    other["dingtalk"]["default"][0]["owner_key"] = json!("dingother");
+    std::fs::write(folder.path().join("other.json"), other.to_string()).unwrap();
+    assert!(!send(folder.path(), &server, &["dingtalk", "user_add_org", "--credentials", "other.json"]));
+    page.wait_for(2);
+    for (id, cause, own) in [
+        (1, &causes::SIGNATURE_MISSING, None),
+        (2, &causes::OWNER_KEY_MISMATCH, Some("Set `\"owner_key\": \"dingother\"`")),
+    ] {
+        let chinese = why(id, "zh-CN");
+        let first = format!("<p>{}</p>", cause.explanation_zh);
+        let parts = [
+            Some(first.as_str()),
+            Some(cause.remedy_zh),
+            own,
+            Some("<p class=\"quiet\" lang=\"en\">"),
+            Some(cause.explanation),
+        ];
+        let mut rest = chinese.as_str();
+        for part in parts.into_iter().flatten() {
+            rest = rest.split_once(part).unwrap_or_else(|| panic!("{part}\n{chinese}")).1;
+        }
+        assert!(!chinese.contains(cause.remedy), "{chinese}");
+        assert_eq!(chinese.contains("针对这次投递"), own.is_some(), "{chinese}");
+
+        let english = why(id, "en");
+        assert!(english.contains(cause.explanation), "{english}");
+        assert!(english.contains(own.unwrap_or(cause.remedy)), "{english}");
+        assert!(!english.contains(cause.explanation_zh) && !english.contains("<p class"), "{english}");
+        assert_eq!(english.matches(cause.explanation).count(), 1, "{english}");
+    }
 }
 
 #[test]

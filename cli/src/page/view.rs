@@ -295,6 +295,11 @@ impl DeliveryView<'_> {
         Excerpt::json(&self.delivery.trace.reply)
     }
 
+    /// The cause in the page's language, where that is not the report's.
+    fn translated<'r>(&self, report: &'r doctor::Report) -> Option<&'r doctor::InChinese> {
+        report.in_chinese.as_ref().filter(|_| self.t.tag == "zh")
+    }
+
     fn took(&self) -> String {
         format!("{:.1} ms", self.delivery.summary.milliseconds)
     }
