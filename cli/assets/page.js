@@ -51,10 +51,11 @@ function add(html) {
   const row = template.content.querySelector("a");
   // One that the page had already, when it was read anew in between.
   if (!row || $(row.id)) return;
-  if (location.pathname === new URL(row.href).pathname) row.setAttribute("aria-current", "true");
   row.classList.add("new");
-  localize(row.parentNode);
+  localize(row);
   $("rows").prepend(row);
+  // Only in the page its link has an address.
+  if (location.pathname === row.pathname) row.setAttribute("aria-current", "true");
   $("none")?.remove();
   while ($("rows").children.length > MOST_LINES) $("rows").lastElementChild.remove();
 }
@@ -101,7 +102,7 @@ async function show(url, { push = true, list = false, focus = true } = {}) {
   localize(delivery);
   const path = new URL(url, location.href).pathname;
   for (const row of $("rows").children) {
-    if (new URL(row.href).pathname === path) row.setAttribute("aria-current", "true");
+    if (row.pathname === path) row.setAttribute("aria-current", "true");
     else row.removeAttribute("aria-current");
   }
   if (push) history.pushState(null, "", url);
