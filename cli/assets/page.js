@@ -25,6 +25,7 @@ let events;
 function live() {
   events?.close();
   const { query, newest, older } = $("list").dataset;
+  $("live").className = $("live").textContent = "";
   if (older !== undefined) return;
   const since = `${query ? `${query}&` : "?"}after=${newest}`;
   events = new EventSource(`/deliveries/live${since}`);
