@@ -14,7 +14,7 @@ function localize(root) {
     time.title = time.dateTime;
     time.textContent = "long" in time.dataset
       ? date.toLocaleString(locale)
-      : date.toLocaleTimeString(locale, { hour12: false });
+      : date.toLocaleTimeString(locale, { hourCycle: "h23" });
   }
 }
 
