@@ -167,7 +167,7 @@ sample.addEventListener("change", sources);
 // Copying
 
 async function copy(link) {
-  const told = link.textContent;
+  const told = (link.dataset.copy ||= link.textContent);
   try {
     // Asked for before the text is there: a browser allows it only as long as the click is fresh.
     const text = fetch(link.href).then((answer) => answer.text());
