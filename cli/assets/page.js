@@ -94,6 +94,10 @@ async function show(url, { push = true, list = false, focus = true } = {}) {
       if (name in there) here[name] = there[name];
       else delete here[name];
     }
+    $("reset").hidden = page.getElementById("reset").hidden;
+    $("send").querySelector("form").action = page.querySelector("#send form").getAttribute("action");
+    // Not what is being written: that is newer than the answer.
+    if (!push) for (const { name, value } of page.getElementById("filter").elements) if (name) filter.elements[name].value = value;
     localize($("rows"));
     live();
   }
