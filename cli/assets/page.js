@@ -111,7 +111,11 @@ async function show(url, { push = true, list = false, focus = true } = {}) {
     else row.removeAttribute("aria-current");
   }
   if (push) history.pushState(null, "", url);
-  if (focus && !delivery.hidden) delivery.focus();
+  if (focus && !delivery.hidden) {
+    delivery.focus({ preventScroll: true });
+    // On a phone it takes the place of the list, however far down that was read.
+    if (!$("list").checkVisibility()) scrollTo(0, 0);
+  }
 }
 
 document.addEventListener("click", (event) => {
