@@ -40,8 +40,11 @@ function live() {
     if (events.readyState === EventSource.CLOSED) setTimeout(live, 3000);
   };
   events.addEventListener("delivery", (event) => add(event.data));
+  events.addEventListener("reset", () => location.reload());
   events.addEventListener("totals", (event) => {
+    const focused = $("totals").contains(document.activeElement) && document.activeElement.getAttribute("href");
     $("totals").innerHTML = event.data;
+    if (focused) $("totals").querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
     $("list").dataset.newest = event.lastEventId;
   });
 }

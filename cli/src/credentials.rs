@@ -8,7 +8,7 @@ use std::{
 
 use clap::Args;
 use letterbox_codec::json::Object;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::providers::{self, PROVIDERS};
 
@@ -67,6 +67,14 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
 /// How many keys a source has in a provider's credentials JSON.
 pub fn count(credentials: &str, source: &str) -> usize {
     entries(credentials, source).len()
+}
+
+/// Whether an entry of a source names a header, as that of the signature or of the type.
+pub fn names(credentials: &str, source: &str, header: &str) -> bool {
+    let entries = entries(credentials, source);
+    let mut texts =
+        entries.iter().filter_map(Value::as_object).flat_map(Map::values).filter_map(Value::as_str);
+    texts.any(|text| text.eq_ignore_ascii_case(header))
 }
 
 /// The credentials JSON with nothing but one key of one source, by position.

@@ -1,29 +1,40 @@
-//! The SQLite file of a local server: the embedded queue, and the deliveries that its page shows.
+//! SQLite files: opened, made, and held to their layout.
 
 use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use crate::{deliveries, store};
-
-/// What each layout of the file has that the one before it lacks; a file's `user_version` says how many it has.
-const LAYOUTS: [&str; 2] = [store::SCHEMA, deliveries::store::SCHEMA];
+/// What a file holds.
+pub struct Layout {
+    /// Its `user_version`. Another number means another kind of file, or that another version of Letterbox made it.
+    pub number: i32,
+    /// Its name, for a person.
+    pub name: &'static str,
+    /// Its tables.
+    pub schema: &'static str,
+}
 
 /// How long one process waits for another that writes.
 const BUSY: Duration = Duration::from_secs(2);
 
 /// Opens the file, and makes it if it is not there.
-pub fn create(path: &Path) -> Result<Connection, String> {
-    let told = |error: rusqlite::Error| format!("{}: {error}", path.display());
-    let connection = Connection::open(path).map_err(told)?;
+pub fn create(path: &Path, layout: &Layout) -> Result<Connection, String> {
+    let told = |error: rusqlite::Error| told(path, &error);
+    let mut connection = Connection::open(path).map_err(told)?;
     connection.busy_timeout(BUSY).map_err(told)?;
     // Readers do not wait for writers.
     connection.pragma_update(None, "journal_mode", "WAL").map_err(told)?;
-    laid_out(connection, path)
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(told)?;
+    if number(&transaction).map_err(told)? == 0 {
+        transaction.execute_batch(layout.schema).map_err(told)?;
+        transaction.pragma_update(None, "user_version", layout.number).map_err(told)?;
+    }
+    transaction.commit().map_err(told)?;
+    checked(connection, path, layout)
 }
 
 /// Opens the file; it must be there.
-pub fn open(path: &Path) -> Result<Connection, String> {
+pub fn open(path: &Path, layout: &Layout) -> Result<Connection, String> {
     if !path.exists() {
         return Err(format!(
             "{}: no such file; `letterbox serve` makes it, --database says where",
@@ -33,34 +44,27 @@ pub fn open(path: &Path) -> Result<Connection, String> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)
         .and_then(|connection| connection.busy_timeout(BUSY).map(|()| connection))
-        .map_err(|error| format!("{}: {error}", path.display()))?;
-    laid_out(connection, path)
+        .map_err(|error| told(path, &error))?;
+    checked(connection, path, layout)
 }
 
-/// Brings an older file to the present layout. One that another version made later is left alone.
-fn laid_out(mut connection: Connection, path: &Path) -> Result<Connection, String> {
-    let told = |error: rusqlite::Error| format!("{}: {error}", path.display());
-    if layout(&connection).map_err(told)? == LAYOUTS.len() {
-        return Ok(connection);
-    }
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(told)?;
-    let found = layout(&transaction).map_err(told)?;
-    let missing = LAYOUTS.get(found..).ok_or_else(|| {
-        format!(
-            "{}: expected a database of layout {} or older, found {found}; name another file with --database",
+fn checked(connection: Connection, path: &Path, layout: &Layout) -> Result<Connection, String> {
+    match number(&connection).map_err(|error| told(path, &error))? {
+        found if found == layout.number => Ok(connection),
+        found => Err(format!(
+            "{}: expected {} of layout {}, found {found}; name another file with --database",
             path.display(),
-            LAYOUTS.len()
-        )
-    })?;
-    for schema in missing {
-        transaction.execute_batch(schema).map_err(told)?;
+            layout.name,
+            layout.number
+        )),
     }
-    transaction.pragma_update(None, "user_version", LAYOUTS.len()).map_err(told)?;
-    transaction.commit().map_err(told)?;
-    Ok(connection)
 }
 
-fn layout(connection: &Connection) -> rusqlite::Result<usize> {
+fn told(path: &Path, error: &rusqlite::Error) -> String {
+    format!("{}: {error}; --database names another file", path.display())
+}
+
+fn number(connection: &Connection) -> rusqlite::Result<i32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
@@ -69,29 +73,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_older_file_is_brought_up_to_date_and_a_later_one_is_left_alone() {
+    fn a_file_of_another_layout_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("letterbox.db");
-        let connection = Connection::open(&path).unwrap();
-        connection.execute_batch(store::SCHEMA).unwrap();
-        connection.pragma_update(None, "user_version", 1).unwrap();
-        connection
-            .execute("INSERT INTO messages (body, attributes, message_group, deduplication) VALUES ('a','b','c','d')", [])
-            .unwrap();
-        drop(connection);
+        let path = folder.path().join("a.db");
+        let layout = Layout { number: 7, name: "a test", schema: "CREATE TABLE a (b TEXT) STRICT" };
+        create(&path, &layout).unwrap().execute("INSERT INTO a VALUES ('c')", []).unwrap();
         for open in [open, create] {
-            let connection = open(&path).unwrap();
-            assert_eq!(layout(&connection).unwrap(), LAYOUTS.len());
-            let count = |table| {
-                let select = format!("SELECT count(*) FROM {table}");
-                connection.query_row(&select, [], |row| row.get::<_, i64>(0)).unwrap()
-            };
-            assert_eq!((count("messages"), count("deliveries")), (1, 0));
-        }
-        open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        for open in [open, create] {
-            let told = open(&path).unwrap_err();
-            assert!(told.contains("found 99; name another file"), "{told}");
+            let found: String =
+                open(&path, &layout).unwrap().query_row("SELECT b FROM a", [], |row| row.get(0)).unwrap();
+            assert_eq!(found, "c");
+            let told = open(&path, &Layout { number: 8, ..layout }).unwrap_err();
+            assert!(told.contains("expected a test of layout 8, found 7; name another file"), "{told}");
         }
     }
 }

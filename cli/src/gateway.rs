@@ -14,11 +14,13 @@ pub fn event(request: &Request, provider: &str, now: Timestamp) -> Value {
         Some(source) => (format!("POST /{provider}/{{source}}"), json!({ "source": source })),
         None => (format!("POST /{provider}"), Value::Null),
     };
-    let mut headers: Map<String, Value> = request
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into()))
-        .collect();
+    let mut headers = Map::new();
+    for name in request.headers().keys() {
+        // As the gateway joins the values of a header that comes more than once.
+        let values = request.headers().get_all(name).iter();
+        let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+        headers.insert(name.as_str().to_owned(), values.join(",").into());
+    }
     // What a signature may cover of the URL is told here alone.
     let host = uri.authority().map_or("localhost", |host| host.as_str());
     let scheme = uri.scheme_str().unwrap_or("https");

@@ -109,6 +109,7 @@ pub fn router(parts: Parts) -> Router {
             "/assets/page.js",
             get(|| async { asset("text/javascript", include_str!("../assets/page.js")) }),
         )
+        .layer(middleware::map_response(guard::dress))
         .with_state(desk)
 }
 
@@ -116,7 +117,6 @@ fn asset(media_type: &'static str, text: &'static str) -> impl IntoResponse {
     let headers = [
         (header::CONTENT_TYPE, format!("{media_type}; charset=utf-8")),
         (header::CACHE_CONTROL, "no-cache".to_owned()),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
     ];
     (headers, text)
 }
@@ -219,6 +219,7 @@ impl Desk {
             filter: &filter,
             query,
             totals: TotalsView::new(t, self.deliveries.totals(BARS)?),
+            names: self.deliveries.names()?,
             rows,
             older,
             is_newest: before.is_none(),

@@ -110,7 +110,7 @@ pub trait Handle: Send + Sync {
     ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
     /// Answers what could not even be read as a request.
-    fn refuse(&self, reject: &Reject) -> Answer;
+    fn refuse(&self, source: &str, reject: &Reject) -> Answer;
 
     /// The sources it has keys for.
     fn sources(&self) -> Vec<String>;
@@ -125,8 +125,8 @@ impl<P: Provider, Q: Queue> Handle for Intake<P, Q> {
         Box::pin(self.handle(source, request))
     }
 
-    fn refuse(&self, reject: &Reject) -> Answer {
-        self.refuse(reject)
+    fn refuse(&self, source: &str, reject: &Reject) -> Answer {
+        self.refuse(source, reject)
     }
 
     fn sources(&self) -> Vec<String> {

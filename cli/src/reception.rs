@@ -94,8 +94,7 @@ impl Reception {
             answer,
             redelivery_of,
         };
-        let kept = self.recorder.keep(exchange).await;
-        kept.await.map_err(|_| "the server ends".to_owned())?
+        self.recorder.keep(exchange).await
     }
 
     /// The same bytes again.
@@ -119,15 +118,14 @@ impl Reception {
         *request.headers_mut() = parts.headers;
         let answer = match &content {
             Ok(_) => handler.handle(source, &request).await,
-            Err(failed) => handler.refuse(&unread(failed)),
+            Err(failed) => handler.refuse(source, &unread(failed)),
         };
         print(&line(&answer.record));
         let response = answer.response.clone().map(Body::from);
         let source = source.to_owned();
         let body_is_lost = content.is_err();
         let exchange = Exchange { row, source, request, body_is_lost, received, answer, redelivery_of: None };
-        // Whoever called does not wait for the record.
-        drop(self.recorder.keep(exchange).await);
+        self.recorder.offer(exchange);
         response
     }
 }
@@ -166,7 +164,10 @@ fn unread(failed: &axum::Error) -> Reject {
 fn absolute(uri: &Uri, host: Option<&http::HeaderValue>) -> Uri {
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    Uri::builder().scheme("http").authority(host).path_and_query(path).build().unwrap_or_else(|_| uri.clone())
+    let whole = Uri::builder().scheme("http").authority(host).path_and_query(path).build();
+    // A URI may be built that is longer than any that is read again.
+    let whole = whole.ok().filter(|whole| whole.to_string().parse::<Uri>().is_ok());
+    whole.unwrap_or_else(|| uri.clone())
 }
 
 /// What the terminal shows of a delivery.

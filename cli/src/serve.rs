@@ -57,7 +57,7 @@ pub struct Serve {
     /// A JSON file: provider → its credentials JSON. Only the providers in it are served
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
-    /// The SQLite file of the embedded queue and of the recent deliveries
+    /// The SQLite file of the embedded queue; the recent deliveries are in `letterbox-deliveries.db` beside it
     #[arg(long, value_name = "FILE", default_value = DATABASE)]
     pub database: PathBuf,
     /// Put events on this SQS queue instead; region, keys and endpoint come from the usual AWS_* variables
@@ -78,7 +78,7 @@ pub struct Serve {
 #[derive(Debug, Args)]
 pub struct Keep {
     /// How many recent deliveries are kept
-    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub keep: u32,
     /// How many days they are kept
     #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
@@ -109,7 +109,7 @@ pub fn run(args: &Serve) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     let served = runtime.block_on(serve(args));
     runtime.shutdown_timeout(GRACE);
-    served?.wait();
+    served?.wait(GRACE);
     print("letterbox: ended; every acknowledged delivery is on the queue\n");
     Ok(())
 }
@@ -124,7 +124,9 @@ async fn serve(args: &Serve) -> Result<Ending, String> {
         ),
         None => (LocalQueue::Store(Store::create(&args.database)?), args.database.display().to_string()),
     };
-    let (recorder, records) = Recorder::start(deliveries.clone(), args.keep.bounds(), credentials.clone())?;
+    // A connection of its own, since the page may read for long.
+    let recorder = Deliveries::create(&args.database)?;
+    let (recorder, records) = Recorder::start(recorder, args.keep.bounds(), credentials.clone())?;
     let reception =
         Arc::new(Reception::new(&credentials, args.cards.as_deref(), &Arc::new(queue), recorder)?);
 

@@ -1,4 +1,4 @@
-//! The embedded queue: a table in a SQLite file.
+//! The embedded queue: one SQLite file.
 
 use std::{
     path::Path,
@@ -8,10 +8,13 @@ use std::{
 use letterbox_intake::{Message, Queue, QueueError};
 use rusqlite::{Connection, params};
 
-use crate::database;
+use crate::database::{self, Layout};
 
-/// Its table.
-pub const SCHEMA: &str = "
+/// Its file.
+const LAYOUT: Layout = Layout {
+    number: 1,
+    name: "a queue",
+    schema: "
     CREATE TABLE messages (
         sequence      INTEGER PRIMARY KEY AUTOINCREMENT,
         body          TEXT NOT NULL,
@@ -19,7 +22,8 @@ pub const SCHEMA: &str = "
         message_group TEXT NOT NULL,
         deduplication TEXT NOT NULL
     ) STRICT;
-";
+",
+};
 
 /// An open file. Any number of processes may have it open.
 #[derive(Clone, Debug)]
@@ -37,7 +41,7 @@ pub struct Stored {
 impl Store {
     /// Opens the queue, and makes it if it is not there.
     pub fn create(path: &Path) -> Result<Self, String> {
-        let connection = database::create(path)?;
+        let connection = database::create(path, &LAYOUT)?;
         // A message counts as queued only once it is on the disk.
         let durable = connection.pragma_update(None, "synchronous", "FULL");
         durable.map_err(|error| format!("{}: {error}", path.display()))?;
@@ -46,7 +50,7 @@ impl Store {
 
     /// Opens the queue; it must be there.
     pub fn open(path: &Path) -> Result<Self, String> {
-        Ok(Self(Arc::new(Mutex::new(database::open(path)?))))
+        Ok(Self(Arc::new(Mutex::new(database::open(path, &LAYOUT)?))))
     }
 
     /// Messages behind `sequence`, oldest first, at most `limit`.

@@ -406,7 +406,7 @@ fn what_is_kept_has_bounds_and_outlives_the_server() {
     }
     let told = letterbox(folder.path(), &["doctor", "--delivery", "1"]);
     assert_eq!(told.status.code(), Some(2));
-    assert!(text(&told.stderr).contains("letterbox.db: no delivery 1"), "{}", text(&told.stderr));
+    assert!(text(&told.stderr).contains("letterbox.db: no delivery 1 "), "{}", text(&told.stderr));
 }
 
 #[test]
@@ -462,7 +462,7 @@ fn no_secret_is_shown_or_kept() {
         }
     }
     server.end();
-    let kept = std::fs::read(folder.path().join("letterbox.db")).unwrap();
+    let kept = std::fs::read(folder.path().join("letterbox-deliveries.db")).unwrap();
     assert!(kept.windows(4).any(|window| window == b"push"));
     for secret in secrets() {
         assert!(seen.iter().all(|text| !text.contains(&secret)), "{secret}");

@@ -1,13 +1,18 @@
 //! Keeps what was received, behind the back of whoever waits for an answer.
 
 use std::{
-    thread::{self, JoinHandle},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::RecvTimeoutError,
+    },
+    thread,
     time::Duration,
 };
 
 use letterbox_codec::{Request, Timestamp, platform::Step};
 use letterbox_intake::{Answer, Outcome, ambient};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::{Bounds, Delivery, Summary, Trace, WITHHELD, store::Deliveries};
 use crate::{
@@ -16,8 +21,10 @@ use crate::{
     terminal::complain,
 };
 
-/// How many deliveries may wait to be kept; a sender that is faster than that is slowed down.
-const WAITING: usize = 32;
+/// How many deliveries may wait to be kept, and how many bytes they may hold. What comes beyond that is answered all the
+/// same, and not kept: nobody waits for the page.
+const WAITING: usize = 256;
+const WAITING_BYTES: u32 = 64 * 1024 * 1024;
 
 /// How often what has grown too old is looked for, apart from every new delivery.
 const SWEEP: Duration = Duration::from_mins(10);
@@ -42,22 +49,20 @@ pub struct Exchange {
 
 /// What the recorder is told to do.
 enum Order {
-    Keep(Box<Exchange>, oneshot::Sender<Result<i64, String>>),
+    Keep(Box<Exchange>, Option<OwnedSemaphorePermit>, oneshot::Sender<Result<i64, String>>),
     Sweep,
-    End,
 }
 
 /// A thread that keeps deliveries.
 pub struct Recorder {
     orders: mpsc::Sender<Order>,
+    room: Arc<Semaphore>,
+    lost: Arc<AtomicUsize>,
     newest: watch::Receiver<i64>,
 }
 
-/// What ends a recorder.
-pub struct Ending {
-    orders: mpsc::Sender<Order>,
-    thread: JoinHandle<()>,
-}
+/// The end of a recorder, which ends once nobody can give it orders any more.
+pub struct Ending(std::sync::mpsc::Receiver<()>);
 
 impl Recorder {
     /// Starts the thread, inside of a runtime. What is out of bounds already goes at once.
@@ -68,24 +73,36 @@ impl Recorder {
     ) -> Result<(Self, Ending), String> {
         let (orders, mut queue) = mpsc::channel(WAITING);
         let (told, newest) = watch::channel(deliveries.last()?);
-        let thread = thread::spawn(move || {
+        let (end, ended) = std::sync::mpsc::channel();
+        let lost = Arc::new(AtomicUsize::new(0));
+        let not_kept = Arc::clone(&lost);
+        thread::spawn(move || {
             sweep(&deliveries, &bounds);
             while let Some(order) = queue.blocking_recv() {
                 match order {
-                    Order::Keep(exchange, done) => {
+                    Order::Keep(exchange, room, done) => {
                         let kept = deliveries.insert(&delivery(*exchange, &credentials));
-                        sweep(&deliveries, &bounds);
+                        drop(room);
                         match &kept {
-                            Ok(id) => drop(told.send_replace(*id)),
+                            Ok(id) => {
+                                sweep(&deliveries, &bounds);
+                                told.send_replace(*id);
+                            }
                             Err(error) => complain(&format!("a delivery is not on the page: {error}")),
+                        }
+                        let lost = not_kept.swap(0, Ordering::Relaxed);
+                        if lost > 0 {
+                            complain(&format!("not on the page: {lost} that came faster than they are kept"));
                         }
                         // Only what the page itself has sent is waited for.
                         let _ = done.send(kept);
                     }
                     Order::Sweep => sweep(&deliveries, &bounds),
-                    Order::End => break,
                 }
             }
+            // Closed before anybody is told: the last connection brings the file in order.
+            drop(deliveries);
+            drop(end);
         });
         let sweeper = orders.clone();
         tokio::spawn(async move {
@@ -96,15 +113,29 @@ impl Recorder {
                 }
             }
         });
-        Ok((Self { orders: orders.clone(), newest }, Ending { orders, thread }))
+        let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
+        Ok((Self { orders, room, lost, newest }, Ending(ended)))
     }
 
-    /// Keeps what was received. What comes back tells its number, for whoever waits for it.
-    pub async fn keep(&self, exchange: Exchange) -> oneshot::Receiver<Result<i64, String>> {
+    /// Has a delivery kept, if there is room.
+    pub fn offer(&self, exchange: Exchange) {
+        let bytes = u32::try_from(exchange.bytes()).unwrap_or(WAITING_BYTES).min(WAITING_BYTES);
+        let room = Arc::clone(&self.room).try_acquire_many_owned(bytes);
+        let offered = room.is_ok_and(|room| {
+            let order = Order::Keep(Box::new(exchange), Some(room), oneshot::channel().0);
+            self.orders.try_send(order).is_ok()
+        });
+        if !offered {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps a delivery, and returns its number.
+    pub async fn keep(&self, exchange: Exchange) -> Result<i64, String> {
         let (done, kept) = oneshot::channel();
-        // A thread that has ended needs no word: the server ends, too.
-        let _ = self.orders.send(Order::Keep(Box::new(exchange), done)).await;
-        kept
+        // A thread that has ended drops the other end.
+        let _ = self.orders.send(Order::Keep(Box::new(exchange), None, done)).await;
+        kept.await.map_err(|_| "the server ends".to_owned())?
     }
 
     /// The number of the newest delivery, as it rises.
@@ -114,10 +145,19 @@ impl Recorder {
 }
 
 impl Ending {
-    /// Returns once everything that was to be kept is kept.
-    pub fn wait(self) {
-        let _ = self.orders.blocking_send(Order::End);
-        let _ = self.thread.join();
+    /// Returns once everything that was to be kept is kept, or after so long.
+    pub fn wait(&self, patience: Duration) {
+        if let Err(RecvTimeoutError::Timeout) = self.0.recv_timeout(patience) {
+            complain("the page lacks some of the last deliveries: they are not kept yet");
+        }
+    }
+}
+
+impl Exchange {
+    /// About what it takes while it waits: the body, and as much again for the message.
+    fn bytes(&self) -> usize {
+        let message = self.answer.message.as_ref().map_or(0, |message| message.body.len());
+        self.request.body().len() + message + self.answer.response.body().len()
     }
 }
 
@@ -133,19 +173,18 @@ fn delivery(exchange: Exchange, credentials: &Credentials) -> Delivery {
     let Exchange { row, source, request, body_is_lost, received, answer, redelivery_of } = exchange;
     let Answer { response, record, message } = answer;
     let credentials = credentials.get(row.name).map_or("{}", String::as_str);
-    let key = Key { credentials, source: &source };
-
-    let opened = (row.open)(&key, &with_query(&request), received).ok().and_then(Result::ok);
+    let only = record.key.and_then(|position| credentials::only(credentials, &source, position));
+    let key = only.as_ref().map(|credentials| Key { credentials, source: &source });
+    // Without a key that verified it there is nothing to open.
+    let opened = key.as_ref().and_then(|key| (row.open)(key, &request, received).ok()?.ok());
     let mut content = opened.as_ref().map(|opened| opened.content.clone());
     let failed = matches!(record.outcome, Outcome::Refused).then(|| {
-        let failed = Step::failed(row.steps, record.reason.unwrap_or_default(), opened.is_some());
+        let failed = Step::failed(row.steps, record.reason.unwrap_or_default(), record.key.is_some());
         row.steps.get(failed).map(|step| step.name.to_owned())
     });
-    let reply_in_clear = record.key.and_then(|position| {
-        let only = credentials::only(credentials, &source, position)?;
-        let key = Key { credentials: &only, source: &source };
+    let reply_in_clear = key.filter(|_| record.status < 400).map(|key| {
         let reply = response.clone().map(bytes::Bytes::from);
-        Some((row.read_reply)(&key, &request, &reply))
+        (row.read_reply)(&key, &request, &reply)
     });
     let (parts, reply) = response.into_parts();
     let headers = parts.headers.iter();
@@ -183,28 +222,18 @@ fn delivery(exchange: Exchange, credentials: &Credentials) -> Delivery {
             status: record.status,
             milliseconds: record.milliseconds,
         },
-        request: withheld(request),
+        request: withheld(request, credentials, &source),
         content,
         message: message.map(|message| message.body),
         trace,
     }
 }
 
-/// A letter that came has a query, if only an empty one: without any, a provider would take it for a mere body and open
-/// what nobody signed.
-fn with_query(request: &Request) -> Request {
-    let mut request = request.clone();
-    let uri = request.uri().to_string();
-    if let (None, Ok(uri)) = (request.uri().query(), format!("{uri}?").parse()) {
-        *request.uri_mut() = uri;
-    }
-    request
-}
-
-/// The request without what was for this server alone.
-fn withheld(mut request: Request) -> Request {
+/// The request without what was for this server alone. A header that the source's entries name is none of that.
+fn withheld(mut request: Request, credentials: &str, source: &str) -> Request {
     for name in WITHHELD {
-        if let Some(value) = request.headers_mut().get_mut(name) {
+        let is_used = credentials::names(credentials, source, name.as_str());
+        if let Some(value) = request.headers_mut().get_mut(&name).filter(|_| !is_used) {
             *value = http::HeaderValue::from_static("***");
         }
     }

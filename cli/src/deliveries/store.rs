@@ -1,7 +1,7 @@
-//! Where recent deliveries are kept: a table in the SQLite file.
+//! Where recent deliveries are kept: a SQLite file beside the queue's, so that neither waits for the other's writes.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -11,10 +11,16 @@ use letterbox_codec::{Request, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::{Bounds, Delivery, Filter, Summary, Trace};
-use crate::{database, load::percentile};
+use crate::{
+    database::{self, Layout},
+    load::percentile,
+};
 
-/// Its table.
-pub const SCHEMA: &str = "
+/// Its file.
+const LAYOUT: Layout = Layout {
+    number: 2,
+    name: "deliveries",
+    schema: "
     CREATE TABLE deliveries (
         id           INTEGER PRIMARY KEY AUTOINCREMENT,
         received     INTEGER NOT NULL,
@@ -36,7 +42,11 @@ pub const SCHEMA: &str = "
     ) STRICT;
     CREATE INDEX deliveries_bytes ON deliveries (id, bytes);
     CREATE INDEX deliveries_received ON deliveries (received);
-";
+    CREATE INDEX deliveries_outcome ON deliveries (outcome);
+    CREATE INDEX deliveries_source ON deliveries (source);
+    CREATE INDEX deliveries_type ON deliveries (type);
+",
+};
 
 /// What a line of the list is read from.
 const SUMMARY: &str = "id, received, provider, source, type, outcome, reason, status, milliseconds";
@@ -51,7 +61,7 @@ const FILTER: &str = "
         CAST(body AS TEXT), CAST(content AS TEXT), message)), lower(?5)))
 ";
 
-/// The table in an open file.
+/// An open file.
 #[derive(Clone, Debug)]
 pub struct Deliveries(Arc<Mutex<Connection>>);
 
@@ -62,27 +72,36 @@ pub struct Totals {
     pub outcomes: Vec<(String, u64)>,
     /// The newest, oldest first.
     pub latest: Vec<Summary>,
-    /// Milliseconds that half of them took at most, and 95 %.
+    /// Milliseconds that half of these took at most, and 95 %.
     pub latency: Option<(f64, f64)>,
-    /// All sources.
+}
+
+/// What the filters offer.
+#[derive(Debug)]
+pub struct Names {
+    /// Sources.
     pub sources: Vec<String>,
-    /// All event types.
+    /// Event types.
     pub types: Vec<String>,
 }
 
+/// Anyone can make up a source: no more of them are offered.
+const NAMES: u32 = 100;
+
 impl Deliveries {
-    /// Opens the table, and makes it if it is not there.
-    pub fn create(path: &Path) -> Result<Self, String> {
-        let connection = database::create(path)?;
+    /// Opens the deliveries beside a queue's file, and makes them if they are not there.
+    pub fn create(queue: &Path) -> Result<Self, String> {
+        let path = beside(queue);
+        let connection = database::create(&path, &LAYOUT)?;
         // What a power failure takes of it nobody was promised.
         let lax = connection.pragma_update(None, "synchronous", "NORMAL");
         lax.map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(Arc::new(Mutex::new(connection))))
     }
 
-    /// Opens the table; it must be there.
-    pub fn open(path: &Path) -> Result<Self, String> {
-        Ok(Self(Arc::new(Mutex::new(database::open(path)?))))
+    /// Opens the deliveries beside a queue's file; they must be there.
+    pub fn open(queue: &Path) -> Result<Self, String> {
+        Ok(Self(Arc::new(Mutex::new(database::open(&beside(queue), &LAYOUT)?))))
     }
 
     /// Keeps a delivery, whose number in `summary` counts for nothing, and returns its number.
@@ -206,29 +225,40 @@ impl Deliveries {
             let sql = format!("SELECT {SUMMARY} FROM deliveries ORDER BY id DESC LIMIT ?");
             let mut latest = all(connection, &sql, [latest], summary)?;
             latest.reverse();
-            let mut took =
-                all(connection, "SELECT milliseconds FROM deliveries", [], |row| row.get::<_, f64>(0))?;
+            let mut took: Vec<f64> = latest.iter().map(|one| one.milliseconds).collect();
             took.sort_unstable_by(f64::total_cmp);
             let of = |percent| percentile(&took, percent);
+            Ok(Totals { outcomes, latency: of(50).zip(of(95)), latest })
+        })
+    }
+
+    /// What the filters offer.
+    pub fn names(&self) -> Result<Names, String> {
+        self.with(|connection| {
             let texts = |column: &str| {
                 let sql = format!(
-                    "SELECT DISTINCT {column} FROM deliveries WHERE {column} IS NOT NULL ORDER BY {column}"
+                    "SELECT DISTINCT {column} FROM deliveries WHERE {column} IS NOT NULL ORDER BY {column} LIMIT ?"
                 );
-                all(connection, &sql, [], |row| row.get(0))
+                all(connection, &sql, [NAMES], |row| row.get(0))
             };
-            Ok(Totals {
-                outcomes,
-                latest,
-                latency: of(50).zip(of(95)),
-                sources: texts("source")?,
-                types: texts("type")?,
-            })
+            Ok(Names { sources: texts("source")?, types: texts("type")? })
         })
     }
 
     fn with<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, String> {
         act(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).map_err(|error| error.to_string())
     }
+}
+
+/// `letterbox-deliveries.db` of `letterbox.db`.
+fn beside(queue: &Path) -> PathBuf {
+    let mut name = queue.file_stem().unwrap_or_default().to_owned();
+    name.push("-deliveries");
+    if let Some(extension) = queue.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    queue.with_file_name(name)
 }
 
 fn all<T>(

@@ -34,7 +34,7 @@ pub struct Doctor {
     /// The number of a delivery on the page of `letterbox serve`
     #[arg(long, value_name = "NUMBER")]
     pub delivery: Option<i64>,
-    /// The SQLite file that holds it
+    /// The SQLite file of that server's queue; its deliveries are beside it
     #[arg(long, value_name = "FILE", default_value = DATABASE)]
     pub database: PathBuf,
     /// An API Gateway event, payload format 2.0

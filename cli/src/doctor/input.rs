@@ -88,7 +88,7 @@ fn kept(args: &Doctor, id: i64) -> Result<Letter, String> {
     let place = args.database.display();
     let found = Deliveries::open(&args.database)?.get(id).map_err(|error| format!("{place}: {error}"))?;
     let found = found.ok_or_else(|| {
-        format!("{place}: no delivery {id}: it is no longer kept, or never was; the page of `letterbox serve` lists them")
+        format!("{place}: no delivery {id} beside it: it is no longer kept, or never was; the page of `letterbox serve` lists them")
     })?;
     if found.trace.body_is_lost {
         return Err(format!("{place}: delivery {id}: its body could not be read when it came"));

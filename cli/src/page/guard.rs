@@ -9,10 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
     header::{
-        AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, FORWARDED, HOST, LOCATION, ORIGIN,
-        REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+        AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, LOCATION, ORIGIN, REFERRER_POLICY,
+        SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
     },
 };
 use serde::Deserialize;
@@ -28,14 +28,11 @@ const COOKIE: &str = "letterbox_token";
 /// A shorter token could be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
-/// What a proxy or a tunnel adds to a request that it forwards.
-const FORWARDING: [HeaderName; 5] = [
-    FORWARDED,
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("cf-connecting-ip"),
-];
+/// How the names of headers begin or end that proxies and tunnels add to what they forward. A tunnel below HTTP adds
+/// none, and cannot be told from a browser.
+const FORWARDING: [&str; 8] =
+    ["forwarded", "x-forwarded", "x-real-ip", "x-original-", "via", "cf-", "cdn-loop", "tailscale-"];
+const FORWARDING_ENDS: [&str; 2] = ["client-ip", "clientip"];
 
 /// What every answer of the page has. Nothing is loaded from elsewhere, and nothing frames it.
 const HEADERS: [(HeaderName, &str); 5] = [
@@ -84,15 +81,13 @@ impl Guard {
             return Some(Objection::ForeignOrigin);
         }
         match self {
-            Self::Loopback if FORWARDING.iter().any(|name| headers.contains_key(name)) => {
-                Some(Objection::Forwarded)
-            }
+            Self::Loopback if headers.keys().any(is_forwarding) => Some(Objection::Forwarded),
             // A name that somebody else's server resolves to this machine is not this machine's.
             Self::Loopback if !is_loopback(host(headers)) => Some(Objection::ForeignHost),
             Self::Loopback => None,
             Self::Token(token) => {
-                let given = bearer(headers).or_else(|| cookie(headers, COOKIE));
-                (!given.is_some_and(|given| is_equal(given, token))).then_some(Objection::NoToken)
+                let mut given = bearer(headers).into_iter().chain(cookies(headers, COOKIE));
+                (!given.any(|given| is_equal(given, token))).then_some(Objection::NoToken)
             }
         }
     }
@@ -111,10 +106,14 @@ enum Objection {
     NoToken,
 }
 
-/// Lets in who may see the page, and sees to the headers of every answer.
+/// Lets in who may see the page.
 pub async fn keep(State(desk): State<Desk>, request: Request, next: Next) -> Response {
-    let objection = desk.guard.objection(request.method(), request.headers());
-    let mut response = match objection {
+    let mut objection = desk.guard.objection(request.method(), request.headers());
+    if request.version() == Version::HTTP_10 && matches!(desk.guard, Guard::Loopback) {
+        // As some proxies speak, and no browser.
+        objection = Some(Objection::Forwarded);
+    }
+    match objection {
         None => next.run(request).await,
         Some(Objection::NoToken) => {
             let query = request.uri().query().unwrap_or_default();
@@ -126,7 +125,11 @@ pub async fn keep(State(desk): State<Desk>, request: Request, next: Next) -> Res
             }
         }
         Some(other) => error(StatusCode::FORBIDDEN, other.told()),
-    };
+    }
+}
+
+/// Sees to the headers of every answer.
+pub async fn dress(mut response: Response) -> Response {
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
@@ -135,8 +138,9 @@ pub async fn keep(State(desk): State<Desk>, request: Request, next: Next) -> Res
 
 /// `POST /token`: the only part of the page that is open to everybody.
 pub async fn enter(State(desk): State<Desk>, headers: HeaderMap, Form(given): Form<Given>) -> Response {
-    if !is_same_origin(&headers) {
-        return error(StatusCode::FORBIDDEN, Objection::ForeignOrigin.told());
+    match desk.guard.objection(&Method::POST, &headers) {
+        None | Some(Objection::NoToken) => {}
+        Some(other) => return error(StatusCode::FORBIDDEN, other.told()),
     }
     admit(&desk, &given.token, &headers)
 }
@@ -177,12 +181,24 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
     text(&ORIGIN).is_none_or(|origin| authority(origin).is_some_and(|authority| authority == host(headers)))
 }
 
+fn is_forwarding(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    FORWARDING_ENDS.iter().any(|end| name.ends_with(end))
+        || FORWARDING.iter().any(|beginning| name.starts_with(beginning))
+}
+
+/// The one host that is called; empty where there is none or more than one.
 fn host(headers: &HeaderMap) -> &str {
-    headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
+    let mut hosts = headers.get_all(HOST).into_iter();
+    let only = hosts.next().filter(|_| hosts.next().is_none());
+    only.and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 
 fn is_loopback(host: &str) -> bool {
-    let Ok(authority) = host.parse::<http::uri::Authority>() else { return false };
+    let authority = host.parse::<http::uri::Authority>().ok();
+    let Some(authority) = authority.filter(|authority| !authority.as_str().contains('@')) else {
+        return false;
+    };
     let name = authority.host().trim_start_matches('[').trim_end_matches(']');
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -194,10 +210,14 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// The value of a cookie.
 pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let cookies = headers.get_all(http::header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    cookies
-        .flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
+    cookies(headers, name).next()
+}
+
+/// Its values, should there be more than one.
+fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
+    let lines = headers.get_all(http::header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';'));
+    pairs.filter_map(move |pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
 /// In a time that tells nothing of the token, its length included.
@@ -225,6 +245,7 @@ mod tests {
             ("[::1]:9000", None),
             ("127.1.2.3", None),
             ("rebound.example:9000", Some(Objection::ForeignHost)),
+            ("evil@127.0.0.1", Some(Objection::ForeignHost)),
             ("127.0.0.1.example", Some(Objection::ForeignHost)),
             ("localhost.example", Some(Objection::ForeignHost)),
             ("192.168.1.5:9000", Some(Objection::ForeignHost)),
@@ -237,9 +258,23 @@ mod tests {
             );
         }
         assert_eq!(Guard::Loopback.objection(&Method::GET, &HeaderMap::new()), Some(Objection::ForeignHost));
-        for name in FORWARDING {
+        let mut twice = headers(&[("host", "localhost")]);
+        twice.append("host", HeaderValue::from_static("localhost"));
+        assert_eq!(Guard::Loopback.objection(&Method::GET, &twice), Some(Objection::ForeignHost));
+        for name in [
+            "forwarded",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-real-ip",
+            "x-original-host",
+            "via",
+            "cf-ray",
+            "true-client-ip",
+            "x-azure-clientip",
+            "tailscale-user-login",
+        ] {
             let mut headers = headers(&[("host", "localhost")]);
-            headers.insert(&name, HeaderValue::from_static("203.0.113.7"));
+            headers.insert(name, HeaderValue::from_static("203.0.113.7"));
             assert_eq!(
                 Guard::Loopback.objection(&Method::GET, &headers),
                 Some(Objection::Forwarded),

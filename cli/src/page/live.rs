@@ -1,4 +1,5 @@
-//! New deliveries as server-sent events: `delivery` is a line of the list, `totals` the top of the page.
+//! New deliveries as server-sent events: `delivery` is a line of the list, `totals` the top of the page. `reset` tells a
+//! page of deliveries that are gone, since their file is another, to be read anew.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -21,7 +22,7 @@ use super::{
 use crate::deliveries::Filter;
 
 /// Between two looks; under load many deliveries come with one.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Less than a proxy waits before it takes a silent connection for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -41,6 +42,8 @@ struct Reader {
     newest: tokio::sync::watch::Receiver<i64>,
     ending: tokio::sync::watch::Receiver<bool>,
     seen: i64,
+    /// Whether it has seen what was never here.
+    is_astray: bool,
 }
 
 /// `GET /deliveries/live`
@@ -52,12 +55,15 @@ pub async fn stream(
 ) -> Response {
     // A browser that lost the connection says what it saw last.
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let seen = last.unwrap_or(after);
+    let is_astray = desk.read(move |desk| Ok(seen > desk.deliveries.last()?)).await.unwrap_or(false);
     let reader = Reader {
         t: texts::wanted(&headers),
         filter,
         newest: desk.reception.recorder().newest(),
         ending: desk.ending.clone(),
-        seen: last.unwrap_or(after),
+        seen,
+        is_astray,
         desk,
     };
     let batches = stream::unfold(reader, |mut reader| async move {
@@ -72,6 +78,10 @@ impl Reader {
     /// Waits for deliveries that were not seen yet. `None` once the server is to end, or cannot read them.
     async fn next(&mut self) -> Option<Vec<Event>> {
         let seen = self.seen;
+        if std::mem::take(&mut self.is_astray) {
+            self.seen = 0;
+            return Some(vec![Event::default().event("reset").data("")]);
+        }
         tokio::select! {
             newer = self.newest.wait_for(|newest| *newest > seen) => drop(newer.ok()?),
             _ = self.ending.wait_for(|ending| *ending) => return None,

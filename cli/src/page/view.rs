@@ -9,7 +9,10 @@ use http::StatusCode;
 
 use super::{json::indented, texts::Texts};
 use crate::{
-    deliveries::{Delivery, Filter, Summary, store::Totals},
+    deliveries::{
+        Delivery, Filter, Summary,
+        store::{Names, Totals},
+    },
     doctor,
     providers::{self, PROVIDERS, Row},
 };
@@ -32,6 +35,7 @@ pub struct Page<'a> {
     /// The filter as a query with its question mark, empty where it lets everything through.
     pub query: String,
     pub totals: TotalsView,
+    pub names: Names,
     pub rows: Vec<RowView>,
     /// Where older ones are.
     pub older: Option<String>,
@@ -81,8 +85,6 @@ pub struct TotalsView {
     latency: Option<(String, String)>,
     bars: Vec<Bar>,
     width: f64,
-    sources: Vec<String>,
-    types: Vec<String>,
 }
 
 /// A bar of the latency chart.
@@ -187,8 +189,6 @@ impl TotalsView {
             latency: totals.latency.map(|(half, most)| (told(half), told(most))),
             width: x.max(step),
             bars,
-            sources: totals.sources,
-            types: totals.types,
         }
     }
 }

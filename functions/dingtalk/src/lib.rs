@@ -15,7 +15,7 @@ use letterbox_codec::{
     provider::Refused,
     reject::first_that_opens,
     sealed::{self, Envelope},
-    verified::Payload,
+    verified::{Payload, Verified},
 };
 use serde::Serialize;
 
@@ -69,30 +69,44 @@ impl Provider for DingTalk {
             signed.open(&key.aes_key)?.addressed_to(&key.owner_key)
         })?;
         let key = source.keys.get(position).ok_or(Reject::SignatureMismatch)?;
-        let reply = |message: &str| reply(key, message, owner_key, ambient);
-
-        let payload = content.json()?;
-        let event_type = payload.require("EventType")?;
-        if let Some((_, may_be_random)) = HANDSHAKES.iter().find(|(name, _)| *name == event_type) {
-            let word = if key.reply_random && *may_be_random {
-                payload.require("Random")?
-            } else {
-                Cow::Borrowed(SUCCESS)
-            };
-            return Ok(Received::handshake(reply(&word), position));
-        }
-        let mut event = Event::new(source, &event_type, &content, &payload, ambient);
-        event.subject = payload.first_label(&CORP)?.map(Cow::into_owned);
-        for member in TIME {
-            if payload.label(member)?.is_some_and(|time| event.at(&time)) {
-                break;
-            }
-        }
-        if let Some(id) = id(&payload, &event_type)? {
-            event.id = id;
-        }
-        Ok(Received::event(event, reply(SUCCESS), position))
+        let (event, word) =
+            event(source, key, &content, ambient).map_err(|reject| Refused::payload(reject, position))?;
+        let reply = reply(key, &word, owner_key, ambient);
+        Ok(match event {
+            Some(event) => Received::event(event, reply, position),
+            None => Received::handshake(reply, position),
+        })
     }
+}
+
+/// The event of an opened message, unless it is a handshake; and the word that acknowledges it.
+fn event(
+    source: &Source<'_, Credentials>,
+    key: &Credentials,
+    content: &Verified<'_>,
+    ambient: &Ambient,
+) -> Result<(Option<Event>, String), Reject> {
+    let payload = content.json()?;
+    let event_type = payload.require("EventType")?;
+    if let Some((_, may_be_random)) = HANDSHAKES.iter().find(|(name, _)| *name == event_type) {
+        let word = if key.reply_random && *may_be_random {
+            payload.require("Random")?
+        } else {
+            Cow::Borrowed(SUCCESS)
+        };
+        return Ok((None, word.into_owned()));
+    }
+    let mut event = Event::new(source, &event_type, content, &payload, ambient);
+    event.subject = payload.first_label(&CORP)?.map(Cow::into_owned);
+    for member in TIME {
+        if payload.label(member)?.is_some_and(|time| event.at(&time)) {
+            break;
+        }
+    }
+    if let Some(id) = id(&payload, &event_type)? {
+        event.id = id;
+    }
+    Ok((Some(event), SUCCESS.to_owned()))
 }
 
 /// A query parameter, or what older callers send instead; an empty one is not there.

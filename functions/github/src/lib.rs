@@ -84,7 +84,7 @@ impl Provider for GitHub {
         let headers = request.headers();
         let delivery = label(headers, "x-github-delivery").map(str::to_owned);
         let received = self.open(source, request, ambient, delivery.clone());
-        received.map_err(|reject| Refused { reject, delivery })
+        received.map_err(|refused| Refused { delivery, ..refused })
     }
 }
 
@@ -95,22 +95,10 @@ impl GitHub {
         request: &Request,
         ambient: &Ambient,
         delivery: Option<String>,
-    ) -> Result<Received, Reject> {
-        let headers = request.headers();
+    ) -> Result<Received, Refused> {
         let (position, signed) = first_that_opens(source.keys, |key| self.verify(key, request, ambient.now))?;
-        let content = signed.content;
-        let inner = form(&content)?;
-        let payload = inner.as_ref().unwrap_or(&content).json()?;
-
-        let event_type =
-            label(headers, "x-github-event").ok_or(Reject::malformed("X-GitHub-Event", "one event name"))?;
-        let mut event = Event::new(source, event_type, &content, &payload, ambient);
-        event.subject = payload.first_label(&SUBJECT)?.map(Into::into);
-        event.action = payload.label("action")?.map(Into::into);
-        event.delivery = delivery;
-        for (header, name) in EXTENSIONS {
-            event.extensions.0.extend(label(headers, header).map(|value| (name, value.to_owned())));
-        }
+        let event = event(source, request, &signed.content, ambient, delivery);
+        let event = event.map_err(|reject| Refused::payload(reject, position))?;
         let reply = Reply::json(202, &serde_json::json!({ "status": "accepted" }));
         Ok(Received::event(event, reply, position))
     }
@@ -126,6 +114,30 @@ impl GitHub {
         let scheme = if legacy { &self.sha1 } else { &self.sha256 };
         scheme.verify(&key.secret, request, now)
     }
+}
+
+/// The event of a verified body.
+fn event(
+    source: &Source<'_, Credentials>,
+    request: &Request,
+    content: &Verified<'_>,
+    ambient: &Ambient,
+    delivery: Option<String>,
+) -> Result<Event, Reject> {
+    let headers = request.headers();
+    let inner = form(content)?;
+    let payload = inner.as_ref().unwrap_or(content).json()?;
+
+    let event_type =
+        label(headers, "x-github-event").ok_or(Reject::malformed("X-GitHub-Event", "one event name"))?;
+    let mut event = Event::new(source, event_type, content, &payload, ambient);
+    event.subject = payload.first_label(&SUBJECT)?.map(Into::into);
+    event.action = payload.label("action")?.map(Into::into);
+    event.delivery = delivery;
+    for (header, name) in EXTENSIONS {
+        event.extensions.0.extend(label(headers, header).map(|value| (name, value.to_owned())));
+    }
+    Ok(event)
 }
 
 /// The payload inside a form. The content type is not signed, so it must not decide how the signed bytes are read.

@@ -55,7 +55,7 @@ impl Provider for OpenCard {
             Ok((psk, token.open(psk)?))
         });
         let (position, (psk, content)) =
-            opened.map_err(|reject| Refused { reject, delivery: rid.clone() })?;
+            opened.map_err(|reject| Refused { delivery: rid.clone(), ..reject.into() })?;
 
         let (event, answer) = self.answer(source, &content, rid.clone(), ambient);
         let (cek, iv) = ambient.split::<32, 16>();

@@ -101,7 +101,7 @@ impl Token {
         let (header, parameters) = Header::read(header)?;
         let rid = header.rid.clone();
         let opened = parameters.accept().and_then(|()| Self::measure(header, rest));
-        opened.map_err(|reject| Refused { reject, delivery: rid })
+        opened.map_err(|reject| Refused { delivery: rid, ..reject.into() })
     }
 
     /// Decodes the segments behind the header, and holds each to its length.

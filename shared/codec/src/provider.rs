@@ -127,11 +127,20 @@ pub struct Refused {
     pub reject: Reject,
     /// The platform's id of this delivery, as far as it was readable; not verified, for the log alone.
     pub delivery: Option<String>,
+    /// Which of the source's keys verified it, by position, where it is the payload that is refused.
+    pub key: Option<usize>,
+}
+
+impl Refused {
+    /// A letter whose payload is refused, although that key verified it.
+    pub fn payload(reject: Reject, key: usize) -> Self {
+        Self { key: Some(key), ..reject.into() }
+    }
 }
 
 impl From<Reject> for Refused {
     fn from(reject: Reject) -> Self {
-        Self { reject, delivery: None }
+        Self { reject, delivery: None, key: None }
     }
 }
 

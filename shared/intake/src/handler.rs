@@ -89,7 +89,7 @@ pub struct Record {
     pub id: Option<String>,
     /// The platform's id of the delivery (OpenCard's `rid`, GitHub's GUID).
     pub delivery: Option<String>,
-    /// Which of the source's keys opened it, by position.
+    /// Which of the source's keys opened it, by position; it may be refused all the same, for its payload.
     pub key: Option<usize>,
     /// Whether the source has more keys than that one.
     pub rotating: bool,
@@ -173,8 +173,9 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
                 queued = message;
                 self.settle(started, received, queued.as_ref(), &mut record).await
             }
-            Err(Fault::Refused(Refused { reject, delivery })) => {
+            Err(Fault::Refused(Refused { reject, delivery, key })) => {
                 record.delivery = delivery;
+                record.key = key;
                 record.refused(&reject);
                 P::refuse(&reject)
             }
@@ -190,9 +191,9 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         Answer { response: response(reply), record, message: queued }
     }
 
-    /// Answers what could not even be read as a request.
-    pub fn refuse(&self, reject: &Reject) -> Answer {
-        let mut record = Record::new(P::NAME, "");
+    /// Answers what could not even be read as a request to a source, which is empty where that is unknown.
+    pub fn refuse(&self, source: &str, reject: &Reject) -> Answer {
+        let mut record = Record::new(P::NAME, source);
         record.refused(reject);
         record.status = reject.status();
         Answer { response: response(P::refuse(reject)), record, message: None }
@@ -239,7 +240,8 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         let received =
             open(&*self.provider.current(), &sources, source, request, &ambient).map_err(Fault::Refused)?;
         let message = received.queued_event().map(|event| Message::of(event, self.queue.largest()));
-        let mut message = message.transpose()?;
+        let mut message =
+            message.transpose().map_err(|reject| Fault::Refused(Refused::payload(reject, received.key)))?;
         if let Some(message) = &mut message {
             message.trace = request.extensions().get().map(|Trace(trace)| trace.clone());
         }
@@ -316,12 +318,6 @@ pub fn open<P: Provider>(
 enum Fault {
     Refused(Refused),
     Entropy(getrandom::Error),
-}
-
-impl From<Reject> for Fault {
-    fn from(reject: Reject) -> Self {
-        Self::Refused(reject.into())
-    }
 }
 
 /// To the microsecond.

@@ -79,7 +79,7 @@ async fn serve<P: Provider>() -> Result<(), String> {
                         }
                         intake.handle(&source, &request).await
                     }
-                    Err(reject) => intake.refuse(&reject),
+                    Err(reject) => intake.refuse("", &reject),
                 };
             invocation.milliseconds = received.and_then(gateway::milliseconds_since);
             log::delivery(&record, &invocation, &namespace);
