@@ -20,13 +20,16 @@ function localize(root) {
 
 // What is live
 
-let events;
+let events, again;
 
 function live() {
+  clearTimeout(again);
   events?.close();
   const { query, newest, older } = $("list").dataset;
-  $("live").className = $("live").textContent = "";
-  if (older !== undefined) return;
+  if (older !== undefined) {
+    $("live").className = $("live").textContent = "";
+    return;
+  }
   const since = `${query ? `${query}&` : "?"}after=${newest}`;
   events = new EventSource(`/deliveries/live${since}`);
   const tell = (state) => {
@@ -36,8 +39,8 @@ function live() {
   events.onopen = () => tell("on");
   events.onerror = () => {
     tell("off");
-    // A browser tries again by itself, but not once it got another answer than events.
-    if (events.readyState === EventSource.CLOSED) setTimeout(live, 3000);
+    // Of an answer that is none of ours, such as a proxy's, a browser lets go.
+    if (events.readyState === EventSource.CLOSED) again = setTimeout(live, 3000);
   };
   events.addEventListener("delivery", (event) => add(event.data));
   events.addEventListener("reset", () => location.reload());
