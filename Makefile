@@ -1,5 +1,5 @@
 # What a developer and the CI run; `make help` lists it.
-# Needs cargo (with rustfmt and clippy), a C compiler, perl, Python 3.11 or newer, and what crates.io and PyPI have.
+# Needs cargo (with rustfmt and clippy), a C compiler, perl, Python 3.11 or newer, Chromium, and what crates.io and PyPI have.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -33,7 +33,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 .PHONY: test
-test: fmt lint template unit system stack ## Everything the CI checks: fmt, lint, template, unit, system, stack
+test: fmt lint template unit system browser stack ## Everything the CI checks: fmt, lint, template, unit, system, browser, stack
 
 .PHONY: fmt
 fmt: ## Check the formatting
@@ -52,6 +52,19 @@ unit: ## Run the Rust tests: units, vectors, properties, samples
 system: $(STAMP) ## Run the whole-system tests: real binaries, a real queue, outside senders
 	cargo build --locked $(FUNCTIONS:%=--bin %)
 	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/system
+
+# Both may take a while, and pytest would hide that.
+.PHONY: browser
+browser: $(STAMP) ## Run the tests of the page in a real Chromium, which is installed if it is not there
+	tests/browser/chromium.sh
+	cargo build --locked -p letterbox
+	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/browser
+
+.PHONY: screenshots
+screenshots: $(STAMP) ## Make the pictures of the page in docs/images anew
+	tests/browser/chromium.sh
+	cargo build --locked -p letterbox
+	$(VENV)/bin/python tests/browser/screenshots.py
 
 .PHONY: template
 template: $(STAMP_SAM) $(STAMP_CHECKOV) ## Check the template: SAM, cfn-lint, checkov
@@ -76,7 +89,8 @@ deploy-local: build ## Deploy everything onto a local AWS, with demo credentials
 	@exec $(VENV)/bin/python tests/stack/local.py --port $(PORT) $(ARGS)
 
 .PHONY: setup
-setup: $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV) ## Install what tests, builds and deployments need into .venv, .venv-sam, .venv-checkov
+setup: $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV) ## Install what tests, builds and deployments need into .venv, .venv-sam, .venv-checkov; and Chromium
+	tests/browser/chromium.sh
 
 $(STAMP): tests/system/requirements.txt
 $(STAMP_SAM): tests/stack/requirements-sam.txt
