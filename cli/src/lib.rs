@@ -19,6 +19,7 @@ pub mod post;
 pub mod providers;
 pub mod queue;
 pub mod reception;
+pub mod restyle;
 pub mod seal;
 pub mod send;
 pub mod serve;

@@ -2,7 +2,6 @@
 
 mod actions;
 pub mod guard;
-mod json;
 mod live;
 mod texts;
 mod view;

@@ -203,6 +203,7 @@ fn a_refused_delivery_shows_the_step_that_failed_and_why() {
     let sealed =
         letterbox(folder.path(), &["seal", "dingtalk", "user_add_org", "--credentials", "mine.json"]);
     let encrypt: Value = serde_json::from_slice(&sealed.stdout).unwrap();
+    let reply = text(&sealed.stdout);
     let unsigned = json!({ "encrypt": encrypt["encrypt"] }).to_string();
     for (id, path, header, body, failed, cause) in [
         (
@@ -225,6 +226,15 @@ fn a_refused_delivery_shows_the_step_that_failed_and_why() {
             "signature_missing",
         ),
         (5, "/opencard", ("x-other", "1"), "a.b.c", "Compact JWE: A128KW, A128CBC-HS256", "jwe_malformed"),
+        // A reply has its signature inside, and is no letter.
+        (
+            6,
+            "/dingtalk?msg_signature=0&timestamp=1&nonce=1",
+            ("x-other", "1"),
+            &reply,
+            "Signature: SHA-1 of token, timestamp, nonce and encrypt",
+            "token_mismatch",
+        ),
     ] {
         page.post(path, &[header], body.as_bytes());
         page.wait_for(id);
@@ -289,6 +299,58 @@ fn the_cause_of_a_refusal_is_told_in_the_language_of_the_page() {
         assert!(!english.contains(cause.explanation_zh) && !english.contains("<p class"), "{english}");
         assert_eq!(english.matches(cause.explanation).count(), 1, "{english}");
     }
+}
+
+#[test]
+fn a_payload_that_is_refused_is_shown_with_the_key_that_vouches_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server(folder.path());
+    let page = Page::of(&server);
+    let file = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
+    file("none", r#"{"no":"EventType"}"#);
+    file("large", &format!(r#"{{"a":"{}"}}"#, "a".repeat(6 * 1024 * 1024)));
+    file("larger", &format!(r#"{{"a":"{}"}}"#, "a".repeat(1024 * 1024)));
+    for (id, what, data, failed, is_opened) in [
+        (1, &["dingtalk"][..], "none", "Event: JSON with an EventType", true),
+        (2, &["payment"], "none", "Event: its type and JSON", true),
+        (3, &["github", "push"], "larger", "Event: its name and JSON", true),
+        // Too large before any key was tried.
+        (4, &["github", "push"], "large", "Method, source and size", false),
+    ] {
+        assert!(!send(
+            folder.path(),
+            &server,
+            &[what, &["--data", data, "--credentials", "mine.json"]].concat()
+        ));
+        page.wait_for(id);
+        let shown = page.article(id);
+        assert!(shown.contains(&format!("<li class=\"failed\"><span>{failed}</span>")), "{id}: {shown}");
+        assert_eq!(shown.contains("key 1/"), is_opened, "{id}");
+        assert_eq!(shown.contains("signature holds"), is_opened, "{id}");
+    }
+    // The longest URL that comes is shown, too.
+    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    let long = "a".repeat(65_515);
+    write!(stream, "POST /github/none?{long} HTTP/1.1\r\nhost: a.host.name\r\ncontent-length: 2\r\n\r\n{{}}")
+        .unwrap();
+    page.wait_for(5);
+    assert!(page.article(5).contains("unknown_source"));
+}
+
+#[test]
+fn a_signature_in_authorization_is_part_of_the_delivery() {
+    let folder = tempfile::tempdir().unwrap();
+    let mine = json!({ "payment": { "default": { "secret": "s", "header": "Authorization" } } });
+    std::fs::write(folder.path().join("mine.json"), mine.to_string()).unwrap();
+    let server = Server::start(folder.path(), &["--credentials", "mine.json"]);
+    let page = Page::of(&server);
+    assert!(send(folder.path(), &server, &["payment", "payment_success", "--credentials", "mine.json"]));
+    page.wait_for(1);
+    assert_eq!(Page::made(&page.post("/deliveries/1/redeliver", &[], b"")), 2);
+    assert!(page.article(2).contains("payment.payment_success"));
+    assert_eq!(page.post("/payment", &[("cookie", "hunter2"), ("cookie", "hunter2")], b"{}").status(), 401);
+    page.wait_for(3);
+    assert!(!page.article(3).contains("hunter2"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use http::{HeaderValue, header::Entry};
 use letterbox_codec::{Request, Timestamp, platform::Step};
 use letterbox_intake::{Answer, Outcome, ambient};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -154,7 +155,7 @@ impl Ending {
 }
 
 impl Exchange {
-    /// About what it takes while it waits: the body, and as much again for the message.
+    /// About what it takes while it waits.
     fn bytes(&self) -> usize {
         let message = self.answer.message.as_ref().map_or(0, |message| message.body.len());
         self.request.body().len() + message + self.answer.response.body().len()
@@ -233,8 +234,8 @@ fn delivery(exchange: Exchange, credentials: &Credentials) -> Delivery {
 fn withheld(mut request: Request, credentials: &str, source: &str) -> Request {
     for name in WITHHELD {
         let is_used = credentials::names(credentials, source, name.as_str());
-        if let Some(value) = request.headers_mut().get_mut(&name).filter(|_| !is_used) {
-            *value = http::HeaderValue::from_static("***");
+        if let (Entry::Occupied(mut values), false) = (request.headers_mut().entry(name), is_used) {
+            values.iter_mut().for_each(|value| *value = HeaderValue::from_static("***"));
         }
     }
     request

@@ -5,7 +5,6 @@ mod body;
 mod credentials;
 mod jwe;
 mod mac;
-mod restyle;
 mod route;
 mod sealed;
 

@@ -6,8 +6,9 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::StatusCode;
+use serde_json::value::RawValue;
 
-use super::{json::indented, texts::Texts};
+use super::texts::Texts;
 use crate::{
     deliveries::{
         Delivery, Filter, Summary,
@@ -15,10 +16,14 @@ use crate::{
     },
     doctor,
     providers::{self, PROVIDERS, Row},
+    restyle::{INDENTED, Spelling, restyle},
 };
 
 /// How many bytes of one text the page shows; the whole of it is a link away.
 const SHOWN: usize = 64 * 1024;
+
+/// How many bytes of JSON are indented.
+const INDENTED_UP_TO: usize = 256 * 1024;
 
 /// The height of the latency chart, in its own units, and the width of a bar with the gap beside it.
 const CHART: (f64, f64) = (40.0, 4.0);
@@ -275,7 +280,7 @@ impl DeliveryView<'_> {
         #[derive(serde::Deserialize)]
         struct Message<'m> {
             #[serde(borrow)]
-            data: &'m serde_json::value::RawValue,
+            data: &'m RawValue,
         }
         let message = serde_json::from_str::<Message>(self.delivery.message.as_ref()?).ok()?;
         Some(Excerpt::json(message.data.get()))
@@ -336,7 +341,9 @@ impl Excerpt {
 
     /// With a line for each member, if it is JSON.
     fn json(text: &str) -> Self {
-        Self::cut(indented(text, SHOWN).unwrap_or_else(|| text.to_owned()))
+        // An indent for each level may make a text many times as long.
+        let is_json = text.len() <= INDENTED_UP_TO && serde_json::from_str::<&RawValue>(text).is_ok();
+        Self::cut(if is_json { restyle(text, &INDENTED, Spelling::AsIs) } else { text.to_owned() })
     }
 
     fn cut(mut text: String) -> Self {

@@ -6,11 +6,11 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::{
-    Finding, Variant,
+use super::{Finding, Variant};
+use crate::{
+    doctor::{causes, delivery::Delivery},
     restyle::{LAYOUTS, SPELLINGS, Spelling, restyle},
 };
-use crate::doctor::{causes, delivery::Delivery};
 
 /// The body as it was before a change, or `None` where that change cannot have been.
 type Undo = fn(&[u8]) -> Option<Vec<u8>>;

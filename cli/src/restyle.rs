@@ -5,7 +5,7 @@
 use std::iter::Peekable;
 
 /// Where white space stands.
-pub(super) struct Layout {
+pub struct Layout {
     /// Behind a comma on the same line.
     comma: &'static str,
     /// Behind a colon.
@@ -14,18 +14,21 @@ pub(super) struct Layout {
     indent: Option<&'static str>,
 }
 
+/// For a reader: an indent of two spaces.
+pub const INDENTED: Layout = Layout { comma: "", colon: " ", indent: Some("  ") };
+
 /// The layouts that serialisers write.
-pub(super) const LAYOUTS: &[(&str, Layout)] = &[
+pub const LAYOUTS: &[(&str, Layout)] = &[
     ("without white space", Layout { comma: "", colon: "", indent: None }),
     ("with a space behind each comma and colon", Layout { comma: " ", colon: " ", indent: None }),
-    ("with an indent of two spaces", Layout { comma: "", colon: " ", indent: Some("  ") }),
+    ("with an indent of two spaces", INDENTED),
     ("with an indent of four spaces", Layout { comma: "", colon: " ", indent: Some("    ") }),
     ("with an indent of tabs", Layout { comma: "", colon: " ", indent: Some("\t") }),
 ];
 
 /// How the characters of a text are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spelling {
+pub enum Spelling {
     /// As they came.
     AsIs,
     /// Beyond ASCII as `\u` escapes.
@@ -41,7 +44,7 @@ pub(super) enum Spelling {
 }
 
 /// The spellings that serialisers use.
-pub(super) const SPELLINGS: &[(&str, Spelling)] = &[
+pub const SPELLINGS: &[(&str, Spelling)] = &[
     ("", Spelling::AsIs),
     (", and with escapes for all that is not ASCII", Spelling::Ascii),
     (", and without escapes for what is not ASCII", Spelling::Plain),
@@ -51,7 +54,7 @@ pub(super) const SPELLINGS: &[(&str, Spelling)] = &[
 ];
 
 /// Writes a valid JSON text anew.
-pub(super) fn restyle(json: &str, layout: &Layout, spelling: Spelling) -> String {
+pub fn restyle(json: &str, layout: &Layout, spelling: Spelling) -> String {
     let mut out = String::with_capacity(json.len());
     let mut depth = 0_usize;
     let mut rest = json.chars().peekable();
