@@ -102,3 +102,6 @@ pub struct Filter {
 /// Request headers that are for this server or a proxy and no part of any delivery: their values are not kept.
 pub const WITHHELD: [http::HeaderName; 3] =
     [http::header::AUTHORIZATION, http::header::COOKIE, http::header::PROXY_AUTHORIZATION];
+
+/// What stands in the place of such a value.
+pub const NOT_KEPT: &str = "***";

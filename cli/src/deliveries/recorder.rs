@@ -15,7 +15,7 @@ use letterbox_codec::{Request, Timestamp, platform::Step};
 use letterbox_intake::{Answer, Outcome, ambient};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use super::{Bounds, Delivery, Summary, Trace, WITHHELD, store::Deliveries};
+use super::{Bounds, Delivery, NOT_KEPT, Summary, Trace, WITHHELD, store::Deliveries};
 use crate::{
     credentials::{self, Credentials},
     providers::{Key, Row},
@@ -235,7 +235,7 @@ fn withheld(mut request: Request, credentials: &str, source: &str) -> Request {
     for name in WITHHELD {
         let is_used = credentials::names(credentials, source, name.as_str());
         if let (Entry::Occupied(mut values), false) = (request.headers_mut().entry(name), is_used) {
-            values.iter_mut().for_each(|value| *value = HeaderValue::from_static("***"));
+            values.iter_mut().for_each(|value| *value = HeaderValue::from_static(NOT_KEPT));
         }
     }
     request

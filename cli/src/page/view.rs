@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::texts::Texts;
 use crate::{
     deliveries::{
-        Delivery, Filter, Summary,
+        Delivery, Filter, NOT_KEPT, Summary, WITHHELD,
         store::{Names, Totals},
     },
     doctor,
@@ -268,7 +268,8 @@ impl DeliveryView<'_> {
     }
 
     fn has_withheld(&self) -> bool {
-        crate::deliveries::WITHHELD.iter().any(|name| self.delivery.request.headers().contains_key(name))
+        let headers = self.delivery.request.headers();
+        WITHHELD.iter().any(|name| headers.get_all(name).iter().any(|value| value == NOT_KEPT))
     }
 
     fn body(&self) -> Excerpt {
