@@ -89,8 +89,7 @@ deploy-local: build ## Deploy everything onto a local AWS, with demo credentials
 	@exec $(VENV)/bin/python tests/stack/local.py --port $(PORT) $(ARGS)
 
 .PHONY: setup
-setup: $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV) ## Install what tests, builds and deployments need into .venv, .venv-sam, .venv-checkov; and Chromium
-	tests/browser/chromium.sh
+setup: $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV) ## Install what tests, builds and deployments need into .venv, .venv-sam, .venv-checkov
 
 $(STAMP): tests/system/requirements.txt
 $(STAMP_SAM): tests/stack/requirements-sam.txt

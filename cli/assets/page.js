@@ -12,9 +12,11 @@ function localize(root) {
     const date = new Date(time.dateTime);
     if (Number.isNaN(date.valueOf())) continue;
     time.title = time.dateTime;
-    time.textContent = "long" in time.dataset
-      ? date.toLocaleString(locale)
-      : date.toLocaleTimeString(locale, { hourCycle: "h23" });
+    const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+    if ("long" in time.dataset) time.textContent = date.toLocaleString(locale);
+    else if (date.toDateString() === new Date().toDateString()) time.textContent = date.toLocaleTimeString(locale, { ...clock, second: "2-digit" });
+    // Kept for days: one of another day says which, and no seconds.
+    else time.textContent = date.toLocaleString(locale, { ...clock, month: "numeric", day: "numeric" });
   }
 }
 

@@ -201,6 +201,8 @@ impl Desk {
         } else {
             StatusCode::OK
         };
+        let path = id.map_or_else(|| "/deliveries".to_owned(), |id| format!("/deliveries/{id}"));
+        let here = form_urlencoded::byte_serialize(format!("{path}{query}").as_bytes()).collect();
         let rows = summaries
             .into_iter()
             .map(|delivery| RowView { t, is_shown: id == Some(delivery.id), delivery, query: query.clone() })
@@ -221,6 +223,7 @@ impl Desk {
             names: self.deliveries.names()?,
             rows,
             older,
+            here,
             is_newest: before.is_none(),
             newest,
             shown,

@@ -56,6 +56,8 @@ def test_a_source_of_another_provider_is_told(letterbox, browse_plainly):
 
 
 def test_the_language_link(letterbox, browse_plainly):
-    page = browse_plainly(letterbox.url)
+    letterbox.send("github")
+    page = browse_plainly(f"{letterbox.url}/deliveries/1?provider=github")
     page.get_by_role("link", name="中文").click()
     expect(page.locator("html")).to_have_attribute("lang", "zh")
+    expect(page).to_have_url(f"{letterbox.url}/deliveries/1?provider=github")

@@ -44,6 +44,8 @@ pub struct Page<'a> {
     pub rows: Vec<RowView>,
     /// Where older ones are.
     pub older: Option<String>,
+    /// This page's own path and query, as a value in a query.
+    pub here: String,
     /// Whether the list begins with the newest, so that new ones belong before it.
     pub is_newest: bool,
     pub newest: i64,
