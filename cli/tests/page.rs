@@ -248,7 +248,7 @@ fn a_refused_delivery_shows_the_step_that_failed_and_why() {
         );
         let told: Value = serde_json::from_slice(&told.stdout).unwrap();
         assert!(
-            shown.contains(&format!("<code>{}</code>", told["cause"].as_str().unwrap())),
+            shown.contains(&format!("<code class=\"cause\">{}</code>", told["cause"].as_str().unwrap())),
             "{told}\n{shown}"
         );
         assert_eq!(told["cause"], cause);
@@ -264,7 +264,9 @@ fn the_cause_of_a_refusal_is_told_in_the_language_of_the_page() {
     let why = |id: i64, language: &str| {
         let shown = page.get_with(&format!("/deliveries/{id}"), &[("accept-language", language)]).into_body();
         let (_, rest) = shown.split_once("<section class=\"why\">").unwrap();
-        rest.split_once("</section>").unwrap().0.replace("&#34;", "\"").replace("&#39;", "'")
+        let html = rest.split_once("</section>").unwrap().0;
+        let marks = [("&#34;", "\""), ("&#39;", "'"), ("<code>", "`"), ("</code>", "`")];
+        marks.iter().fold(html.to_owned(), |text, (written, meant)| text.replace(written, meant))
     };
     page.post("/github", &[("x-other", "1")], b"{}");
     // The keys are right and the owner is another: this remedy names the one that came.

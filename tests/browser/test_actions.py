@@ -100,7 +100,7 @@ def test_a_sample_that_the_source_does_not_take_is_refused(serve, browse, tmp_pa
     page.locator("#send form").get_by_label("Sample").select_option("payment/payment_success")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("heading", level=2)).to_have_text("Delivery 1 refused")
-    expect(page.locator(".why code")).to_have_text("event_type_not_accepted")
+    expect(page.locator(".why .cause")).to_have_text("event_type_not_accepted")
 
 
 @pytest.mark.parametrize("provider", SAMPLES)

@@ -149,7 +149,7 @@ WRONG = {
         ["held", "held", "failed", "not reached", "not reached", "not reached", "not reached", "not reached"],
         "Signature: SHA-1",
         "token_mismatch",
-        "Copy token",
+        "Copy token and aes_key together",
     ),
     "dingtalk owner key": (
         {"dingtalk": {"default": DEMO["dingtalk"]["default"] | {"owner_key": "dinganother"}}},
@@ -192,8 +192,9 @@ def test_why_one_was_refused(letterbox, browse, tmp_path, keys, states, failed, 
     assert steps(page) == states
     expect(page.locator(".steps .failed")).to_contain_text(failed)
     why = page.locator(".why")
-    expect(why.locator("code")).to_have_text(cause)
+    expect(why.locator(".cause")).to_have_text(cause)
     expect(why.locator("p").last).to_have_text(re.compile(f"^What to do: .*{remedy}"))
+    expect(why).not_to_contain_text("`")
     expect(section(page, "Decoded event")).to_contain_text("There is no event: nothing was opened")
     expect(section(page, "Queue message")).to_contain_text("There is none.")
     expect(section(page, "Reply").locator("pre")).to_have_count(0 if provider == "opencard" else 1)
@@ -219,7 +220,7 @@ def test_an_unknown_source_fails_on_the_way(letterbox, browse):
     delivery = letterbox.post("/github/nosuch", b"{}")
     page = browse(f"{letterbox.url}/deliveries/{delivery}")
     assert steps(page) == [FAILED, NOT_REACHED, NOT_REACHED, NOT_REACHED, NOT_REACHED]
-    expect(page.locator(".why code")).to_have_text("unknown_source")
+    expect(page.locator(".why .cause")).to_have_text("unknown_source")
 
 
 def test_a_body_that_is_no_text_is_shown_in_base64(letterbox, browse):

@@ -99,7 +99,7 @@ def test_a_source_and_a_query(letterbox, browse, evil):
     expect_harmless(page)
     page.locator("#rows > a").click()
     expect(page.get_by_role("heading", level=2)).to_have_text("Delivery 1 refused")
-    expect(page.locator(".why code")).to_have_text("unknown_source")
+    expect(page.locator(".why .cause")).to_have_text("unknown_source")
     assert page.locator(".facts span").first.text_content() == f"github/{evil}"
     assert page.locator("#rows .source").text_content() == evil
     expect_harmless(page)
