@@ -35,9 +35,6 @@ use crate::{
 /// How many lines the list shows at a time.
 const LINES: u32 = 100;
 
-/// How many of the latest the latency chart shows.
-const BARS: u32 = 80;
-
 /// The largest body, in bytes, that is diagnosed while somebody waits for the page.
 const LARGEST_DIAGNOSED: usize = 64 * 1024;
 
@@ -219,7 +216,7 @@ impl Desk {
             t,
             filter: &filter,
             query,
-            totals: TotalsView::new(t, self.deliveries.totals(BARS)?),
+            totals: TotalsView::new(t, self.deliveries.totals(view::BARS)?),
             names: self.deliveries.names()?,
             rows,
             older,

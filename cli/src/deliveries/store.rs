@@ -70,7 +70,7 @@ pub struct Deliveries(Arc<Mutex<Connection>>);
 pub struct Totals {
     /// How many there are of each outcome that there is.
     pub outcomes: Vec<(String, u64)>,
-    /// The newest, oldest first.
+    /// The latest, newest first.
     pub latest: Vec<Summary>,
     /// Milliseconds that half of these took at most, and 95 %.
     pub latency: Option<(f64, f64)>,
@@ -223,8 +223,7 @@ impl Deliveries {
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )?;
             let sql = format!("SELECT {SUMMARY} FROM deliveries ORDER BY id DESC LIMIT ?");
-            let mut latest = all(connection, &sql, [latest], summary)?;
-            latest.reverse();
+            let latest = all(connection, &sql, [latest], summary)?;
             let mut took: Vec<f64> = latest.iter().map(|one| one.milliseconds).collect();
             took.sort_unstable_by(f64::total_cmp);
             let of = |percent| percentile(&took, percent);

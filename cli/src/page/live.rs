@@ -15,7 +15,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::{
-    BARS, Desk, LINES, texts,
+    Desk, LINES, texts,
     texts::Texts,
     view::{self, RowView, TotalsView},
 };
@@ -91,7 +91,7 @@ impl Reader {
         let (t, filter) = (self.t, self.filter.clone());
         let read = self.desk.read(move |desk| {
             let summaries = desk.deliveries.after(&filter, seen, LINES)?;
-            let totals = TotalsView::new(t, desk.deliveries.totals(BARS)?);
+            let totals = TotalsView::new(t, desk.deliveries.totals(view::BARS)?);
             Ok((summaries, totals, view::query(&filter)))
         });
         let (summaries, totals, query) = read.await.ok()?;

@@ -25,6 +25,9 @@ const SHOWN: usize = 64 * 1024;
 /// How many bytes of JSON are indented.
 const INDENTED_UP_TO: usize = 256 * 1024;
 
+/// How many of the latest the latency chart shows.
+pub const BARS: u32 = 80;
+
 /// The height of the latency chart, in its own units, and the width of a bar with the gap beside it.
 const CHART: (f64, f64) = (40.0, 4.0);
 
@@ -158,13 +161,16 @@ impl TotalsView {
     pub fn new(t: &'static Texts, totals: Totals) -> Self {
         let most = totals.latest.iter().map(|one| one.milliseconds).fold(1.0, f64::max);
         let (height, step) = CHART;
-        let mut x = 0.0;
+        let width = f64::from(BARS) * step;
+        // As wide as if it were full, with the newest at its right end.
+        let mut x = width;
         let bars: Vec<Bar> = totals
             .latest
             .iter()
             .map(|one| {
                 let tall = (one.milliseconds / most * height).max(1.0);
-                let bar = Bar {
+                x -= step;
+                Bar {
                     x,
                     y: height - tall,
                     height: tall,
@@ -176,9 +182,7 @@ impl TotalsView {
                         one.source,
                         t.outcome(&one.outcome)
                     ),
-                };
-                x += step;
-                bar
+                }
             })
             .collect();
         let told = |milliseconds: f64| format!("{milliseconds:.1} ms");
@@ -194,7 +198,7 @@ impl TotalsView {
                 })
                 .collect(),
             latency: totals.latency.map(|(half, most)| (told(half), told(most))),
-            width: x.max(step),
+            width,
             bars,
         }
     }
