@@ -12,19 +12,23 @@ use serde_json::Value;
 
 use crate::{Outcome, Record, ambient, metrics};
 
-/// Sets the runtime's own tracing up for JSON. The level is `AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`, else `info`; at
-/// most `debug`, since the runtime traces whole events, payloads and signatures included.
+/// Sets the runtime's own tracing up for JSON.
 pub(crate) fn init() {
-    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").or_else(|_| std::env::var("RUST_LOG"));
-    let level =
-        level.ok().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO).min(LevelFilter::DEBUG);
     subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_target(false)
         .with_span_list(false)
-        .with_max_level(level)
+        .with_max_level(level(|name| std::env::var(name).ok()))
         .init();
+}
+
+/// `AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`, else `info`; at most `debug`, since the runtime traces whole events, payloads
+/// and signatures included. A variable that is set and empty counts as not set.
+fn level(variable: impl Fn(&str) -> Option<String>) -> LevelFilter {
+    let mut set = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"].into_iter().filter_map(variable);
+    let level = set.find(|level| !level.is_empty());
+    level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO).min(LevelFilter::DEBUG)
 }
 
 /// What the runtime and the gateway tell about a delivery.
@@ -96,5 +100,26 @@ fn line<'a>(record: &'a Record, invocation: &'a Invocation, namespace: &str, now
         milliseconds: record.milliseconds,
         request_id: &invocation.request_id,
         metrics: metrics::members(record, invocation, namespace, now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_is_lambdas_or_rusts_and_never_trace() {
+        for (lambda, rust, expected) in [
+            (None, None, LevelFilter::INFO),
+            (Some("WARN"), Some("debug"), LevelFilter::WARN),
+            (None, Some("error"), LevelFilter::ERROR),
+            (Some(""), Some("debug"), LevelFilter::DEBUG),
+            (Some(""), Some(""), LevelFilter::INFO),
+            (Some("loud"), None, LevelFilter::INFO),
+            (Some("TRACE"), None, LevelFilter::DEBUG),
+        ] {
+            let set = |name: &str| (if name == "RUST_LOG" { rust } else { lambda }).map(str::to_owned);
+            assert_eq!(level(set), expected, "{lambda:?} {rust:?}");
+        }
     }
 }
