@@ -86,6 +86,7 @@ def test_headers(letterbox, browse):
     )
     expect(page.locator("#rows > a")).to_have_count(1)
     page.locator("#rows > a").click()
+    expect(page.locator("#delivery")).to_be_visible()
     assert value in page.locator("#delivery .pairs dd").all_text_contents()
     expect_harmless(page)
 
