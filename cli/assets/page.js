@@ -196,21 +196,23 @@ async function copy(link) {
   setTimeout(() => { link.textContent = told; }, 2000);
 }
 
-// Keys: up and down through the list, / to the search, Escape back to the list.
+// Keys: j and k through the list, on a line the arrows too, / to the search, Escape back to the list.
 
 document.addEventListener("keydown", (event) => {
   if (event.metaKey || event.ctrlKey || event.altKey) return;
   const writing = event.target.matches("input, select, textarea");
+  const line = event.target.closest("a.line");
   if (event.key === "Escape") {
     if ($("send").open) $("send").open = false;
     else if (!$("delivery").hidden) document.querySelector("#delivery .back").click();
   } else if (event.key === "/" && !writing) {
     event.preventDefault();
     filter.elements.q.focus();
-  } else if (event.target.matches("a.line") && ["ArrowDown", "ArrowUp", "j", "k"].includes(event.key)) {
+  } else if ((!writing && ["j", "k"].includes(event.key)) || (line && ["ArrowDown", "ArrowUp"].includes(event.key))) {
     event.preventDefault();
-    const down = event.key === "ArrowDown" || event.key === "j";
-    (down ? event.target.nextElementSibling : event.target.previousElementSibling)?.focus();
+    const from = line ?? document.querySelector("a.line[aria-current]");
+    const to = ["j", "ArrowDown"].includes(event.key) ? from?.nextElementSibling : from?.previousElementSibling;
+    (from ? to : $("rows").firstElementChild)?.focus();
   }
 });
 

@@ -47,6 +47,23 @@ def test_through_the_list_and_back(letterbox, browse):
     expect(page.locator("#row-2")).to_be_focused()
 
 
+def test_j_and_k_from_anywhere(letterbox, browse):
+    for number in (1, 2, 3):
+        assert letterbox.send("github") == number
+    page = browse(letterbox.url)
+    for key, focused in [("j", 3), ("j", 2)]:
+        page.keyboard.press(key)
+        expect(page.locator(f"#row-{focused}")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#delivery")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#delivery")).to_be_focused()
+    page.keyboard.press("k")
+    expect(page.locator("#row-3")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=2)).to_have_text("Delivery 3 queued")
+
+
 def test_the_search_and_its_letters(letterbox, browse):
     letterbox.send("github")
     letterbox.send("payment")
