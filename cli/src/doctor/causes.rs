@@ -50,7 +50,7 @@ causes! {
         "The secret is not the one that the platform signed with, or the body was changed on the way in a manner that doctor does not know.",
         "Copy the secret from the platform's dashboard once more, or set a new one there and here. If it is surely the same, compare the body with the one that the platform shows.",
         zh: "secret 不是平台签名时所用的那一个，或者请求体在途中以 doctor 不认识的方式被改动。",
-        "从平台后台重新复制 secret，或者在平台和这里都换成一个新的。如果确定两边一致，请把请求体与平台上显示的进行对比。";
+        "从平台后台重新复制 secret，或者在平台和凭证中都换成一个新的。如果确定两边一致，请把请求体与平台上显示的进行对比。";
     SECRET_ENCODING: "secret_encoding",
         "The secret is the right one, but it is read in another encoding than the platform's.",
         "Set the entry's `secret_encoding`.",
@@ -70,7 +70,7 @@ causes! {
         "The `aes_key` is not 43 letters and digits.",
         "Copy the EncodingAESKey from the console once more: 43 characters, without the `=` that a base64 text may end in.",
         zh: "`aes_key` 不是 43 个字母和数字。",
-        "从后台重新复制 EncodingAESKey：共 43 个字符，不含 base64 文本末尾可能有的 `=`。";
+        "从后台重新复制加密 aes_key（EncodingAESKey）：共 43 个字符，不含 base64 文本末尾可能有的 `=`。";
     AES_KEY_MISMATCH: "aes_key_mismatch",
         "The token is right and the `aes_key` is not: it is another app's, or of another refresh of the console.",
         "Copy token and `aes_key` together from the same page of the console: a refresh there renews both.",
@@ -85,7 +85,7 @@ causes! {
         "A pre-shared key is not base64url of 16 bytes.",
         "Make a new one of 16 bytes, and enter its 22 characters of base64url here and in the platform's webhook settings.",
         zh: "预共享密钥不是 16 字节的 base64url。",
-        "重新生成一个 16 字节的密钥，把它的 base64url（22 个字符）填到这里和平台的 webhook 设置中。";
+        "重新生成一个 16 字节的密钥，把它的 base64url（22 个字符）填到凭证和平台的 webhook 设置中。";
     PSK_ENCODING: "psk_encoding",
         "A pre-shared key is the right one, but not written as base64url.",
         "Write it as base64url of its 16 bytes: 22 characters.",
@@ -131,7 +131,7 @@ causes! {
     URL_CHANGED: "url_changed",
         "The signature covers the URL, and the platform knows this webhook under another one.",
         "Set the entry's `url` to the URL as it stands in the platform's dashboard.",
-        zh: "签名涵盖 URL，而平台所知的这个 webhook 是另一个 URL。",
+        zh: "签名涵盖 URL，而平台上登记的这个 webhook 的 URL 与实际调用的不同。",
         "把条目的 `url` 设为平台后台中所填的 URL。";
     QUERY_CHANGED: "query_changed",
         "The query was changed on the way.",
@@ -188,7 +188,7 @@ causes! {
     TOO_LARGE: "too_large",
         "The body, or the event made of it, is too large.",
         "Send less. For an event that is too large for a queue set OVERSIZE_BUCKET; a function that has it takes this delivery.",
-        zh: "请求体，或由它生成的事件过大。",
+        zh: "请求体或由它生成的事件过大。",
         "减少发送的内容。如果是事件过大，队列容纳不下，请设置 OVERSIZE_BUCKET；设置后，函数会接受这次投递。";
     ROBOT_MESSAGE: "robot_message",
         "This is a robot's outgoing message, not a pushed event: its signature does not cover the body.",
@@ -259,18 +259,18 @@ causes! {
     JWE_ALGORITHM: "jwe_algorithm",
         "The JWE's header asks for what OpenCard does not use.",
         "Seal with `alg` A128KW and `enc` A128CBC-HS256, without `zip` and `crit`.",
-        zh: "JWE 的 header 要求使用 OpenCard 不采用的算法。",
+        zh: "JWE 的 header 要求使用 OpenCard 不采用的算法或参数。",
         "加密时，`alg` 用 A128KW，`enc` 用 A128CBC-HS256，不带 `zip` 和 `crit`。";
     JWE_UNKNOWN_KID: "jwe_unknown_kid",
         "The query names a kid that the source has no key for.",
         "Add the key to `keys` under the kid that the query names.",
         zh: "查询所指的 kid 在该来源中没有密钥。",
-        "在 `keys` 中，以查询所指的 kid 加上该密钥。";
+        "在 `keys` 中加上该密钥，以查询所指的 kid 为键名。";
     JWE_KEY_MISMATCH: "jwe_key_mismatch",
         "The key under the query's kid is not the one that the query was sealed with.",
         "Enter the same key under this kid here and in the platform's webhook settings.",
         zh: "查询的 kid 所对应的密钥，不是加密该查询时所用的那一个。",
-        "在这里和平台的 webhook 设置中，为这个 kid 填写同一个密钥。";
+        "在凭证和平台的 webhook 设置中，为这个 kid 填写同一个密钥。";
 
     // The answer.
     REPLY_HEADER_NOT_ECHOED: "reply_header_not_echoed",

@@ -28,7 +28,7 @@ impl Platform for OpenCard {
         Step {
             name: "jwe",
             en: "Compact JWE: A128KW, A128CBC-HS256",
-            zh: "紧凑格式 JWE：A128KW、A128CBC-HS256",
+            zh: "compact JWE：A128KW、A128CBC-HS256",
             codes: &["malformed_jwe", "unsupported_algorithm"],
         },
         Step {

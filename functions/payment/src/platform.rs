@@ -19,7 +19,7 @@ impl Platform for Payment {
         Step {
             name: "signature",
             en: "Signature: HMAC of the signed text",
-            zh: "签名：对签名文本计算 HMAC",
+            zh: "签名：对被签名的文本计算 HMAC",
             codes: &["signature_mismatch"],
         },
         Step {
