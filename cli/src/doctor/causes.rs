@@ -48,7 +48,7 @@ causes! {
         "去掉引号后重新保存。";
     SECRET_MISMATCH: "secret_mismatch",
         "The secret is not the one that the platform signed with, or the body was changed on the way in a manner that doctor does not know.",
-        "Copy the secret from the platform's dashboard once more, or set a new one there and here. If it is surely the same, compare the body with the one that the platform shows.",
+        "Copy the secret from the platform's dashboard once more, or set a new one there and in the credentials. If it is surely the same, compare the body with the one that the platform shows.",
         zh: "secret 不是平台签名时所用的那一个，或者请求体在途中以 doctor 不认识的方式被改动。",
         "从平台后台重新复制 secret，或者在平台和凭证中都换成一个新的。如果确定两边一致，请把请求体与平台上显示的进行对比。";
     SECRET_ENCODING: "secret_encoding",
@@ -83,7 +83,7 @@ causes! {
         "把条目的 `owner_key` 设为消息中所带的那一个，或设为包含两者的列表。";
     PSK_LENGTH: "psk_length",
         "A pre-shared key is not base64url of 16 bytes.",
-        "Make a new one of 16 bytes, and enter its 22 characters of base64url here and in the platform's webhook settings.",
+        "Make a new one of 16 bytes, and enter its 22 characters of base64url in the credentials and in the platform's webhook settings.",
         zh: "预共享密钥不是 16 字节的 base64url。",
         "重新生成一个 16 字节的密钥，把它的 base64url（22 个字符）填到凭证和平台的 webhook 设置中。";
     PSK_ENCODING: "psk_encoding",
@@ -268,7 +268,7 @@ causes! {
         "在 `keys` 中加上该密钥，以查询所指的 kid 为键名。";
     JWE_KEY_MISMATCH: "jwe_key_mismatch",
         "The key under the query's kid is not the one that the query was sealed with.",
-        "Enter the same key under this kid here and in the platform's webhook settings.",
+        "Enter the same key under this kid in the credentials and in the platform's webhook settings.",
         zh: "查询的 kid 所对应的密钥，不是加密该查询时所用的那一个。",
         "在凭证和平台的 webhook 设置中，为这个 kid 填写同一个密钥。";
 
