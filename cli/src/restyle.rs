@@ -4,6 +4,8 @@
 
 use std::iter::Peekable;
 
+use letterbox_codec::json::Object;
+
 /// Where white space stands.
 pub struct Layout {
     /// Behind a comma on the same line.
@@ -53,8 +55,9 @@ pub const SPELLINGS: &[(&str, Spelling)] = &[
     (", and with escapes for `<`, `>` and `&`", Spelling::Html),
 ];
 
-/// Writes a valid JSON text anew.
-pub fn restyle(json: &str, layout: &Layout, spelling: Spelling) -> String {
+/// Writes a JSON text anew. How deep an [`Object`] is nested is bounded, and so is what the indents add.
+pub fn restyle(json: &Object<'_>, layout: &Layout, spelling: Spelling) -> String {
+    let json = json.raw().get();
     let mut out = String::with_capacity(json.len());
     let mut depth = 0_usize;
     let mut rest = json.chars().peekable();
@@ -166,6 +169,10 @@ fn spelled(character: char, spelling: Spelling) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn restyle(json: &str, layout: &Layout, spelling: Spelling) -> String {
+        super::restyle(&Object::parse(json).unwrap(), layout, spelling)
+    }
 
     #[test]
     fn layouts_are_those_of_common_serialisers() {

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::StatusCode;
+use letterbox_codec::json::Object;
 use serde_json::value::RawValue;
 
 use super::texts::Texts;
@@ -349,8 +350,8 @@ impl Excerpt {
     /// With a line for each member, if it is JSON.
     fn json(text: &str) -> Self {
         // An indent for each level may make a text many times as long.
-        let is_json = text.len() <= INDENTED_UP_TO && serde_json::from_str::<&RawValue>(text).is_ok();
-        Self::cut(if is_json { restyle(text, &INDENTED, Spelling::AsIs) } else { text.to_owned() })
+        let json = Object::parse(text).ok().filter(|_| text.len() <= INDENTED_UP_TO);
+        Self::cut(json.map_or_else(|| text.to_owned(), |json| restyle(&json, &INDENTED, Spelling::AsIs)))
     }
 
     fn cut(mut text: String) -> Self {
@@ -381,5 +382,25 @@ pub fn html(template: &impl Template) -> Response {
     match template.render() {
         Ok(text) => Html(text).into_response(),
         Err(error) => crate::reception::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_object_of_bounded_depth_is_indented() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
+        let long = format!("{{\"a\":\"{}\"}}", "a".repeat(INDENTED_UP_TO));
+        for (text, expected) in [
+            (r#"{"a":[1.50]}"#, "{\n  \"a\": [\n    1.50\n  ]\n}"),
+            ("success", "success"),
+            ("{", "{"),
+            (&deep, &deep),
+            (&long, &long[..SHOWN]),
+        ] {
+            assert_eq!(Excerpt::json(text).text, expected);
+        }
     }
 }

@@ -101,16 +101,15 @@ pub(super) fn changed(delivery: &Delivery) -> Vec<Variant> {
         .map(|(detail, sent)| variant(detail, sent))
         .collect();
     let Some(object) = delivery.body_object() else { return variants };
-    let text = object.raw().get();
     for (written, layout) in LAYOUTS {
         // Most payloads have nothing that the spellings would write otherwise.
-        let as_is = restyle(text, layout, Spelling::AsIs);
+        let as_is = restyle(&object, layout, Spelling::AsIs);
         let detail = format!(
             "The JSON was parsed and written anew: it was sent {written}, with a line break at its end."
         );
         variants.push(variant(&detail, [as_is.as_bytes(), b"\n"].concat()));
         for (spelled, spelling) in SPELLINGS {
-            let sent = restyle(text, layout, *spelling);
+            let sent = restyle(&object, layout, *spelling);
             let is_new = *spelling == Spelling::AsIs || sent != as_is;
             if is_new && sent.as_bytes() != &body[..] {
                 let detail = format!("The JSON was parsed and written anew: it was sent {written}{spelled}.");
