@@ -43,7 +43,6 @@ pub struct Summary {
 }
 
 /// A delivery with everything that is kept of it.
-#[derive(Debug)]
 pub struct Delivery {
     /// As in the list.
     pub summary: Summary,
@@ -58,7 +57,7 @@ pub struct Delivery {
 }
 
 /// How a delivery was opened and answered.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, Serialize)]
 pub struct Trace {
     /// The delivery whose bytes were sent again.
     pub redelivery_of: Option<i64>,

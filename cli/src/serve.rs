@@ -13,6 +13,7 @@ use axum::{
 };
 use clap::Args;
 use http::StatusCode;
+use letterbox_codec::Secret;
 use letterbox_intake::{ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs, settings::queue_url};
 use tokio::{net::TcpListener, signal, sync::watch};
 
@@ -26,7 +27,7 @@ use crate::{
     },
     page::{
         self,
-        guard::{self, Guard},
+        guard::{Guard, TokenParser},
     },
     providers::PROVIDERS,
     queue::LocalQueue,
@@ -67,8 +68,8 @@ pub struct Serve {
     #[arg(long, value_name = "FILE", env = "CARDS")]
     pub cards: Option<PathBuf>,
     /// What shows the page with the recent deliveries; made up where --listen is not the loopback address
-    #[arg(long, env = "LETTERBOX_TOKEN", hide_env_values = true, value_parser = guard::token)]
-    pub token: Option<String>,
+    #[arg(long, env = "LETTERBOX_TOKEN", hide_env_values = true, value_parser = TokenParser)]
+    pub token: Option<Secret>,
     /// How much the page keeps.
     #[command(flatten)]
     pub keep: Keep,
@@ -135,11 +136,10 @@ async fn serve(args: &Serve) -> Result<Ending, String> {
         format!("cannot listen on {address}: {error}; --port takes another, 0 a free one")
     })?;
     let url = url(listener.local_addr().map_err(|error| error.to_string())?);
-    let token = match &args.token {
-        None if !args.listen.is_loopback() => Some(random_token()?),
-        given => given.clone(),
-    };
-    print(&banner(args, &url, token.as_deref(), &reception, &place));
+    let made_up =
+        if args.token.is_none() && !args.listen.is_loopback() { Some(random_token()?) } else { None };
+    print(&banner(args, &url, made_up.as_ref(), &reception, &place));
+    let token = args.token.clone().or(made_up);
 
     let (end, ending) = watch::channel(false);
     let page = page::router(page::Parts {
@@ -188,19 +188,19 @@ fn url(mut address: SocketAddr) -> String {
 }
 
 /// A token that nobody guesses.
-fn random_token() -> Result<String, String> {
+fn random_token() -> Result<Secret, String> {
     let ambient = ambient::system().map_err(|error| error.to_string())?;
     let (token, _) = ambient.split::<16, 0>();
-    Ok(hex::encode(token))
+    Ok(Secret::new(hex::encode(token))?)
 }
 
-/// What is served where, and how to try it.
-fn banner(args: &Serve, url: &str, token: Option<&str>, reception: &Reception, queue: &str) -> String {
+/// What is served where, and how to try it. A token that was given is known, and not for the terminal or its log.
+fn banner(args: &Serve, url: &str, made_up: Option<&Secret>, reception: &Reception, queue: &str) -> String {
     let mut text = format!("letterbox {} on {url}, events on {queue}\n", env!("CARGO_PKG_VERSION"));
     if args.credentials.is_none() {
         text += "demo credentials: anyone can sign with them; --credentials FILE for your own\n";
     }
-    let token = token.map(|token| format!("?token={token}")).unwrap_or_default();
+    let token = made_up.map(|token| format!("?token={}", token.expose())).unwrap_or_default();
     text += &format!("recent deliveries: {url}/{token}\n");
     let to = if url == DEFAULT_URL { String::new() } else { format!(" --to {url}") };
     for row in &PROVIDERS {

@@ -1,6 +1,6 @@
 //! Who may see the page: it shows what the letters say.
 
-use std::net::IpAddr;
+use std::{ffi::OsStr, net::IpAddr};
 
 use axum::{
     Form,
@@ -8,6 +8,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use clap::{Arg, Command, builder::TypedValueParser, error::ErrorKind};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
     header::{
@@ -15,6 +16,7 @@ use http::{
         SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
     },
 };
+use letterbox_codec::Secret;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -54,22 +56,32 @@ pub enum Guard {
     /// The server is reachable from this machine alone, and only what comes from it directly is let in.
     Loopback,
     /// Whoever has the token.
-    Token(String),
+    Token(Secret),
 }
 
 /// The token as a form or a URL gives it.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub struct Given {
     token: String,
 }
 
-/// A token as the command line gives it: nothing that would have to be escaped in a URL or a cookie.
-pub fn token(text: &str) -> Result<String, String> {
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
-    if is_plain && text.len() >= SHORTEST_TOKEN {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("expected at least {SHORTEST_TOKEN} letters, digits, `-`, `.`, `_` or `~`"))
+/// Reads a token as the command line or the environment gives it: nothing that would have to be escaped in a URL or a
+/// cookie. Of one that is wrong clap's own parsers would print the value.
+#[derive(Clone)]
+pub struct TokenParser;
+
+impl TypedValueParser for TokenParser {
+    type Value = Secret;
+
+    fn parse_ref(&self, command: &Command, _: Option<&Arg>, given: &OsStr) -> Result<Secret, clap::Error> {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        let token = given.to_str().filter(|text| text.len() >= SHORTEST_TOKEN && text.bytes().all(is_plain));
+        token.and_then(|text| Secret::new(text.to_owned()).ok()).ok_or_else(|| {
+            let told = format!(
+                "--token or LETTERBOX_TOKEN: expected at least {SHORTEST_TOKEN} letters, digits, `-`, `.`, `_` or `~`"
+            );
+            clap::Error::raw(ErrorKind::ValueValidation, told + "\n").with_cmd(command)
+        })
     }
 }
 
@@ -221,8 +233,8 @@ fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h s
 }
 
 /// In a time that tells nothing of the token, its length included.
-fn is_equal(given: &str, token: &str) -> bool {
-    Sha256::digest(given).ct_eq(&Sha256::digest(token)).into()
+fn is_equal(given: &str, token: &Secret) -> bool {
+    Sha256::digest(given).ct_eq(&Sha256::digest(token.expose())).into()
 }
 
 #[cfg(test)]
@@ -285,7 +297,7 @@ mod tests {
 
     #[test]
     fn with_a_token_whoever_has_it_is_let_in() {
-        let guard = Guard::Token("0123456789abcdef".into());
+        let guard = Guard::Token(Secret::new("0123456789abcdef".into()).unwrap());
         for (lines, is_in) in [
             (&[("cookie", "a=b; letterbox_token=0123456789abcdef; c=d")][..], true),
             (&[("authorization", "Bearer 0123456789abcdef"), ("x-forwarded-for", "203.0.113.7")], true),
