@@ -3,6 +3,8 @@
 pub mod another;
 pub mod args;
 pub mod completions;
+pub mod connections;
+pub mod console;
 pub mod credentials;
 pub mod data;
 pub mod database;

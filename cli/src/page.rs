@@ -26,7 +26,11 @@ use self::{
 };
 use crate::{
     credentials::Credentials,
-    deliveries::{Delivery, Filter, store::Deliveries},
+    deliveries::{
+        Delivery, Filter,
+        readers::{ReadError, Readers},
+        store::Deliveries,
+    },
     doctor::{Report, delivery::Delivery as Patient},
     providers::{self, PROVIDERS},
     reception::{Reception, error},
@@ -48,8 +52,8 @@ pub struct Parts {
     pub guard: Guard,
     /// Who receives what the page sends.
     pub reception: Arc<Reception>,
-    /// Where it reads.
-    pub deliveries: Deliveries,
+    /// The delivery history.
+    pub history: Readers,
     /// What samples are sealed with, and what the diagnosis is made with.
     pub credentials: Credentials,
     /// Where this server is called, without a slash at its end.
@@ -98,14 +102,14 @@ pub fn router(parts: Parts) -> Router {
         .route("/deliveries/{id}/redeliver", post(actions::redeliver))
         .route("/deliveries/send", post(actions::send))
         .route("/language/{tag}", get(language))
-        .route_layer(middleware::from_fn_with_state(desk.clone(), guard::keep))
-        .route("/token", post(guard::enter))
+        .route_layer(middleware::from_fn_with_state(desk.clone(), guard::require_access))
+        .route("/token", post(guard::submit_token))
         .route("/assets/page.css", get(|| async { asset("text/css", include_str!("../assets/page.css")) }))
         .route(
             "/assets/page.js",
             get(|| async { asset("text/javascript", include_str!("../assets/page.js")) }),
         )
-        .layer(middleware::map_response(guard::dress))
+        .layer(middleware::from_fn(guard::refuse_other_sites))
         .with_state(desk)
 }
 
@@ -158,39 +162,46 @@ struct Back {
 }
 
 impl Desk {
-    /// Reads without holding up the server.
+    /// Reads the history; the error is the response.
     async fn read<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Self) -> Result<T, String> + Send + 'static,
+        read: impl FnOnce(&Self, &Deliveries) -> Result<T, String> + Send + 'static,
     ) -> Result<T, Response> {
         let desk = self.clone();
-        let done = tokio::task::spawn_blocking(move || read(&desk)).await;
-        let failed = |why: &str| error(StatusCode::INTERNAL_SERVER_ERROR, why);
-        done.map_err(|why| failed(&why.to_string()))?.map_err(|why| failed(&why))
+        let read = self.history.read(move |deliveries| read(&desk, deliveries)).await;
+        read.map_err(|failed| {
+            let status = match failed {
+                ReadError::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+                ReadError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            error(status, &failed.to_string())
+        })
     }
 
     async fn delivery(&self, id: i64) -> Result<Delivery, Response> {
-        let found = self.read(move |desk| desk.deliveries.get(id)).await?;
+        let found = self.read(move |_, deliveries| deliveries.get(id)).await?;
         found.ok_or_else(|| {
-            error(StatusCode::NOT_FOUND, "no such delivery: it is no longer kept, or never was")
+            error(StatusCode::NOT_FOUND, "no such delivery: it was removed, or there never was one")
         })
     }
 
     async fn page(&self, t: &'static Texts, asked: Asked) -> Response {
-        self.read(move |desk| desk.render(t, asked)).await.unwrap_or_else(|failed| failed)
+        self.read(move |desk, deliveries| desk.render(deliveries, t, asked))
+            .await
+            .unwrap_or_else(|failed| failed)
     }
 
-    fn render(&self, t: &'static Texts, asked: Asked) -> Result<Response, String> {
+    fn render(&self, deliveries: &Deliveries, t: &'static Texts, asked: Asked) -> Result<Response, String> {
         let Asked { filter, before, id, notice } = asked;
         let query = view::query(&filter);
         let newest = *self.reception.recorder().newest().borrow();
-        let summaries = self.deliveries.newest(&filter, before, LINES)?;
+        let summaries = deliveries.newest(&filter, before, LINES)?;
         let is_full = u32::try_from(summaries.len()).is_ok_and(|count| count == LINES);
         let older = summaries.last().filter(|_| is_full).map(|last| {
             let separator = if query.is_empty() { '?' } else { '&' };
             format!("/deliveries{query}{separator}before={}", last.id)
         });
-        let found = id.map(|id| self.deliveries.get(id)).transpose()?;
+        let found = id.map(|id| deliveries.get(id)).transpose()?;
         let status = if notice.is_some() {
             StatusCode::BAD_REQUEST
         } else if matches!(found, Some(None)) {
@@ -216,8 +227,8 @@ impl Desk {
             t,
             filter: &filter,
             query,
-            totals: TotalsView::new(t, self.deliveries.totals(view::BARS)?),
-            names: self.deliveries.names()?,
+            totals: TotalsView::new(t, deliveries.totals(view::BARS)?),
+            names: deliveries.names()?,
             rows,
             older,
             here,

@@ -56,7 +56,7 @@ pub async fn stream(
     // A browser that lost the connection says what it saw last.
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let seen = last.unwrap_or(after);
-    let is_astray = desk.read(move |desk| Ok(seen > desk.deliveries.last()?)).await.unwrap_or(false);
+    let is_astray = desk.read(move |_, deliveries| Ok(seen > deliveries.last()?)).await.unwrap_or(false);
     let reader = Reader {
         t: texts::wanted(&headers),
         filter,
@@ -89,9 +89,9 @@ impl Reader {
         tokio::time::sleep(PAUSE).await;
         let newest = *self.newest.borrow_and_update();
         let (t, filter) = (self.t, self.filter.clone());
-        let read = self.desk.read(move |desk| {
-            let summaries = desk.deliveries.after(&filter, seen, LINES)?;
-            let totals = TotalsView::new(t, desk.deliveries.totals(view::BARS)?);
+        let read = self.desk.read(move |_, deliveries| {
+            let summaries = deliveries.after(&filter, seen, LINES)?;
+            let totals = TotalsView::new(t, deliveries.totals(view::BARS)?);
             Ok((summaries, totals, view::query(&filter)))
         });
         let (summaries, totals, query) = read.await.ok()?;
