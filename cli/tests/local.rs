@@ -1,7 +1,5 @@
 //! The program as its user runs it: serve, send, events.
 
-mod program;
-
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
@@ -9,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use program::{PROGRAM, Server, events, letterbox, text};
+use crate::program::{PROGRAM, Server, events, letterbox, text};
 
 #[test]
 fn four_samples_are_answered_and_queued() {

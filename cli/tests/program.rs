@@ -1,5 +1,4 @@
 //! Runs the program as its user does, and receives what it sends.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
