@@ -12,8 +12,8 @@ use std::{
 };
 
 use letterbox::{
+    local::queue::LocalQueue,
     providers::{self, PROVIDERS, Parts},
-    queue::LocalQueue,
 };
 use letterbox_intake::{gateway, queue::memory::Memory};
 use program::{Server, events, letterbox, printed, run, text};
