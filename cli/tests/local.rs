@@ -178,5 +178,5 @@ fn a_port_in_use_is_told() {
     let port = taken.local_addr().unwrap().port().to_string();
     let output = letterbox(folder.path(), &["serve", "--port", &port]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("--port takes another"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("choose another port with --port"), "{}", text(&output.stderr));
 }

@@ -10,8 +10,8 @@ use std::{
 };
 
 use letterbox::{
+    local::queue::LocalQueue,
     providers::{self, PROVIDERS, Parts},
-    queue::LocalQueue,
 };
 use letterbox_intake::{gateway, queue::memory::Memory};
 use serde_json::{Value, value::RawValue};
