@@ -9,4 +9,5 @@ mod page;
 mod program;
 mod send;
 mod sign;
+mod strangers;
 mod terminal;

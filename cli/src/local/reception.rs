@@ -149,10 +149,11 @@ pub async fn deliver(
     request: axum::extract::Request,
 ) -> Response {
     // What is no UTF-8 names a source that nobody has.
-    let path = percent_decode_str(request.uri().path()).decode_utf8_lossy().into_owned();
-    let path = path.trim_matches('/');
-    let route = path.split_once('/').unwrap_or((path, DEFAULT_SOURCE));
-    reception.answer(route, request, &connection).await
+    let decoded = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+    let path = request.uri().path().trim_matches('/');
+    let (provider, source) = path.split_once('/').unwrap_or((path, DEFAULT_SOURCE));
+    let (provider, source) = (decoded(provider), decoded(source));
+    reception.answer((&provider, &source), request, &connection).await
 }
 
 /// Reads a whole body, of at most [`LARGEST_BODY`] bytes and without a pause of more than [`STALLED`].
