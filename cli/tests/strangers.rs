@@ -6,10 +6,14 @@ use std::{
     io::{Read, Write},
     net::TcpStream,
     path::Path,
-    process::{Command, Stdio},
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::program::{PROGRAM, Server, events, letterbox, text};
 
@@ -248,4 +252,119 @@ fn a_source_that_is_no_text_is_an_unknown_one() {
     for path in ["/github", "/github/", "/github/default/"] {
         assert_eq!(status(&post(path)), 401, "{path}");
     }
+}
+
+/// Sends a request over HTTP/2 without TLS.
+async fn exchange_h2(url: &str, request: http::Request<Full<Bytes>>) -> (u16, String) {
+    let stream = tokio::net::TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.unwrap();
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8_lossy(&body).into_owned())
+}
+
+#[tokio::test]
+async fn http_2_has_the_host_in_the_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let square = r#"{ "payment": { "default": { "preset": "square", "secret": "squareSecret" } } }"#;
+    fs::write(folder.path().join("mine.json"), square).unwrap();
+    let server = Server::start(folder.path(), &["--credentials", "mine.json"]);
+    let url = format!("{}/payment", server.url);
+    fs::write(
+        folder.path().join("event.json"),
+        r#"{"type":"a","event_id":"b","created_at":"2026-01-01T00:00:00Z"}"#,
+    )
+    .unwrap();
+    let args = [
+        "sign",
+        "payment",
+        "--credentials",
+        "mine.json",
+        "--data",
+        "event.json",
+        "--as",
+        "raw",
+        "--to",
+        &url,
+    ];
+    let output = letterbox(folder.path(), &args);
+    let signed = text(&output.stdout);
+    let (head, body) = signed.split_once("\r\n\r\n").expect(&text(&output.stderr));
+    let of_the_connection = ["host", "content-length", "connection"];
+    let headers = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+    let mut request = http::Request::post(&url);
+    for (name, value) in headers.filter(|(name, _)| !of_the_connection.contains(name)) {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::from(body.to_owned())).unwrap();
+    let (status, body) = exchange_h2(&server.url, request.clone()).await;
+    assert_eq!(status, 202, "{body}");
+
+    let page = |path: &str| http::Request::get(format!("{}{path}", server.url));
+    assert_eq!(exchange_h2(&server.url, page("/").body(Full::default()).unwrap()).await.0, 200);
+    let rebound = http::Request::get(format!("http://rebound.example{}/", &server.url[16..]));
+    assert_eq!(exchange_h2(&server.url, rebound.body(Full::default()).unwrap()).await.0, 403);
+    let two_hosts = page("/").header("host", "rebound.example").body(Full::default()).unwrap();
+    assert_eq!(exchange_h2(&server.url, two_hosts).await.0, 400);
+}
+
+#[test]
+fn what_makes_no_progress_is_closed() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let limits = [
+        ("", None),
+        ("POST /github HTTP/1.1\r\n", None),
+        ("POST /github HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{", Some("without a pause of 30 s")),
+    ];
+    let streams: Vec<_> = limits
+        .iter()
+        .map(|(begun, expected)| {
+            let mut stream = connect(&server.url);
+            stream.write_all(begun.as_bytes()).unwrap();
+            (stream, expected)
+        })
+        .collect();
+    let started = Instant::now();
+    for (mut stream, expected) in streams {
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        assert!(expected.is_none_or(|expected| response.contains(expected)), "{response}");
+    }
+    assert!(started.elapsed() > Duration::from_secs(29), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_flood_that_is_not_stored_is_told_once_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "exec \"$0\" serve --port 0 2>errors", PROGRAM]);
+    let server = Server::spawn(folder.path(), &mut command);
+    // What is not known as a database is not written to.
+    for ending in ["", "-wal", "-shm"] {
+        fs::rename(
+            folder.path().join(format!("letterbox-deliveries.db{ending}")),
+            folder.path().join(format!("elsewhere{ending}")),
+        )
+        .unwrap();
+    }
+    let started = Instant::now();
+    let delivery = signed(folder.path(), &server.url);
+    for _ in 0..200 {
+        assert_eq!(status(&exchange(&server.url, &delivery)), 202);
+    }
+    server.end();
+    let errors = fs::read_to_string(folder.path().join("errors")).unwrap();
+    let told: Vec<_> = errors.lines().filter(|line| line.contains("writes failed")).collect();
+    assert!(
+        told.iter().all(|line| line.contains("letterbox-deliveries.db was deleted, moved or replaced")),
+        "{errors}"
+    );
+    let seconds = started.elapsed().as_secs() + 1;
+    // One more at the end.
+    assert!((1..=seconds + 1).contains(&(told.len() as u64)), "{} in {seconds} s", told.len());
 }
