@@ -29,8 +29,8 @@ use crate::{
             sqlite::Deliveries,
         },
         page::{
-            self,
-            guard::{self, Guard, TokenParser},
+            self, entrance,
+            guard::{Guard, TokenParser},
         },
         queue::{LocalQueue, sqlite::Store},
         reception::{Reception, deliver},
@@ -168,7 +168,7 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Str
     let token = args.token.clone().or(made_up);
 
     let (end, mut ending) = watch::channel(false);
-    let page = page::router(page::Parts {
+    let page = page::router(page::state::PageContext {
         guard: token.map_or(Guard::Loopback, Guard::Token),
         reception: Arc::clone(&reception),
         history: Readers::new(&args.database),
@@ -187,8 +187,8 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Str
         })
         .with_state(reception)
         .merge(page)
-        .layer(middleware::map_response(guard::add_security_headers))
-        .layer(middleware::from_fn(guard::require_one_host));
+        .layer(middleware::map_response(entrance::add_security_headers))
+        .layer(middleware::from_fn(entrance::require_one_host));
     tokio::spawn(async move {
         end_signal().await;
         end.send_replace(true);

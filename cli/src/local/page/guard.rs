@@ -2,30 +2,19 @@
 
 use std::{ffi::OsStr, net::IpAddr};
 
-use axum::{
-    Form,
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
 use clap::{Arg, Command, builder::TypedValueParser, error::ErrorKind};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version,
-    header::{
-        AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, LOCATION, ORIGIN, REFERRER_POLICY,
-        SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
-    },
+    HeaderMap, HeaderName, Method, Uri,
+    header::{AUTHORIZATION, HOST, ORIGIN},
 };
 use letterbox_codec::Secret;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Desk, texts, view};
-use crate::local::response::error;
+use super::cookies::cookies;
 
 /// The cookie that holds the token.
-const COOKIE: &str = "letterbox_token";
+pub const COOKIE: &str = "letterbox_token";
 
 /// A shorter token could be guessed.
 const SHORTEST_TOKEN: usize = 16;
@@ -54,22 +43,6 @@ const FORWARDING: [&str; 16] = [
 const FORWARDING_ENDS: [&str; 2] = ["client-ip", "clientip"];
 const OF_SCRIPTS: &str = "x-requested-with";
 
-/// Headers of every response of the server. Nothing is loaded from elsewhere, nothing frames it, and no page of another
-/// origin holds a window of it.
-const HEADERS: [(HeaderName, &str); 6] = [
-    (
-        CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    // None at all would make a browser hide the origin of the page's own forms.
-    (REFERRER_POLICY, "same-origin"),
-    (CACHE_CONTROL, "no-store"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-];
-
 /// What the browser says about where a request comes from. <https://www.w3.org/TR/fetch-metadata/> (read 2026-11-26)
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -82,12 +55,6 @@ pub enum Guard {
     Loopback,
     /// Whoever has the token.
     Token(Secret),
-}
-
-/// The token as a form or a URL gives it.
-#[derive(Deserialize)]
-pub struct Given {
-    token: String,
 }
 
 /// Reads a token as the command line or the environment gives it: nothing that would have to be escaped in a URL or a
@@ -112,7 +79,7 @@ impl TypedValueParser for TokenParser {
 
 impl Guard {
     /// Why a request may not see the page, if so.
-    fn denied(&self, headers: &HeaderMap) -> Option<AccessDenied> {
+    pub fn denied(&self, headers: &HeaderMap) -> Option<AccessDenied> {
         match self {
             Self::Loopback if headers.keys().any(is_forwarding) => Some(AccessDenied::Forwarded),
             // Another server's DNS name may resolve to this machine.
@@ -125,102 +92,28 @@ impl Guard {
         }
     }
 
-    fn accepts(&self, given: &str) -> bool {
+    /// Whether it is the token.
+    pub fn accepts(&self, given: &str) -> bool {
         matches!(self, Self::Token(token) if is_equal(given, token))
     }
 }
 
 /// Why a request may not see the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AccessDenied {
+pub enum AccessDenied {
+    /// A browser sent it for a page of another origin.
     OtherSite,
+    /// It was sent to a name that is not this machine's.
     ForeignHost,
+    /// A proxy forwarded it.
     Forwarded,
+    /// It does not have the token.
     NoToken,
 }
 
-/// Refuses requests that a browser sends for a page of another origin: such a page could not read the response, but it
-/// could measure how long it takes, and so find out what the kept deliveries contain.
-pub async fn refuse_other_sites(request: Request, next: Next) -> Response {
-    if is_from_other_site(request.method(), request.uri(), request.headers()) {
-        return AccessDenied::OtherSite.response();
-    }
-    next.run(request).await
-}
-
-/// Lets through who may see the page.
-pub async fn require_access(State(desk): State<Desk>, request: Request, next: Next) -> Response {
-    let mut denied = desk.guard.denied(request.headers());
-    if request.version() == Version::HTTP_10 && matches!(desk.guard, Guard::Loopback) {
-        // Some proxies speak HTTP/1.0, and no browser does.
-        denied = Some(AccessDenied::Forwarded);
-    }
-    match denied {
-        None => next.run(request).await,
-        Some(AccessDenied::NoToken) => {
-            let query = request.uri().query().unwrap_or_default();
-            match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token") {
-                Some((_, given)) if request.method() == Method::GET => {
-                    set_token_cookie(&desk, &given, request.headers())
-                }
-                _ => view::token(texts::wanted(request.headers()), false),
-            }
-        }
-        Some(denied) => denied.response(),
-    }
-}
-
-/// Adds [`HEADERS`] to a response.
-pub async fn add_security_headers(mut response: Response) -> Response {
-    for (name, value) in HEADERS {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// Sees to it that a request names its host in one place: in HTTP/2, and in HTTP/1.1 with a whole URL, it is in the URL.
-/// Sources whose signature covers the URL, and the page, look at the header `Host`.
-pub async fn require_one_host(mut request: Request, next: Next) -> Response {
-    let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
-    if let Some(Ok(authority)) = authority {
-        let hosts: Vec<_> = request.headers().get_all(HOST).iter().collect();
-        if hosts.iter().any(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes())) {
-            return error(StatusCode::BAD_REQUEST, "the header Host and the URL name different hosts");
-        }
-        request.headers_mut().insert(HOST, authority);
-    }
-    next.run(request).await
-}
-
-/// `POST /token`: the only part of the page that needs no token.
-pub async fn submit_token(
-    State(desk): State<Desk>,
-    headers: HeaderMap,
-    Form(given): Form<Given>,
-) -> Response {
-    match desk.guard.denied(&headers) {
-        None | Some(AccessDenied::NoToken) => {}
-        Some(denied) => return denied.response(),
-    }
-    set_token_cookie(&desk, &given.token, &headers)
-}
-
-/// A cookie for whoever has the token, and the page without the token in its URL.
-fn set_token_cookie(desk: &Desk, given: &str, headers: &HeaderMap) -> Response {
-    if !desk.guard.accepts(given) {
-        return view::token(texts::wanted(headers), true);
-    }
-    let cookie = format!("{COOKIE}={given}; HttpOnly; SameSite=Strict; Path=/");
-    let headers = [(SET_COOKIE, cookie), (LOCATION, "/".to_owned())];
-    (StatusCode::SEE_OTHER, headers).into_response()
-}
-
 impl AccessDenied {
-    fn response(self) -> Response {
-        error(StatusCode::FORBIDDEN, self.explanation())
-    }
-
-    const fn explanation(self) -> &'static str {
+    /// What is wrong, and what to do.
+    pub const fn explanation(self) -> &'static str {
         match self {
             Self::OtherSite => {
                 "refused: a page of another site sent this request; open the page itself, or paste its address into the address bar"
@@ -238,7 +131,7 @@ impl AccessDenied {
 
 /// Whether a browser says that a page of another origin made it send the request; other programs say nothing. The exception
 /// is a link that leads here, if it searches nothing.
-fn is_from_other_site(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+pub fn is_from_other_site(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     // A header that is there twice, or that is no text, is not what a browser sends.
     let text = |name: &HeaderName| {
         let mut values = headers.get_all(name).iter();
@@ -289,25 +182,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-/// The value of a cookie.
-pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    cookies(headers, name).next()
-}
-
-/// Its values, should there be more than one.
-fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
-    let lines = headers.get_all(http::header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';'));
-    pairs.filter_map(move |pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
-}
-
-/// In a time that tells nothing of the token, its length included.
+/// Constant-time comparison of digests, so that neither the token nor its length leaks.
 fn is_equal(given: &str, token: &Secret) -> bool {
     Sha256::digest(given).ct_eq(&Sha256::digest(token.expose())).into()
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
