@@ -174,16 +174,14 @@ pub async fn serve(
     let open = Arc::new(Open { most: most(), connections: Mutex::default(), freed: Notify::new() });
     let tasks = TaskTracker::new();
     for number in 0.. {
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                // Gone before it was accepted, or no descriptor is free.
-                Err(_) => {
-                    time::sleep(AFTER_AN_ERROR).await;
-                    continue;
-                }
-            },
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = ended(&mut ending) => break,
+        };
+        let Ok((stream, _)) = accepted else {
+            // The client is gone already, or no descriptor is free.
+            time::sleep(AFTER_AN_ERROR).await;
+            continue;
         };
         let connection = tokio::select! {
             connection = open.admit(number) => connection,

@@ -103,7 +103,7 @@ mod tests {
         let (told, was_told) = mpsc::channel();
         assert_eq!(readers.read(endless(told)).await, Err(ReadError::TimedOut));
         assert_eq!(was_told.iter().collect::<Vec<_>>(), ["begun", "ended"]);
-        assert_eq!(readers.read(|deliveries| deliveries.last()).await, Ok(0));
+        assert_eq!(readers.read(Deliveries::last).await, Ok(0));
     }
 
     #[tokio::test]
@@ -121,6 +121,6 @@ mod tests {
             let ended = task::spawn_blocking(move || was_told.1.recv()).await.unwrap();
             assert_eq!(ended, Ok("ended"));
         }
-        assert_eq!(readers.read(|deliveries| deliveries.last()).await, Ok(0));
+        assert_eq!(readers.read(Deliveries::last).await, Ok(0));
     }
 }

@@ -138,18 +138,14 @@ pub fn is_from_other_site(method: &Method, uri: &Uri, headers: &HeaderMap) -> bo
         let first = values.next()?;
         Some(first.to_str().ok().filter(|_| values.next().is_none()).unwrap_or_default())
     };
-    match text(&SEC_FETCH_SITE) {
-        Some("same-origin" | "none") => {}
-        Some(_) => {
-            let query = uri.query().unwrap_or_default();
-            let searches =
-                form_urlencoded::parse(query.as_bytes()).any(|(name, text)| name == "q" && !text.is_empty());
-            let is_link = method == Method::GET
-                && text(&SEC_FETCH_MODE) == Some("navigate")
-                && text(&SEC_FETCH_DEST) == Some("document");
-            return !is_link || searches;
-        }
-        None => {}
+    if text(&SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none") {
+        let query = uri.query().unwrap_or_default();
+        let searches =
+            form_urlencoded::parse(query.as_bytes()).any(|(name, text)| name == "q" && !text.is_empty());
+        let is_link = method == Method::GET
+            && text(&SEC_FETCH_MODE) == Some("navigate")
+            && text(&SEC_FETCH_DEST) == Some("document");
+        return !is_link || searches;
     }
     let authority = |origin: &str| origin.split_once("://").map(|(_, authority)| authority.to_owned());
     text(&ORIGIN).is_some_and(|origin| authority(origin).is_none_or(|authority| authority != host(headers)))
