@@ -17,6 +17,7 @@ use letterbox_codec::Secret;
 use letterbox_intake::{ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs, settings::queue_url};
 use tokio::{net::TcpListener, signal, sync::watch};
 
+use super::CommandError;
 use crate::{
     credentials,
     local::{
@@ -105,11 +106,9 @@ const FAR_QUEUE: Duration = Duration::from_secs(6);
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Serves until Ctrl-C or SIGTERM.
-pub fn run(args: &Serve) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
+pub fn run(args: &Serve) -> Result<(), CommandError> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failed)?;
     let served = runtime.block_on(serve(args));
     runtime.shutdown_timeout(GRACE);
     served?.wait(GRACE);
@@ -117,27 +116,34 @@ pub fn run(args: &Serve) -> Result<(), String> {
     Ok(())
 }
 
-async fn serve(args: &Serve) -> Result<Ending, String> {
-    let credentials = credentials::load(args.credentials.as_deref())?;
-    let deliveries = Deliveries::create(&args.database)?;
+async fn serve(args: &Serve) -> Result<Ending, CommandError> {
+    let credentials = credentials::load(args.credentials.as_deref()).map_err(CommandError::Usage)?;
+    let deliveries = Deliveries::create(&args.database).map_err(CommandError::Usage)?;
     let (queue, place) = match &args.queue_url {
         Some(url) => (
             LocalQueue::Sqs(Sqs::connect(&aws::config().await, url.clone(), None, FAR_QUEUE).await),
             url.clone(),
         ),
-        None => (LocalQueue::Store(Store::create(&args.database)?), args.database.display().to_string()),
+        None => (
+            LocalQueue::Store(Store::create(&args.database).map_err(CommandError::Usage)?),
+            args.database.display().to_string(),
+        ),
     };
     // A connection of its own, since the page may read for long.
-    let recorder = Deliveries::create(&args.database)?;
-    let (recorder, records) = Recorder::start(recorder, args.keep.bounds(), credentials.clone())?;
-    let reception =
-        Arc::new(Reception::new(&credentials, args.cards.as_deref(), &Arc::new(queue), recorder)?);
+    let recorder = Deliveries::create(&args.database).map_err(CommandError::Usage)?;
+    let (recorder, records) =
+        Recorder::start(recorder, args.keep.bounds(), credentials.clone()).map_err(CommandError::Failed)?;
+    let reception = Reception::new(&credentials, args.cards.as_deref(), &Arc::new(queue), recorder)
+        .map_err(CommandError::Usage)?;
+    let reception = Arc::new(reception);
 
     let address = SocketAddr::new(args.listen, args.port);
     let listener = TcpListener::bind(address).await.map_err(|error| {
-        format!("cannot listen on {address}: {error}; --port takes another, 0 a free one")
+        CommandError::Failed(format!(
+            "cannot listen on {address}: {error}; --port takes another, 0 a free one"
+        ))
     })?;
-    let url = url(listener.local_addr().map_err(|error| error.to_string())?);
+    let url = url(listener.local_addr().map_err(CommandError::failed)?);
     let made_up =
         if args.token.is_none() && !args.listen.is_loopback() { Some(random_token()?) } else { None };
     print(&banner(args, &url, made_up.as_ref(), &reception, &place));
@@ -169,7 +175,7 @@ async fn serve(args: &Serve) -> Result<Ending, String> {
         end.send_replace(true);
     });
     tokio::select! {
-        end = server => end.map_err(|error| error.to_string())?,
+        end = server => end.map_err(CommandError::failed)?,
         // A client that holds its connection open must not hold up the end.
         () = async { ended(ending).await; tokio::time::sleep(GRACE).await } => {}
     }
@@ -190,10 +196,10 @@ fn url(mut address: SocketAddr) -> String {
 }
 
 /// A token that nobody guesses.
-fn random_token() -> Result<Secret, String> {
-    let ambient = ambient::system().map_err(|error| error.to_string())?;
+fn random_token() -> Result<Secret, CommandError> {
+    let ambient = ambient::system().map_err(CommandError::failed)?;
     let (token, _) = ambient.split::<16, 0>();
-    Ok(Secret::new(hex::encode(token))?)
+    Secret::new(hex::encode(token)).map_err(CommandError::failed)
 }
 
 /// What is served where, and how to try it. A token that was given is known, and not for the terminal or its log.
