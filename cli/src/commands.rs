@@ -1,7 +1,8 @@
-//! The command line: its subcommands. What each takes stands beside what it does.
+//! The command line and its subcommands.
 
 pub mod completions;
 pub mod doctor;
+mod error;
 pub mod events;
 pub mod open;
 pub mod seal;
@@ -9,7 +10,9 @@ pub mod send;
 pub mod serve;
 pub mod sign;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+
+pub use self::error::CommandError;
 
 use self::{
     completions::Completions, doctor::args::Doctor, events::Events, open::Open, seal::Seal, send::Send,
@@ -31,6 +34,7 @@ Examples:
   letterbox doctor --event event.json      say why a delivery was refused
   letterbox COMMAND --help                 more examples
 
+Exit codes: 0 success, 1 refused or failed, 2 the command line or a file that it names cannot be used.
 Colours appear only on a terminal, and not where NO_COLOR is set."
 )]
 pub struct Program {
@@ -58,6 +62,22 @@ pub enum Command {
     Doctor(Box<Doctor>),
     /// Print a script that completes this program's command line in a shell
     Completions(Completions),
+}
+
+impl Program {
+    /// Runs the command.
+    pub fn run(self) -> Result<(), CommandError> {
+        match self.command {
+            Command::Serve(args) => serve::run(&args),
+            Command::Send(args) => send::run(&args),
+            Command::Sign(args) => sign::run(&args),
+            Command::Open(args) => open::run(&args),
+            Command::Seal(args) => seal::run(&args),
+            Command::Events(args) => events::run(&args),
+            Command::Doctor(args) => doctor::run(&args),
+            Command::Completions(args) => completions::run(&args, Self::command()),
+        }
+    }
 }
 
 #[cfg(test)]

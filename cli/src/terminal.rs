@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use thiserror::Error;
 
 /// What went out and what came back.
 pub const QUIET: Style = Style::new().dimmed();
@@ -12,6 +13,11 @@ pub const GOOD: Style = AnsiColor::Green.on_default();
 pub const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
 /// What ended in an error.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Standard output could not be written.
+#[derive(Debug, Error)]
+#[error("standard output: {0}")]
+pub struct OutputError(String);
 
 /// Text for a terminal: a sender must not move its cursor.
 pub fn plain(text: &str) -> String {
@@ -24,7 +30,7 @@ pub fn milliseconds(time: Duration) -> String {
 }
 
 /// Writes one line to standard output, coloured on a terminal that wants it.
-pub fn tell(style: Style, line: &str) -> Result<(), String> {
+pub fn tell(style: Style, line: &str) -> Result<(), OutputError> {
     use std::io::Write;
     writeln!(anstream::stdout(), "{style}{line}{style:#}").map_err(|error| unwritten(&error))
 }
@@ -42,14 +48,14 @@ pub fn complain(error: &str) {
 }
 
 /// Writes bytes to standard output as they are.
-pub fn write(bytes: &[u8]) -> Result<(), String> {
+pub fn write(bytes: &[u8]) -> Result<(), OutputError> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| unwritten(&error))
 }
 
-fn unwritten(error: &std::io::Error) -> String {
-    format!("standard output: {error}")
+fn unwritten(error: &std::io::Error) -> OutputError {
+    OutputError(error.to_string())
 }
 
 #[cfg(test)]

@@ -85,20 +85,20 @@ fn errors_name_what_is_wrong_and_what_would_be_right() {
             "expected seconds, such as 1 or 0.5",
         ),
         (&["send", "--list", "--repeat", "2"], 2, "cannot be used with"),
-        (&["send", "github", "push", "--data", "absent.json"], 1, "--data absent.json: No such file"),
+        (&["send", "github", "push", "--data", "absent.json"], 2, "--data absent.json: No such file"),
         (
             &["send", "github", "--data", "github.json"],
-            1,
+            2,
             "X-GitHub-Event: expected an event name, such as push",
         ),
         (
             &["send", "payment", "--data", "github.json", "--credentials", "shopify.json"],
-            1,
+            2,
             "x-shopify-topic: expected",
         ),
         (
             &["send", "dingtalk", "check_url", "--credentials", "github.json"],
-            1,
+            2,
             "github.json: no credentials of dingtalk; add",
         ),
         (
@@ -108,8 +108,8 @@ fn errors_name_what_is_wrong_and_what_would_be_right() {
         ),
         (&["sign", "github"], 2, "SAMPLE"),
         (&["sign", "github", "push", "--as", "wget"], 2, "possible values: curl, event, raw"),
-        (&["sign", "github", "pull"], 1, "no sample \"pull\" of github; `letterbox send --list`"),
-        (&["sign", "github", "push", "--to", "nowhere"], 1, "--to \"nowhere\": expected a URL"),
+        (&["sign", "github", "pull"], 2, "no sample \"pull\" of github; `letterbox send --list`"),
+        (&["sign", "github", "push", "--to", "nowhere"], 2, "--to \"nowhere\": expected a URL"),
         (&["open", "github", "--header", "nothing"], 2, "expected `NAME: VALUE`"),
         (&["open", "github", "--at", "noon"], 2, "expected RFC 3339"),
         (&["open", "github", "--url", "a b"], 2, "--url"),
@@ -122,5 +122,84 @@ fn errors_name_what_is_wrong_and_what_would_be_right() {
         assert_eq!(output.status.code(), Some(code), "{args:?}: {told}");
         assert!(told.contains(expected), "{args:?}: {told}");
         assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+/// What goes wrong with a command.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Wrong {
+    /// The command line, or a file that it names, cannot be used.
+    Usage,
+    /// The delivery or the response is refused.
+    Refused,
+    /// The command cannot finish its work.
+    Failed,
+}
+
+#[test]
+fn the_kind_of_error_decides_the_exit_code_of_every_command() {
+    use Wrong::{Failed, Refused, Usage};
+
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let receiver = Receiver::start(&[("500 Oh", "{}")], std::time::Duration::ZERO);
+    let other_source = format!("{}/github/acme", receiver.url);
+    fs::write(folder.path().join("broken.json"), "{").unwrap();
+    fs::write(folder.path().join("text.db"), "no database, and long enough to be sure of it\n".repeat(9))
+        .unwrap();
+    let rows: [(&[&str], Wrong); 31] = [
+        (&["serve", "--port", "x"], Usage),
+        (&["serve", "--credentials", "broken.json"], Usage),
+        (&["serve", "--cards", "broken.json"], Usage),
+        (&["serve", "--database", "text.db"], Usage),
+        (&["serve", "--port", &port], Failed),
+        (&["send", "github", "push", "--list"], Usage),
+        (&["send", "gitlab", "push"], Usage),
+        (&["send", "github", "pull"], Usage),
+        (&["send", "github", "push", "--source", "nobody"], Usage),
+        (&["send", "github", "push", "--to", &other_source, "--source", "other"], Usage),
+        (&["send", "github", "push", "--to", &receiver.url], Refused),
+        (&["send", "github", "push", "--to", &receiver.url, "--repeat", "2"], Refused),
+        (&["send", "github", "push", "--to", "http://127.0.0.1:1"], Failed),
+        (&["sign", "github", "push", "--data", "absent.json"], Usage),
+        (&["sign", "github", "push", "--to", &other_source, "--source", "other"], Usage),
+        (&["sign", "github", "push"], Failed),
+        (&["open", "github", "--data", "absent.json"], Usage),
+        (&["open", "github", "--source", "nobody"], Usage),
+        (&["open", "github", "--header", "x-hub-signature-256: sha256=00"], Refused),
+        (&["seal", "github", "push"], Usage),
+        (&["seal", "dingtalk", "check_url", "--data", "-"], Usage),
+        (&["seal", "dingtalk", "check_url"], Failed),
+        (&["events", "--database", "absent.db"], Usage),
+        (&["events", "--database", "text.db"], Usage),
+        (&["doctor", "--url", "https://h/github", "--entry", "1"], Usage),
+        (&["doctor", "--event", "absent.json"], Usage),
+        (&["doctor", "--delivery", "1", "--database", "text.db"], Usage),
+        (&["doctor", "--url", "https://h/github", "--reply", "absent.txt"], Usage),
+        (&["doctor", "--url", "https://h/github"], Refused),
+        (&["completions", "tcsh"], Usage),
+        (&["completions", "bash"], Failed),
+    ];
+    for (args, wrong) in rows {
+        let mut command = Command::new(PROGRAM);
+        command.args(args).current_dir(folder.path()).env_remove("CARDS");
+        // What these print cannot be written.
+        let prints =
+            [&["sign", "github", "push"][..], &["seal", "dingtalk", "check_url"], &["completions", "bash"]];
+        if prints.contains(&args) {
+            let Ok(full) = fs::File::options().write(true).open("/dev/full") else { continue };
+            command.stdout(full);
+        }
+        let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+        let expected = if wrong == Usage { 2 } else { 1 };
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(expected), "{wrong:?} {args:?}: {told}");
+        // A diagnosis is the output itself.
+        assert_eq!(
+            told.contains("letterbox: ") || told.starts_with("error: "),
+            args[0] != "doctor" || wrong != Refused,
+            "{told}"
+        );
     }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use clap_complete::Shell;
 
+use super::CommandError;
 use crate::terminal::write;
 
 /// `letterbox completions`
@@ -19,8 +20,8 @@ pub struct Completions {
 }
 
 /// Prints the script that completes `program`.
-pub fn run(args: &Completions, mut program: clap::Command) -> Result<(), String> {
+pub fn run(args: &Completions, mut program: clap::Command) -> Result<(), CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut program, "letterbox", &mut script);
-    write(&script)
+    Ok(write(&script)?)
 }

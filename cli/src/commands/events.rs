@@ -5,6 +5,7 @@ use std::{io::Write, path::PathBuf, thread, time::Duration};
 use clap::Args;
 use letterbox_codec::json::Object;
 
+use super::CommandError;
 use crate::{local::queue::sqlite::Store, options::DATABASE, terminal::plain};
 
 /// `letterbox events`
@@ -33,12 +34,12 @@ const PAGE: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Prints the queue, oldest first. A reader that goes away ends it.
-pub fn run(args: &Events) -> Result<(), String> {
-    let store = Store::open(&args.database)?;
+pub fn run(args: &Events) -> Result<(), CommandError> {
+    let store = Store::open(&args.database).map_err(CommandError::Usage)?;
     let mut out = std::io::stdout().lock();
     let mut last = 0;
     loop {
-        let page = store.after(last, PAGE)?;
+        let page = store.after(last, PAGE).map_err(CommandError::Failed)?;
         if page.is_empty() {
             if !args.follow {
                 if last == 0 && !args.json {

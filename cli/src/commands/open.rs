@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 use letterbox_codec::{Reject, Timestamp};
 use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
 
+use super::CommandError;
 use crate::{
     credentials, data,
     formats::message::{self, Message},
@@ -58,11 +59,12 @@ pub struct Open {
 }
 
 /// Prints the message in clear.
-pub fn run(args: &Open) -> Result<(), String> {
-    let row = providers::find(&args.provider)?;
+pub fn run(args: &Open) -> Result<(), CommandError> {
+    let row = providers::find(&args.provider).map_err(CommandError::Usage)?;
     let place = args.data.display();
-    let bytes = data::read(&args.data).map_err(|error| format!("--data {error}"))?;
-    let message = Message::read(row.name, bytes).map_err(|error| format!("--data {place}: {error}"))?;
+    let bytes = data::read(&args.data).map_err(|error| CommandError::Usage(format!("--data {error}")))?;
+    let message = Message::read(row.name, bytes)
+        .map_err(|error| CommandError::Usage(format!("--data {place}: {error}")))?;
     let source = args.key.source.clone().or(message.source).unwrap_or_else(|| DEFAULT_SOURCE.to_owned());
     let mut request = message.request;
     for (name, value) in &args.header {
@@ -73,12 +75,14 @@ pub fn run(args: &Open) -> Result<(), String> {
     }
     let now = match args.at {
         Some(at) => at,
-        None => ambient::system().map_err(|error| error.to_string())?.now,
+        None => ambient::system().map_err(CommandError::failed)?.now,
     };
-    let credentials = args.key.of(row.name)?;
-    let opened = (row.open)(&Key { credentials: &credentials, source: &source }, &request, now)?;
+    let credentials = args.key.of(row.name).map_err(CommandError::Usage)?;
+    let opened = (row.open)(&Key { credentials: &credentials, source: &source }, &request, now)
+        .map_err(CommandError::Usage)?;
     let opened = opened.map_err(|reject| {
-        format!("--data {place}: does not open as {}/{source}: {}", row.name, why(&reject, row.name, &source))
+        let why = why(&reject, row.name, &source);
+        CommandError::Refused(format!("--data {place}: does not open as {}/{source}: {why}", row.name))
     })?;
     for told in opened.told {
         anstream::eprintln!("{GOOD}{}{GOOD:#}", plain(&told));
@@ -87,7 +91,7 @@ pub fn run(args: &Open) -> Result<(), String> {
     if !content.ends_with(b"\n") {
         content.push(b'\n');
     }
-    write(&content)
+    Ok(write(&content)?)
 }
 
 /// The cause, which only the sender must not know, and the remedy.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
 
+use super::CommandError;
 use crate::{
     credentials,
     options::ProviderName,
@@ -41,19 +42,20 @@ pub struct Seal {
 }
 
 /// Prints the sealed message.
-pub fn run(args: &Seal) -> Result<(), String> {
-    let row = providers::find(&args.provider)?;
-    let sample = sample(row, args.sample.as_deref(), args.data.as_deref())?;
-    let credentials = args.key.of(row.name)?;
+pub fn run(args: &Seal) -> Result<(), CommandError> {
+    let row = providers::find(&args.provider).map_err(CommandError::Usage)?;
+    let sample = sample(row, args.sample.as_deref(), args.data.as_deref()).map_err(CommandError::Usage)?;
+    let credentials = args.key.of(row.name).map_err(CommandError::Usage)?;
     let source = args.key.source.as_deref().unwrap_or(DEFAULT_SOURCE);
-    let ambient = ambient::system().map_err(|error| error.to_string())?;
-    let sealed = (row.seal)(&Key { credentials: &credentials, source }, &sample.payload, &ambient)?;
+    let ambient = ambient::system().map_err(CommandError::failed)?;
+    let sealed = (row.seal)(&Key { credentials: &credentials, source }, &sample.payload, &ambient)
+        .map_err(CommandError::Usage)?;
     let sealed = sealed.ok_or_else(|| {
         let name = row.name;
-        format!(
-            "{name} signs its letters and encrypts nothing; `letterbox sign {name} {}` prints one",
+        CommandError::Usage(format!(
+            "{name} signs its deliveries and encrypts nothing; `letterbox sign {name} {}` prints one",
             row.try_sample
-        )
+        ))
     })?;
-    write(format!("{sealed}\n").as_bytes())
+    Ok(write(format!("{sealed}\n").as_bytes())?)
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use letterbox_codec::platform::Manners;
 use letterbox_intake::ambient;
 
+use super::CommandError;
 use crate::{
     options::ProviderName,
     providers::{self, PROVIDERS, Row},
@@ -64,11 +65,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// Sends once or many times, or lists the samples.
-pub fn run(args: &Send) -> Result<(), String> {
+pub fn run(args: &Send) -> Result<(), CommandError> {
     let Some(provider) = args.provider.as_deref().filter(|_| !args.list) else {
         return list(args.provider.as_deref());
     };
-    let delivery = Delivery::new(provider, args.sample.as_deref(), &args.delivery)?;
+    let delivery =
+        Delivery::new(provider, args.sample.as_deref(), &args.delivery).map_err(CommandError::Usage)?;
     match args.load.repeat {
         Some(count) => load::run(&delivery, &args.load, count.get()),
         None => attempts(&delivery, args),
@@ -76,62 +78,66 @@ pub fn run(args: &Send) -> Result<(), String> {
 }
 
 /// One attempt, or as many as the platform makes.
-fn attempts(delivery: &Delivery, args: &Send) -> Result<(), String> {
-    let manners = delivery.manners()?;
+fn attempts(delivery: &Delivery, args: &Send) -> Result<(), CommandError> {
+    let manners = delivery.manners().map_err(CommandError::Usage)?;
     let (patience, pauses) = if args.as_platform {
         (manners.patience.unwrap_or(LONGEST), manners.pauses)
     } else {
         (LONGEST, &[][..])
     };
     let post = Post::new(patience, 1);
-    let mut ambient = ambient::system().map_err(|error| error.to_string())?;
+    let mut ambient = ambient::system().map_err(CommandError::failed)?;
     for (attempt, pause) in (2..).zip(pauses) {
-        let Err(failed) = attempt_once(delivery, &manners, &post, &ambient)? else { return Ok(()) };
+        let Some(failed) = attempt_once(delivery, &manners, &post, &ambient)? else { return Ok(()) };
         let pause = args.longest_pause.map_or(*pause, |longest| longest.min(*pause));
-        tell(DOUBTFUL, &format!("! {}", plain(&failed)))?;
+        tell(DOUBTFUL, &format!("! {}", plain(&failed.to_string())))?;
         tell(DOUBTFUL, &format!("! attempt {attempt} of {} in {}", pauses.len() + 1, span(pause)))?;
         thread::sleep(pause);
         // The entropy stays, since it names the delivery; the time of the attempt does not.
-        ambient.now = ambient::system().map_err(|error| error.to_string())?.now;
+        ambient.now = ambient::system().map_err(CommandError::failed)?.now;
     }
-    let last = attempt_once(delivery, &manners, &post, &ambient)?;
-    last.map_err(|failed| if args.as_platform { format!("{failed}; {}", manners.on_failure) } else { failed })
+    match attempt_once(delivery, &manners, &post, &ambient)? {
+        None => Ok(()),
+        Some(failed) if args.as_platform => Err(failed.followed_by(manners.on_failure)),
+        Some(failed) => Err(failed),
+    }
 }
 
-/// Whether the platform is content, or why not. The outer error is no fault of the receiver.
+/// Sends once. Returns why the platform would count the attempt as failed, or `None` if it would not; the error is one
+/// that another attempt would meet again.
 fn attempt_once(
     delivery: &Delivery,
     manners: &Manners,
     post: &Post,
     ambient: &letterbox_codec::Ambient,
-) -> Result<Result<(), String>, String> {
-    let letter = delivery.letter(ambient)?;
+) -> Result<Option<CommandError>, CommandError> {
+    let letter = delivery.letter(ambient).map_err(CommandError::Usage)?;
     let (name, row) = (&delivery.sample.name, delivery.row.name);
     let name = if name.is_empty() { "own payload" } else { name };
     tell(QUIET, &format!("> POST {}", letter.uri()))?;
     tell(QUIET, &format!("> {name} as {row}/{}, {} bytes", delivery.source, letter.body().len()))?;
     let answer = match post.send(&letter) {
         Ok(answer) => answer,
-        Err(unsent) => return Ok(Err(unsent)),
+        Err(unsent) => return Ok(Some(CommandError::Failed(unsent))),
     };
     let body = String::from_utf8_lossy(answer.response.body());
     tell(QUIET, &format!("< {} in {}", answer.response.status(), milliseconds(answer.took)))?;
     tell(QUIET, &format!("< {}", plain(&body)))?;
     let told = match delivery.judge(manners, &letter, &answer) {
         Ok(told) => told,
-        Err(wrong) => return Ok(Err(wrong)),
+        Err(wrong) => return Ok(Some(CommandError::Refused(wrong))),
     };
     let limit = manners.patience.map_or("no limit is published".to_owned(), |patience| {
         format!("within the {} that the platform waits", span(patience))
     });
     tell(GOOD, &format!("= {}", plain(&told)))?;
     tell(GOOD, &format!("ok: {}; {limit}", manners.checks))?;
-    Ok(Ok(()))
+    Ok(None)
 }
 
-fn list(provider: Option<&str>) -> Result<(), String> {
+fn list(provider: Option<&str>) -> Result<(), CommandError> {
     let rows: Vec<&Row> = match provider {
-        Some(name) => vec![providers::find(name)?],
+        Some(name) => vec![providers::find(name).map_err(CommandError::Usage)?],
         None => PROVIDERS.iter().collect(),
     };
     let mut out = std::io::stdout().lock();

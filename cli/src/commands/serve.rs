@@ -17,6 +17,7 @@ use letterbox_codec::Secret;
 use letterbox_intake::{ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs, settings::queue_url};
 use tokio::{net::TcpListener, signal, sync::watch, time::Instant};
 
+use super::CommandError;
 use crate::{
     credentials,
     local::{
@@ -115,11 +116,9 @@ const GRACE: Duration = Duration::from_secs(10);
 const SHORTEST_GRACE: Duration = Duration::from_millis(500);
 
 /// Serves until Ctrl-C or SIGTERM.
-pub fn run(args: &Serve) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
+pub fn run(args: &Serve) -> Result<(), CommandError> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failed)?;
     let console = Console::start();
     let served = runtime.block_on(serve(args, &console));
     let end = Instant::now() + GRACE;
@@ -136,32 +135,35 @@ pub fn run(args: &Serve) -> Result<(), String> {
 }
 
 /// Returns what is still being stored, and when the end was asked for.
-async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), String> {
-    let _file_size_signal = file_size_signal()?;
-    let credentials = credentials::load(args.credentials.as_deref())?;
-    let history = Deliveries::create(&args.database)?;
+async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), CommandError> {
+    let _file_size_signal = file_size_signal().map_err(CommandError::failed)?;
+    let credentials = credentials::load(args.credentials.as_deref()).map_err(CommandError::Usage)?;
+    let history = Deliveries::create(&args.database).map_err(CommandError::Usage)?;
     let (queue, place) = match &args.queue_url {
         Some(url) => (
             LocalQueue::Sqs(Sqs::connect(&aws::config().await, url.clone(), None, FAR_QUEUE).await),
             url.clone(),
         ),
-        None => (LocalQueue::Store(Store::create(&args.database)?), args.database.display().to_string()),
+        None => (
+            LocalQueue::Store(Store::create(&args.database).map_err(CommandError::Usage)?),
+            args.database.display().to_string(),
+        ),
     };
     let (recorder, records) =
-        Recorder::start(history, args.keep.bounds(), credentials.clone(), console.clone())?;
-    let reception = Arc::new(Reception::new(
-        &credentials,
-        args.cards.as_deref(),
-        &Arc::new(queue),
-        recorder,
-        console.clone(),
-    )?);
+        Recorder::start(history, args.keep.bounds(), credentials.clone(), console.clone())
+            .map_err(CommandError::Failed)?;
+    let queue = Arc::new(queue);
+    let reception = Reception::new(&credentials, args.cards.as_deref(), &queue, recorder, console.clone())
+        .map_err(CommandError::Usage)?;
+    let reception = Arc::new(reception);
 
     let address = SocketAddr::new(args.listen, args.port);
     let listener = TcpListener::bind(address).await.map_err(|error| {
-        format!("cannot listen on {address}: {error}; choose another port with --port; 0 picks a free one")
+        CommandError::Failed(format!(
+            "cannot listen on {address}: {error}; choose another port with --port; 0 picks a free one"
+        ))
     })?;
-    let url = url(listener.local_addr().map_err(|error| error.to_string())?);
+    let url = url(listener.local_addr().map_err(CommandError::failed)?);
     let made_up =
         if args.token.is_none() && !args.listen.is_loopback() { Some(random_token()?) } else { None };
     console.print(banner(args, &url, made_up.as_ref(), &reception, &place));
@@ -198,7 +200,7 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Str
     let server = tokio::spawn(connections::serve(listener, router, ending.clone(), GRACE));
     drop(ending.wait_for(|ending| *ending).await);
     let signalled = Instant::now();
-    server.await.map_err(|error| error.to_string())?;
+    server.await.map_err(CommandError::failed)?;
     Ok((records, signalled))
 }
 
@@ -208,13 +210,13 @@ const EXIT_INTERRUPTED: i32 = 130;
 /// Takes the signal of a write beyond the limit of a file's size (`ulimit -f`), which would end the program: the write
 /// fails all the same.
 #[cfg(unix)]
-fn file_size_signal() -> Result<signal::unix::Signal, String> {
+fn file_size_signal() -> std::io::Result<signal::unix::Signal> {
     let kind = signal::unix::SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
-    signal::unix::signal(kind).map_err(|error| error.to_string())
+    signal::unix::signal(kind)
 }
 
 #[cfg(not(unix))]
-fn file_size_signal() -> Result<(), String> {
+fn file_size_signal() -> std::io::Result<()> {
     Ok(())
 }
 
@@ -232,10 +234,10 @@ fn url(mut address: SocketAddr) -> String {
 }
 
 /// A token that nobody guesses.
-fn random_token() -> Result<Secret, String> {
-    let ambient = ambient::system().map_err(|error| error.to_string())?;
+fn random_token() -> Result<Secret, CommandError> {
+    let ambient = ambient::system().map_err(CommandError::failed)?;
     let (token, _) = ambient.split::<16, 0>();
-    Ok(Secret::new(hex::encode(token))?)
+    Secret::new(hex::encode(token)).map_err(CommandError::failed)
 }
 
 /// What is served where, and how to try it. A token that was given is known, and not for the terminal or its log.

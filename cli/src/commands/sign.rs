@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use letterbox_intake::ambient;
 
+use super::CommandError;
 use crate::{
     formats::{curl::write as curl, gateway, raw},
     options::ProviderName,
@@ -50,10 +51,11 @@ pub enum Form {
 }
 
 /// Prints a delivery.
-pub fn run(args: &Sign) -> Result<(), String> {
-    let delivery = Delivery::new(&args.provider, args.sample.as_deref(), &args.delivery)?;
-    let ambient = ambient::system().map_err(|error| error.to_string())?;
-    let letter = delivery.letter(&ambient)?;
+pub fn run(args: &Sign) -> Result<(), CommandError> {
+    let delivery =
+        Delivery::new(&args.provider, args.sample.as_deref(), &args.delivery).map_err(CommandError::Usage)?;
+    let ambient = ambient::system().map_err(CommandError::failed)?;
+    let letter = delivery.letter(&ambient).map_err(CommandError::Usage)?;
     let printed = match args.form {
         Form::Curl => curl::command(&letter).into_bytes(),
         Form::Event => {
@@ -61,5 +63,5 @@ pub fn run(args: &Sign) -> Result<(), String> {
         }
         Form::Raw => raw::write(&letter),
     };
-    write(&printed)
+    Ok(write(&printed)?)
 }

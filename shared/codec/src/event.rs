@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    Ambient, timestamp,
+    Ambient, Source, timestamp,
     verified::{Payload, Verified},
 };
 
@@ -66,7 +66,7 @@ impl Event {
     /// `content` is what the signature covers: its digest is the id until a provider finds a better one in it.
     /// `payload` is the JSON object inside it. `kind` is the platform's own event type.
     pub fn new(
-        source: &crate::Source<'_, impl Sized>,
+        source: &Source<'_, impl Sized>,
         kind: &str,
         content: &Verified<'_>,
         payload: &Payload<'_>,

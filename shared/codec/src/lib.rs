@@ -37,13 +37,15 @@ pub mod reject;
 pub mod robot;
 pub mod sealed;
 pub mod secret;
+pub mod source;
 pub mod timestamp;
 pub mod verified;
 
 pub use ambient::Ambient;
 pub use event::Event;
-pub use provider::{Provider, Received, Reply, Request, Source};
+pub use provider::{Provider, Received, Reply, Request};
 pub use reject::Reject;
 pub use secret::Secret;
+pub use source::Source;
 pub use timestamp::Timestamp;
 pub use verified::Verified;

@@ -5,21 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use crate::{Ambient, Event, Reject};
+use crate::{Ambient, Event, Reject, Source};
 
 /// One request with the exact bytes that were signed. Its URI is absolute: the URL that the platform called, as far
 /// as the gateway tells.
 pub type Request = http::Request<Bytes>;
-
-/// One registered webhook and the keys that may open its letters.
-pub struct Source<'a, C> {
-    /// [`Provider::NAME`].
-    pub provider: &'static str,
-    /// The source's name in the route and in the credentials.
-    pub name: &'a str,
-    /// Never empty; more than one while keys rotate.
-    pub keys: &'a [C],
-}
 
 /// A file that a provider answers from.
 pub struct Document {

@@ -10,6 +10,7 @@ pub mod aws;
 pub mod credentials;
 pub mod gateway;
 pub mod handler;
+mod invocation;
 mod log;
 mod metrics;
 mod origin;

@@ -10,7 +10,7 @@ use letterbox_codec::{Timestamp, timestamp::Unit};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Outcome, Record, ambient, metrics};
+use crate::{Outcome, Record, ambient, invocation::Invocation, metrics};
 
 /// Sets the runtime's own tracing up for JSON.
 pub(crate) fn init() {
@@ -29,19 +29,6 @@ fn level(variable: impl Fn(&str) -> Option<String>) -> LevelFilter {
     let mut set = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"].into_iter().filter_map(variable);
     let level = set.find(|level| !level.is_empty());
     level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO).min(LevelFilter::DEBUG)
-}
-
-/// What the runtime and the gateway tell about a delivery.
-#[derive(Debug, Default)]
-pub(crate) struct Invocation {
-    /// Lambda's id of the invocation.
-    pub request_id: String,
-    /// The X-Ray trace.
-    pub trace: Option<String>,
-    /// Whether it is the first delivery since the start.
-    pub cold_start: bool,
-    /// From the gateway's receipt to the answer, a start in between included; none where the gateway does not tell.
-    pub milliseconds: Option<f64>,
 }
 
 /// The line of a delivery, in the order in which it is written.

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use letterbox_codec::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{Record, log::Invocation, renewed::Renewal};
+use crate::{Record, invocation::Invocation, renewed::Renewal};
 
 /// Members of a log line: `_aws`, and the metrics that it declares. The dimensions are members of the line already.
 pub(crate) fn members(

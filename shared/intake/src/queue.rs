@@ -2,6 +2,7 @@
 
 pub mod memory;
 pub mod oversize;
+mod retry_policy;
 pub mod sqs;
 
 use std::fmt;

@@ -16,8 +16,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     Answer, Intake, Keyring, Renewed, Sources, aws, gateway,
-    log::{self, Invocation},
-    origin,
+    invocation::Invocation,
+    log, origin,
     queue::{Trace, sqs::Sqs},
     settings::{CredentialsFrom, DocumentFrom, Settings, StartError},
 };

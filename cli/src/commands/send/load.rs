@@ -14,6 +14,7 @@ use letterbox_codec::platform::{Manners, Sample};
 use letterbox_intake::ambient;
 
 use crate::{
+    commands::CommandError,
     sender::{
         delivery::Delivery,
         post::{LONGEST, Post},
@@ -64,11 +65,11 @@ struct Outcome {
 }
 
 /// Sends `count` deliveries, shows how it goes on, and prints the summary.
-pub fn run(delivery: &Delivery, options: &LoadArgs, count: u32) -> Result<(), String> {
-    let load = Load::new(delivery, options)?;
+pub fn run(delivery: &Delivery, options: &LoadArgs, count: u32) -> Result<(), CommandError> {
+    let load = Load::new(delivery, options).map_err(CommandError::Usage)?;
     let bar = ProgressBar::new(count.into());
     let style = "{bar:40} {pos}/{len}  {per_sec}  {eta} left{msg}";
-    bar.set_style(ProgressStyle::with_template(style).map_err(|error| error.to_string())?);
+    bar.set_style(ProgressStyle::with_template(style).map_err(CommandError::failed)?);
     let next = AtomicU32::new(0);
     let failed = AtomicU32::new(0);
     let started = Instant::now();
@@ -93,7 +94,7 @@ pub fn run(delivery: &Delivery, options: &LoadArgs, count: u32) -> Result<(), St
         senders.into_iter().map(thread::ScopedJoinHandle::join).collect::<Result<Vec<_>, _>>()
     });
     // A summary of less than all would look better than it was.
-    let outcomes = outcomes.map_err(|_| "a sender broke off, see above".to_owned())?.concat();
+    let outcomes = outcomes.map_err(|_| CommandError::failed("a sender broke off, see above"))?.concat();
     let took = started.elapsed();
     bar.finish_and_clear();
     summary(delivery.row.name, &load.manners, &outcomes, took, options)
@@ -157,7 +158,7 @@ fn summary(
     outcomes: &[Outcome],
     took: Duration,
     options: &LoadArgs,
-) -> Result<(), String> {
+) -> Result<(), CommandError> {
     let count = outcomes.len();
     let mut failures: BTreeMap<&str, usize> = BTreeMap::new();
     for outcome in outcomes {
@@ -187,7 +188,11 @@ fn summary(
             &format!("! up to {} behind the rate: --at-once {at_once} is too few", milliseconds(lag)),
         )?;
     }
-    if failed == 0 { Ok(()) } else { Err(format!("{failed} of {count} deliveries failed")) }
+    if failed == 0 {
+        Ok(())
+    } else {
+        Err(CommandError::Refused(format!("{failed} of {count} deliveries failed")))
+    }
 }
 
 /// Of sorted times: least, some percentiles, most.

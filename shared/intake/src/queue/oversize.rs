@@ -9,7 +9,7 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::{Client, config::Builder, primitives::ByteStream};
 use serde_json::json;
 
-use super::{Message, QueueError, sqs::Patience};
+use super::{Message, QueueError, retry_policy::RetryPolicy};
 use crate::aws::describe;
 
 /// The bucket, and from which size on a message goes there.
@@ -45,7 +45,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub fn new(config: &SdkConfig, Oversize { bucket, threshold }: Oversize, patience: &Patience) -> Self {
+    pub fn new(config: &SdkConfig, Oversize { bucket, threshold }: Oversize, patience: &RetryPolicy) -> Self {
         let config = Builder::from(config)
             .retry_config(patience.retries.clone())
             .retry_partition(patience.quota.clone())

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::SdkConfig;
 use aws_sdk_sqs::{
     Client,
-    config::{
-        Builder,
-        retry::{RetryPartition, TokenBucket},
-    },
+    config::Builder,
     types::{
         MessageAttributeValue, MessageSystemAttributeNameForSends::AwsTraceHeader,
         MessageSystemAttributeValue,
@@ -18,6 +15,7 @@ use aws_sdk_sqs::{
 use super::{
     LARGEST_MESSAGE, Message, Queue, QueueError,
     oversize::{Bucket, Oversize, Pointer},
+    retry_policy::RetryPolicy,
 };
 use crate::aws::describe;
 
@@ -28,37 +26,6 @@ pub struct Sqs {
     url: String,
     fifo: bool,
     bucket: Option<Bucket>,
-}
-
-/// How long and how often a request is tried.
-pub(super) struct Patience {
-    pub retries: RetryConfig,
-    pub quota: RetryPartition,
-    pub timeouts: TimeoutConfig,
-}
-
-impl Patience {
-    /// Attempts for one request. The environment is frozen between deliveries and AWS closes idle connections
-    /// meanwhile, so the first attempt after a thaw may meet a reset.
-    const ATTEMPTS: u32 = 3;
-
-    /// Attempts that fit into `deadline`.
-    fn within(deadline: Duration) -> Self {
-        let attempt = deadline / Self::ATTEMPTS;
-        Self {
-            retries: RetryConfig::standard()
-                .with_max_attempts(Self::ATTEMPTS)
-                .with_initial_backoff(deadline / 20)
-                .with_max_backoff(deadline / 5),
-            // The SDK's own quota is used up by an outage, and then the next lost attempt is the last one. Here the
-            // deadline bounds them, and for an OpenCard query there is no second delivery.
-            quota: RetryPartition::custom("queue").token_bucket(TokenBucket::unlimited()).build(),
-            timeouts: TimeoutConfig::builder()
-                .connect_timeout(attempt)
-                .operation_attempt_timeout(attempt)
-                .build(),
-        }
-    }
 }
 
 impl Sqs {
@@ -73,7 +40,7 @@ impl Sqs {
         oversize: Option<Oversize>,
         deadline: Duration,
     ) -> Self {
-        let patience = Patience::within(deadline);
+        let patience = RetryPolicy::within(deadline);
         let bucket = oversize.map(|oversize| Bucket::new(config, oversize, &patience));
         let config = Builder::from(config)
             .retry_config(patience.retries)
