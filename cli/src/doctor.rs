@@ -21,7 +21,7 @@ use self::{
 };
 use crate::{
     providers::Received,
-    terminal::{complain, plain, write},
+    terminal::{complain, printable, printable_json, write},
 };
 
 /// The exit code of bad usage, as clap has it.
@@ -145,15 +145,15 @@ impl Report {
 
     fn to_json(&self) -> String {
         // Texts alone: there is nothing in it that could not be written.
-        serde_json::to_string(self).unwrap_or_default() + "\n"
+        printable_json(&serde_json::to_string(self).unwrap_or_default()) + "\n"
     }
 
     fn to_text(&self) -> String {
-        let route = plain(&format!("{}/{}", self.provider, self.source));
-        let explanation = plain(&self.explanation);
+        let route = printable(&format!("{}/{}", self.provider, self.source));
+        let explanation = printable(&self.explanation);
         match (self.cause, &self.remedy) {
             (Some(cause), Some(remedy)) => {
-                format!("{route} is refused: {cause}\n\n{explanation}\n\nWhat to do: {}\n", plain(remedy))
+                format!("{route} is refused: {cause}\n\n{explanation}\n\nWhat to do: {}\n", printable(remedy))
             }
             _ => format!("{route}: {explanation}\n"),
         }

@@ -23,6 +23,7 @@ pub mod restyle;
 pub mod seal;
 pub mod send;
 pub mod serve;
+pub mod shell;
 pub mod sign;
 pub mod store;
 pub mod terminal;

@@ -1,6 +1,6 @@
 //! One delivery on this machine: the gateway's part, then the same handler that runs in Lambda, then the record of it.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use axum::{
     body::{self, Body},
@@ -15,17 +15,18 @@ use letterbox_intake::{Record, ambient, gateway::DEFAULT_SOURCE};
 
 use crate::{
     credentials::Credentials,
+    data,
     deliveries::{
         Delivery,
         recorder::{Exchange, Recorder},
     },
     providers::{self, Handle, Parts, Row},
     queue::LocalQueue,
-    terminal::{plain, print},
+    terminal::{print, printable},
 };
 
 /// The gateway's own limit of a body, in bytes.
-const LARGEST_BODY: usize = 10 * 1024 * 1024;
+const LARGEST_BODY: usize = data::LARGEST_BODY;
 
 /// The providers that are served, and who keeps what they receive.
 pub struct Reception {
@@ -47,7 +48,7 @@ impl Reception {
             let document = match (row.document, cards) {
                 (Some(_), Some(file)) => {
                     let place = file.display().to_string();
-                    let content = fs::read(file).map_err(|error| format!("{place}: {error}"))?;
+                    let content = data::read(file, data::CATALOGUE)?;
                     Some((place, content))
                 }
                 _ => None,
@@ -186,5 +187,5 @@ fn line(record: &Record) -> String {
         "{time}Z  {:<9} {}  {route:<20}  {:>6.1} ms  {what}{why}{detail}{id}",
         record.outcome, record.status, record.milliseconds
     );
-    plain(&text) + "\n"
+    printable(&text) + "\n"
 }

@@ -10,6 +10,7 @@ use crate::{
     credentials,
     delivery::sample,
     providers::{self, Key},
+    shell::word,
     terminal::write,
 };
 
@@ -49,11 +50,8 @@ pub fn run(args: &Seal) -> Result<(), String> {
     let ambient = ambient::system().map_err(|error| error.to_string())?;
     let sealed = (row.seal)(&Key { credentials: &credentials, source }, &sample.payload, &ambient)?;
     let sealed = sealed.ok_or_else(|| {
-        let name = row.name;
-        format!(
-            "{name} signs its letters and encrypts nothing; `letterbox sign {name} {}` prints one",
-            row.try_sample
-        )
+        let (name, sample) = (row.name, word(row.try_sample));
+        format!("{name} signs its letters and encrypts nothing; `letterbox sign {name} {sample}` prints one")
     })?;
     write(format!("{sealed}\n").as_bytes())
 }

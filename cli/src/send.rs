@@ -12,7 +12,7 @@ use crate::{
     load,
     post::{LONGEST, Post},
     providers::{self, PROVIDERS, Row},
-    terminal::{DOUBTFUL, GOOD, QUIET, milliseconds, plain, tell},
+    terminal::{DOUBTFUL, GOOD, QUIET, milliseconds, tell},
     time::span,
 };
 
@@ -85,7 +85,7 @@ fn attempts(delivery: &Delivery, args: &Send) -> Result<(), String> {
     for (attempt, pause) in (2..).zip(pauses) {
         let Err(failed) = attempt_once(delivery, &manners, &post, &ambient)? else { return Ok(()) };
         let pause = args.longest_pause.map_or(*pause, |longest| longest.min(*pause));
-        tell(DOUBTFUL, &format!("! {}", plain(&failed)))?;
+        tell(DOUBTFUL, &format!("! {failed}"))?;
         tell(DOUBTFUL, &format!("! attempt {attempt} of {} in {}", pauses.len() + 1, span(pause)))?;
         thread::sleep(pause);
         // The entropy stays, since it names the delivery; the time of the attempt does not.
@@ -113,7 +113,7 @@ fn attempt_once(
     };
     let body = String::from_utf8_lossy(answer.response.body());
     tell(QUIET, &format!("< {} in {}", answer.response.status(), milliseconds(answer.took)))?;
-    tell(QUIET, &format!("< {}", plain(&body)))?;
+    tell(QUIET, &format!("< {body}"))?;
     let told = match delivery.judge(manners, &letter, &answer) {
         Ok(told) => told,
         Err(wrong) => return Ok(Err(wrong)),
@@ -121,7 +121,7 @@ fn attempt_once(
     let limit = manners.patience.map_or("no limit is published".to_owned(), |patience| {
         format!("within the {} that the platform waits", span(patience))
     });
-    tell(GOOD, &format!("= {}", plain(&told)))?;
+    tell(GOOD, &format!("= {told}"))?;
     tell(GOOD, &format!("ok: {}; {limit}", manners.checks))?;
     Ok(Ok(()))
 }

@@ -10,7 +10,7 @@ use crate::{
     args::ProviderName,
     delivery::{self, Delivery},
     gateway,
-    terminal::write,
+    terminal::{printable_json, write, write_content},
 };
 
 /// `letterbox sign`
@@ -57,14 +57,14 @@ pub fn run(args: &Sign) -> Result<(), String> {
     let delivery = Delivery::new(&args.provider, args.sample.as_deref(), &args.delivery)?;
     let ambient = ambient::system().map_err(|error| error.to_string())?;
     let letter = delivery.letter(&ambient)?;
-    let printed = match args.form {
-        Form::Curl => curl::command(&letter).into_bytes(),
+    match args.form {
+        Form::Curl => write(curl::command(&letter).as_bytes()),
         Form::Event => {
-            format!("{:#}\n", gateway::event(&letter, delivery.row.name, ambient.now)).into_bytes()
+            let event = format!("{:#}\n", gateway::event(&letter, delivery.row.name, ambient.now));
+            write(printable_json(&event).as_bytes())
         }
-        Form::Raw => raw(&letter),
-    };
-    write(&printed)
+        Form::Raw => write_content(&raw(&letter)),
+    }
 }
 
 /// The bytes on the wire.
