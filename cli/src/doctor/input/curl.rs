@@ -241,7 +241,11 @@ fn encoded(value: &str) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
+    use letterbox_codec::{Request, headers};
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::sign::curl::command as command_of;
 
     fn parsed(text: &str) -> Result<Parts, String> {
         parse(text, |file| Ok(format!("<{}>\r\n", file.display()).into_bytes()))
@@ -321,6 +325,68 @@ mod tests {
         ] {
             let error = parsed(text).err().unwrap();
             assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    fn request() -> impl Strategy<Value = Request> {
+        let names = "[a-z!#$%&'*+.^_`|~-][a-z0-9!#$%&'*+.^_`|~-]{0,8}";
+        // As they arrive: without blanks at both ends.
+        let values = prop_oneof![
+            "[ -~]{0,20}".prop_map(|value| value.trim().as_bytes().to_vec()),
+            "([!-~]|[!-~][ -~\t]{0,9}[!-~])?".prop_map(String::into_bytes),
+            prop::collection::vec(0x80..=u8::MAX, 0..9),
+        ];
+        let bodies = prop_oneof![
+            Just(Vec::new()),
+            "[ -~\n]{0,40}".prop_map(String::into_bytes),
+            "\\PC{0,20}".prop_map(String::into_bytes),
+            prop::collection::vec(any::<u8>(), 0..40),
+        ];
+        let methods = prop_oneof!["GET", "HEAD", "POST", "PUT", "[A-Z!#$%&'*+.^_`|~-]{1,12}"];
+        let targets = "/[a-z{},!$&'();=~:@%./*+-]{0,20}([?][a-z{},!$&'();=~:@%/?+-]{0,20})?";
+        let headers = prop::collection::vec((names, values), 0..6);
+        (methods, targets, headers, bodies).prop_map(|(method, target, headers, body)| {
+            let mut request = Request::new(body.into());
+            *request.method_mut() = method.parse().unwrap();
+            *request.uri_mut() = format!("https://h{target}").parse().unwrap();
+            *request.headers_mut() = headers::collect(headers).unwrap();
+            request
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_command_that_we_write_is_the_request_again(request in request()) {
+            let text = command_of(&request);
+            let parts = parse(&text, |file| Err(format!("reads {}", file.display()))).unwrap();
+            prop_assert_eq!(&parts.method, request.method().as_str(), "{}", text);
+            prop_assert_eq!(&parts.url, &request.uri().to_string(), "{}", text);
+            prop_assert_eq!(&headers::collect(parts.headers).unwrap(), request.headers(), "{}", text);
+            prop_assert_eq!(&parts.body, request.body(), "{}", text);
+        }
+    }
+
+    #[test]
+    fn words_may_be_bytes() {
+        let parts = parsed(r"curl h/a -H $'x-a: \xe9' -d $'\xff\u00e9'").unwrap();
+        assert_eq!(parts.body, b"\xff\xc3\xa9");
+        assert_eq!(parts.headers[0], ("x-a".to_owned(), b"\xe9".to_vec()));
+        assert_eq!(parsed("curl h/é -d é").unwrap().url, "http://h/é");
+        let error = parsed("curl h/a --é\u{1b}").err().unwrap();
+        assert!(error.contains("--é"), "{error}");
+    }
+
+    #[test]
+    fn a_header_that_is_taken_away_is_not_added() {
+        for (text, expected) in [
+            ("curl h/a -d b", &["content-type"][..]),
+            ("curl h/a -d b -H content-type:", &[]),
+            ("curl h/a -d b -H 'Content-Type: '", &[]),
+            ("curl h/a -d b -H 'content-type;'", &["content-type"]),
+        ] {
+            let parts = parsed(text).unwrap();
+            let names: Vec<_> = parts.headers.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, expected, "{text}");
         }
     }
 }
