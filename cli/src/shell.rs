@@ -222,6 +222,7 @@ mod tests {
             "[ -~\n\t]{0,40}".prop_map(String::into_bytes),
             r"['\\!{},$`\n ]{0,12}".prop_map(String::into_bytes),
             "\\PC{0,20}".prop_map(String::into_bytes),
+            "[a-c{},!^~=.]{0,9}".prop_map(String::into_bytes),
         ], 1..20)) {
             check(&texts);
         }
