@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use letterbox::{
     doctor::{
-        delivery::Delivery,
         diagnosis::{Diagnosis, diagnose},
+        diagnosis_input::Delivery,
     },
     providers::{Key, PROVIDERS, Row},
 };

@@ -1,31 +1,27 @@
-//! `letterbox doctor`: why was it refused?
+//! The diagnosis: why a delivery was refused, and what to do.
 
-pub mod args;
 pub mod causes;
-pub mod delivery;
 pub mod diagnosis;
+pub mod diagnosis_input;
 mod evidence;
-pub mod hypotheses;
-pub mod input;
-mod reply;
-
-use std::process::ExitCode;
+mod finding;
+mod hypotheses;
+mod keys;
+pub mod reply;
+mod signing;
 
 use serde::Serialize;
 
 use self::{
-    args::Doctor,
-    delivery::Delivery,
     diagnosis::{Diagnosis, diagnose},
-    hypotheses::Finding,
+    diagnosis_input::Delivery,
+    finding::Finding,
+    reply::Reply,
 };
 use crate::{
     providers::Received,
-    terminal::{complain, printable, printable_json, write},
+    terminal::{printable, printable_json},
 };
-
-/// The exit code of bad usage, as clap has it.
-const BAD_USAGE: u8 = 2;
 
 /// What is told; with `--json` as it stands here, without the Chinese.
 #[derive(Debug, Serialize)]
@@ -58,30 +54,6 @@ pub struct InChinese {
     pub has_own_remedy: bool,
 }
 
-/// Judges one delivery: 0 it opens, 1 it is refused, 2 bad usage.
-pub fn run(args: &Doctor) -> ExitCode {
-    let report = match examine(args) {
-        Ok(report) => report,
-        Err(error) => {
-            complain(&error);
-            return ExitCode::from(BAD_USAGE);
-        }
-    };
-    let text = if args.json { report.to_json() } else { report.to_text() };
-    // A reader that has gone away changes nothing about the finding.
-    let _ = write(text.as_bytes());
-    if report.opens { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn examine(args: &Doctor) -> Result<Report, String> {
-    if args.key.credentials.is_none() {
-        eprintln!("demo credentials: --credentials FILE for your own");
-    }
-    let delivery = input::delivery(args)?;
-    let reply = args.reply.as_deref().map(input::reply).transpose()?;
-    Ok(Report::of(&delivery, reply.as_ref()))
-}
-
 /// What an opened delivery is.
 fn what(received: &Received) -> String {
     let answer =
@@ -94,7 +66,7 @@ fn what(received: &Received) -> String {
 
 impl Report {
     /// Judges a delivery, and an answer to it.
-    pub fn of(delivery: &Delivery, reply: Option<&input::Reply>) -> Self {
+    pub fn of(delivery: &Delivery, reply: Option<&Reply>) -> Self {
         let diagnosis = diagnose(delivery);
         let answered = match (&diagnosis, reply) {
             (Diagnosis::Opens(_), Some(reply)) => reply::check(delivery, reply),
@@ -143,12 +115,14 @@ impl Report {
         }
     }
 
-    fn to_json(&self) -> String {
+    /// The report as one JSON object on a line.
+    pub fn to_json(&self) -> String {
         // Texts alone: there is nothing in it that could not be written.
         printable_json(&serde_json::to_string(self).unwrap_or_default()) + "\n"
     }
 
-    fn to_text(&self) -> String {
+    /// The report in words, for a terminal.
+    pub fn to_text(&self) -> String {
         let route = printable(&format!("{}/{}", self.provider, self.source));
         let explanation = printable(&self.explanation);
         match (self.cause, &self.remedy) {

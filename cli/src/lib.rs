@@ -1,30 +1,15 @@
 //! Letterbox on one machine: the parts of the program `letterbox`.
 
-pub mod another;
-pub mod args;
-pub mod completions;
+pub mod commands;
 pub mod credentials;
 pub mod data;
-pub mod database;
-pub mod deliveries;
-pub mod delivery;
 pub mod doctor;
-pub mod events;
-pub mod gateway;
-pub mod load;
-pub mod message;
-pub mod open;
-pub mod page;
-pub mod post;
+pub mod formats;
+pub mod local;
+pub mod options;
 pub mod providers;
-pub mod queue;
-pub mod reception;
-pub mod restyle;
-pub mod seal;
-pub mod send;
-pub mod serve;
+pub mod sender;
 pub mod shell;
-pub mod sign;
-pub mod store;
+pub mod statistics;
 pub mod terminal;
 pub mod time;

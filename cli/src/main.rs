@@ -2,10 +2,9 @@
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use letterbox::{
-    args::{Command, Program},
-    completions, doctor, events, open, seal, send, serve, sign,
+    commands::{Command, Program, completions, doctor, events, open, seal, send, serve, sign},
     terminal::{complain, printable},
 };
 
@@ -26,7 +25,7 @@ fn main() -> ExitCode {
         Command::Events(args) => events::run(&args),
         // It has an exit code more than the others.
         Command::Doctor(args) => return doctor::run(&args),
-        Command::Completions(args) => completions::run(&args),
+        Command::Completions(args) => completions::run(&args, Program::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

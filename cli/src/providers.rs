@@ -13,7 +13,7 @@ use letterbox_intake::{
     Answer, Intake, Keyring, Message, Queue, Renewed, Sources, handler, queue::LARGEST_MESSAGE,
 };
 
-use crate::queue::LocalQueue;
+use crate::local::queue::LocalQueue;
 
 /// Every provider that Letterbox has.
 pub const PROVIDERS: [Row; 4] = [

@@ -1,7 +1,5 @@
 //! `letterbox doctor` over the broken deliveries in `tests/doctor/`: the cause of each is in its file's name.
 
-mod program;
-
 use std::{
     collections::BTreeSet,
     fs,
@@ -10,8 +8,9 @@ use std::{
 };
 
 use letterbox::doctor::causes;
-use program::{letterbox, letterbox_with, text};
 use serde_json::Value;
+
+use crate::program::{letterbox, letterbox_with, text};
 
 /// Members of credentials that hold secrets; an owner key is an identifier.
 const SECRETS: [&str; 4] = ["secret", "token", "aes_key", "keys"];

@@ -1,7 +1,5 @@
 //! What a stranger writes, in a delivery or in a file: it runs nothing, hides nothing, and ends.
 
-mod program;
-
 use std::{
     fs,
     io::{Read, Write},
@@ -12,10 +10,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use letterbox::deliveries::{Delivery, Summary, Trace, store::Deliveries};
+use letterbox::local::history::{Delivery, Summary, Trace, sqlite::Deliveries};
 use letterbox_codec::Timestamp;
-use program::{PROGRAM, Receiver, Server, events, letterbox, letterbox_with, printed, run, text};
 use serde_json::json;
+
+use crate::program::{PROGRAM, Receiver, Server, events, letterbox, letterbox_with, printed, run, text};
 
 /// Characters that a terminal obeys, hides or reorders by.
 const HIDDEN: &str = "\u{1b}\u{7}\r\u{7f}\u{85}\u{9b}\u{ad}\u{61c}\u{200b}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202d}\

@@ -1,7 +1,5 @@
 //! The program as its user runs it: serve, send, events.
 
-mod program;
-
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
@@ -9,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use program::{PROGRAM, Server, events, letterbox, text};
+use crate::program::{PROGRAM, Server, events, letterbox, text};
 
 #[test]
 fn four_samples_are_answered_and_queued() {
@@ -180,5 +178,5 @@ fn a_port_in_use_is_told() {
     let port = taken.local_addr().unwrap().port().to_string();
     let output = letterbox(folder.path(), &["serve", "--port", &port]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("--port takes another"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("choose another port with --port"), "{}", text(&output.stderr));
 }

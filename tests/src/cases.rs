@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, Method, Uri};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use letterbox::{
-    gateway::event,
+    formats::gateway::event,
     providers::{self, Key, Row},
 };
 use letterbox_codec::{Request, platform::Sample};

@@ -12,9 +12,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use http::{HeaderMap, HeaderValue};
 use letterbox::{
-    gateway::event,
+    formats::{curl::write as curl, gateway::event},
     providers::{self, Key},
-    sign::curl,
 };
 use letterbox_codec::{Ambient, Request, Timestamp, platform::Sample};
 use serde_json::{Value, json};

@@ -9,8 +9,8 @@ use std::{
 };
 
 use letterbox::{
+    local::queue::LocalQueue,
     providers::{Handle, Parts, Row},
-    queue::LocalQueue,
 };
 use letterbox_codec::{Ambient, Timestamp};
 use letterbox_intake::queue::memory::Memory;

@@ -2,9 +2,10 @@
 
 use super::{
     causes,
-    delivery::{Delivery, Stage},
+    diagnosis_input::{Delivery, Stage},
     evidence,
-    hypotheses::{Finding, TABLE, Variant},
+    finding::{Finding, Variant},
+    hypotheses::TABLE,
 };
 use crate::providers::{Received, Refusal};
 

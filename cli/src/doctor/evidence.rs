@@ -6,8 +6,10 @@ use letterbox_codec::{Reject, jwe::Token, mac::Description};
 
 use super::{
     causes::{self, Cause},
-    delivery::{Delivery, Stage},
-    hypotheses::{Finding, readings, schemes, tables, told},
+    diagnosis_input::{Delivery, Stage},
+    finding::Finding,
+    keys::{tables, told},
+    signing::{readings, schemes},
 };
 use crate::providers::{PROVIDERS, Refusal};
 

@@ -1,10 +1,19 @@
 //! The check of an answer, as the platform would check it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use http::StatusCode;
 
-use super::{causes, delivery::Delivery, hypotheses::Finding, input::Reply};
+use super::{causes, diagnosis_input::Delivery, finding::Finding};
 use crate::providers::Key;
+
+/// An answer.
+pub struct Reply {
+    /// Its status, unless it is a bare body.
+    pub status: Option<StatusCode>,
+    /// Its body.
+    pub body: Bytes,
+}
 
 /// Reads an answer with each key of the source. What it says in clear is not told.
 pub fn check(delivery: &Delivery, reply: &Reply) -> Result<(), Finding> {

@@ -6,10 +6,13 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::{Finding, Variant};
 use crate::{
-    doctor::{causes, delivery::Delivery},
-    restyle::{LAYOUTS, SPELLINGS, Spelling, restyle},
+    doctor::{
+        causes,
+        diagnosis_input::Delivery,
+        finding::{Finding, Variant},
+    },
+    formats::json_style::{LAYOUTS, SPELLINGS, Spelling, restyle},
 };
 
 /// The body as it was before a change, or `None` where that change cannot have been.

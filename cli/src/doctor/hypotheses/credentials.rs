@@ -1,13 +1,13 @@
 //! Faults of the credentials that show without a look at the delivery.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use letterbox_codec::{Secret, jwe::Psk, sealed};
 use serde_json::{Map, Value};
 
-use super::{Finding, Variant};
 use crate::doctor::{
     causes,
-    delivery::{Delivery, Stage},
+    diagnosis_input::{Delivery, Stage},
+    finding::{Finding, Variant},
+    keys::{is_aes_key, is_psk, tables, with_table},
 };
 
 /// The members that hold what was copied from a dashboard. White space in the others may be meant.
@@ -125,30 +125,6 @@ pub(super) fn aes_key_with_more_around_it(delivery: &Delivery) -> Vec<Variant> {
         })
     });
     stripped.collect()
-}
-
-fn is_aes_key(text: &str) -> bool {
-    Secret::new(text.to_owned()).is_ok_and(|text| sealed::Key::new(&text).is_ok())
-}
-
-fn is_psk(text: &str) -> bool {
-    Secret::new(text.to_owned()).is_ok_and(|text| Psk::new(&text).is_ok())
-}
-
-/// A kid in words. Kids and keys are easily swapped: what could be a key is not told.
-pub fn told(kid: &str) -> String {
-    if is_psk(kid) { "that looks like a key".to_owned() } else { format!("{kid:?}") }
-}
-
-/// The source's tables of pre-shared keys.
-pub fn tables(delivery: &Delivery) -> Vec<Map<String, Value>> {
-    let table = |entry: Map<String, Value>| entry.get("keys")?.as_object().cloned();
-    delivery.entries().into_iter().filter_map(table).collect()
-}
-
-/// A delivery whose only entry is one table of pre-shared keys.
-pub(super) fn with_table(delivery: &Delivery, table: Map<String, Value>) -> Delivery {
-    delivery.with_entry([("keys".to_owned(), Value::Object(table))].into_iter().collect())
 }
 
 pub(super) fn kid_and_key_swapped(delivery: &Delivery) -> Vec<Variant> {

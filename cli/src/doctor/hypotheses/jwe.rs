@@ -3,11 +3,12 @@
 use letterbox_codec::jwe::Token;
 use serde_json::{Map, Value};
 
-use super::{
-    Finding, Variant,
-    credentials::{tables, told, with_table},
+use crate::doctor::{
+    causes,
+    diagnosis_input::Delivery,
+    finding::{Finding, Variant},
+    keys::{tables, told, with_table},
 };
-use crate::doctor::{causes, delivery::Delivery};
 
 /// A key that opens the query, but stands elsewhere: under another kid, or in another source.
 pub(super) fn key_under_another_kid(delivery: &Delivery) -> Vec<Variant> {

@@ -2,11 +2,11 @@
 
 use http::Method;
 
-use super::{Finding, Variant};
 use crate::{
     doctor::{
         causes,
-        delivery::{Delivery, Stage},
+        diagnosis_input::{Delivery, Stage},
+        finding::{Finding, Variant},
     },
     providers::PROVIDERS,
 };

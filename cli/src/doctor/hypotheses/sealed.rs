@@ -6,10 +6,11 @@ use letterbox_codec::{
 };
 use serde_json::Value;
 
-use super::{Finding, Variant, mac::distance};
+use super::hmac::distance;
 use crate::doctor::{
     causes,
-    delivery::{Delivery, Entry, Stage},
+    diagnosis_input::{Delivery, Entry, Stage},
+    finding::{Finding, Variant},
 };
 
 /// The parts of a sealed message, as they stand in query and body.

@@ -1,0 +1,231 @@
+//! From the command line to a delivery: what comes in as a file, a command or an archive becomes one request.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use http::{Method, StatusCode, Uri};
+use letterbox_codec::{Reject, Request, Timestamp, headers};
+use letterbox_intake::{ambient, gateway};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::args::Doctor;
+use crate::{
+    credentials, data,
+    doctor::{diagnosis_input::Delivery, reply::Reply},
+    formats::{
+        curl::read as curl,
+        har,
+        message::{self, name_and_value},
+        parts::Parts,
+    },
+    local::history::sqlite::Deliveries,
+    providers::{self, PROVIDERS, Row},
+    time,
+};
+
+/// A request, for whom it is, and when it came, as far as the input tells.
+struct Letter {
+    row: &'static Row,
+    source: String,
+    request: Request,
+    received: Option<Timestamp>,
+}
+
+/// Reads the delivery that the command line names. The error is a usage error.
+pub fn delivery(args: &Doctor) -> Result<Delivery, String> {
+    // clap does not ask for an option that excludes one that is there.
+    let parts = [
+        ("--entry", args.entry.is_some(), "--har", args.har.is_some()),
+        ("--method", args.method.is_some(), "--url", args.url.is_some()),
+        ("--header", !args.headers.is_empty(), "--url", args.url.is_some()),
+        ("--body", args.body.is_some(), "--url", args.url.is_some()),
+    ];
+    if let Some((part, _, whole, _)) = parts.iter().find(|(_, given, _, of)| *given && !of) {
+        return Err(format!("{part} goes with {whole}"));
+    }
+    let credentials = credentials::load(args.key.credentials.as_deref())?;
+    let letter = match (args.delivery, &args.event, &args.curl, &args.har, &args.url) {
+        (Some(id), ..) => kept(args, id)?,
+        (_, Some(file), ..) => {
+            event(args, &text(file, data::MESSAGE)?).map_err(|error| in_file(file, &error))?
+        }
+        (_, _, Some(file), ..) => {
+            let parts = curl::parse(&text(file, data::MESSAGE)?, |file| data::read(file, data::BODY));
+            letter(args, parts.map_err(|error| in_file(file, &error))?, None)?
+        }
+        (_, _, _, Some(file), _) => {
+            let names_provider = |url: &str| url.parse().is_ok_and(|uri: Uri| in_path(uri.path()).is_some());
+            let found = har::parse(&text(file, data::ARCHIVE)?, args.entry, names_provider);
+            let found = found.map_err(|error| in_file(file, &error))?;
+            letter(args, found.parts, found.sent)?
+        }
+        (.., Some(url)) => letter(args, from_options(args, url)?, None)?,
+        _ => return Err("expected one of --delivery, --event, --curl, --har and --url".into()),
+    };
+    let now = match args.now.or(letter.received) {
+        Some(now) => now,
+        None => ambient::system().map_err(|error| error.to_string())?.now,
+    };
+    Ok(Delivery { row: letter.row, source: letter.source, request: letter.request, now, credentials })
+}
+
+/// A delivery that `letterbox serve` keeps.
+fn kept(args: &Doctor, id: i64) -> Result<Letter, String> {
+    let place = args.database.display();
+    let found = Deliveries::open(&args.database)?.get(id).map_err(|error| format!("{place}: {error}"))?;
+    let found = found.ok_or_else(|| {
+        format!("{place}: no delivery {id} beside it: it is no longer kept, or never was; the page of `letterbox serve` lists them")
+    })?;
+    if found.trace.body_is_lost {
+        return Err(format!("{place}: delivery {id}: its body could not be read when it came"));
+    }
+    let row = match &args.provider {
+        Some(name) => providers::find(name).map_err(|error| format!("--provider: {error}"))?,
+        None => providers::find(&found.summary.provider)?,
+    };
+    let source = args.key.source.clone().unwrap_or(found.summary.source);
+    Ok(Letter { row, source, request: found.request, received: Some(found.summary.received) })
+}
+
+fn in_file(file: &Path, error: &str) -> String {
+    format!("{}: {error}", file.display())
+}
+
+fn text(file: &Path, limit: data::Limit) -> Result<String, String> {
+    String::from_utf8(data::read(file, limit)?).map_err(|_| in_file(file, "expected UTF-8"))
+}
+
+fn from_options(args: &Doctor, url: &str) -> Result<Parts, String> {
+    let header = |header: &String| {
+        let (name, value) = name_and_value(header).map_err(|error| format!("--header: {error}"))?;
+        Ok((name.to_owned(), value.as_bytes().to_vec()))
+    };
+    Ok(Parts {
+        method: args.method.clone().unwrap_or_else(|| "POST".to_owned()),
+        url: url.to_owned(),
+        headers: args.headers.iter().map(header).collect::<Result<_, String>>()?,
+        body: args.body.as_deref().map_or(Ok(Vec::new()), |file| data::read(file, data::BODY))?,
+    })
+}
+
+/// The provider that a path names.
+fn in_path(path: &str) -> Option<&'static Row> {
+    path.split('/').find_map(|segment| PROVIDERS.iter().find(|row| row.name == segment))
+}
+
+fn provider(args: &Doctor, path: &str) -> Result<&'static Row, String> {
+    match &args.provider {
+        Some(name) => providers::find(name).map_err(|error| format!("--provider: {error}")),
+        None => in_path(path).ok_or_else(|| {
+            format!("the URL's path {path:?} names no provider: --provider says which, --source its source")
+        }),
+    }
+}
+
+/// The source that a path names. What is no route names a source that nobody has.
+fn source(args: &Doctor, row: &Row, path: &str) -> String {
+    let named = || match gateway::source(row.name, path) {
+        Ok(source) => source.to_owned(),
+        Err(_) => path.trim_matches('/').to_owned(),
+    };
+    args.key.source.clone().unwrap_or_else(named)
+}
+
+fn letter(args: &Doctor, parts: Parts, received: Option<Timestamp>) -> Result<Letter, String> {
+    let uri: Uri = parts
+        .url
+        .parse()
+        .ok()
+        .filter(|uri: &Uri| uri.scheme().is_some())
+        .ok_or("the URL: expected a whole one, such as https://hooks.example.com/github/acme")?;
+    let row = provider(args, uri.path())?;
+    let source = source(args, row, uri.path());
+    let mut request = Request::new(Bytes::from(parts.body));
+    *request.method_mut() =
+        parts.method.parse::<Method>().map_err(|_| "the method: expected one such as POST")?;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers::collect(parts.headers).map_err(|error| error.to_string())?;
+    Ok(Letter { row, source, request, received })
+}
+
+fn event(args: &Doctor, text: &str) -> Result<Letter, String> {
+    let told = |reject: &Reject| reject.message().into_owned();
+    let raw: Box<RawValue> = serde_json::from_str(text.trim_start_matches('\u{feff}'))
+        .map_err(|error| format!("line {}, column {}: expected JSON", error.line(), error.column()))?;
+    let mut event = gateway::read(&raw).map_err(|reject| told(&reject))?;
+    let received = gateway::received(&event).and_then(|Timestamp(time)| time::parse(&time.to_string()).ok());
+    let path = event.raw_path.clone().unwrap_or_default();
+    let row = provider(args, &path)?;
+    if args.key.source.is_some() || !event.path_parameters.contains_key("source") {
+        event.path_parameters.insert("source".into(), source(args, row, &path));
+    }
+    let (source, request) = gateway::request(row.name, event).map_err(|reject| told(&reject))?;
+    Ok(Letter { row, source, request, received })
+}
+
+/// Reads an answer: a Lambda result, what `curl --include` prints, or a bare body, which has no status.
+pub fn reply(file: &Path) -> Result<Reply, String> {
+    let content = data::read(file, data::MESSAGE)?;
+    let with_status = lambda_result(&content).or_else(|| message::answer(&content));
+    match with_status.transpose().map_err(|error| in_file(file, &error))? {
+        Some((status, body)) => Ok(Reply { status: Some(status), body }),
+        None => Ok(Reply { status: None, body: content.into() }),
+    }
+}
+
+fn lambda_result(content: &[u8]) -> Option<Result<(StatusCode, Bytes), String>> {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Lambda {
+        status_code: u16,
+        #[serde(default)]
+        body: String,
+        #[serde(default)]
+        is_base64_encoded: bool,
+    }
+
+    let lambda: Lambda = serde_json::from_slice(content).ok()?;
+    let status = StatusCode::from_u16(lambda.status_code)
+        .map_err(|_| "statusCode: expected an HTTP status".to_owned());
+    let body = if lambda.is_base64_encoded {
+        STANDARD.decode(lambda.body).map_err(|_| "body: expected base64, as isBase64Encoded says".to_owned())
+    } else {
+        Ok(lambda.body.into_bytes())
+    };
+    Some(status.and_then(|status| Ok((status, body?.into()))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_comes_in_three_forms() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("reply");
+        for (content, expected) in [
+            ("abc", Ok((None, "abc"))),
+            ("HTTP/1.1 202 Accepted\r\na: b\r\n\r\nabc\r\n", Ok((Some(202), "abc\r\n"))),
+            ("HTTP/2 401\na: b\n\n", Ok((Some(401), ""))),
+            (r#"{"statusCode":202,"body":"YWJj","isBase64Encoded":true}"#, Ok((Some(202), "abc"))),
+            (r#"{"statusCode":202,"body":"%","isBase64Encoded":true}"#, Err("isBase64Encoded")),
+            (r#"{"statusCode":1}"#, Err("statusCode")),
+            ("HTTP/2 401", Err("curl --include")),
+            ("HTTP/2 x\n\n", Err("curl --include")),
+        ] {
+            std::fs::write(&file, content).unwrap();
+            let got = reply(&file);
+            match expected {
+                Ok((status, body)) => {
+                    let got = got.unwrap();
+                    let got = (got.status.map(|status| status.as_u16()), got.body.as_ref());
+                    assert_eq!(got, (status, body.as_bytes()));
+                }
+                Err(part) => assert!(got.err().unwrap().contains(part), "{content}"),
+            }
+        }
+    }
+}

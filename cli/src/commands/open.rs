@@ -1,0 +1,120 @@
+//! `letterbox open`: one message, verified and in clear.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use letterbox_codec::{
+    Reject, Timestamp,
+    headers::{self, HeaderError},
+};
+use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
+
+use crate::{
+    credentials, data,
+    formats::message::{self, Message},
+    options::ProviderName,
+    providers::{self, Key},
+    terminal::{GOOD, note, write_content},
+    time,
+};
+
+/// `letterbox open`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  letterbox open dingtalk --data answer.json
+  letterbox open dingtalk --data body.json --url 'https://h/dingtalk?signature=...'
+  letterbox open opencard --data query.jwt
+  letterbox open github --data body.json --header 'X-Hub-Signature-256: sha256=...'
+  letterbox open payment --data event.json --at 2026-11-21T10:00:00Z
+  letterbox sign github push --as raw | letterbox open github
+
+The message is one of
+  a body      of a request, or of an encrypted answer; --url and --header give the rest
+  an event    of API Gateway, as in events/ or from `letterbox sign --as event`
+  raw HTTP    a request, or an answer as `curl --include` prints it
+
+What holds is told on standard error, the payload in clear goes to standard output.
+
+github and payment encrypt nothing: open verifies a request by its headers. Their answers
+are neither signed nor encrypted, so that there is nothing to open.")]
+pub struct Open {
+    /// Whose message
+    #[arg(value_parser = ProviderName)]
+    pub provider: String,
+    /// The message
+    #[arg(long, value_name = "FILE|-", default_value = "-")]
+    pub data: PathBuf,
+    /// A header that came with it; may be given several times
+    #[arg(long, value_name = "NAME: VALUE", value_parser = message::header_line)]
+    pub header: Vec<(HeaderName, HeaderValue)>,
+    /// The URL that was called, query included
+    #[arg(long)]
+    pub url: Option<http::Uri>,
+    /// Hold a signed timestamp to this time instead of now: RFC 3339, or Unix seconds or milliseconds
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
+    pub at: Option<Timestamp>,
+    /// Which key.
+    #[command(flatten)]
+    pub key: credentials::KeyArgs,
+}
+
+/// Prints the message in clear.
+pub fn run(args: &Open) -> Result<(), String> {
+    let row = providers::find(&args.provider)?;
+    let place = args.data.display();
+    let bytes = data::read(&args.data, data::MESSAGE).map_err(|error| format!("--data {error}"))?;
+    let message = Message::read(row.name, bytes).map_err(|error| format!("--data {place}: {error}"))?;
+    let source = args.key.source.clone().or(message.source).unwrap_or_else(|| DEFAULT_SOURCE.to_owned());
+    let mut request = message.request;
+    *request.headers_mut() = with(request.headers(), &args.header).map_err(|error| error.to_string())?;
+    if let Some(url) = &args.url {
+        *request.uri_mut() = url.clone();
+    }
+    let now = match args.at {
+        Some(at) => at,
+        None => ambient::system().map_err(|error| error.to_string())?.now,
+    };
+    let credentials = args.key.of(row.name)?;
+    let opened = (row.open)(&Key { credentials: &credentials, source: &source }, &request, now)?;
+    let opened = opened.map_err(|reject| {
+        format!("--data {place}: does not open as {}/{source}: {}", row.name, why(&reject, row.name, &source))
+    })?;
+    for told in opened.told {
+        note(GOOD, &told);
+    }
+    let mut content = opened.content;
+    if !content.ends_with(b"\n") {
+        content.push(b'\n');
+    }
+    write_content(&content)
+}
+
+/// The message's headers with those of the command line in place of its own.
+fn with(headers: &HeaderMap, given: &[(HeaderName, HeaderValue)]) -> Result<HeaderMap, HeaderError> {
+    // Of a name that is given twice the last counts.
+    let mut last = headers::collect(given.iter().map(|(name, value)| (name.as_str(), value)))?;
+    for (name, value) in given {
+        last.insert(name, value.clone());
+    }
+    let kept = headers.iter().filter(|(name, _)| !last.contains_key(*name));
+    headers::collect(kept.chain(&last).map(|(name, value)| (name.as_str(), value)))
+}
+
+/// The cause, which only the sender must not know, and the remedy.
+fn why(reject: &Reject, provider: &str, source: &str) -> String {
+    let remedy = match reject {
+        Reject::MissingSignature | Reject::MalformedSignature => {
+            "a body alone has no signature: give its headers with --header 'NAME: VALUE'".to_owned()
+        }
+        Reject::TimestampOutOfRange => "--at TIME verifies as of another time".to_owned(),
+        Reject::OwnerKeyMismatch => format!("compare owner_key of {provider}/{source} in the credentials"),
+        Reject::UnknownKid => format!("compare the kids of {provider}/{source} in the credentials"),
+        _ if reject.status() == 401 => {
+            format!("are the keys of {provider}/{source} those of the sender, and is every byte as it came?")
+        }
+        _ => format!("{}; `letterbox open --help` says what can be opened", reject.message()),
+    };
+    format!("{}; {remedy}", reject.code())
+}

@@ -1,0 +1,146 @@
+//! `letterbox send`: a delivery as the platform would make it.
+
+mod load;
+
+use std::{io::Write, thread, time::Duration};
+
+use clap::Args;
+use letterbox_codec::platform::Manners;
+use letterbox_intake::ambient;
+
+use crate::{
+    options::ProviderName,
+    providers::{self, PROVIDERS, Row},
+    sender::{
+        delivery::{self, Delivery},
+        post::{LONGEST, Post},
+    },
+    terminal::{DOUBTFUL, GOOD, QUIET, milliseconds, tell},
+    time::span,
+};
+
+/// `letterbox send`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  letterbox send --list
+  letterbox send dingtalk user_add_org
+  letterbox send dingtalk check_url                      # a handshake
+  letterbox send github push --data push.json            # a payload of your own
+  jq -c .data event.json | letterbox send payment --data -
+  letterbox send github push --source acme --credentials my-credentials.json
+  letterbox send opencard scenic_spot --to https://abc123.execute-api.eu-central-1.amazonaws.com
+  letterbox send payment payment_success --as-platform --longest-pause 1
+  letterbox send github push --repeat 1000 --rate 50/s
+
+The exit code is 0 only if every answer is the one that the platform expects, in the time that it waits.")]
+pub struct Send {
+    /// The platform to act as
+    #[arg(required_unless_present = "list", value_parser = ProviderName)]
+    pub provider: Option<String>,
+    /// The sample to send; with --data, the name of the event, where the platform says it outside of the payload
+    #[arg(required_unless_present_any = ["list", "data"])]
+    pub sample: Option<String>,
+    /// List the providers and their samples
+    #[arg(long, conflicts_with_all = ["sample", "data", "to", "source", "credentials", "as_platform", "repeat"])]
+    pub list: bool,
+    /// What goes where.
+    #[command(flatten)]
+    pub delivery: delivery::DeliveryArgs,
+    /// Wait no longer than the platform does, and try again after its pauses, until it would give up
+    #[arg(long, conflicts_with = "repeat")]
+    pub as_platform: bool,
+    /// Cut the platform's pauses, some of which are hours, to so many seconds
+    #[arg(long, value_name = "SECONDS", requires = "as_platform", value_parser = seconds)]
+    pub longest_pause: Option<Duration>,
+    /// How often, and how fast.
+    #[command(flatten)]
+    pub load: load::LoadArgs,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| "expected seconds, such as 1 or 0.5".to_owned())
+}
+
+/// Sends once or many times, or lists the samples.
+pub fn run(args: &Send) -> Result<(), String> {
+    let Some(provider) = args.provider.as_deref().filter(|_| !args.list) else {
+        return list(args.provider.as_deref());
+    };
+    let delivery = Delivery::new(provider, args.sample.as_deref(), &args.delivery)?;
+    match args.load.repeat {
+        Some(count) => load::run(&delivery, &args.load, count.get()),
+        None => attempts(&delivery, args),
+    }
+}
+
+/// One attempt, or as many as the platform makes.
+fn attempts(delivery: &Delivery, args: &Send) -> Result<(), String> {
+    let manners = delivery.manners()?;
+    let (patience, pauses) = if args.as_platform {
+        (manners.patience.unwrap_or(LONGEST), manners.pauses)
+    } else {
+        (LONGEST, &[][..])
+    };
+    let post = Post::new(patience, 1);
+    let mut ambient = ambient::system().map_err(|error| error.to_string())?;
+    for (attempt, pause) in (2..).zip(pauses) {
+        let Err(failed) = attempt_once(delivery, &manners, &post, &ambient)? else { return Ok(()) };
+        let pause = args.longest_pause.map_or(*pause, |longest| longest.min(*pause));
+        tell(DOUBTFUL, &format!("! {failed}"))?;
+        tell(DOUBTFUL, &format!("! attempt {attempt} of {} in {}", pauses.len() + 1, span(pause)))?;
+        thread::sleep(pause);
+        // The entropy stays, since it names the delivery; the time of the attempt does not.
+        ambient.now = ambient::system().map_err(|error| error.to_string())?.now;
+    }
+    let last = attempt_once(delivery, &manners, &post, &ambient)?;
+    last.map_err(|failed| if args.as_platform { format!("{failed}; {}", manners.on_failure) } else { failed })
+}
+
+/// Whether the platform is content, or why not. The outer error is no fault of the receiver.
+fn attempt_once(
+    delivery: &Delivery,
+    manners: &Manners,
+    post: &Post,
+    ambient: &letterbox_codec::Ambient,
+) -> Result<Result<(), String>, String> {
+    let letter = delivery.letter(ambient)?;
+    let (name, row) = (&delivery.sample.name, delivery.row.name);
+    let name = if name.is_empty() { "own payload" } else { name };
+    tell(QUIET, &format!("> POST {}", letter.uri()))?;
+    tell(QUIET, &format!("> {name} as {row}/{}, {} bytes", delivery.source, letter.body().len()))?;
+    let answer = match post.send(&letter) {
+        Ok(answer) => answer,
+        Err(unsent) => return Ok(Err(unsent)),
+    };
+    let body = String::from_utf8_lossy(answer.response.body());
+    tell(QUIET, &format!("< {} in {}", answer.response.status(), milliseconds(answer.took)))?;
+    tell(QUIET, &format!("< {body}"))?;
+    let told = match delivery.judge(manners, &letter, &answer) {
+        Ok(told) => told,
+        Err(wrong) => return Ok(Err(wrong)),
+    };
+    let limit = manners.patience.map_or("no limit is published".to_owned(), |patience| {
+        format!("within the {} that the platform waits", span(patience))
+    });
+    tell(GOOD, &format!("= {told}"))?;
+    tell(GOOD, &format!("ok: {}; {limit}", manners.checks))?;
+    Ok(Ok(()))
+}
+
+fn list(provider: Option<&str>) -> Result<(), String> {
+    let rows: Vec<&Row> = match provider {
+        Some(name) => vec![providers::find(name)?],
+        None => PROVIDERS.iter().collect(),
+    };
+    let mut out = std::io::stdout().lock();
+    for row in rows {
+        for sample in (row.samples)() {
+            if writeln!(out, "{} {}", row.name, sample.name).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

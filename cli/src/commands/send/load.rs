@@ -1,0 +1,227 @@
+//! `letterbox send --repeat`: many deliveries, and what became of them.
+
+use std::{
+    collections::BTreeMap,
+    num::{NonZeroU32, NonZeroUsize},
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use letterbox_codec::platform::{Manners, Sample};
+use letterbox_intake::ambient;
+
+use crate::{
+    sender::{
+        delivery::Delivery,
+        post::{LONGEST, Post},
+        repeat,
+    },
+    statistics::percentile,
+    terminal::{BAD, DOUBTFUL, GOOD, QUIET, milliseconds, tell},
+    time::span,
+};
+
+/// A start so much behind its time means that the asked rate is not reached.
+const LAG: Duration = Duration::from_millis(250);
+
+/// How often, and how fast.
+#[derive(Debug, Args)]
+pub struct LoadArgs {
+    /// Send so many deliveries, each sealed freshly and an event of its own, and sum up what became of them
+    #[arg(long, value_name = "N")]
+    pub repeat: Option<NonZeroU32>,
+    /// Start them at this rate, such as 50/s; else each as soon as an earlier one is answered
+    #[arg(long, value_name = "N/s", requires = "repeat", value_parser = rate)]
+    pub rate: Option<f64>,
+    /// The most that are under way at once
+    #[arg(long, value_name = "N", requires = "repeat", default_value = "8")]
+    pub at_once: NonZeroUsize,
+    /// Repeat one and the same event, as a platform's further attempts do: a FIFO queue takes it once
+    #[arg(long, requires = "repeat")]
+    pub identical: bool,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix("/s").unwrap_or(text).parse().ok();
+    // Neither so slow nor so fast that a time cannot hold it.
+    number
+        .filter(|rate| (0.001..=1_000_000.0).contains(rate))
+        .ok_or_else(|| "expected deliveries a second, such as 50/s or 0.5/s".to_owned())
+}
+
+/// One delivery's end.
+#[derive(Clone)]
+struct Outcome {
+    /// What it took, where there was an answer.
+    took: Option<Duration>,
+    /// How long after its time it started.
+    lag: Duration,
+    /// Why the platform would count it as failed.
+    verdict: Result<(), String>,
+}
+
+/// Sends `count` deliveries, shows how it goes on, and prints the summary.
+pub fn run(delivery: &Delivery, options: &LoadArgs, count: u32) -> Result<(), String> {
+    let load = Load::new(delivery, options)?;
+    let bar = ProgressBar::new(count.into());
+    let style = "{bar:40} {pos}/{len}  {per_sec}  {eta} left{msg}";
+    bar.set_style(ProgressStyle::with_template(style).map_err(|error| error.to_string())?);
+    let next = AtomicU32::new(0);
+    let failed = AtomicU32::new(0);
+    let started = Instant::now();
+    let work = || {
+        let mut outcomes = Vec::new();
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return outcomes;
+            }
+            let outcome = load.one(number, started);
+            if outcome.verdict.is_err() {
+                bar.set_message(format!("  {} failed", failed.fetch_add(1, Ordering::Relaxed) + 1));
+            }
+            bar.inc(1);
+            outcomes.push(outcome);
+        }
+    };
+    let outcomes = thread::scope(|scope| {
+        let senders = options.at_once.get().min(count as usize);
+        let senders: Vec<_> = (0..senders).map(|_| scope.spawn(work)).collect();
+        senders.into_iter().map(thread::ScopedJoinHandle::join).collect::<Result<Vec<_>, _>>()
+    });
+    // A summary of less than all would look better than it was.
+    let outcomes = outcomes.map_err(|_| "a sender broke off, see above".to_owned())?.concat();
+    let took = started.elapsed();
+    bar.finish_and_clear();
+    summary(delivery.row.name, &load.manners, &outcomes, took, options)
+}
+
+/// What all deliveries share.
+struct Load<'a> {
+    delivery: &'a Delivery,
+    manners: Manners,
+    post: Post,
+    /// The pause from one start to the next.
+    step: Duration,
+    /// The members to change, and what this run adds to them; none if all are to be the same event.
+    another: Option<(Vec<String>, String)>,
+}
+
+impl<'a> Load<'a> {
+    /// A letter that cannot be made is told before any is sent.
+    fn new(delivery: &'a Delivery, options: &LoadArgs) -> Result<Self, String> {
+        let ambient = ambient::system().map_err(|error| error.to_string())?;
+        delivery.letter(&ambient)?;
+        let (run, _) = ambient.split::<4, 0>();
+        let run = format!("{:08x}", u32::from_be_bytes(run));
+        let ids = (delivery.row.id_members)(&delivery.key())?;
+        Ok(Self {
+            delivery,
+            manners: delivery.manners()?,
+            post: Post::new(LONGEST, options.at_once.get()),
+            step: options.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
+            another: (!options.identical).then_some((ids, run)),
+        })
+    }
+
+    fn one(&self, number: u32, started: Instant) -> Outcome {
+        let due = self.step.saturating_mul(number);
+        thread::sleep(due.saturating_sub(started.elapsed()));
+        let lag = if self.step.is_zero() { Duration::ZERO } else { started.elapsed().saturating_sub(due) };
+        let answer = self.letter(number).and_then(|letter| Ok((self.post.send(&letter)?, letter)));
+        match answer {
+            Ok((answer, letter)) => {
+                let verdict = self.delivery.judge(&self.manners, &letter, &answer).map(drop);
+                Outcome { took: Some(answer.took), lag, verdict }
+            }
+            Err(unsent) => Outcome { took: None, lag, verdict: Err(unsent) },
+        }
+    }
+
+    fn letter(&self, number: u32) -> Result<letterbox_codec::Request, String> {
+        let ambient = ambient::system().map_err(|error| error.to_string())?;
+        let Some((ids, run)) = &self.another else { return self.delivery.letter(&ambient) };
+        let Sample { name, payload } = &self.delivery.sample;
+        let payload = repeat::event(payload, ids, &format!("{run}-{number}"));
+        self.delivery.letter_of(&Sample { name: name.clone(), payload }, &ambient)
+    }
+}
+
+/// Prints it. The error says how many failed.
+fn summary(
+    provider: &str,
+    manners: &Manners,
+    outcomes: &[Outcome],
+    took: Duration,
+    options: &LoadArgs,
+) -> Result<(), String> {
+    let count = outcomes.len();
+    let mut failures: BTreeMap<&str, usize> = BTreeMap::new();
+    for outcome in outcomes {
+        if let Err(failed) = &outcome.verdict {
+            *failures.entry(failed).or_default() += 1;
+        }
+    }
+    let failed: usize = failures.values().sum();
+    let seconds = took.as_secs_f64();
+    let a_second = f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / seconds;
+    tell(QUIET, &format!("{count} deliveries in {seconds:.1} s, {a_second:.1}/s"))?;
+    tell(GOOD, &format!("{:>8} answered as {provider} expects: {}", count - failed, manners.checks))?;
+    for (why, times) in failures {
+        tell(BAD, &format!("{times:>8} failed: {why}"))?;
+    }
+    let mut times: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.took).collect();
+    times.sort_unstable();
+    let limit = manners.patience.map(|patience| format!(" ({provider} waits {})", span(patience)));
+    if let Some(latency) = latency(&times) {
+        tell(QUIET, &format!("latency: {latency}{}", limit.unwrap_or_default()))?;
+    }
+    let lag = outcomes.iter().map(|outcome| outcome.lag).max().unwrap_or_default();
+    if lag > LAG {
+        let at_once = options.at_once;
+        tell(
+            DOUBTFUL,
+            &format!("! up to {} behind the rate: --at-once {at_once} is too few", milliseconds(lag)),
+        )?;
+    }
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} of {count} deliveries failed")) }
+}
+
+/// Of sorted times: least, some percentiles, most.
+fn latency(sorted: &[Duration]) -> Option<String> {
+    let at = |percent| percentile(sorted, percent).map(milliseconds);
+    let (least, most) = (milliseconds(*sorted.first()?), milliseconds(*sorted.last()?));
+    Some(format!("least {least}, median {}, 90 % {}, 99 % {}, most {most}", at(50)?, at(90)?, at(99)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latency_names_least_most_and_percentiles() {
+        let times = |count| (1..=count).map(Duration::from_millis).collect::<Vec<_>>();
+        assert_eq!(
+            latency(&times(10)).unwrap(),
+            "least 1.0 ms, median 5.0 ms, 90 % 9.0 ms, 99 % 10.0 ms, most 10.0 ms"
+        );
+        assert_eq!(latency(&[]), None);
+    }
+
+    #[test]
+    fn a_rate_is_so_many_a_second() {
+        for (text, expected) in [
+            ("50/s", Some(50.0)),
+            ("0.5", Some(0.5)),
+            ("0/s", None),
+            ("-1", None),
+            ("NaN", None),
+            ("1/min", None),
+        ] {
+            assert_eq!(rate(text).ok(), expected, "{text}");
+        }
+    }
+}

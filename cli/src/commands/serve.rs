@@ -1,0 +1,278 @@
+//! `letterbox serve`: all functions on one port.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router, middleware,
+    routing::{any, get},
+};
+use clap::Args;
+use http::StatusCode;
+use letterbox_codec::Secret;
+use letterbox_intake::{ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs, settings::queue_url};
+use tokio::{net::TcpListener, signal, sync::watch, time::Instant};
+
+use crate::{
+    credentials,
+    local::{
+        connections,
+        console::Console,
+        history::{
+            Bounds,
+            readers::Readers,
+            recorder::{Ending, Recorder},
+            sqlite::Deliveries,
+        },
+        page::{
+            self,
+            guard::{self, Guard, TokenParser},
+        },
+        queue::{LocalQueue, sqlite::Store},
+        reception::{Reception, deliver},
+        response::error,
+    },
+    options::{DATABASE, DEFAULT_URL},
+    providers::PROVIDERS,
+    shell::word,
+};
+
+/// `letterbox serve`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  letterbox serve
+  letterbox serve --port 8080 --credentials my-credentials.json
+  letterbox serve --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/letterbox
+  letterbox serve --listen 0.0.0.0 --token \"$(openssl rand -hex 16)\"
+
+GET / is a page with the recent deliveries: for this machine alone, unless there is a token.
+Without --credentials the demo credentials of events/ are used: anyone can sign with them.
+GET /healthz answers 200 while the server runs. Ctrl-C or SIGTERM ends it within 10 s, a second one at once; every
+acknowledged delivery is on the queue.
+
+Limits: a body has at most 10 MiB. A request's headers may take 30 s, and a connection is closed after 30 s without a
+byte. At most 1000 connections are open (fewer if `ulimit -n` is low): for a new one, the one that has waited longest
+for a request is closed.")]
+pub struct Serve {
+    /// The port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 9000)]
+    pub port: u16,
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub listen: IpAddr,
+    /// A JSON file: provider → its credentials JSON. Only the providers in it are served
+    #[arg(long, value_name = "FILE")]
+    pub credentials: Option<PathBuf>,
+    /// The SQLite file of the embedded queue; the recent deliveries are in `letterbox-deliveries.db` beside it
+    #[arg(long, value_name = "FILE", default_value = DATABASE)]
+    pub database: PathBuf,
+    /// Put events on this SQS queue instead; region, keys and endpoint come from the usual AWS_* variables
+    #[arg(long, value_name = "URL", value_parser = queue_url)]
+    pub queue_url: Option<String>,
+    /// OpenCard's card catalogue; a built-in sample otherwise
+    #[arg(long, value_name = "FILE", env = "CARDS")]
+    pub cards: Option<PathBuf>,
+    /// What shows the page with the recent deliveries; made up where --listen is not the loopback address
+    #[arg(long, env = "LETTERBOX_TOKEN", hide_env_values = true, value_parser = TokenParser)]
+    pub token: Option<Secret>,
+    /// How much the page keeps.
+    #[command(flatten)]
+    pub keep: Keep,
+}
+
+/// How much the page keeps.
+#[derive(Debug, Args)]
+pub struct Keep {
+    /// How many recent deliveries are kept
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub keep: u32,
+    /// How many days they are kept
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub keep_days: u32,
+}
+
+impl Keep {
+    fn bounds(&self) -> Bounds {
+        let age = Duration::from_secs(u64::from(self.keep_days) * 24 * 60 * 60);
+        Bounds { number: self.keep, age, bytes: MOST_BYTES }
+    }
+}
+
+/// What the kept deliveries may take on the disk: bodies may be large.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
+
+/// What an SQS queue far from this machine may take; each provider's own deadline still holds.
+const FAR_QUEUE: Duration = Duration::from_secs(6);
+
+/// How long the end may take, from the signal on.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Of this, what is left at least for each thing that has to end.
+const SHORTEST_GRACE: Duration = Duration::from_millis(500);
+
+/// Serves until Ctrl-C or SIGTERM.
+pub fn run(args: &Serve) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let console = Console::start();
+    let served = runtime.block_on(serve(args, &console));
+    let end = Instant::now() + GRACE;
+    let rest = |end: Instant| end.saturating_duration_since(Instant::now()).max(SHORTEST_GRACE);
+    let (records, end) = match served {
+        Ok((records, signalled)) => (Ok(records), signalled + GRACE),
+        Err(error) => (Err(error), end),
+    };
+    runtime.shutdown_timeout(rest(end));
+    records?.wait(rest(end));
+    console.print("letterbox: ended; every acknowledged delivery is on the queue\n".to_owned());
+    console.flush(rest(end));
+    Ok(())
+}
+
+/// Returns what is still being stored, and when the end was asked for.
+async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), String> {
+    let _file_size_signal = file_size_signal()?;
+    let credentials = credentials::load(args.credentials.as_deref())?;
+    let history = Deliveries::create(&args.database)?;
+    let (queue, place) = match &args.queue_url {
+        Some(url) => (
+            LocalQueue::Sqs(Sqs::connect(&aws::config().await, url.clone(), None, FAR_QUEUE).await),
+            url.clone(),
+        ),
+        None => (LocalQueue::Store(Store::create(&args.database)?), args.database.display().to_string()),
+    };
+    let (recorder, records) =
+        Recorder::start(history, args.keep.bounds(), credentials.clone(), console.clone())?;
+    let reception = Arc::new(Reception::new(
+        &credentials,
+        args.cards.as_deref(),
+        &Arc::new(queue),
+        recorder,
+        console.clone(),
+    )?);
+
+    let address = SocketAddr::new(args.listen, args.port);
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        format!("cannot listen on {address}: {error}; choose another port with --port; 0 picks a free one")
+    })?;
+    let url = url(listener.local_addr().map_err(|error| error.to_string())?);
+    let made_up =
+        if args.token.is_none() && !args.listen.is_loopback() { Some(random_token()?) } else { None };
+    console.print(banner(args, &url, made_up.as_ref(), &reception, &place));
+    let token = args.token.clone().or(made_up);
+
+    let (end, mut ending) = watch::channel(false);
+    let page = page::router(page::Parts {
+        guard: token.map_or(Guard::Loopback, Guard::Token),
+        reception: Arc::clone(&reception),
+        history: Readers::new(&args.database),
+        credentials,
+        url,
+        ending: ending.clone(),
+    });
+    let router = Router::new()
+        .route("/healthz", get(|| async { axum::Json(serde_json::json!({ "status": "ok" })) }))
+        .route("/{provider}", any(deliver))
+        .route("/{provider}/", any(deliver))
+        .route("/{provider}/{source}", any(deliver))
+        .route("/{provider}/{source}/", any(deliver))
+        .fallback(|| async {
+            error(StatusCode::NOT_FOUND, "no such route: POST /<provider> or /<provider>/<source>")
+        })
+        .with_state(reception)
+        .merge(page)
+        .layer(middleware::map_response(guard::add_security_headers))
+        .layer(middleware::from_fn(guard::require_one_host));
+    tokio::spawn(async move {
+        end_signal().await;
+        end.send_replace(true);
+        end_signal().await;
+        std::process::exit(EXIT_INTERRUPTED);
+    });
+    let server = tokio::spawn(connections::serve(listener, router, ending.clone(), GRACE));
+    drop(ending.wait_for(|ending| *ending).await);
+    let signalled = Instant::now();
+    server.await.map_err(|error| error.to_string())?;
+    Ok((records, signalled))
+}
+
+/// As a shell tells that Ctrl-C ended a program.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Takes the signal of a write beyond the limit of a file's size (`ulimit -f`), which would end the program: the write
+/// fails all the same.
+#[cfg(unix)]
+fn file_size_signal() -> Result<signal::unix::Signal, String> {
+    let kind = signal::unix::SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    signal::unix::signal(kind).map_err(|error| error.to_string())
+}
+
+#[cfg(not(unix))]
+fn file_size_signal() -> Result<(), String> {
+    Ok(())
+}
+
+/// Where the server is called from this machine.
+fn url(mut address: SocketAddr) -> String {
+    // Nobody can send to the address that stands for all of them.
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
+    }
+    format!("http://{address}")
+}
+
+/// A token that nobody guesses.
+fn random_token() -> Result<Secret, String> {
+    let ambient = ambient::system().map_err(|error| error.to_string())?;
+    let (token, _) = ambient.split::<16, 0>();
+    Ok(Secret::new(hex::encode(token))?)
+}
+
+/// What is served where, and how to try it. A token that was given is known, and not for the terminal or its log.
+fn banner(args: &Serve, url: &str, made_up: Option<&Secret>, reception: &Reception, queue: &str) -> String {
+    let mut text = format!("letterbox {} on {url}, events on {queue}\n", env!("CARGO_PKG_VERSION"));
+    if args.credentials.is_none() {
+        text += "demo credentials: anyone can sign with them; --credentials FILE for your own\n";
+    }
+    let token = made_up.map(|token| format!("?token={}", token.expose())).unwrap_or_default();
+    text += &format!("recent deliveries: {url}/{token}\n");
+    let to = if url == DEFAULT_URL { String::new() } else { format!(" --to {}", word(url)) };
+    for row in &PROVIDERS {
+        let Some(sources) = reception.sources(row.name) else { continue };
+        text += &format!("\n  {}\n", row.name);
+        for source in sources {
+            let path = if source == DEFAULT_SOURCE { String::new() } else { format!("/{source}") };
+            text += &format!("    POST {url}/{}{path}\n", row.name);
+        }
+        text += &format!("    try: cargo run -- send {} {}{to}\n", row.name, row.try_sample);
+    }
+    text + "\nRead the queue: cargo run -- events. End: Ctrl-C.\n\n"
+}
+
+/// Ctrl-C, or SIGTERM where there is one.
+async fn end_signal() {
+    #[cfg(unix)]
+    let terminated = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<Option<()>>();
+    tokio::select! {
+        _ = signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}

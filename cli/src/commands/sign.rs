@@ -1,0 +1,65 @@
+//! `letterbox sign`: a delivery for other tools, not sent.
+
+use clap::{Args, ValueEnum};
+use letterbox_intake::ambient;
+
+use crate::{
+    formats::{curl::write as curl, gateway, raw},
+    options::ProviderName,
+    sender::delivery::{self, Delivery},
+    terminal::{printable_json, write, write_content},
+};
+
+/// `letterbox sign`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  letterbox sign github push
+  letterbox sign github push --to https://abc123.execute-api.eu-central-1.amazonaws.com | sh
+  letterbox sign dingtalk check_url | sh | letterbox open dingtalk
+  letterbox sign github push --as event > event.json
+    cargo lambda invoke github --data-file event.json
+    sam local invoke GithubFunction --event event.json
+  letterbox sign payment --data notice.json --as raw | nc 127.0.0.1 9000
+
+What is printed is signed for now: a receiver that bounds the age of a timestamp takes it for some minutes.")]
+pub struct Sign {
+    /// The platform to act as
+    #[arg(value_parser = ProviderName)]
+    pub provider: String,
+    /// The sample; with --data, the name of the event, where the platform says it outside of the payload
+    #[arg(required_unless_present = "data")]
+    pub sample: Option<String>,
+    /// In which form
+    #[arg(long = "as", value_name = "FORM", default_value = "curl")]
+    pub form: Form,
+    /// What goes where.
+    #[command(flatten)]
+    pub delivery: delivery::DeliveryArgs,
+}
+
+/// A form of a delivery.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Form {
+    /// A shell command
+    Curl,
+    /// The JSON with which API Gateway invokes a function (payload format 2.0)
+    Event,
+    /// HTTP/1.1, byte for byte
+    Raw,
+}
+
+/// Prints a delivery.
+pub fn run(args: &Sign) -> Result<(), String> {
+    let delivery = Delivery::new(&args.provider, args.sample.as_deref(), &args.delivery)?;
+    let ambient = ambient::system().map_err(|error| error.to_string())?;
+    let letter = delivery.letter(&ambient)?;
+    match args.form {
+        Form::Curl => write(curl::command(&letter).as_bytes()),
+        Form::Event => {
+            let event = format!("{:#}\n", gateway::event(&letter, delivery.row.name, ambient.now));
+            write(printable_json(&event).as_bytes())
+        }
+        Form::Raw => write_content(&raw::write(&letter)),
+    }
+}

@@ -1,0 +1,58 @@
+//! What was found of a delivery, and the delivery as it would be without that fault.
+
+use super::{
+    causes::Cause,
+    diagnosis_input::{Delivery, Stage},
+};
+
+/// What was found: a cause, and what was seen of it.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The cause.
+    pub cause: &'static Cause,
+    /// What was seen, in whole sentences; may be empty.
+    pub detail: String,
+    /// What to do in this very case, where that is known better.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    /// A finding with what was seen.
+    pub fn new(cause: &'static Cause, detail: impl Into<String>) -> Self {
+        Self { cause, detail: detail.into(), remedy: None }
+    }
+
+    /// With a remedy of its own.
+    #[must_use]
+    pub fn remedy(self, remedy: impl Into<String>) -> Self {
+        Self { remedy: Some(remedy.into()), ..self }
+    }
+
+    /// The delivery as it would be if this were mended.
+    pub fn mended(self, delivery: Delivery) -> Variant {
+        Variant { finding: self, delivery }
+    }
+}
+
+/// A delivery as it would be without one fault.
+pub struct Variant {
+    /// The fault.
+    pub finding: Finding,
+    /// The delivery without it.
+    pub delivery: Delivery,
+}
+
+impl Variant {
+    /// How far it gets. Where another provider stands in for that of the delivery only its signature counts, since it
+    /// reads payloads otherwise; and one that held already has nothing to gain.
+    pub fn stage(&self, of: &Delivery, reached: Stage) -> Stage {
+        if self.delivery.row.name == of.row.name {
+            return self.delivery.stage();
+        }
+        match self.delivery.stage() {
+            _ if reached > Stage::Key => reached,
+            Stage::Payload => Stage::Opened,
+            stage => stage,
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The server on this machine: it receives deliveries, queues their events, and shows both.
+
+pub mod connections;
+pub mod console;
+pub mod history;
+pub mod page;
+pub mod queue;
+pub mod reception;
+pub mod response;
+pub mod sqlite;

@@ -1,0 +1,155 @@
+//! What the page's buttons do.
+
+use axum::{
+    Form,
+    extract::{Path, Query, State},
+    response::{IntoResponse, Redirect, Response},
+};
+use http::{HeaderMap, HeaderName, header};
+use letterbox_codec::Request;
+use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
+use serde::Deserialize;
+
+use super::{Asked, Desk, texts, view};
+use crate::{
+    formats::{curl::write as shell, gateway},
+    local::history::{Filter, WITHHELD},
+    providers::{self, Key, Row},
+    sender::sample::sample,
+};
+
+/// Headers of one connection, which whoever sends the request again writes anew.
+const OF_THE_CONNECTION: [HeaderName; 5] =
+    [header::HOST, header::CONTENT_LENGTH, header::CONNECTION, header::TRANSFER_ENCODING, header::EXPECT];
+
+/// The form that sends a sample.
+#[derive(Debug, Deserialize)]
+pub struct Wanted {
+    /// `<provider>/<sample>`
+    sample: String,
+    /// Its source; empty is the default one.
+    #[serde(default)]
+    source: String,
+}
+
+/// `POST /deliveries/{id}/redeliver`
+pub async fn redeliver(
+    State(desk): State<Desk>,
+    Path(id): Path<i64>,
+    Query(filter): Query<Filter>,
+    headers: HeaderMap,
+) -> Response {
+    let delivery = match desk.delivery(id).await {
+        Ok(delivery) => delivery,
+        Err(failed) => return failed,
+    };
+    let kept = desk.reception.redeliver(delivery).await;
+    desk.opened(kept, Asked { filter, id: Some(id), ..Asked::default() }, &headers).await
+}
+
+/// `POST /deliveries/send`
+pub async fn send(
+    State(desk): State<Desk>,
+    Query(filter): Query<Filter>,
+    headers: HeaderMap,
+    Form(wanted): Form<Wanted>,
+) -> Response {
+    let source = if wanted.source.is_empty() { DEFAULT_SOURCE } else { &wanted.source };
+    let kept = match desk.letter(&wanted.sample, source) {
+        Ok((row, letter)) => desk.reception.receive(row, source, letter, None).await,
+        Err(error) => Err(error),
+    };
+    desk.opened(kept, Asked { filter, ..Asked::default() }, &headers).await
+}
+
+/// `GET /deliveries/{id}/body`: the exact bytes.
+pub async fn body(State(desk): State<Desk>, Path(id): Path<i64>) -> Response {
+    match desk.delivery(id).await {
+        Ok(delivery) => {
+            saved("application/octet-stream", &format!("delivery-{id}.body"), delivery.request.into_body())
+        }
+        Err(failed) => failed,
+    }
+}
+
+/// `GET /deliveries/{id}/message`: the queue message, as it was put.
+pub async fn message(State(desk): State<Desk>, Path(id): Path<i64>) -> Response {
+    match desk.delivery(id).await {
+        Ok(delivery) => saved(
+            "application/json",
+            &format!("delivery-{id}.message.json"),
+            delivery.message.unwrap_or_default().into(),
+        ),
+        Err(failed) => failed,
+    }
+}
+
+/// `GET /deliveries/{id}/curl`
+pub async fn curl(State(desk): State<Desk>, Path(id): Path<i64>) -> Response {
+    match desk.delivery(id).await {
+        Ok(delivery) => shell::command(&portable(delivery.request)).into_response(),
+        Err(failed) => failed,
+    }
+}
+
+/// `GET /deliveries/{id}/event`: the delivery as API Gateway would hand it over.
+pub async fn event(State(desk): State<Desk>, Path(id): Path<i64>) -> Response {
+    let delivery = match desk.delivery(id).await {
+        Ok(delivery) => delivery,
+        Err(failed) => return failed,
+    };
+    let summary = &delivery.summary;
+    let what = summary.kind.as_deref().or(summary.reason.as_deref()).unwrap_or("delivery");
+    let name: String = what
+        .chars()
+        .map(|odd| if odd.is_ascii_alphanumeric() || "._-".contains(odd) { odd } else { '_' })
+        .collect();
+    let file = format!("{name}.{}.json", summary.status);
+    let event = gateway::event(&portable(delivery.request), &summary.provider, summary.received);
+    saved("application/json", &file, format!("{event:#}\n").into())
+}
+
+impl Desk {
+    /// A sample, sealed for this server.
+    fn letter(&self, sample: &str, source: &str) -> Result<(&'static Row, Request), String> {
+        let (provider, name) = sample
+            .split_once('/')
+            .ok_or("the sample: expected `<provider>/<sample>`, such as `github/push`")?;
+        let row = providers::find(provider)?;
+        let sample = self::sample(row, Some(name), None)?;
+        let credentials = self
+            .credentials
+            .get(row.name)
+            .ok_or_else(|| format!("{provider} is not served: no credentials"))?;
+        let path = if source == DEFAULT_SOURCE { String::new() } else { format!("/{source}") };
+        let url = format!("{}/{}{path}", self.url, row.name);
+        let ambient = ambient::system().map_err(|error| error.to_string())?;
+        let letter = (row.letter)(&Key { credentials, source }, &sample, &url, &ambient)?;
+        Ok((row, letter))
+    }
+
+    /// Shows what was received, or says on the page that it stays on why nothing was.
+    async fn opened(&self, kept: Result<i64, String>, asked: Asked, headers: &HeaderMap) -> Response {
+        match kept {
+            Ok(id) => {
+                Redirect::to(&format!("/deliveries/{id}{}", view::query(&asked.filter))).into_response()
+            }
+            Err(error) => self.page(texts::wanted(headers), Asked { notice: Some(error), ..asked }).await,
+        }
+    }
+}
+
+/// The request without what belongs to the connection that it came by, and without what is not kept.
+fn portable(mut request: Request) -> Request {
+    for name in OF_THE_CONNECTION.iter().chain(&WITHHELD) {
+        request.headers_mut().remove(name);
+    }
+    request
+}
+
+/// A file to save.
+fn saved(media_type: &'static str, name: &str, content: bytes::Bytes) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    let headers = [(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
+    (headers, content).into_response()
+}

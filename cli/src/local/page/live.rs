@@ -1,0 +1,116 @@
+//! New deliveries as server-sent events: `delivery` is a line of the list, `totals` the top of the page. `reset` tells a
+//! page of deliveries that are gone, since their file is another, to be read anew.
+
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    extract::{Query, State},
+    response::{
+        IntoResponse, Response,
+        sse::{Event, KeepAlive, Sse},
+    },
+};
+use futures_util::stream;
+use http::HeaderMap;
+use serde::Deserialize;
+
+use super::{
+    Desk, LINES, texts,
+    texts::Texts,
+    view::{self, RowView, TotalsView},
+};
+use crate::local::history::Filter;
+
+/// Between two looks; under load many deliveries come with one.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Less than a proxy waits before it takes a silent connection for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Behind which delivery.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Since {
+    after: i64,
+}
+
+/// How far one browser is.
+struct Reader {
+    desk: Desk,
+    t: &'static Texts,
+    filter: Filter,
+    newest: tokio::sync::watch::Receiver<i64>,
+    ending: tokio::sync::watch::Receiver<bool>,
+    seen: i64,
+    /// Whether it has seen what was never here.
+    is_astray: bool,
+}
+
+/// `GET /deliveries/live`
+pub async fn stream(
+    State(desk): State<Desk>,
+    Query(filter): Query<Filter>,
+    Query(Since { after }): Query<Since>,
+    headers: HeaderMap,
+) -> Response {
+    // A browser that lost the connection says what it saw last.
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let seen = last.unwrap_or(after);
+    let is_astray = desk.read(move |_, deliveries| Ok(seen > deliveries.last()?)).await.unwrap_or(false);
+    let reader = Reader {
+        t: texts::wanted(&headers),
+        filter,
+        newest: desk.reception.recorder().newest(),
+        ending: desk.ending.clone(),
+        seen,
+        is_astray,
+        desk,
+    };
+    let batches = stream::unfold(reader, |mut reader| async move {
+        let batch = reader.next().await?;
+        Some((stream::iter(batch.into_iter().map(Ok::<_, Infallible>)), reader))
+    });
+    let events = futures_util::StreamExt::flatten(batches);
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+}
+
+impl Reader {
+    /// Waits for deliveries that were not seen yet. `None` once the server is to end, or cannot read them.
+    async fn next(&mut self) -> Option<Vec<Event>> {
+        let seen = self.seen;
+        if std::mem::take(&mut self.is_astray) {
+            self.seen = 0;
+            return Some(vec![Event::default().event("reset").data("")]);
+        }
+        tokio::select! {
+            newer = self.newest.wait_for(|newest| *newest > seen) => drop(newer.ok()?),
+            _ = self.ending.wait_for(|ending| *ending) => return None,
+        }
+        tokio::time::sleep(PAUSE).await;
+        let newest = *self.newest.borrow_and_update();
+        let (t, filter) = (self.t, self.filter.clone());
+        let read = self.desk.read(move |_, deliveries| {
+            let summaries = deliveries.after(&filter, seen, LINES)?;
+            let totals = TotalsView::new(t, deliveries.totals(view::BARS)?);
+            Ok((summaries, totals, view::query(&filter)))
+        });
+        let (summaries, totals, query) = read.await.ok()?;
+        // Where there were more than a page shows, the rest comes with the next look. Some may have come since this one.
+        let is_full = u32::try_from(summaries.len()).is_ok_and(|count| count == LINES);
+        let last = summaries.last().map_or(newest, |last| last.id);
+        self.seen = if is_full { last } else { last.max(newest) };
+        let seen = self.seen;
+        let mut batch = Vec::new();
+        for delivery in summaries {
+            let id = delivery.id;
+            let row = RowView { t, delivery, query: query.clone(), is_shown: false };
+            batch.push(event("delivery", id, &row)?);
+        }
+        batch.push(event("totals", seen, &totals)?);
+        Some(batch)
+    }
+}
+
+fn event(name: &str, id: i64, template: &impl askama::Template) -> Option<Event> {
+    Some(Event::default().event(name).id(id.to_string()).data(template.render().ok()?))
+}

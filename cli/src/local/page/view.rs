@@ -1,0 +1,406 @@
+//! What the page shows, ready for its templates.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::response::{Html, IntoResponse, Response};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use http::StatusCode;
+use letterbox_codec::json::Object;
+use serde_json::value::RawValue;
+
+use super::texts::Texts;
+use crate::{
+    doctor,
+    formats::json_style::{INDENTED, Spelling, restyle},
+    local::history::{
+        Delivery, Filter, NOT_KEPT, Summary, WITHHELD,
+        sqlite::{Names, Totals},
+    },
+    providers::{self, PROVIDERS, Row},
+};
+
+/// How many bytes of one text the page shows; the whole of it is a link away.
+const SHOWN: usize = 64 * 1024;
+
+/// How many bytes of JSON are indented.
+const INDENTED_UP_TO: usize = 256 * 1024;
+
+/// How many of the latest the latency chart shows.
+pub const BARS: u32 = 80;
+
+/// The height of the latency chart, in its own units, and the width of a bar with the gap beside it.
+const CHART: (f64, f64) = (40.0, 4.0);
+
+/// The outcomes that a delivery may have.
+const OUTCOMES: [&str; 5] = ["queued", "answered", "refused", "failed", "unqueued"];
+
+/// The page.
+#[derive(Template)]
+#[template(path = "page.html")]
+pub struct Page<'a> {
+    pub t: &'static Texts,
+    pub filter: &'a Filter,
+    /// The filter as a query with its question mark, empty where it lets everything through.
+    pub query: String,
+    pub totals: TotalsView,
+    pub names: Names,
+    pub rows: Vec<RowView>,
+    /// Where older ones are.
+    pub older: Option<String>,
+    /// This page's own path and query, as a value in a query.
+    pub here: String,
+    /// Whether the list begins with the newest, so that new ones belong before it.
+    pub is_newest: bool,
+    pub newest: i64,
+    pub shown: Shown<'a>,
+    pub notice: Option<String>,
+    pub served: Vec<Served>,
+    pub version: &'static str,
+}
+
+/// What is beside the list.
+pub enum Shown<'a> {
+    Nothing,
+    /// A delivery that is not kept.
+    Gone,
+    Delivery(Box<DeliveryView<'a>>),
+}
+
+/// A provider that samples can be sent to.
+pub struct Served {
+    pub name: &'static str,
+    pub sources: Vec<String>,
+    /// Each behind whether it is the one to try first.
+    pub samples: Vec<(bool, String)>,
+}
+
+/// A line of the list.
+#[derive(Template)]
+#[template(path = "row.html")]
+pub struct RowView {
+    pub t: &'static Texts,
+    pub delivery: Summary,
+    pub query: String,
+    pub is_shown: bool,
+}
+
+/// The top of the page.
+#[derive(Template)]
+#[template(path = "totals.html")]
+pub struct TotalsView {
+    t: &'static Texts,
+    count: u64,
+    /// Outcome, how many, and the list of them.
+    outcomes: Vec<(String, u64, String)>,
+    latency: Option<(String, String)>,
+    bars: Vec<Bar>,
+    width: f64,
+}
+
+/// A bar of the latency chart.
+struct Bar {
+    x: f64,
+    y: f64,
+    height: f64,
+    outcome: String,
+    title: String,
+}
+
+/// The form that asks for the token.
+#[derive(Template)]
+#[template(path = "token.html")]
+struct Token {
+    t: &'static Texts,
+    is_wrong: bool,
+}
+
+/// A delivery, opened.
+#[derive(Template)]
+#[template(path = "delivery.html")]
+pub struct DeliveryView<'a> {
+    pub t: &'static Texts,
+    pub delivery: &'a Delivery,
+    pub query: String,
+    pub diagnosis: Option<Diagnosis>,
+}
+
+/// Why it was refused.
+pub enum Diagnosis {
+    Cause(Box<doctor::Report>),
+    /// It opens by now.
+    Opens,
+    /// Finding out would take long.
+    TooLarge,
+}
+
+/// How far opening came with a step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Held,
+    Failed,
+    NotReached,
+    NotNeeded,
+}
+
+/// A step of opening.
+pub struct StepView {
+    pub state: State,
+    pub label: &'static str,
+    pub notes: Vec<String>,
+}
+
+/// A text, cut to what the page shows.
+pub struct Excerpt {
+    pub text: String,
+    pub is_cut: bool,
+    pub is_binary: bool,
+}
+
+impl TotalsView {
+    /// The counts, and a bar for each of the latest.
+    pub fn new(t: &'static Texts, totals: Totals) -> Self {
+        let most = totals.latest.iter().map(|one| one.milliseconds).fold(1.0, f64::max);
+        let (height, step) = CHART;
+        let width = f64::from(BARS) * step;
+        // As wide as if it were full, with the newest at its right end.
+        let mut x = width;
+        let bars: Vec<Bar> = totals
+            .latest
+            .iter()
+            .map(|one| {
+                let tall = (one.milliseconds / most * height).max(1.0);
+                x -= step;
+                Bar {
+                    x,
+                    y: height - tall,
+                    height: tall,
+                    outcome: one.outcome.clone(),
+                    title: format!(
+                        "{:.1} ms, {}/{}, {}",
+                        one.milliseconds,
+                        one.provider,
+                        one.source,
+                        t.outcome(&one.outcome)
+                    ),
+                }
+            })
+            .collect();
+        let told = |milliseconds: f64| format!("{milliseconds:.1} ms");
+        Self {
+            t,
+            count: totals.outcomes.iter().map(|(_, count)| count).sum(),
+            outcomes: totals
+                .outcomes
+                .into_iter()
+                .map(|(outcome, count)| {
+                    let filter = Filter { outcome: outcome.clone(), ..Filter::default() };
+                    (outcome, count, query(&filter))
+                })
+                .collect(),
+            latency: totals.latency.map(|(half, most)| (told(half), told(most))),
+            width,
+            bars,
+        }
+    }
+}
+
+impl RowView {
+    fn label(&self) -> &str {
+        let Summary { kind, reason, .. } = &self.delivery;
+        kind.as_deref().or(reason.as_deref()).unwrap_or(self.t.nothing_to_queue)
+    }
+
+    fn took(&self) -> String {
+        format!("{:.1}", self.delivery.milliseconds)
+    }
+}
+
+impl DeliveryView<'_> {
+    fn row(&self) -> Option<&'static Row> {
+        providers::find(&self.delivery.summary.provider).ok()
+    }
+
+    fn is_queued(&self) -> bool {
+        self.delivery.summary.outcome == "queued"
+    }
+
+    /// The provider's steps, and the queue's.
+    fn steps(&self) -> Vec<StepView> {
+        let Delivery { summary, trace, message, .. } = self.delivery;
+        let steps = self.row().map_or(&[][..], |row| row.steps);
+        let failed = trace.failed.as_deref().and_then(|name| steps.iter().position(|step| step.name == name));
+        let mut views: Vec<StepView> = steps
+            .iter()
+            .enumerate()
+            .map(|(position, step)| {
+                let state = match failed {
+                    Some(failed) if position == failed => State::Failed,
+                    Some(failed) if position > failed => State::NotReached,
+                    _ => State::Held,
+                };
+                let notes = if state == State::Failed {
+                    [summary.reason.as_ref(), trace.detail.as_ref()].into_iter().flatten().cloned().collect()
+                } else {
+                    Vec::new()
+                };
+                StepView { state, label: self.t.step(step), notes }
+            })
+            .collect();
+        if let (Some((key, of)), Some(step)) =
+            (trace.key, views.iter_mut().zip(steps).find(|(_, step)| step.finds_key()).map(|(view, _)| view))
+        {
+            step.notes.push(format!("{} {key}/{of}", self.t.key));
+        }
+        let state = match summary.outcome.as_str() {
+            "queued" => State::Held,
+            "answered" => State::NotNeeded,
+            "refused" => State::NotReached,
+            _ => State::Failed,
+        };
+        let notes = match (state, message) {
+            (State::Failed, _) => trace.detail.iter().cloned().collect(),
+            (State::NotNeeded, None) => vec![self.t.nothing_to_queue.to_owned()],
+            _ => Vec::new(),
+        };
+        views.push(StepView { state, label: self.t.queue_step, notes });
+        views
+    }
+
+    fn headers(&self) -> Vec<(String, String)> {
+        let headers = self.delivery.request.headers().iter();
+        headers
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect()
+    }
+
+    fn has_withheld(&self) -> bool {
+        let headers = self.delivery.request.headers();
+        WITHHELD.iter().any(|name| headers.get_all(name).iter().any(|value| value == NOT_KEPT))
+    }
+
+    fn body(&self) -> Excerpt {
+        Excerpt::of(self.delivery.request.body())
+    }
+
+    /// The payload of the event, as the queue message has it.
+    fn event(&self) -> Option<Excerpt> {
+        #[derive(serde::Deserialize)]
+        struct Message<'m> {
+            #[serde(borrow)]
+            data: &'m RawValue,
+        }
+        let message = serde_json::from_str::<Message>(self.delivery.message.as_ref()?).ok()?;
+        Some(Excerpt::json(message.data.get()))
+    }
+
+    /// What was inside, where it is not what came and no event shows it.
+    fn content(&self) -> Option<Excerpt> {
+        let content = self.delivery.content.as_ref().filter(|_| self.delivery.message.is_none())?;
+        Some(std::str::from_utf8(content).map_or_else(|_| Excerpt::of(content), Excerpt::json))
+    }
+
+    fn message(&self) -> Option<Excerpt> {
+        self.delivery.message.as_deref().map(Excerpt::json)
+    }
+
+    fn reply(&self) -> Excerpt {
+        Excerpt::json(&self.delivery.trace.reply)
+    }
+
+    /// The cause in the page's language, where that is not the report's.
+    fn translated<'r>(&self, report: &'r doctor::Report) -> Option<&'r doctor::InChinese> {
+        report.in_chinese.as_ref().filter(|_| self.t.tag == "zh")
+    }
+
+    fn took(&self) -> String {
+        format!("{:.1} ms", self.delivery.summary.milliseconds)
+    }
+}
+
+impl StepView {
+    fn class(&self) -> &'static str {
+        match self.state {
+            State::Held => "held",
+            State::Failed => "failed",
+            State::NotReached | State::NotNeeded => "not-reached",
+        }
+    }
+
+    fn word(&self, t: &Texts) -> &'static str {
+        match self.state {
+            State::Held => t.held,
+            State::Failed => t.failed,
+            State::NotReached => t.not_reached,
+            State::NotNeeded => "-",
+        }
+    }
+}
+
+impl Excerpt {
+    fn of(bytes: &[u8]) -> Self {
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return Self::cut(text.to_owned());
+        }
+        // So much that a whole base64 text of it is as long as may be shown.
+        let shown = bytes.get(..SHOWN / 4 * 3).unwrap_or(bytes);
+        Self { text: STANDARD.encode(shown), is_cut: shown.len() < bytes.len(), is_binary: true }
+    }
+
+    /// With a line for each member, if it is JSON.
+    fn json(text: &str) -> Self {
+        // An indent for each level may make a text many times as long.
+        let json = Object::parse(text).ok().filter(|_| text.len() <= INDENTED_UP_TO);
+        Self::cut(json.map_or_else(|| text.to_owned(), |json| restyle(&json, &INDENTED, Spelling::AsIs)))
+    }
+
+    fn cut(mut text: String) -> Self {
+        let is_cut = text.len() > SHOWN;
+        text.truncate(text.floor_char_boundary(SHOWN));
+        Self { text, is_cut, is_binary: false }
+    }
+}
+
+/// The filter as a query with its question mark; empty where it lets everything through.
+pub fn query(filter: &Filter) -> String {
+    let members = serde_json::to_value(filter).ok();
+    let members: BTreeMap<String, String> =
+        members.and_then(|members| serde_json::from_value(members).ok()).unwrap_or_default();
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(members.iter().filter(|(_, value)| !value.is_empty()));
+    let query = query.finish();
+    if query.is_empty() { query } else { format!("?{query}") }
+}
+
+/// The form that asks for the token.
+pub fn token(t: &'static Texts, is_wrong: bool) -> Response {
+    (StatusCode::UNAUTHORIZED, html(&Token { t, is_wrong })).into_response()
+}
+
+/// A template as an answer.
+pub fn html(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => Html(text).into_response(),
+        Err(error) => crate::local::response::error(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_object_of_bounded_depth_is_indented() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(30_000), "]".repeat(30_000));
+        let long = format!("{{\"a\":\"{}\"}}", "a".repeat(INDENTED_UP_TO));
+        for (text, expected) in [
+            (r#"{"a":[1.50]}"#, "{\n  \"a\": [\n    1.50\n  ]\n}"),
+            ("success", "success"),
+            ("{", "{"),
+            (&deep, &deep),
+            (&long, &long[..SHOWN]),
+        ] {
+            assert_eq!(Excerpt::json(text).text, expected);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! One delivery on this machine: the gateway's part, then the same handler that runs in Lambda, then the record of it.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use axum::{Extension, body::Body, extract::State, response::Response};
+use bytes::{Bytes, BytesMut};
+use http::{StatusCode, Uri, header};
+use http_body_util::BodyExt;
+use letterbox_codec::{Reject, Request, Timestamp};
+use letterbox_intake::{Record, ambient, gateway::DEFAULT_SOURCE};
+use percent_encoding::percent_decode_str;
+use tokio::time;
+
+use super::{
+    connections::{Connection, STALLED},
+    console::Console,
+    history::{
+        Delivery,
+        recorder::{Exchange, Recorder},
+    },
+    queue::LocalQueue,
+    response::error,
+};
+use crate::{
+    credentials::Credentials,
+    data,
+    providers::{self, Handle, Parts, Row},
+    terminal::printable,
+};
+
+/// The gateway's own limit of a body, in bytes.
+const LARGEST_BODY: usize = data::LARGEST_BODY;
+
+/// The providers that are served, and who keeps what they receive.
+pub struct Reception {
+    handlers: BTreeMap<&'static str, Box<dyn Handle>>,
+    recorder: Recorder,
+    console: Console,
+}
+
+impl Reception {
+    /// Starts a handler for each provider that there are credentials of.
+    pub fn new(
+        credentials: &Credentials,
+        cards: Option<&Path>,
+        queue: &Arc<LocalQueue>,
+        recorder: Recorder,
+        console: Console,
+    ) -> Result<Self, String> {
+        let mut handlers: BTreeMap<&'static str, Box<dyn Handle>> = BTreeMap::new();
+        for (name, credentials) in credentials {
+            let row = providers::find(name)?;
+            let document = match (row.document, cards) {
+                (Some(_), Some(file)) => {
+                    let place = file.display().to_string();
+                    let content = data::read(file, data::CATALOGUE)?;
+                    Some((place, content))
+                }
+                _ => None,
+            };
+            let parts = Parts {
+                credentials,
+                document: document.as_ref().map(|(place, content)| (place.as_str(), content.as_slice())),
+                queue: Arc::clone(queue),
+                ambient: None,
+            };
+            handlers.insert(row.name, (row.start)(parts)?);
+        }
+        Ok(Self { handlers, recorder, console })
+    }
+
+    /// The sources of a provider; `None` where it is not served.
+    pub fn sources(&self, provider: &str) -> Option<Vec<String>> {
+        self.handlers.get(provider).map(|handler| handler.sources())
+    }
+
+    /// Who keeps what is received.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Hands a request to the function, as it is, and returns its number once it is kept.
+    pub async fn receive(
+        &self,
+        row: &'static Row,
+        source: &str,
+        request: Request,
+        redelivery_of: Option<i64>,
+    ) -> Result<i64, String> {
+        let handler = self.handlers.get(row.name).ok_or_else(|| format!("{} is not served", row.name))?;
+        let received = now();
+        let answer = handler.handle(source, &request).await;
+        self.console.print(line(&answer.record));
+        let exchange = Exchange {
+            row,
+            source: source.to_owned(),
+            request,
+            body_is_lost: false,
+            received,
+            answer,
+            redelivery_of,
+        };
+        self.recorder.keep(exchange).await
+    }
+
+    /// The same bytes again.
+    pub async fn redeliver(&self, delivery: Delivery) -> Result<i64, String> {
+        let row = providers::find(&delivery.summary.provider)?;
+        if delivery.trace.body_is_lost {
+            return Err("its body could not be read when it came, so there is none to send again".to_owned());
+        }
+        self.receive(row, &delivery.summary.source, delivery.request, Some(delivery.summary.id)).await
+    }
+
+    async fn answer(
+        &self,
+        (provider, source): (&str, &str),
+        request: axum::extract::Request,
+        connection: &Arc<Connection>,
+    ) -> Response {
+        let served = self.handlers.get(provider).zip(providers::find(provider).ok());
+        let Some((handler, row)) = served else { return error(StatusCode::NOT_FOUND, "unknown provider") };
+        let received = now();
+        let (parts, content) = request.into_parts();
+        let content = read(content).await;
+        // From here on the connection is not closed in favour of another: the event may be on the queue already.
+        let _answering = connection.answering();
+        let mut request = Request::new(content.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone));
+        *request.method_mut() = parts.method;
+        *request.uri_mut() = absolute(&parts.uri, parts.headers.get(header::HOST));
+        *request.headers_mut() = parts.headers;
+        let answer = match &content {
+            Ok(_) => handler.handle(source, &request).await,
+            Err(reject) => handler.refuse(source, reject),
+        };
+        self.console.print(line(&answer.record));
+        let response = answer.response.clone().map(Body::from);
+        let source = source.to_owned();
+        let body_is_lost = content.is_err();
+        let exchange = Exchange { row, source, request, body_is_lost, received, answer, redelivery_of: None };
+        self.recorder.offer(exchange);
+        response
+    }
+}
+
+/// `ANY /<provider>` and `ANY /<provider>/<source>`.
+pub async fn deliver(
+    State(reception): State<Arc<Reception>>,
+    Extension(connection): Extension<Arc<Connection>>,
+    request: axum::extract::Request,
+) -> Response {
+    // What is no UTF-8 names a source that nobody has.
+    let decoded = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+    let path = request.uri().path().trim_matches('/');
+    let (provider, source) = path.split_once('/').unwrap_or((path, DEFAULT_SOURCE));
+    let (provider, source) = (decoded(provider), decoded(source));
+    reception.answer((&provider, &source), request, &connection).await
+}
+
+/// Reads a whole body, of at most [`LARGEST_BODY`] bytes and without a pause of more than [`STALLED`].
+async fn read(mut body: Body) -> Result<Bytes, Reject> {
+    let incomplete = |expected| Reject::malformed("body", expected);
+    let mut whole = BytesMut::new();
+    loop {
+        let frame = time::timeout(STALLED, body.frame()).await;
+        match frame.map_err(|_| incomplete("to arrive without a pause of 30 s"))? {
+            None => return Ok(whole.freeze()),
+            Some(Err(_)) => return Err(incomplete("to arrive whole")),
+            Some(Ok(frame)) => whole.extend(frame.into_data().into_iter().flatten()),
+        }
+        if whole.len() > LARGEST_BODY {
+            return Err(Reject::TooLarge { limit: LARGEST_BODY });
+        }
+    }
+}
+
+/// The time, or that of an unset clock.
+pub fn now() -> Timestamp {
+    ambient::system().map_or(Timestamp(0), |ambient| ambient.now)
+}
+
+/// The URL that the sender called.
+fn absolute(uri: &Uri, host: Option<&http::HeaderValue>) -> Uri {
+    let host = host.and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let whole = Uri::builder().scheme("http").authority(host).path_and_query(path).build();
+    // A URI may be built that is longer than any that is read again.
+    let whole = whole.ok().filter(|whole| whole.to_string().parse::<Uri>().is_ok());
+    whole.unwrap_or_else(|| uri.clone())
+}
+
+/// What the terminal shows of a delivery.
+fn line(record: &Record) -> String {
+    let now = now().to_string();
+    let time = now.get(11..19).unwrap_or_default();
+    let what = record.kind.as_deref().or(record.reason).unwrap_or("-");
+    let why = match (&record.kind, record.reason) {
+        (Some(_), Some(reason)) => format!("  {reason}"),
+        _ => String::new(),
+    };
+    let detail = record.detail.as_deref().map(|detail| format!("  ({detail})")).unwrap_or_default();
+    let id = record.id.as_deref().map(|id| format!("  {id}")).unwrap_or_default();
+    let route = format!("{}/{}", record.provider, record.source);
+    let text = format!(
+        "{time}Z  {:<9} {}  {route:<20}  {:>6.1} ms  {what}{why}{detail}{id}",
+        record.outcome, record.status, record.milliseconds
+    );
+    printable(&text) + "\n"
+}

@@ -1,0 +1,146 @@
+//! Which letter goes where: what `send` and `sign` have in common.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use letterbox_codec::{
+    Ambient, Request,
+    platform::{Manners, Sample},
+};
+use letterbox_intake::gateway::DEFAULT_SOURCE;
+
+use super::{post::Answer, sample};
+use crate::{
+    credentials,
+    options::DEFAULT_URL,
+    providers::{self, Key, Row},
+    time::span,
+};
+
+/// What goes where.
+#[derive(Debug, Args)]
+pub struct DeliveryArgs {
+    /// A payload of your own, taken as it is; SAMPLE then only names the event
+    #[arg(long, value_name = "FILE|-")]
+    pub data: Option<PathBuf>,
+    /// Where to send: a base URL, or the whole URL of a function
+    #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
+    pub to: String,
+    /// Which key.
+    #[command(flatten)]
+    pub key: credentials::KeyArgs,
+}
+
+/// A payload that is to be sealed or signed, and for whom.
+pub struct Delivery {
+    /// The platform.
+    pub row: &'static Row,
+    /// The payload.
+    pub sample: Sample,
+    /// The source, in the URL and in the credentials.
+    pub source: String,
+    /// The whole URL of the function.
+    pub url: String,
+    credentials: String,
+}
+
+impl Delivery {
+    /// Takes a sample or the user's own payload.
+    pub fn new(provider: &str, sample: Option<&str>, options: &DeliveryArgs) -> Result<Self, String> {
+        let row = providers::find(provider)?;
+        let sample = sample::sample(row, sample, options.data.as_deref())?;
+        let (url, source) = target(&options.to, row.name, options.key.source.as_deref())?;
+        let credentials = options.key.of(row.name)?;
+        Ok(Self { row, sample, source, url, credentials })
+    }
+
+    /// The key that seals and opens.
+    pub fn key(&self) -> Key<'_> {
+        Key { credentials: &self.credentials, source: &self.source }
+    }
+
+    /// How the platform delivers.
+    pub fn manners(&self) -> Result<Manners, String> {
+        (self.row.manners)(&self.key())
+    }
+
+    /// Seals or signs the payload.
+    pub fn letter(&self, ambient: &Ambient) -> Result<Request, String> {
+        self.letter_of(&self.sample, ambient)
+    }
+
+    /// Seals or signs another payload in the same way.
+    pub fn letter_of(&self, sample: &Sample, ambient: &Ambient) -> Result<Request, String> {
+        (self.row.letter)(&self.key(), sample, &self.url, ambient)
+    }
+
+    /// What the platform is told by an answer, or why the delivery counts as failed.
+    pub fn judge(&self, manners: &Manners, letter: &Request, answer: &Answer) -> Result<String, String> {
+        let told = (self.row.read_reply)(&self.key(), letter, &answer.response)
+            .map_err(|error| format!("not the platform's answer: {error}"))?;
+        match manners.patience {
+            Some(patience) if answer.took > patience => {
+                Err(format!("answered too late: {} waits {}", self.row.name, span(patience)))
+            }
+            _ => Ok(told),
+        }
+    }
+}
+
+/// The URL of the function, and the source that it names. `to` is a base, or has the provider in it already.
+fn target(to: &str, provider: &str, source: Option<&str>) -> Result<(String, String), String> {
+    let uri: http::Uri = to
+        .parse()
+        .ok()
+        .filter(|uri: &http::Uri| uri.scheme().is_some())
+        .ok_or_else(|| format!("--to {to:?}: expected a URL, such as http://127.0.0.1:9000"))?;
+    let (base, query) = to.split_once('?').map_or((to, None), |(base, query)| (base, Some(query)));
+    let mut url = base.trim_end_matches('/').to_owned();
+    let mut segments =
+        uri.path().split('/').filter(|segment| !segment.is_empty()).skip_while(|one| *one != provider);
+    let named = match (segments.next(), segments.next()) {
+        (None, _) => {
+            url += &format!("/{provider}");
+            None
+        }
+        (Some(_), named) => named,
+    };
+    let source = match (named, source) {
+        (Some(named), Some(source)) if named != source => {
+            return Err(format!("--to names the source {named:?}, --source {source:?}: leave one out"));
+        }
+        (Some(named), _) => named.to_owned(),
+        (None, Some(source)) => {
+            url += &format!("/{source}");
+            source.to_owned()
+        }
+        (None, None) => DEFAULT_SOURCE.to_owned(),
+    };
+    if let Some(query) = query {
+        url += &format!("?{query}");
+    }
+    Ok((url, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_is_a_base_or_whole() {
+        for (to, source, expected) in [
+            ("http://h:1", None, Ok(("http://h:1/github", "default"))),
+            ("http://h:1/", Some("acme"), Ok(("http://h:1/github/acme", "acme"))),
+            ("https://h/prod", None, Ok(("https://h/prod/github", "default"))),
+            ("https://h/prod/github", Some("acme"), Ok(("https://h/prod/github/acme", "acme"))),
+            ("https://h/github/acme?x=1", None, Ok(("https://h/github/acme?x=1", "acme"))),
+            ("https://h/github/acme", Some("other"), Err(())),
+            ("h:1/github", None, Err(())),
+            ("", None, Err(())),
+        ] {
+            let got = target(to, "github", source);
+            let got = got.as_ref().map(|(url, source)| (url.as_str(), source.as_str())).map_err(|_| ());
+            assert_eq!(got, expected, "{to}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The payload that is sent: a sample, or the user's own.
+
+use std::path::Path;
+
+use letterbox_codec::platform::Sample;
+
+use crate::{data, providers::Row};
+
+/// The sample of that name, or the user's own payload under it.
+pub fn sample(row: &Row, name: Option<&str>, file: Option<&Path>) -> Result<Sample, String> {
+    let name = name.unwrap_or_default();
+    if let Some(file) = file {
+        let payload = data::read(file, data::BODY).map_err(|error| format!("--data {error}"))?;
+        return Ok(Sample { name: name.to_owned(), payload });
+    }
+    (row.sample)(name)
+        .ok_or_else(|| format!("no sample {name:?} of {}; `letterbox send --list` names them all", row.name))
+}

@@ -1,0 +1,23 @@
+//! Figures about measurements.
+
+/// What so many per cent of all did not exceed (nearest rank).
+pub fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.checked_sub(1)?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_measured_values() {
+        let values = |count: u32| (1..=count).collect::<Vec<_>>();
+        for (count, percent, expected) in
+            [(1, 50, 1), (1, 99, 1), (2, 50, 1), (2, 90, 2), (100, 50, 50), (100, 99, 99), (1000, 99, 990)]
+        {
+            assert_eq!(percentile(&values(count), percent), Some(expected), "{count} {percent}");
+        }
+        assert_eq!(percentile::<u32>(&[], 50), None);
+    }
+}

@@ -1,0 +1,191 @@
+//! Runs the program as its user does, and receives what it sends.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use serde_json::Value;
+
+/// The program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_letterbox");
+
+/// A running `letterbox serve`, ended at the end of the test.
+pub struct Server {
+    child: Child,
+    pub url: String,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Server {
+    pub fn start(folder: &Path, more: &[&str]) -> Self {
+        Self::spawn(folder, Command::new(PROGRAM).args(["serve", "--port", "0"]).args(more))
+    }
+
+    /// Runs a command that ends up as `letterbox serve`.
+    pub fn spawn(folder: &Path, command: &mut Command) -> Self {
+        let mut child =
+            command.current_dir(folder).env_remove("CARDS").stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut banner = String::new();
+        lines.read_line(&mut banner).unwrap();
+        let url = banner.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+        Self { child, url: url.trim_end_matches(',').to_owned(), lines }
+    }
+
+    /// The rest of the next line that begins so.
+    pub fn printed(&mut self, beginning: &str) -> String {
+        let mut line = String::new();
+        while self.lines.read_line(&mut line).unwrap() > 0 {
+            if let Some(rest) = line.strip_prefix(beginning) {
+                return rest.to_owned();
+            }
+            line.clear();
+        }
+        panic!("nothing begins with {beginning:?}");
+    }
+
+    /// The next line that contains this.
+    pub fn line_with(&mut self, part: &str) -> String {
+        let mut line = String::new();
+        while self.lines.read_line(&mut line).unwrap() > 0 {
+            if line.contains(part) {
+                return line;
+            }
+            line.clear();
+        }
+        panic!("no line contains {part:?}");
+    }
+
+    fn terminate(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// SIGTERM, while nobody reads what it prints.
+    pub fn end_without_reading(mut self) -> ExitStatus {
+        self.terminate();
+        self.child.wait().unwrap()
+    }
+
+    /// SIGTERM, and the rest of what it printed.
+    pub fn end(mut self) -> String {
+        self.terminate();
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        rest
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs it to its end.
+pub fn letterbox(folder: &Path, args: &[&str]) -> Output {
+    Command::new(PROGRAM).args(args).current_dir(folder).env_remove("CARDS").output().unwrap()
+}
+
+/// The same, with something on its standard input.
+pub fn letterbox_with(folder: &Path, args: &[&str], input: &[u8]) -> Output {
+    run(Command::new(PROGRAM).args(args).current_dir(folder), input)
+}
+
+/// Runs a command to its end, with something on its standard input.
+pub fn run(command: &mut Command, input: &[u8]) -> Output {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // A command that ends before it has read all closes the pipe; its output tells why.
+    let writer = thread::spawn(move || drop(pipe.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+/// Standard output of what must succeed.
+pub fn printed(output: &Output) -> String {
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// Output as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What the embedded queue of a folder holds.
+pub fn events(folder: &Path) -> Vec<Value> {
+    let output = letterbox(folder, &["events", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A receiver that answers as it is told, and remembers what it was sent.
+pub struct Receiver {
+    pub url: String,
+    letters: Arc<Mutex<Vec<Letter>>>,
+}
+
+/// A request as it came.
+pub struct Letter {
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Letter {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.into_iter().find(|(given, _)| given.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+}
+
+impl Receiver {
+    /// Gives each answer (status and body) once, the last one for ever, each after `pause`.
+    pub fn start(answers: &[(&'static str, &'static str)], pause: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let letters = Arc::new(Mutex::new(Vec::new()));
+        let (answers, kept) = (answers.to_vec(), Arc::clone(&letters));
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
+                let mut letter = Letter { head, body: Vec::new() };
+                let length = letter.header("content-length").map_or(0, |length| length.parse().unwrap());
+                letter.body = vec![0; length];
+                reader.read_exact(&mut letter.body).unwrap();
+                let mut letters = kept.lock().unwrap();
+                let (status, body) = answers.get(letters.len()).unwrap_or(answers.last().unwrap());
+                letters.push(letter);
+                drop(letters);
+                thread::sleep(pause);
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\nlocation: /elsewhere\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                // Who has lost patience does not read it.
+                let _ = stream.write_all(answer.as_bytes());
+            }
+        });
+        Self { url, letters }
+    }
+
+    /// What was sent so far.
+    pub fn letters(&self) -> Vec<Letter> {
+        std::mem::take(&mut *self.letters.lock().unwrap())
+    }
+}
