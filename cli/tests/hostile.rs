@@ -109,8 +109,8 @@ fn more_headers_than_a_map_holds_are_an_error() {
     let names: Vec<_> = (0..MANY).map(|number| format!("x-{number}")).collect();
     let pairs: Vec<_> = names.iter().map(|name| json!({ "name": name, "value": "v" })).collect();
     let members: serde_json::Map<_, _> = names.iter().map(|name| (name.clone(), json!("v"))).collect();
-    let lines: String = names.iter().map(|name| format!("{name}: v\r\n")).collect();
-    let options: String = names.iter().map(|name| format!(" -H {name}:v")).collect();
+    let lines = names.iter().map(|name| format!("{name}: v\r\n")).collect::<Vec<_>>().concat();
+    let options = names.iter().map(|name| format!(" -H {name}:v")).collect::<Vec<_>>().concat();
     let har = json!({ "log": { "entries": [
         { "request": { "method": "POST", "url": "https://h/github", "headers": pairs } }
     ] } });
@@ -176,7 +176,7 @@ fn foreign_text_is_visible_wherever_it_is_shown() {
     let hidden: String = HIDDEN.chars().filter(|character| !character.is_control()).collect();
 
     // Bytes of a path are escaped, and a source is a stranger's word.
-    let escaped: String = HIDDEN.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped = HIDDEN.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
     post(&server.url, &request(&server.url, "POST", &format!("/github/{escaped}"), b"", b"{}"));
     // A control character is not allowed in a type.
     let payload = json!({ "event_type": format!("paid{hidden}"), "data": { "text": HIDDEN } });
