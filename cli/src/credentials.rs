@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +9,10 @@ use clap::Args;
 use letterbox_codec::json::Object;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use crate::providers::{self, PROVIDERS};
+use crate::{
+    data,
+    providers::{self, PROVIDERS},
+};
 
 /// Provider → its credentials JSON.
 pub type Credentials = BTreeMap<String, String>;
@@ -43,7 +45,8 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
         return Ok(PROVIDERS.iter().map(|row| (row.name.to_owned(), row.demo.to_owned())).collect());
     };
     let place = file.display();
-    let text = fs::read_to_string(file).map_err(|error| format!("{place}: {error}"))?;
+    let text = String::from_utf8(data::read(file, data::CREDENTIALS)?)
+        .map_err(|_| format!("{place}: expected UTF-8"))?;
     // What serde says of the text may quote it, and the text is secrets: tell the place alone.
     let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&text).map_err(|error| {
         format!(

@@ -18,7 +18,10 @@ use self::{
     finding::Finding,
     reply::Reply,
 };
-use crate::{providers::Received, terminal::plain};
+use crate::{
+    providers::Received,
+    terminal::{printable, printable_json},
+};
 
 /// What is told; with `--json` as it stands here, without the Chinese.
 #[derive(Debug, Serialize)]
@@ -115,16 +118,16 @@ impl Report {
     /// The report as one JSON object on a line.
     pub fn to_json(&self) -> String {
         // Texts alone: there is nothing in it that could not be written.
-        serde_json::to_string(self).unwrap_or_default() + "\n"
+        printable_json(&serde_json::to_string(self).unwrap_or_default()) + "\n"
     }
 
     /// The report in words, for a terminal.
     pub fn to_text(&self) -> String {
-        let route = plain(&format!("{}/{}", self.provider, self.source));
-        let explanation = plain(&self.explanation);
+        let route = printable(&format!("{}/{}", self.provider, self.source));
+        let explanation = printable(&self.explanation);
         match (self.cause, &self.remedy) {
             (Some(cause), Some(remedy)) => {
-                format!("{route} is refused: {cause}\n\n{explanation}\n\nWhat to do: {}\n", plain(remedy))
+                format!("{route} is refused: {cause}\n\n{explanation}\n\nWhat to do: {}\n", printable(remedy))
             }
             _ => format!("{route}: {explanation}\n"),
         }

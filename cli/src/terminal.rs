@@ -1,8 +1,11 @@
-//! What a terminal shows: colours where it has them, and nothing that moves its cursor.
+//! What a terminal shows: colours where it has them, and foreign text only as visible characters.
 
-use std::time::Duration;
+use std::{borrow::Cow, io::IsTerminal, time::Duration};
 
 use anstyle::{AnsiColor, Style};
+use icu_properties::props::{
+    BinaryProperty, DefaultIgnorableCodePoint, EnumeratedProperty, GeneralCategory as Category,
+};
 use thiserror::Error;
 
 /// What went out and what came back.
@@ -19,9 +22,68 @@ pub const BAD: Style = AnsiColor::Red.on_default().bold();
 #[error("standard output: {0}")]
 pub struct OutputError(String);
 
-/// Text for a terminal: a sender must not move its cursor.
-pub fn plain(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+/// What stands for a character that a terminal would obey or hide.
+const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
+
+/// The most combining marks on one character: more than any script writes, and fewer than reach the next line.
+const MOST_MARKS: usize = 4;
+
+/// Whether a terminal shows the character as a character of its own, and does nothing else with it. Excluded are control
+/// and format characters (bidirectional ones and tags among them), line and paragraph separators, private and unassigned
+/// ones, and those that Unicode lets a renderer leave out, such as zero-width spaces, fillers and variation selectors.
+pub fn is_shown(character: char) -> bool {
+    let hidden = matches!(
+        Category::for_char(character),
+        Category::Control
+            | Category::Format
+            | Category::LineSeparator
+            | Category::ParagraphSeparator
+            | Category::PrivateUse
+            | Category::Surrogate
+            | Category::Unassigned
+    );
+    !hidden && !DefaultIgnorableCodePoint::for_char(character)
+}
+
+/// The characters of a text, and whether each is shown.
+fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
+    let mut marks = 0_usize;
+    text.chars().map(move |character| {
+        let is_mark =
+            matches!(Category::for_char(character), Category::NonspacingMark | Category::EnclosingMark);
+        marks = if is_mark { marks.saturating_add(1) } else { 0 };
+        (character, marks <= MOST_MARKS && is_shown(character))
+    })
+}
+
+/// Foreign text on one line of a terminal: a sender must not move its cursor, reorder, hide or add anything. Whatever is
+/// not shown becomes U+FFFD.
+pub fn printable(text: &str) -> String {
+    characters(text).map(|(character, is_shown)| if is_shown { character } else { REPLACEMENT }).collect()
+}
+
+/// The same for a text of several lines, which may be indented by tabs.
+pub fn printable_lines(text: &str) -> String {
+    let lines = text.split('\n').map(|line| line.split('\t').map(printable).collect::<Vec<_>>().join("\t"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// A JSON text of the same value, in which every character that is not shown is an escape. It stays exact for programs.
+pub fn printable_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for (character, is_shown) in characters(json) {
+        match character {
+            // Outside of strings, where alone JSON has them, line breaks and tabs are white space.
+            '\n' | '\t' => out.push(character),
+            '\r' => out.push(' '),
+            _ if is_shown => out.push(character),
+            _ => {
+                let units = character.encode_utf16(&mut [0; 2]).to_vec();
+                out.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+        }
+    }
+    out
 }
 
 /// What a delivery took, in milliseconds.
@@ -32,19 +94,24 @@ pub fn milliseconds(time: Duration) -> String {
 /// Writes one line to standard output, coloured on a terminal that wants it.
 pub fn tell(style: Style, line: &str) -> Result<(), OutputError> {
     use std::io::Write;
-    writeln!(anstream::stdout(), "{style}{line}{style:#}").map_err(|error| unwritten(&error))
+    writeln!(anstream::stdout(), "{style}{}{style:#}", printable(line)).map_err(|error| unwritten(&error))
 }
 
-/// Writes to standard output; a reader that has gone away is no reason to end.
+/// Writes lines to standard output; a reader that has gone away is no reason to end.
 pub fn print(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = out.write_all(printable_lines(text).as_bytes()).and_then(|()| out.flush());
 }
 
-/// Tells on standard error what went wrong.
+/// Tells on standard error what went wrong. Whatever an error quotes, it stays one line.
 pub fn complain(error: &str) {
-    anstream::eprintln!("{BAD}letterbox:{BAD:#} {error}");
+    anstream::eprintln!("{BAD}letterbox:{BAD:#} {}", printable(error));
+}
+
+/// Writes one line to standard error, in a style.
+pub fn note(style: Style, line: &str) {
+    anstream::eprintln!("{style}{}{style:#}", printable(line));
 }
 
 /// Writes bytes to standard output as they are.
@@ -52,6 +119,19 @@ pub fn write(bytes: &[u8]) -> Result<(), OutputError> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| unwritten(&error))
+}
+
+/// Writes foreign content to standard output: exact for a file or a program, as printable lines for a terminal.
+pub fn write_content(content: &[u8]) -> Result<(), OutputError> {
+    write(&content_for(content, std::io::stdout().is_terminal()))
+}
+
+fn content_for(content: &[u8], is_terminal: bool) -> Cow<'_, [u8]> {
+    if is_terminal {
+        printable_lines(&String::from_utf8_lossy(content)).into_bytes().into()
+    } else {
+        content.into()
+    }
 }
 
 fn unwritten(error: &std::io::Error) -> OutputError {
@@ -62,8 +142,46 @@ fn unwritten(error: &std::io::Error) -> OutputError {
 mod tests {
     use super::*;
 
+    /// Characters that a terminal obeys, hides or reorders by.
+    const HIDDEN: &str = "\0\u{7}\u{8}\t\n\r\u{1b}\u{7f}\u{85}\u{9b}\u{ad}\u{34f}\u{61c}\u{115f}\u{1160}\u{17b4}\u{180e}\
+        \u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2060}\u{2064}\
+        \u{2066}\u{2067}\u{2068}\u{2069}\u{206a}\u{206f}\u{3164}\u{e000}\u{fe00}\u{fe0f}\u{feff}\u{ffa0}\u{fff9}\u{fffb}\
+        \u{ffff}\u{1bca0}\u{1d173}\u{e0001}\u{e0041}\u{e007f}\u{e0100}\u{f0000}\u{10ffff}";
+
     #[test]
-    fn control_characters_are_shown_as_such() {
-        assert_eq!(plain("a\u{1b}[2Jb\r\n中"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}中");
+    fn what_a_terminal_would_obey_or_hide_is_replaced() {
+        for character in HIDDEN.chars() {
+            let text = format!("a{character}b");
+            assert_eq!(printable(&text), "a\u{fffd}b", "{character:?}");
+        }
+        assert_eq!(printable("a\u{1b}[2Jb\r\n中"), "a\u{fffd}[2Jb\u{fffd}\u{fffd}中");
+        let marks = "\u{301}".repeat(MOST_MARKS);
+        assert_eq!(printable(&format!("e{marks}\u{301}e{marks}")), format!("e{marks}\u{fffd}e{marks}"));
+    }
+
+    #[test]
+    fn text_of_every_script_stays() {
+        let text = "Zürich e\u{301} 飛天 订单\u{3000}№ ελ яд שלום مرحبا नमस्ते ไทย 한글 ｶﾅ 🙂 \u{a0}€→│ �";
+        assert_eq!(printable(text), text);
+        assert_eq!(printable_lines("a\n\tb\u{1b}\r\n"), "a\n\tb\u{fffd}\u{fffd}\n");
+    }
+
+    #[test]
+    fn json_keeps_its_value() {
+        let value = serde_json::json!({ "a\u{202e}": HIDDEN, "b": ["\u{e0041}🙂中\\\u{9b}\"", format!("e{}", "\u{301}".repeat(9))] });
+        for text in [value.to_string(), format!("{value:#}")] {
+            let shown = printable_json(&text);
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
+            assert_eq!(printable_lines(&shown), shown);
+        }
+        assert_eq!(printable_json("{\r\n}"), "{ \n}");
+        assert_eq!(printable_json("\"\u{e0041}\u{202e}中\""), "\"\\udb40\\udc41\\u202e中\"");
+    }
+
+    #[test]
+    fn content_is_exact_for_programs() {
+        let content = b"a\x1b[2J\xff\r\n";
+        assert_eq!(&*content_for(content, false), content);
+        assert_eq!(&*content_for(content, true), "a\u{fffd}[2J\u{fffd}\u{fffd}\n".as_bytes());
     }
 }

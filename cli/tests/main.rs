@@ -3,6 +3,7 @@
 //! A new file is a line here. `cargo test -p letterbox --test it page::` runs one of them.
 
 mod doctor;
+mod hostile;
 mod local;
 mod open;
 mod page;

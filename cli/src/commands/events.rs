@@ -6,7 +6,11 @@ use clap::Args;
 use letterbox_codec::json::Object;
 
 use super::CommandError;
-use crate::{local::queue::sqlite::Store, options::DATABASE, terminal::plain};
+use crate::{
+    local::queue::sqlite::Store,
+    options::DATABASE,
+    terminal::{printable, printable_json},
+};
 
 /// `letterbox events`
 #[derive(Debug, Args)]
@@ -59,9 +63,10 @@ pub fn run(args: &Events) -> Result<(), CommandError> {
     }
 }
 
-/// Line breaks can stand only between the tokens of a JSON text: a space means the same there.
+/// Line breaks can stand only between the tokens of a JSON text: a space means the same there. What a terminal would obey
+/// or hide is written as an escape, also for a program, whose output may end on a terminal.
 fn one_line(json: &str) -> String {
-    json.replace(['\n', '\r'], " ")
+    printable_json(json).replace('\n', " ")
 }
 
 /// Place, time, type, source, subject and id.
@@ -69,7 +74,7 @@ fn row(sequence: i64, body: &str) -> String {
     let event = Object::parse(body).ok();
     let get = |name: &str| {
         let label = event.as_ref().and_then(|event| event.label(name).ok().flatten());
-        label.map_or_else(|| "-".to_owned(), |label| plain(&label))
+        label.map_or_else(|| "-".to_owned(), |label| printable(&label))
     };
     format!(
         "{sequence:>5}  {:<24}  {:<28}  {:<18}  {}  {}",

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use http::{HeaderName, HeaderValue};
-use letterbox_codec::{Reject, Timestamp};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use letterbox_codec::{
+    Reject, Timestamp,
+    headers::{self, HeaderError},
+};
 use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
 
 use super::CommandError;
@@ -13,7 +16,7 @@ use crate::{
     formats::message::{self, Message},
     options::ProviderName,
     providers::{self, Key},
-    terminal::{GOOD, plain, write},
+    terminal::{GOOD, note, write_content},
     time,
 };
 
@@ -62,14 +65,14 @@ pub struct Open {
 pub fn run(args: &Open) -> Result<(), CommandError> {
     let row = providers::find(&args.provider).map_err(CommandError::Usage)?;
     let place = args.data.display();
-    let bytes = data::read(&args.data).map_err(|error| CommandError::Usage(format!("--data {error}")))?;
+    let bytes = data::read(&args.data, data::MESSAGE)
+        .map_err(|error| CommandError::Usage(format!("--data {error}")))?;
     let message = Message::read(row.name, bytes)
         .map_err(|error| CommandError::Usage(format!("--data {place}: {error}")))?;
     let source = args.key.source.clone().or(message.source).unwrap_or_else(|| DEFAULT_SOURCE.to_owned());
     let mut request = message.request;
-    for (name, value) in &args.header {
-        request.headers_mut().insert(name, value.clone());
-    }
+    *request.headers_mut() =
+        with(request.headers(), &args.header).map_err(|error| CommandError::Usage(error.to_string()))?;
     if let Some(url) = &args.url {
         *request.uri_mut() = url.clone();
     }
@@ -85,13 +88,24 @@ pub fn run(args: &Open) -> Result<(), CommandError> {
         CommandError::Refused(format!("--data {place}: does not open as {}/{source}: {why}", row.name))
     })?;
     for told in opened.told {
-        anstream::eprintln!("{GOOD}{}{GOOD:#}", plain(&told));
+        note(GOOD, &told);
     }
     let mut content = opened.content;
     if !content.ends_with(b"\n") {
         content.push(b'\n');
     }
-    Ok(write(&content)?)
+    Ok(write_content(&content)?)
+}
+
+/// The message's headers with those of the command line in place of its own.
+fn with(headers: &HeaderMap, given: &[(HeaderName, HeaderValue)]) -> Result<HeaderMap, HeaderError> {
+    // Of a name that is given twice the last counts.
+    let mut last = headers::collect(given.iter().map(|(name, value)| (name.as_str(), value)))?;
+    for (name, value) in given {
+        last.insert(name, value.clone());
+    }
+    let kept = headers.iter().filter(|(name, _)| !last.contains_key(*name));
+    headers::collect(kept.chain(&last).map(|(name, value)| (name.as_str(), value)))
 }
 
 /// The cause, which only the sender must not know, and the remedy.

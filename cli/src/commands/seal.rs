@@ -11,6 +11,7 @@ use crate::{
     options::ProviderName,
     providers::{self, Key},
     sender::sample::sample,
+    shell::word,
     terminal::write,
 };
 
@@ -51,10 +52,9 @@ pub fn run(args: &Seal) -> Result<(), CommandError> {
     let sealed = (row.seal)(&Key { credentials: &credentials, source }, &sample.payload, &ambient)
         .map_err(CommandError::Usage)?;
     let sealed = sealed.ok_or_else(|| {
-        let name = row.name;
+        let (name, sample) = (row.name, word(row.try_sample));
         CommandError::Usage(format!(
-            "{name} signs its deliveries and encrypts nothing; `letterbox sign {name} {}` prints one",
-            row.try_sample
+            "{name} signs its deliveries and encrypts nothing; `letterbox sign {name} {sample}` prints one"
         ))
     })?;
     Ok(write(format!("{sealed}\n").as_bytes())?)

@@ -16,7 +16,7 @@ use crate::{
         delivery::{self, Delivery},
         post::{LONGEST, Post},
     },
-    terminal::{DOUBTFUL, GOOD, QUIET, milliseconds, plain, tell},
+    terminal::{DOUBTFUL, GOOD, QUIET, milliseconds, tell},
     time::span,
 };
 
@@ -90,7 +90,7 @@ fn attempts(delivery: &Delivery, args: &Send) -> Result<(), CommandError> {
     for (attempt, pause) in (2..).zip(pauses) {
         let Some(failed) = attempt_once(delivery, &manners, &post, &ambient)? else { return Ok(()) };
         let pause = args.longest_pause.map_or(*pause, |longest| longest.min(*pause));
-        tell(DOUBTFUL, &format!("! {}", plain(&failed.to_string())))?;
+        tell(DOUBTFUL, &format!("! {failed}"))?;
         tell(DOUBTFUL, &format!("! attempt {attempt} of {} in {}", pauses.len() + 1, span(pause)))?;
         thread::sleep(pause);
         // The entropy stays, since it names the delivery; the time of the attempt does not.
@@ -122,7 +122,7 @@ fn attempt_once(
     };
     let body = String::from_utf8_lossy(answer.response.body());
     tell(QUIET, &format!("< {} in {}", answer.response.status(), milliseconds(answer.took)))?;
-    tell(QUIET, &format!("< {}", plain(&body)))?;
+    tell(QUIET, &format!("< {body}"))?;
     let told = match delivery.judge(manners, &letter, &answer) {
         Ok(told) => told,
         Err(wrong) => return Ok(Some(CommandError::Refused(wrong))),
@@ -130,7 +130,7 @@ fn attempt_once(
     let limit = manners.patience.map_or("no limit is published".to_owned(), |patience| {
         format!("within the {} that the platform waits", span(patience))
     });
-    tell(GOOD, &format!("= {}", plain(&told)))?;
+    tell(GOOD, &format!("= {told}"))?;
     tell(GOOD, &format!("ok: {}; {limit}", manners.checks))?;
     Ok(None)
 }

@@ -39,6 +39,7 @@ use crate::{
     },
     options::{DATABASE, DEFAULT_URL},
     providers::PROVIDERS,
+    shell::word,
 };
 
 /// `letterbox serve`
@@ -248,7 +249,7 @@ fn banner(args: &Serve, url: &str, made_up: Option<&Secret>, reception: &Recepti
     }
     let token = made_up.map(|token| format!("?token={}", token.expose())).unwrap_or_default();
     text += &format!("recent deliveries: {url}/{token}\n");
-    let to = if url == DEFAULT_URL { String::new() } else { format!(" --to {url}") };
+    let to = if url == DEFAULT_URL { String::new() } else { format!(" --to {}", word(url)) };
     for row in &PROVIDERS {
         let Some(sources) = reception.sources(row.name) else { continue };
         text += &format!("\n  {}\n", row.name);

@@ -8,7 +8,7 @@ use crate::{
     formats::{curl::write as curl, gateway, raw},
     options::ProviderName,
     sender::delivery::{self, Delivery},
-    terminal::write,
+    terminal::{printable_json, write, write_content},
 };
 
 /// `letterbox sign`
@@ -56,12 +56,13 @@ pub fn run(args: &Sign) -> Result<(), CommandError> {
         Delivery::new(&args.provider, args.sample.as_deref(), &args.delivery).map_err(CommandError::Usage)?;
     let ambient = ambient::system().map_err(CommandError::failed)?;
     let letter = delivery.letter(&ambient).map_err(CommandError::Usage)?;
-    let printed = match args.form {
-        Form::Curl => curl::command(&letter).into_bytes(),
+    let written = match args.form {
+        Form::Curl => write(curl::command(&letter).as_bytes()),
         Form::Event => {
-            format!("{:#}\n", gateway::event(&letter, delivery.row.name, ambient.now)).into_bytes()
+            let event = format!("{:#}\n", gateway::event(&letter, delivery.row.name, ambient.now));
+            write(printable_json(&event).as_bytes())
         }
-        Form::Raw => raw::write(&letter),
+        Form::Raw => write_content(&raw::write(&letter)),
     };
-    Ok(write(&printed)?)
+    Ok(written?)
 }

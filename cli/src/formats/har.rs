@@ -86,7 +86,7 @@ pub fn parse(text: &str, number: Option<usize>, fits: impl Fn(&str) -> bool) -> 
         .into_iter()
         // HTTP/2 has method and path among its headers.
         .filter(|pair| !pair.name.starts_with(':'))
-        .map(|pair| (pair.name, pair.value))
+        .map(|pair| (pair.name, pair.value.into_bytes()))
         .collect();
     let body = request.post_data.map_or(Ok(Vec::new()), body)?;
     Ok(Found { parts: Parts { method: request.method, url: request.url, headers, body }, sent })
@@ -122,7 +122,7 @@ mod tests {
         let fits = |url: &str| url.ends_with("/github");
         let found = parse(&archive(&format!("{TWO},{ONE}")), None, fits).unwrap();
         assert_eq!(found.sent, Some(Timestamp(1_763_719_200_123)));
-        assert_eq!(found.parts.headers, [("X-A".to_owned(), "b".to_owned())]);
+        assert_eq!(found.parts.headers, [("X-A".to_owned(), b"b".to_vec())]);
         assert_eq!(found.parts.body, b"{}");
         let found = parse(&archive(&format!("{TWO},{ONE}")), Some(1), fits).unwrap();
         assert_eq!((found.parts.method.as_str(), found.parts.body.as_slice()), ("GET", &b"a=b+c"[..]));

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
-use letterbox_codec::{Request, json::Object};
+use letterbox_codec::{
+    Request,
+    headers::{self, HeaderError},
+    json::Object,
+};
 use letterbox_intake::gateway;
-
-/// More headers than any platform or proxy sends.
-const MOST_HEADERS: usize = 128;
 
 /// A message as far as it is known.
 pub struct Message {
@@ -45,18 +46,21 @@ fn event(bytes: &[u8]) -> Option<&serde_json::value::RawValue> {
 }
 
 fn letter(bytes: &[u8]) -> Result<Request, String> {
-    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = vec![httparse::EMPTY_HEADER; headers::MOST];
     let mut parsed = httparse::Request::new(&mut headers);
     let end = match parsed.parse(bytes) {
         Ok(httparse::Status::Complete(end)) => end,
         Ok(httparse::Status::Partial) => return Err("expected an empty line behind the headers".to_owned()),
+        Err(httparse::Error::TooManyHeaders) => {
+            let found =
+                bytes.split(|byte| *byte == b'\n').skip(1).take_while(|line| !line.trim_ascii().is_empty());
+            return Err(HeaderError::TooMany { found: found.count() }.to_string());
+        }
         Err(error) => return Err(format!("not HTTP/1.1: {error}")),
     };
     let mut request = Request::new(Bytes::copy_from_slice(bytes.get(end..).unwrap_or_default()));
-    for given in parsed.headers {
-        let (name, value) = header(given.name, given.value)?;
-        request.headers_mut().append(name, value);
-    }
+    let given = parsed.headers.iter().map(|header| (header.name, header.value));
+    *request.headers_mut() = headers::collect(given).map_err(|error| error.to_string())?;
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let uri =
         Uri::builder().scheme("http").authority(host).path_and_query(parsed.path.unwrap_or("/")).build();
@@ -84,15 +88,6 @@ pub fn answer(bytes: &[u8]) -> Option<Result<(StatusCode, Bytes), String>> {
     Some(read.ok_or_else(|| EXPECTED.to_owned()))
 }
 
-/// A header; the error does not tell its value, which may be a signature.
-pub fn header(name: &str, value: &[u8]) -> Result<(HeaderName, HeaderValue), String> {
-    let name: HeaderName =
-        name.parse().map_err(|_| format!("the header {name:?}: expected a header's name"))?;
-    let value = HeaderValue::from_bytes(value)
-        .map_err(|_| format!("the header {name}: expected a value without control characters"))?;
-    Ok((name, value))
-}
-
 /// Name and value of `NAME: VALUE`.
 pub fn name_and_value(line: &str) -> Result<(&str, &str), String> {
     let (name, value) =
@@ -103,7 +98,7 @@ pub fn name_and_value(line: &str) -> Result<(&str, &str), String> {
 /// A header from `NAME: VALUE`.
 pub fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = name_and_value(line)?;
-    header(name, value.as_bytes())
+    headers::header(name.as_bytes(), value.as_bytes()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A request in parts, before any of them is checked.
 
-/// A request in texts, as every form of input tells it.
+/// The parts as every form of input has them.
 #[derive(Debug)]
 pub struct Parts {
     /// The method.
@@ -8,7 +8,7 @@ pub struct Parts {
     /// The URL, as the input has it.
     pub url: String,
     /// Names and values.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Vec<u8>)>,
     /// The exact bytes.
     pub body: Vec<u8>,
 }

@@ -1,6 +1,6 @@
 //! One delivery on this machine: the gateway's part, then the same handler that runs in Lambda, then the record of it.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use axum::{Extension, body::Body, extract::State, response::Response};
 use bytes::{Bytes, BytesMut};
@@ -23,12 +23,13 @@ use super::{
 };
 use crate::{
     credentials::Credentials,
+    data,
     providers::{self, Handle, Parts, Row},
-    terminal::plain,
+    terminal::printable,
 };
 
 /// The gateway's own limit of a body, in bytes.
-const LARGEST_BODY: usize = 10 * 1024 * 1024;
+const LARGEST_BODY: usize = data::LARGEST_BODY;
 
 /// The providers that are served, and who keeps what they receive.
 pub struct Reception {
@@ -52,7 +53,7 @@ impl Reception {
             let document = match (row.document, cards) {
                 (Some(_), Some(file)) => {
                     let place = file.display().to_string();
-                    let content = fs::read(file).map_err(|error| format!("{place}: {error}"))?;
+                    let content = data::read(file, data::CATALOGUE)?;
                     Some((place, content))
                 }
                 _ => None,
@@ -204,5 +205,5 @@ fn line(record: &Record) -> String {
         "{time}Z  {:<9} {}  {route:<20}  {:>6.1} ms  {what}{why}{detail}{id}",
         record.outcome, record.status, record.milliseconds
     );
-    plain(&text) + "\n"
+    printable(&text) + "\n"
 }

@@ -10,7 +10,7 @@ use crate::{data, providers::Row};
 pub fn sample(row: &Row, name: Option<&str>, file: Option<&Path>) -> Result<Sample, String> {
     let name = name.unwrap_or_default();
     if let Some(file) = file {
-        let payload = data::read(file).map_err(|error| format!("--data {error}"))?;
+        let payload = data::read(file, data::BODY).map_err(|error| format!("--data {error}"))?;
         return Ok(Sample { name: name.to_owned(), payload });
     }
     (row.sample)(name)

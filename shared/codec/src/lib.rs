@@ -11,6 +11,7 @@
 //! | [`mac`] | HMAC signatures, described by data |
 //! | [`json`] | bounded reading of a verified payload, kept verbatim |
 //! | [`event`] | the CloudEvents message that goes on the queue |
+//! | [`headers`] | a bounded header map from foreign data |
 //! | [`provider`] | the joint between a protocol and the shell that runs it |
 //! | [`platform`] | the same from the other side: what a platform sends, for samples and tests |
 //!
@@ -27,6 +28,7 @@ pub mod ambient;
 pub mod event;
 pub mod form;
 pub mod header;
+pub mod headers;
 pub mod json;
 #[cfg(feature = "jwe")]
 pub mod jwe;

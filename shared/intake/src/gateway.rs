@@ -2,6 +2,8 @@
 //!
 //! `lambda_http`'s own conversion is not used: it panics on a query or a body that does not parse.
 
+use std::{borrow::Cow, fmt};
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Response, Uri, header};
@@ -9,7 +11,11 @@ use lambda_http::{
     Body,
     aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
 };
-use letterbox_codec::{Reject, Request, Timestamp};
+use letterbox_codec::{Reject, Request, Timestamp, headers::Size};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use crate::ambient;
@@ -19,8 +25,49 @@ pub const DEFAULT_SOURCE: &str = "default";
 
 /// Reads an invocation's event. What does not read is refused here, since the runtime would log what it found.
 pub fn read(event: &RawValue) -> Result<ApiGatewayV2httpRequest, Reject> {
-    serde_json::from_str(event.get())
+    // Before the event itself: its header map panics where it is full.
+    let counted = serde_json::from_str(event.get()).map(|Counted { headers }| headers);
+    if let Ok(Some(HeaderList(size))) = counted {
+        size.check()?;
+    }
+    counted
+        .and_then(|_| serde_json::from_str(event.get()))
         .map_err(|_| Reject::malformed("event", "an HTTP API event, payload format 2.0"))
+}
+
+/// The part of an event that is counted before the whole is read.
+#[derive(Deserialize)]
+struct Counted {
+    headers: Option<HeaderList>,
+}
+
+/// The size of an event's headers, each of which has one value or a list of them.
+struct HeaderList(Size);
+
+impl<'de> Deserialize<'de> for HeaderList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Counter;
+
+        impl<'de> Visitor<'de> for Counter {
+            type Value = HeaderList;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of headers")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<HeaderList, M::Error> {
+                let mut size = Size::default();
+                while let Some((name, value)) = map.next_entry::<Cow<'_, str>, &RawValue>()? {
+                    let values = serde_json::from_str::<Vec<&RawValue>>(value.get());
+                    let count = values.map_or(1, |values| values.len());
+                    size.add(count, name.len().saturating_add(value.get().len()));
+                }
+                Ok(HeaderList(size))
+            }
+        }
+
+        deserializer.deserialize_map(Counter)
+    }
 }
 
 /// When the gateway received the request, as it says.
@@ -93,6 +140,8 @@ pub fn response(response: Response<String>) -> ApiGatewayV2httpResponse {
 
 #[cfg(test)]
 mod tests {
+    use letterbox_codec::headers::{MOST, MOST_BYTES};
+
     use super::*;
 
     fn post(more: &serde_json::Value) -> ApiGatewayV2httpRequest {
@@ -144,6 +193,31 @@ mod tests {
             let event: Box<RawValue> = serde_json::from_str(text).unwrap();
             let message = read(&event).unwrap_err().message().into_owned();
             assert_eq!(message, "event: expected an HTTP API event, payload format 2.0");
+        }
+    }
+
+    #[test]
+    fn more_headers_than_a_map_holds_are_refused() {
+        let event = |headers: &str| {
+            let text = format!(
+                r#"{{"rawPath":"/github","headers":{{{headers}}},"requestContext":{{"http":{{"method":"POST"}}}}}}"#
+            );
+            read(&serde_json::from_str::<Box<RawValue>>(&text).unwrap())
+        };
+        let named =
+            |count: usize| (0..count).map(|number| format!(r#""x-{number}":"v""#)).collect::<Vec<_>>();
+        let values = |count: usize| vec![r#""v""#; count].join(",");
+        assert_eq!(event(&named(MOST).join(",")).unwrap().headers.len(), MOST);
+        assert_eq!(event(&format!(r#""x":[{}]"#, values(MOST))).unwrap().headers.len(), MOST);
+        for (headers, expected) in [
+            (named(MOST + 1).join(","), "headers: expected at most 1000 headers"),
+            (named(40_000).join(","), "headers: expected at most 1000 headers"),
+            (format!(r#""x":[{}]"#, values(40_000)), "headers: expected at most 1000 headers"),
+            (format!(r#""x":"{}""#, "v".repeat(MOST_BYTES)), "headers: expected at most 524288 bytes"),
+        ] {
+            let reject = event(&headers).unwrap_err();
+            assert_eq!((reject.status(), reject.code()), (400, "malformed_field"));
+            assert_eq!(reject.message(), expected);
         }
     }
 

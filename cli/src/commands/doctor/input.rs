@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
-use letterbox_codec::{Reject, Request, Timestamp};
+use letterbox_codec::{Reject, Request, Timestamp, headers};
 use letterbox_intake::{ambient, gateway};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -47,14 +47,16 @@ pub fn delivery(args: &Doctor) -> Result<Delivery, String> {
     let credentials = credentials::load(args.key.credentials.as_deref())?;
     let letter = match (args.delivery, &args.event, &args.curl, &args.har, &args.url) {
         (Some(id), ..) => kept(args, id)?,
-        (_, Some(file), ..) => event(args, &text(file)?).map_err(|error| in_file(file, &error))?,
+        (_, Some(file), ..) => {
+            event(args, &text(file, data::MESSAGE)?).map_err(|error| in_file(file, &error))?
+        }
         (_, _, Some(file), ..) => {
-            let parts = curl::parse(&text(file)?, data::read);
+            let parts = curl::parse(&text(file, data::MESSAGE)?, |file| data::read(file, data::BODY));
             letter(args, parts.map_err(|error| in_file(file, &error))?, None)?
         }
         (_, _, _, Some(file), _) => {
             let names_provider = |url: &str| url.parse().is_ok_and(|uri: Uri| in_path(uri.path()).is_some());
-            let found = har::parse(&text(file)?, args.entry, names_provider);
+            let found = har::parse(&text(file, data::ARCHIVE)?, args.entry, names_provider);
             let found = found.map_err(|error| in_file(file, &error))?;
             letter(args, found.parts, found.sent)?
         }
@@ -90,20 +92,20 @@ fn in_file(file: &Path, error: &str) -> String {
     format!("{}: {error}", file.display())
 }
 
-fn text(file: &Path) -> Result<String, String> {
-    String::from_utf8(data::read(file)?).map_err(|_| in_file(file, "expected UTF-8"))
+fn text(file: &Path, limit: data::Limit) -> Result<String, String> {
+    String::from_utf8(data::read(file, limit)?).map_err(|_| in_file(file, "expected UTF-8"))
 }
 
 fn from_options(args: &Doctor, url: &str) -> Result<Parts, String> {
     let header = |header: &String| {
         let (name, value) = name_and_value(header).map_err(|error| format!("--header: {error}"))?;
-        Ok((name.to_owned(), value.to_owned()))
+        Ok((name.to_owned(), value.as_bytes().to_vec()))
     };
     Ok(Parts {
         method: args.method.clone().unwrap_or_else(|| "POST".to_owned()),
         url: url.to_owned(),
         headers: args.headers.iter().map(header).collect::<Result<_, String>>()?,
-        body: args.body.as_deref().map_or(Ok(Vec::new()), data::read)?,
+        body: args.body.as_deref().map_or(Ok(Vec::new()), |file| data::read(file, data::BODY))?,
     })
 }
 
@@ -143,10 +145,7 @@ fn letter(args: &Doctor, parts: Parts, received: Option<Timestamp>) -> Result<Le
     *request.method_mut() =
         parts.method.parse::<Method>().map_err(|_| "the method: expected one such as POST")?;
     *request.uri_mut() = uri;
-    for (name, value) in parts.headers {
-        let (name, value) = message::header(&name, value.as_bytes())?;
-        request.headers_mut().append(name, value);
-    }
+    *request.headers_mut() = headers::collect(parts.headers).map_err(|error| error.to_string())?;
     Ok(Letter { row, source, request, received })
 }
 
@@ -167,7 +166,7 @@ fn event(args: &Doctor, text: &str) -> Result<Letter, String> {
 
 /// Reads an answer: a Lambda result, what `curl --include` prints, or a bare body, which has no status.
 pub fn reply(file: &Path) -> Result<Reply, String> {
-    let content = data::read(file)?;
+    let content = data::read(file, data::MESSAGE)?;
     let with_status = lambda_result(&content).or_else(|| message::answer(&content));
     match with_status.transpose().map_err(|error| in_file(file, &error))? {
         Some((status, body)) => Ok(Reply { status: Some(status), body }),

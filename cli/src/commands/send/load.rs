@@ -21,7 +21,7 @@ use crate::{
         repeat,
     },
     statistics::percentile,
-    terminal::{BAD, DOUBTFUL, GOOD, QUIET, milliseconds, plain, tell},
+    terminal::{BAD, DOUBTFUL, GOOD, QUIET, milliseconds, tell},
     time::span,
 };
 
@@ -172,7 +172,7 @@ fn summary(
     tell(QUIET, &format!("{count} deliveries in {seconds:.1} s, {a_second:.1}/s"))?;
     tell(GOOD, &format!("{:>8} answered as {provider} expects: {}", count - failed, manners.checks))?;
     for (why, times) in failures {
-        tell(BAD, &format!("{times:>8} failed: {}", plain(why)))?;
+        tell(BAD, &format!("{times:>8} failed: {why}"))?;
     }
     let mut times: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.took).collect();
     times.sort_unstable();

@@ -172,7 +172,7 @@ pub(super) fn another_url(delivery: &Delivery) -> Vec<Variant> {
     for signing in schemes(delivery).iter().filter(|signing| signing.scheme.template.contains("{url}")) {
         for url in urls.iter().filter(|url| url.parse::<Uri>().is_ok()) {
             let finding = Finding::new(&causes::URL_CHANGED, format!("The platform signed it as {url}."))
-                .remedy(format!("Set `\"url\": \"{url}\"`."));
+                .remedy(format!("Set `\"url\": {}`.", serde_json::Value::from(url.as_str())));
             variants.push(signing.variant(finding, &json!({ "url": url })));
         }
     }

@@ -1,6 +1,12 @@
-//! `$'...'`, in which browsers copy bodies with quotes or line breaks; `shell-words` knows only POSIX.
+//! `$'...'`, in which browsers copy bodies with quotes or line breaks, and `"$(printf '...')"`, which `letterbox sign`
+//! writes for a word that is no visible text; `shell-words` knows neither.
+//!
+//! A command is read byte by byte here, as a text that has one character (U+0000 to U+00FF) per byte: words may be bytes
+//! that are no UTF-8.
 
 use std::{iter::Peekable, str::Chars};
+
+use crate::shell::PRINTF;
 
 /// Escapes of one character, and what they stand for.
 const ESCAPES: [(char, char); 14] = [
@@ -20,7 +26,17 @@ const ESCAPES: [(char, char); 14] = [
     ('\n', '\n'),
 ];
 
-/// Turns every `$'...'` into a text in plain quotes that means the same.
+/// One character per byte.
+pub fn from_bytes(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
+/// The bytes of a text that has one character per byte.
+pub fn to_bytes(text: &str) -> Vec<u8> {
+    text.chars().filter_map(|character| u8::try_from(character).ok()).collect()
+}
+
+/// Turns every `$'...'` and `"$(printf '...')"` into a text in plain quotes that means the same.
 pub fn translate(command: &str) -> Result<String, String> {
     let mut out = String::with_capacity(command.len());
     let mut rest = command.chars().peekable();
@@ -29,6 +45,11 @@ pub fn translate(command: &str) -> Result<String, String> {
         match (quote, character) {
             (None, '$') if rest.next_if_eq(&'\'').is_some() => {
                 out += &shell_words::quote(&text(&mut rest)?);
+                continue;
+            }
+            (None, '"') if starts_with(&rest, &PRINTF[0][1..]) => {
+                rest.by_ref().take(PRINTF[0].len() - 1).for_each(drop);
+                out += &shell_words::quote(&printf(&mut rest)?);
                 continue;
             }
             (None, '\'' | '"') => quote = Some(character),
@@ -45,6 +66,30 @@ pub fn translate(command: &str) -> Result<String, String> {
     Ok(out)
 }
 
+fn starts_with(rest: &Peekable<Chars<'_>>, text: &str) -> bool {
+    let mut rest = rest.clone();
+    text.chars().all(|character| rest.next() == Some(character))
+}
+
+/// The format up to its end; of escapes it has octal ones of three digits alone.
+fn printf(rest: &mut Peekable<Chars<'_>>) -> Result<String, String> {
+    let unknown = || "\"$(...)\": a substitution is not run; write what it stands for".to_owned();
+    let mut text = String::new();
+    while !starts_with(rest, PRINTF[1]) {
+        match rest.next() {
+            None | Some('%' | '\'') => return Err(unknown()),
+            Some('\\') => {
+                let digits: String = rest.by_ref().take(3).collect();
+                let byte = u8::from_str_radix(&digits, 8).ok().filter(|_| digits.len() == 3);
+                text.push(byte.map(char::from).ok_or_else(unknown)?);
+            }
+            Some(character) => text.push(character),
+        }
+    }
+    rest.by_ref().take(PRINTF[1].len()).for_each(drop);
+    Ok(text)
+}
+
 /// The text up to the closing quote.
 fn text(rest: &mut Peekable<Chars<'_>>) -> Result<String, String> {
     let mut text = String::new();
@@ -52,16 +97,16 @@ fn text(rest: &mut Peekable<Chars<'_>>) -> Result<String, String> {
         match rest.next() {
             None => return Err("expected a command for bash: a quote is not closed".into()),
             Some('\'') => return Ok(text),
-            Some('\\') => text.push(escape(rest)?),
+            Some('\\') => text += &escape(rest)?,
             Some(character) => text.push(character),
         }
     }
 }
 
-fn escape(rest: &mut Peekable<Chars<'_>>) -> Result<char, String> {
+fn escape(rest: &mut Peekable<Chars<'_>>) -> Result<String, String> {
     let letter = rest.next().unwrap_or('\\');
     if let Some((_, character)) = ESCAPES.iter().find(|(known, _)| *known == letter) {
-        return Ok(*character);
+        return Ok(character.to_string());
     }
     let (radix, most, mut digits) = match letter {
         'x' => (16, 2, String::new()),
@@ -74,9 +119,14 @@ fn escape(rest: &mut Peekable<Chars<'_>>) -> Result<char, String> {
         let Some(digit) = rest.next_if(|next| next.is_digit(radix)) else { break };
         digits.push(digit);
     }
-    // Beyond ASCII `\x` and octal name single bytes, of which no text may be left.
-    let number = u32::from_str_radix(&digits, radix).ok().filter(|number| most > 3 || *number < 0x80);
-    number.and_then(char::from_u32).ok_or_else(|| {
+    let number = u32::from_str_radix(&digits, radix).ok();
+    let character = if most > 3 {
+        number.and_then(char::from_u32).map(|character| from_bytes(character.to_string().as_bytes()))
+    } else {
+        // `\x` and octal name single bytes.
+        number.and_then(|number| u8::try_from(number).ok()).map(|byte| char::from(byte).to_string())
+    };
+    character.ok_or_else(|| {
         "$'...': an escape names no character; save the body to a file and use --data-binary @file".to_owned()
     })
 }
@@ -91,8 +141,13 @@ mod tests {
             (r"a 'b' c", Ok(r"a 'b' c")),
             (r"a $'b\'c'", Ok(r"a 'b'\''c'")),
             (r#""$'x'" '$' \$'y'"#, Ok(r#""$'x'" '$' \$'y'"#)),
-            (r"$'\u4e2d\x41\101\t.'", Ok("'中AA\t.'")),
-            (r"$'\xff'", Err(())),
+            (r"$'\u4e2d\x41\101\t.'", Ok("'\u{e4}\u{b8}\u{ad}AA\t.'")),
+            (r"$'\xff '", Ok("'\u{ff} '")),
+            (r#""$(printf 'a: \351\047b')" c"#, Ok("'a: \u{e9}'\\''b' c")),
+            (r#"'"$(printf '"#, Ok(r#"'"$(printf '"#)),
+            (r#""$(printf '%s' a)""#, Err(())),
+            (r#""$(printf '\47')""#, Err(())),
+            (r#""$(printf 'a"#, Err(())),
             (r"$'\ud800'", Err(())),
             (r"$'\q'", Err(())),
             (r"$'a", Err(())),

@@ -4,8 +4,11 @@ use std::{ffi::OsString, path::Path};
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::{ansi_c, write::piped};
-use crate::formats::parts::Parts;
+use super::{
+    ansi_c::{self, to_bytes},
+    write::piped,
+};
+use crate::{data::LARGEST_BODY, formats::parts::Parts};
 
 /// Options without a value that change nothing about the request: long, short.
 const SILENT: [(&str, Option<char>); 18] = [
@@ -85,25 +88,29 @@ pub fn parse(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Res
 }
 
 fn words(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<Parts, String> {
-    let words = shell_words::split(&ansi_c::translate(text.trim())?)
+    // From here on a text has one character per byte.
+    let words = shell_words::split(&ansi_c::translate(&ansi_c::from_bytes(text.trim().as_bytes()))?)
         .map_err(|_| "expected a command for bash: a quote is not closed".to_owned())?;
     let mut words = words.into_iter().skip_while(|word| word == "$");
     if words.next().as_deref().is_none_or(|word| word != "curl" && !word.ends_with("/curl")) {
         return Err("expected a command that starts with `curl`".into());
     }
     let matches = command().try_get_matches_from(words.map(OsString::from)).map_err(|error| told(&error))?;
-    let get = |name: &str| matches.get_one::<String>(name).cloned();
+    let get = |name: &str| matches.get_one::<String>(name);
 
-    let mut headers: Vec<(String, String)> = HEADERS
+    let mut headers: Vec<(String, Vec<u8>)> = HEADERS
         .iter()
-        .filter_map(|(option, _, header)| get(option).map(|value| ((*header).to_owned(), value)))
+        .filter_map(|(option, _, header)| get(option).map(|value| ((*header).to_owned(), to_bytes(value))))
         .collect();
+    let mut takes_content_type_away = false;
     for header in matches.get_many::<String>("header").into_iter().flatten() {
         match (header.split_once(':'), header.strip_suffix(';')) {
             // `Name:` takes a header of curl's own away, `Name;` sends it empty.
-            (Some((_, value)), _) if value.trim().is_empty() => {}
-            (Some((name, value)), _) => headers.push((name.trim().to_owned(), value.trim().to_owned())),
-            (None, Some(name)) => headers.push((name.trim().to_owned(), String::new())),
+            (Some((name, value)), _) if trimmed(value).is_empty() => {
+                takes_content_type_away |= is_content_type(trimmed(name));
+            }
+            (Some((name, value)), _) => headers.push((to_text(trimmed(name))?, to_bytes(trimmed(value)))),
+            (None, Some(name)) => headers.push((to_text(trimmed(name))?, Vec::new())),
             (None, None) => return Err("--header: expected `Name: value`".into()),
         }
     }
@@ -113,7 +120,9 @@ fn words(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<
     let [url] = urls.as_slice() else {
         return Err(format!("expected one URL, found {}", urls.len()));
     };
-    let mut url = if url.contains("://") { (*url).clone() } else { format!("http://{url}") };
+    let url = to_text(url)?;
+    // A URL that `letterbox sign` writes has no scheme where the request named no host.
+    let mut url = if url.contains("://") { url } else { format!("http://{url}") };
     let mut method = if body.is_some() { "POST" } else { "GET" };
     let mut body = body.unwrap_or_default();
     if matches.get_flag("get") {
@@ -122,12 +131,31 @@ fn words(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<
         url += &format!("{separator}{}", String::from_utf8_lossy(&std::mem::take(&mut body)));
     } else if matches.get_flag("head") {
         method = "HEAD";
-    } else if method == "POST" && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+    } else if method == "POST"
+        && !takes_content_type_away
+        && !headers.iter().any(|(name, _)| is_content_type(name))
+    {
         let json = matches.contains_id("json");
         let media_type = if json { "application/json" } else { "application/x-www-form-urlencoded" };
         headers.push(("content-type".into(), media_type.into()));
     }
-    Ok(Parts { method: get("request").unwrap_or_else(|| method.to_owned()), url, headers, body })
+    let method = get("request").map_or_else(|| Ok(method.to_owned()), |method| to_text(method))?;
+    Ok(Parts { method, url, headers, body })
+}
+
+/// A word as UTF-8.
+fn to_text(word: &str) -> Result<String, String> {
+    String::from_utf8(to_bytes(word))
+        .map_err(|_| "expected UTF-8 in the URL, the method and the names".to_owned())
+}
+
+/// Without blanks; `str::trim` would take half a character away.
+fn trimmed(word: &str) -> &str {
+    word.trim_matches([' ', '\t'])
+}
+
+fn is_content_type(name: &str) -> bool {
+    name.eq_ignore_ascii_case("content-type")
 }
 
 fn command() -> Command {
@@ -159,6 +187,7 @@ fn command() -> Command {
 fn told(error: &clap::Error) -> String {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
+    let line = String::from_utf8(to_bytes(line)).unwrap_or_else(|_| line.to_owned());
     format!("curl: {}", line.trim_start_matches("error: "))
 }
 
@@ -179,8 +208,8 @@ fn body(
         let file = value.strip_prefix('@').filter(|_| reading != Reading::Literal);
         let mut piece = match (file, reading) {
             (_, Reading::Encoded) => encoded(value)?,
-            (Some(file), _) => read(Path::new(file))?,
-            (None, _) => value.clone().into_bytes(),
+            (Some(file), _) => read(Path::new(&to_text(file)?))?,
+            (None, _) => to_bytes(value),
         };
         if file.is_some() && reading == Reading::WithoutLineBreaks {
             piece.retain(|byte| !matches!(byte, b'\r' | b'\n' | 0));
@@ -190,6 +219,11 @@ fn body(
             Some(before) if name == "json" => [before, piece].concat(),
             Some(before) => [before, piece].join(&b'&'),
         });
+        if body.as_ref().is_some_and(|body| body.len() > LARGEST_BODY) {
+            return Err(format!(
+                "the body: too large: API Gateway forwards at most {LARGEST_BODY} bytes, and the files have more together"
+            ));
+        }
     }
     Ok(body)
 }
@@ -200,14 +234,18 @@ fn encoded(value: &str) -> Result<Vec<u8>, String> {
         return Err("--data-urlencode: a file is not supported; use --data-binary".into());
     }
     let (name, content) = value.split_once('=').unwrap_or(("", value));
-    let content: String = form_urlencoded::byte_serialize(content.as_bytes()).collect();
+    let content: String = form_urlencoded::byte_serialize(&to_bytes(content)).collect();
     let text = if name.is_empty() { content } else { format!("{name}={content}") };
-    Ok(text.into_bytes())
+    Ok(to_bytes(&text))
 }
 
 #[cfg(test)]
 mod tests {
+    use letterbox_codec::{Request, headers};
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::formats::curl::write::command as command_of;
 
     fn parsed(text: &str) -> Result<Parts, String> {
         parse(text, |file| Ok(format!("<{}>\r\n", file.display()).into_bytes()))
@@ -264,7 +302,7 @@ mod tests {
                     .headers
                     .iter()
                     .find(|(name, _)| name.eq_ignore_ascii_case("content-type"))
-                    .map_or("", |(_, value)| value),
+                    .map_or("", |(_, value)| std::str::from_utf8(value).unwrap()),
                 header,
                 "{text}"
             );
@@ -287,6 +325,68 @@ mod tests {
         ] {
             let error = parsed(text).err().unwrap();
             assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    fn request() -> impl Strategy<Value = Request> {
+        let names = "[a-z!#$%&'*+.^_`|~-][a-z0-9!#$%&'*+.^_`|~-]{0,8}";
+        // As they arrive: without blanks at both ends.
+        let values = prop_oneof![
+            "[ -~]{0,20}".prop_map(|value| value.trim().as_bytes().to_vec()),
+            "([!-~]|[!-~][ -~\t]{0,9}[!-~])?".prop_map(String::into_bytes),
+            prop::collection::vec(0x80..=u8::MAX, 0..9),
+        ];
+        let bodies = prop_oneof![
+            Just(Vec::new()),
+            "[ -~\n]{0,40}".prop_map(String::into_bytes),
+            "\\PC{0,20}".prop_map(String::into_bytes),
+            prop::collection::vec(any::<u8>(), 0..40),
+        ];
+        let methods = prop_oneof!["GET", "HEAD", "POST", "PUT", "[A-Z!#$%&'*+.^_`|~-]{1,12}"];
+        let targets = "/[a-z{},!$&'();=~:@%./*+-]{0,20}([?][a-z{},!$&'();=~:@%/?+-]{0,20})?";
+        let headers = prop::collection::vec((names, values), 0..6);
+        (methods, targets, headers, bodies).prop_map(|(method, target, headers, body)| {
+            let mut request = Request::new(body.into());
+            *request.method_mut() = method.parse().unwrap();
+            *request.uri_mut() = format!("https://h{target}").parse().unwrap();
+            *request.headers_mut() = headers::collect(headers).unwrap();
+            request
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_command_that_we_write_is_the_request_again(request in request()) {
+            let text = command_of(&request);
+            let parts = parse(&text, |file| Err(format!("reads {}", file.display()))).unwrap();
+            prop_assert_eq!(&parts.method, request.method().as_str(), "{}", text);
+            prop_assert_eq!(&parts.url, &request.uri().to_string(), "{}", text);
+            prop_assert_eq!(&headers::collect(parts.headers).unwrap(), request.headers(), "{}", text);
+            prop_assert_eq!(&parts.body, request.body(), "{}", text);
+        }
+    }
+
+    #[test]
+    fn words_may_be_bytes() {
+        let parts = parsed(r"curl h/a -H $'x-a: \xe9' -d $'\xff\u00e9'").unwrap();
+        assert_eq!(parts.body, b"\xff\xc3\xa9");
+        assert_eq!(parts.headers[0], ("x-a".to_owned(), b"\xe9".to_vec()));
+        assert_eq!(parsed("curl h/é -d é").unwrap().url, "http://h/é");
+        let error = parsed("curl h/a --é\u{1b}").err().unwrap();
+        assert!(error.contains("--é"), "{error}");
+    }
+
+    #[test]
+    fn a_header_that_is_taken_away_is_not_added() {
+        for (text, expected) in [
+            ("curl h/a -d b", &["content-type"][..]),
+            ("curl h/a -d b -H content-type:", &[]),
+            ("curl h/a -d b -H 'Content-Type: '", &[]),
+            ("curl h/a -d b -H 'content-type;'", &["content-type"]),
+        ] {
+            let parts = parsed(text).unwrap();
+            let names: Vec<_> = parts.headers.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, expected, "{text}");
         }
     }
 }

@@ -1,30 +1,61 @@
 //! A delivery as a shell command.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use http::{Method, header::CONTENT_TYPE};
 use letterbox_codec::Request;
+
+use crate::shell::{is_visible, word};
 
 /// A longer argument than this does not reach a program everywhere (Linux takes 128 KiB).
 const LONGEST_ARGUMENT: usize = 100 * 1024;
 
-/// What stands before a command whose body is no text, between command and body, and behind the body.
+/// What stands before a command whose body is no text, between command and body, and behind the body. No line of base64
+/// is `END`, since it has a multiple of four characters.
 const PIPED: [&str; 3] = ["base64 --decode <<'END' | ", " \\\n  --data-binary @-\n", "\nEND\n"];
 
-/// A command that sends exactly these bytes, prints the answer's body, and fails where the status is 400 or more.
-pub fn command(letter: &Request) -> String {
-    let mut command = format!(
-        "curl --silent --show-error --fail-with-body --globoff --request {} {}",
-        letter.method(),
-        quoted(&letter.uri().to_string())
-    );
-    for (name, value) in letter.headers() {
-        let line = format!("{name}: {}", String::from_utf8_lossy(value.as_bytes()));
-        command += &format!(" \\\n  --header {}", quoted(&line));
+/// A command that sends exactly these bytes, prints the response's body, and fails where the status is 400 or more. Every
+/// part of it that the request decides is one [`word`].
+pub fn command(request: &Request) -> String {
+    let (method, body) = (request.method(), request.body());
+    let has_body = !body.is_empty() || ![Method::GET, Method::HEAD].contains(method);
+    let url = request.uri().to_string();
+    let mut command = "curl --silent --show-error --fail-with-body --globoff".to_owned();
+    if has_dot_segment(request.uri().path()) {
+        // curl would resolve it.
+        command += " --path-as-is";
     }
-    if let Some(body) = std::str::from_utf8(letter.body()).ok().filter(|body| is_argument(body)) {
-        // Not `--data`: that reads a file where the text begins with an at sign.
-        command + &format!(" \\\n  --data-raw {}\n", quoted(body))
+    if *method == Method::HEAD && !has_body {
+        // With `--request HEAD`, curl waits for a body.
+        command += " --head";
     } else {
-        let body = STANDARD.encode(letter.body());
+        command += &format!(" --request {}", word(method.as_str()));
+    }
+    if !url.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        // It is no option, whatever it begins with.
+        command += " --url";
+    }
+    command += &format!(" {}", word(&url));
+    for (name, value) in request.headers() {
+        let line = if value.as_bytes().trim_ascii().is_empty() {
+            // `Name:` would take a header of curl's own away, `Name;` sends it empty.
+            format!("{name};").into_bytes()
+        } else {
+            [name.as_str().as_bytes(), b": ", value.as_bytes()].concat()
+        };
+        command += &format!(" \\\n  --header {}", word(line));
+    }
+    if !has_body {
+        return command + "\n";
+    }
+    if !request.headers().contains_key(CONTENT_TYPE) {
+        // Otherwise curl adds one.
+        command += &format!(" \\\n  --header {}", word("content-type:"));
+    }
+    if let Some(body) = std::str::from_utf8(body).ok().filter(|body| is_argument(body)) {
+        // Not `--data`: that reads a file where the text begins with an at sign.
+        command + &format!(" \\\n  --data-raw {}\n", word(body))
+    } else {
+        let body = STANDARD.encode(body);
         let [before, between, behind] = PIPED;
         format!("{before}{command}{between}{body}{behind}")
     }
@@ -38,15 +69,14 @@ pub fn piped(text: &str) -> Option<(String, Vec<u8>)> {
     Some((format!("{command}{between}"), body))
 }
 
-/// Whether every shell hands the text to a program as it is, and a person can read it.
-fn is_argument(text: &str) -> bool {
-    let is_plain = |character: char| !character.is_control() || character == '\n' || character == '\t';
-    text.len() <= LONGEST_ARGUMENT && text.chars().all(is_plain)
+fn has_dot_segment(path: &str) -> bool {
+    let path = path.to_ascii_lowercase().replace("%2e", ".");
+    path.split('/').any(|segment| [".", ".."].contains(&segment))
 }
 
-/// A word in single quotes, in which a shell changes nothing.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+/// Whether every shell hands the text to a program as it is, and a person can read it.
+fn is_argument(text: &str) -> bool {
+    text.len() <= LONGEST_ARGUMENT && is_visible(text)
 }
 
 #[cfg(test)]
@@ -54,15 +84,18 @@ mod tests {
     use super::*;
 
     fn of(body: &[u8]) -> String {
-        let request =
-            http::Request::builder().method("POST").uri("https://h/p?a=1&b=2").header("x-a", "it's");
+        let request = http::Request::builder()
+            .method("POST")
+            .uri("https://h/p?a=1&b=2")
+            .header("x-a", "it's")
+            .header("content-type", "a/b");
         command(&request.body(body.to_vec().into()).unwrap())
     }
 
     #[test]
     fn text_is_an_argument() {
         let expected = "curl --silent --show-error --fail-with-body --globoff --request POST 'https://h/p?a=1&b=2' \\\n  \
-                        --header 'x-a: it'\\''s' \\\n  --data-raw '@{\"a\":\"中 $HOME\"}\n'\n";
+                        --header 'x-a: it'\\''s' \\\n  --header 'content-type: a/b' \\\n  --data-raw '@{\"a\":\"中 $HOME\"}\n'\n";
         assert_eq!(of("@{\"a\":\"中 $HOME\"}\n".as_bytes()), expected);
     }
 
@@ -71,6 +104,8 @@ mod tests {
         for (body, encoded) in [
             (&b"\xff\0"[..], "/wA="),
             (b"a\rb", "YQ1i"),
+            (b"a\tb", "YQli"),
+            ("\u{202e}".as_bytes(), "4oCu"),
             ("a".repeat(LONGEST_ARGUMENT + 1).as_bytes(), "YWFh"),
         ] {
             let command = of(body);
@@ -79,6 +114,42 @@ mod tests {
             assert!(command.ends_with("\nEND\n"));
             let (command, read) = piped(&command).unwrap();
             assert_eq!((command.starts_with("curl "), read.as_slice()), (true, body));
+        }
+    }
+
+    #[test]
+    fn every_part_of_a_request_is_one_word() {
+        let request = |method: &str, uri: &str, name: &str, value: &[u8]| {
+            let request = http::Request::builder().method(method).uri(uri).header(name, value);
+            command(&request.body(bytes::Bytes::new()).unwrap())
+        };
+        for (method, uri, name, value, expected) in [
+            (
+                "X&touch$IFS.pwned&",
+                "http://h/",
+                "a",
+                &b"b"[..],
+                "--request 'X&touch$IFS.pwned&' http://h/ \\\n",
+            ),
+            ("`id`", "http://h/{a,b}", "a", b"b", "--request '`id`' 'http://h/{a,b}' \\\n"),
+            ("GET", "http://h/", "a", b"b", "--request GET http://h/ \\\n  --header 'a: b'\n"),
+            ("HEAD", "http://h/", "a", b"b", "--globoff --head http://h/ \\\n  --header 'a: b'\n"),
+            ("GET", "http://h/a/../b", "a", b"b", "--globoff --path-as-is --request GET "),
+            ("GET", "http://h/a/%2E", "a", b"b", "--globoff --path-as-is --request GET "),
+            ("GET", "/a", "a", b"b", "--request GET --url /a "),
+            (
+                "POST",
+                "http://h/",
+                "a",
+                b"",
+                "--header 'a;' \\\n  --header content-type: \\\n  --data-raw ''\n",
+            ),
+            ("GET", "http://h/", "$(id)".replace(['(', ')'], "").as_str(), b" \t", "--header '$id;'\n"),
+            ("GET", "http://h/", "a", b"\xe9'", "--header \"$(printf 'a: \\351\\047')\"\n"),
+            ("GET", "http://h/", "-a", b"b\tc", "--header \"$(printf '\\055a: b\\011c')\"\n"),
+        ] {
+            let command = request(method, uri, name, value);
+            assert!(command.contains(expected), "{command}");
         }
     }
 }

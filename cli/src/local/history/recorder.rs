@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, header::Entry};
+use http::{HeaderValue, Method, header::Entry};
 use letterbox_codec::{Request, Timestamp, platform::Step};
 use letterbox_intake::{Answer, Outcome, ambient};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
@@ -281,8 +281,28 @@ fn delivery(exchange: Exchange, credentials: &Credentials) -> Delivery {
     }
 }
 
+/// The methods that are stored as they came. HTTP allows any token, also one that means something to a shell; nothing
+/// else about a delivery depends on which one it was, since all but POST are refused.
+const METHODS: [Method; 9] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::DELETE,
+    Method::CONNECT,
+    Method::OPTIONS,
+    Method::TRACE,
+    Method::PATCH,
+];
+
+/// What is stored in place of any other method.
+const OTHER_METHOD: &[u8] = b"OTHER";
+
 /// The request without what was for this server alone. A header that the source's entries name is none of that.
 fn withheld(mut request: Request, credentials: &str, source: &str) -> Request {
+    if !METHODS.contains(request.method()) {
+        *request.method_mut() = Method::from_bytes(OTHER_METHOD).unwrap_or_default();
+    }
     for name in WITHHELD {
         let is_used = credentials::names(credentials, source, name.as_str());
         if let (Entry::Occupied(mut values), false) = (request.headers_mut().entry(name), is_used) {

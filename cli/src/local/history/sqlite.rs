@@ -6,8 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use letterbox_codec::{Request, Timestamp};
+use letterbox_codec::{Request, Timestamp, headers};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use tokio_util::sync::CancellationToken;
 
@@ -317,12 +316,11 @@ struct Kept {
 
 impl Kept {
     fn read(self) -> Option<Request> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in serde_json::from_str::<Vec<(String, String)>>(&self.headers).ok()? {
-            let value =
-                value.chars().map(|character| u8::try_from(character).ok()).collect::<Option<Vec<u8>>>()?;
-            headers.append(name.parse::<HeaderName>().ok()?, HeaderValue::from_bytes(&value).ok()?);
-        }
+        let pairs = serde_json::from_str::<Vec<(String, String)>>(&self.headers).ok()?;
+        let bytes =
+            |text: String| text.chars().map(|character| u8::try_from(character).ok()).collect::<Option<_>>();
+        let pairs = pairs.into_iter().map(|(name, value)| Some((name, bytes(value)?)));
+        let headers = headers::collect(pairs.collect::<Option<Vec<(String, Vec<u8>)>>>()?).ok()?;
         let mut request = Request::new(Bytes::from(self.body));
         *request.method_mut() = self.method.parse().ok()?;
         *request.uri_mut() = self.url.parse().ok()?;
