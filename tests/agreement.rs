@@ -165,3 +165,18 @@ fn a_function_is_a_few_lines() {
         assert!(main.lines().count() <= 15, "{}: main.rs grows", row.name);
     }
 }
+
+/// A file that its `main.rs` leaves out is never compiled: its tests could not fail.
+#[test]
+fn every_test_file_is_compiled() {
+    for folder in ["cli/tests", "tests"] {
+        let folder = root().join(folder);
+        let main = fs::read_to_string(folder.join("main.rs")).unwrap();
+        let modules: BTreeSet<_> =
+            main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';')).collect();
+        let files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let files = files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs"));
+        let names: BTreeSet<_> = files.map(|file| file.file_stem().unwrap().to_str().unwrap()).collect();
+        assert_eq!(&modules | &["main"].into(), names, "{}", folder.display());
+    }
+}

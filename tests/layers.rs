@@ -24,19 +24,7 @@ const EXCEPTIONS: [(&str, &str); 1] = [
 ];
 
 /// Circles that are not cut yet, as the modules of one crate that are in them.
-const CIRCLES: [(&str, &[&str]); 2] = [
-    // The page's state and its handlers stand in the parent of the modules that use them.
-    (
-        "letterbox",
-        &[
-            "local::page",
-            "local::page::actions",
-            "local::page::guard",
-            "local::page::live",
-            "local::page::texts",
-            "local::page::view",
-        ],
-    ),
+const CIRCLES: [(&str, &[&str]); 1] = [
     // `Scheme` is built in the child of the module that declares it.
     ("letterbox_codec", &["mac", "mac::description"]),
 ];

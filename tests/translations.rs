@@ -1,7 +1,7 @@
 //! A document and its translation have one structure, and no link of either leads nowhere.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -150,20 +150,33 @@ fn targets(path: &Path, section: &Section) -> Vec<(PathBuf, Option<usize>)> {
         .collect()
 }
 
-/// Every document at the root and in `docs/`.
+/// The paths of the entries of a folder, relative to the project's root as the folder is.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).unwrap();
+    entries.map(|entry| folder.join(entry.unwrap().file_name())).collect()
+}
+
+/// Every Markdown file at the root, and in `docs/` and the folders in it.
 fn documents() -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for folder in ["", "docs"] {
-        let entries = fs::read_dir(root().join(folder)).unwrap();
-        let paths = entries.map(|entry| Path::new(folder).join(entry.unwrap().file_name()));
-        found.extend(paths.filter(|path| path.extension().is_some_and(|end| end == "md")));
+    let mut folders = vec![PathBuf::from("docs")];
+    let mut paths = entries(Path::new(""));
+    while let Some(folder) = folders.pop() {
+        let (inner, files): (Vec<_>, Vec<_>) =
+            entries(&folder).into_iter().partition(|path| root().join(path).is_dir());
+        folders.extend(inner);
+        paths.extend(files);
     }
-    found.sort();
-    found
+    paths.retain(|path| path.extension().is_some_and(|end| end == "md"));
+    paths.sort();
+    paths
 }
 
 fn original(path: &Path) -> PathBuf {
     path.to_str().unwrap().replace(TRANSLATED, ".md").into()
+}
+
+fn translation(original: &Path) -> PathBuf {
+    original.to_str().unwrap().replace(".md", TRANSLATED).into()
 }
 
 /// Every document that has a translation, and the translation.
@@ -185,15 +198,25 @@ fn compare<T: std::fmt::Debug + PartialEq>(part: impl Fn(&Path, &Section) -> T) 
     }
 }
 
+/// The documents that a user needs, each in both languages.
 #[test]
-fn the_readme_and_a_guide_for_each_provider_come_in_both_languages() {
+fn the_readme_each_guide_and_each_reference_page_come_in_both_languages() {
     let documents = documents();
-    let guides = PROVIDERS.iter().map(|row| format!("docs/{}", row.name));
-    let wanted = guides
-        .chain(["README".to_owned()])
-        .flat_map(|name| [".md", TRANSLATED].map(|end| name.clone() + end));
-    let missing: Vec<_> = wanted.filter(|name| !documents.contains(&name.into())).collect();
+    let guides = PROVIDERS.iter().map(|row| PathBuf::from(format!("docs/guides/{}.md", row.name)));
+    let references = documents.iter().filter(|path| path.starts_with("docs/reference")).cloned();
+    let originals: BTreeSet<_> =
+        guides.chain(references).chain(["README.md".into()]).map(|path| original(&path)).collect();
+    let wanted = originals.into_iter().flat_map(|path| [translation(&path), path]);
+    let missing: Vec<_> = wanted.filter(|path| !documents.contains(path)).collect();
     assert!(missing.is_empty(), "missing: {missing:?}");
+}
+
+#[test]
+fn a_readme_has_at_most_200_lines() {
+    for name in ["README.md", "README.zh-CN.md"] {
+        let lines = fs::read_to_string(root().join(name)).unwrap().lines().count();
+        assert!(lines <= 200, "{name} has {lines} lines: move some to docs/");
+    }
 }
 
 #[test]

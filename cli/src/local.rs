@@ -1,5 +1,7 @@
 //! The server on this machine: it receives deliveries, queues their events, and shows both.
 
+pub mod connections;
+pub mod console;
 pub mod history;
 pub mod page;
 pub mod queue;

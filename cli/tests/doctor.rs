@@ -1,7 +1,5 @@
 //! `letterbox doctor` over the broken deliveries in `tests/doctor/`: the cause of each is in its file's name.
 
-mod program;
-
 use std::{
     collections::BTreeSet,
     fs,
@@ -10,8 +8,9 @@ use std::{
 };
 
 use letterbox::doctor::causes;
-use program::{letterbox, letterbox_with, text};
 use serde_json::Value;
+
+use crate::program::{letterbox, letterbox_with, text};
 
 /// Members of credentials that hold secrets; an owner key is an identifier.
 const SECRETS: [&str; 4] = ["secret", "token", "aes_key", "keys"];
@@ -173,16 +172,16 @@ fn no_secret_and_no_signature_is_printed() {
 }
 
 #[test]
-fn every_cause_has_a_delivery_and_a_row_in_both_readmes() {
+fn every_cause_has_a_delivery_and_a_row_in_both_reference_pages() {
     let named: BTreeSet<_> = cases().into_iter().filter_map(|case| case.cause).collect();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let readme = |name: &str| fs::read_to_string(root.join(name)).unwrap();
-    let (english, chinese) = (readme("README.md"), readme("README.zh-CN.md"));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference");
+    let page = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let (english, chinese) = (page("causes.md"), page("causes.zh-CN.md"));
     for cause in causes::ALL {
         let code = cause.code;
-        for (readme, explanation) in [(&english, cause.explanation), (&chinese, cause.explanation_zh)] {
+        for (page, explanation) in [(&english, cause.explanation), (&chinese, cause.explanation_zh)] {
             let row = format!("\n| `{code}` | {explanation} |\n");
-            assert!(readme.contains(&row), "not in the README:{row}");
+            assert!(page.contains(&row), "not in docs/reference/causes:{row}");
         }
         // A translation keeps the words of code.
         for (english, chinese) in [(cause.explanation, cause.explanation_zh), (cause.remedy, cause.remedy_zh)]

@@ -1,7 +1,5 @@
 //! The program as its user runs it: serve, send, events.
 
-mod program;
-
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Stdio},
@@ -9,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use program::{PROGRAM, Server, events, letterbox, text};
+use crate::program::{PROGRAM, Server, events, letterbox, text};
 
 #[test]
 fn four_samples_are_answered_and_queued() {
@@ -180,5 +178,34 @@ fn a_port_in_use_is_told() {
     let port = taken.local_addr().unwrap().port().to_string();
     let output = letterbox(folder.path(), &["serve", "--port", &port]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("--port takes another"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("choose another port with --port"), "{}", text(&output.stderr));
+}
+
+/// A folder on read-only media: mounted so where that is allowed, else without the right to write.
+#[test]
+fn events_are_read_on_read_only_media() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let sent = letterbox(folder.path(), &["send", "github", "push", "--to", &server.url]);
+    assert!(sent.status.success(), "{}", text(&sent.stderr));
+    server.end();
+    let mount = "mount --bind . . && mount -o remount,ro,bind . && cd \"$PWD\" && ! touch a 2>/dev/null && exec \"$0\" events";
+    let mut mounted = Command::new("unshare");
+    mounted.args(["--map-root-user", "--mount", "sh", "-c", mount, PROGRAM]);
+    let output = mounted.current_dir(folder.path()).output().ok().filter(|output| output.status.success());
+    let output = output.unwrap_or_else(|| {
+        let rights = |mode: u32| {
+            use std::os::unix::fs::PermissionsExt;
+            for entry in std::fs::read_dir(folder.path()).unwrap() {
+                std::fs::set_permissions(entry.unwrap().path(), PermissionsExt::from_mode(mode & 0o666))
+                    .unwrap();
+            }
+            std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(mode)).unwrap();
+        };
+        rights(0o555);
+        let output = letterbox(folder.path(), &["events"]);
+        rights(0o755);
+        output
+    });
+    assert!(text(&output.stdout).contains("github.push"), "{}{}", text(&output.stdout), text(&output.stderr));
 }

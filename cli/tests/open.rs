@@ -1,10 +1,8 @@
 //! `letterbox open` and `letterbox seal`: single messages.
 
-mod program;
-
 use std::{fs, path::Path, process::Command};
 
-use program::{Server, letterbox, letterbox_with, printed, run, text};
+use crate::program::{Server, letterbox, letterbox_with, printed, run, text};
 
 /// A sample event of the project.
 fn event(name: &str) -> String {

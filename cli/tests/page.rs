@@ -1,7 +1,5 @@
 //! The page of `letterbox serve`: what it keeps, what it shows, and to whom.
 
-mod program;
-
 use std::{
     io::{BufRead, BufReader, Write},
     net::TcpStream,
@@ -10,8 +8,9 @@ use std::{
 };
 
 use letterbox::doctor::causes;
-use program::{Server, events, letterbox, letterbox_with, text};
 use serde_json::{Value, json};
+
+use crate::program::{Server, events, letterbox, letterbox_with, text};
 
 /// Own credentials of every provider: each secret is a text that is found nowhere else.
 fn credentials() -> Value {

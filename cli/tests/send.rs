@@ -1,11 +1,10 @@
 //! `letterbox send`: own payloads, wrong answers, the platform's manners, and many deliveries.
 
-mod program;
-
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use program::{Receiver, Server, events, letterbox, letterbox_with, printed, text};
 use serde_json::{Value, json};
+
+use crate::program::{Receiver, Server, events, letterbox, letterbox_with, printed, text};
 
 /// Credentials of a payment source with a preset.
 fn preset(folder: &std::path::Path, name: &str) {

@@ -1,7 +1,5 @@
 //! `letterbox sign`: what it prints is what others can send.
 
-mod program;
-
 use std::{
     fs,
     io::{Read, Write},
@@ -16,8 +14,9 @@ use letterbox::{
     providers::{self, PROVIDERS, Parts},
 };
 use letterbox_intake::{gateway, queue::memory::Memory};
-use program::{Server, events, letterbox, printed, run, text};
 use serde_json::{Value, value::RawValue};
+
+use crate::program::{Server, events, letterbox, letterbox_with, printed, run, text};
 
 const SAMPLES: [(&str, &str); 5] = [
     ("dingtalk", "user_add_org"),
@@ -141,7 +140,7 @@ fn every_preset_signs_what_it_verifies() {
         fs::write(folder.path().join("preset.json"), credentials).unwrap();
         let key = ["--credentials", "preset.json"];
         let raw = sign(folder.path(), &[&["payment", "payment_success", "--as", "raw"], &key[..]].concat());
-        let opened = program::letterbox_with(folder.path(), &[&["open", "payment"], &key[..]].concat(), &raw);
+        let opened = letterbox_with(folder.path(), &[&["open", "payment"], &key[..]].concat(), &raw);
         assert!(text(&opened.stderr).starts_with("signature holds"), "{preset}: {}", text(&opened.stderr));
         assert!(printed(&opened).contains("payment_success"));
     }

@@ -1,13 +1,11 @@
 //! What the program looks like: help, completions, colours, and errors of the command line.
 
-mod program;
-
 use std::{
     fs,
     process::{Command, Output},
 };
 
-use program::{PROGRAM, Receiver, letterbox, letterbox_with, printed, run, text};
+use crate::program::{PROGRAM, Receiver, letterbox, letterbox_with, printed, run, text};
 
 const COMMANDS: [&str; 7] = ["serve", "send", "sign", "open", "seal", "events", "completions"];
 

@@ -8,26 +8,29 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Router, middleware,
     routing::{any, get},
 };
 use clap::Args;
 use http::StatusCode;
 use letterbox_codec::Secret;
 use letterbox_intake::{ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs, settings::queue_url};
-use tokio::{net::TcpListener, signal, sync::watch};
+use tokio::{net::TcpListener, signal, sync::watch, time::Instant};
 
 use super::CommandError;
 use crate::{
     credentials,
     local::{
+        connections,
+        console::Console,
         history::{
             Bounds,
+            readers::Readers,
             recorder::{Ending, Recorder},
             sqlite::Deliveries,
         },
         page::{
-            self,
+            self, entrance,
             guard::{Guard, TokenParser},
         },
         queue::{LocalQueue, sqlite::Store},
@@ -36,7 +39,6 @@ use crate::{
     },
     options::{DATABASE, DEFAULT_URL},
     providers::PROVIDERS,
-    terminal::print,
 };
 
 /// `letterbox serve`
@@ -50,7 +52,12 @@ Examples:
 
 GET / is a page with the recent deliveries: for this machine alone, unless there is a token.
 Without --credentials the demo credentials of events/ are used: anyone can sign with them.
-GET /healthz answers 200 while the server runs. Ctrl-C or SIGTERM ends it; what was acknowledged is on the queue.")]
+GET /healthz answers 200 while the server runs. Ctrl-C or SIGTERM ends it within 10 s, a second one at once; every
+acknowledged delivery is on the queue.
+
+Limits: a body has at most 10 MiB. A request's headers may take 30 s, and a connection is closed after 30 s without a
+byte. At most 1000 connections are open (fewer if `ulimit -n` is low): for a new one, the one that has waited longest
+for a request is closed.")]
 pub struct Serve {
     /// The port to listen on; 0 takes a free one
     #[arg(long, default_value_t = 9000)]
@@ -102,23 +109,36 @@ const MOST_BYTES: u64 = 256 * 1024 * 1024;
 /// What an SQS queue far from this machine may take; each provider's own deadline still holds.
 const FAR_QUEUE: Duration = Duration::from_secs(6);
 
-/// How long deliveries that are under way may take once the server is told to end.
+/// How long the end may take, from the signal on.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// Of this, what is left at least for each thing that has to end.
+const SHORTEST_GRACE: Duration = Duration::from_millis(500);
 
 /// Serves until Ctrl-C or SIGTERM.
 pub fn run(args: &Serve) -> Result<(), CommandError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failed)?;
-    let served = runtime.block_on(serve(args));
-    runtime.shutdown_timeout(GRACE);
-    served?.wait(GRACE);
-    print("letterbox: ended; every acknowledged delivery is on the queue\n");
+    let console = Console::start();
+    let served = runtime.block_on(serve(args, &console));
+    let end = Instant::now() + GRACE;
+    let rest = |end: Instant| end.saturating_duration_since(Instant::now()).max(SHORTEST_GRACE);
+    let (records, end) = match served {
+        Ok((records, signalled)) => (Ok(records), signalled + GRACE),
+        Err(error) => (Err(error), end),
+    };
+    runtime.shutdown_timeout(rest(end));
+    records?.wait(rest(end));
+    console.print("letterbox: ended; every acknowledged delivery is on the queue\n".to_owned());
+    console.flush(rest(end));
     Ok(())
 }
 
-async fn serve(args: &Serve) -> Result<Ending, CommandError> {
+/// Returns what is still being stored, and when the end was asked for.
+async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), CommandError> {
+    let _file_size_signal = file_size_signal()?;
     let credentials = credentials::load(args.credentials.as_deref()).map_err(CommandError::Usage)?;
-    let deliveries = Deliveries::create(&args.database).map_err(CommandError::Usage)?;
+    let history = Deliveries::create(&args.database).map_err(CommandError::Usage)?;
     let (queue, place) = match &args.queue_url {
         Some(url) => (
             LocalQueue::Sqs(Sqs::connect(&aws::config().await, url.clone(), None, FAR_QUEUE).await),
@@ -129,31 +149,31 @@ async fn serve(args: &Serve) -> Result<Ending, CommandError> {
             args.database.display().to_string(),
         ),
     };
-    // A connection of its own, since the page may read for long.
-    let recorder = Deliveries::create(&args.database).map_err(CommandError::Usage)?;
     let (recorder, records) =
-        Recorder::start(recorder, args.keep.bounds(), credentials.clone()).map_err(CommandError::Failed)?;
-    let reception = Reception::new(&credentials, args.cards.as_deref(), &Arc::new(queue), recorder)
+        Recorder::start(history, args.keep.bounds(), credentials.clone(), console.clone())
+            .map_err(CommandError::Failed)?;
+    let cards = args.cards.as_deref();
+    let reception = Reception::new(&credentials, cards, &Arc::new(queue), recorder, console.clone())
         .map_err(CommandError::Usage)?;
     let reception = Arc::new(reception);
 
     let address = SocketAddr::new(args.listen, args.port);
     let listener = TcpListener::bind(address).await.map_err(|error| {
         CommandError::Failed(format!(
-            "cannot listen on {address}: {error}; --port takes another, 0 a free one"
+            "cannot listen on {address}: {error}; choose another port with --port; 0 picks a free one"
         ))
     })?;
     let url = url(listener.local_addr().map_err(CommandError::failed)?);
     let made_up =
         if args.token.is_none() && !args.listen.is_loopback() { Some(random_token()?) } else { None };
-    print(&banner(args, &url, made_up.as_ref(), &reception, &place));
+    console.print(banner(args, &url, made_up.as_ref(), &reception, &place));
     let token = args.token.clone().or(made_up);
 
-    let (end, ending) = watch::channel(false);
-    let page = page::router(page::Parts {
+    let (end, mut ending) = watch::channel(false);
+    let page = page::router(page::state::PageContext {
         guard: token.map_or(Guard::Loopback, Guard::Token),
         reception: Arc::clone(&reception),
-        deliveries,
+        history: Readers::new(&args.database),
         credentials,
         url,
         ending: ending.clone(),
@@ -161,25 +181,43 @@ async fn serve(args: &Serve) -> Result<Ending, CommandError> {
     let router = Router::new()
         .route("/healthz", get(|| async { axum::Json(serde_json::json!({ "status": "ok" })) }))
         .route("/{provider}", any(deliver))
+        .route("/{provider}/", any(deliver))
         .route("/{provider}/{source}", any(deliver))
+        .route("/{provider}/{source}/", any(deliver))
         .fallback(|| async {
             error(StatusCode::NOT_FOUND, "no such route: POST /<provider> or /<provider>/<source>")
         })
         .with_state(reception)
-        .merge(page);
-    let ended =
-        |mut ending: watch::Receiver<bool>| async move { drop(ending.wait_for(|ending| *ending).await) };
-    let server = axum::serve(listener, router).with_graceful_shutdown(ended(ending.clone()));
+        .merge(page)
+        .layer(middleware::map_response(entrance::add_security_headers))
+        .layer(middleware::from_fn(entrance::require_one_host));
     tokio::spawn(async move {
         end_signal().await;
         end.send_replace(true);
+        end_signal().await;
+        std::process::exit(EXIT_INTERRUPTED);
     });
-    tokio::select! {
-        end = server => end.map_err(CommandError::failed)?,
-        // A client that holds its connection open must not hold up the end.
-        () = async { ended(ending).await; tokio::time::sleep(GRACE).await } => {}
-    }
-    Ok(records)
+    let server = tokio::spawn(connections::serve(listener, router, ending.clone(), GRACE));
+    drop(ending.wait_for(|ending| *ending).await);
+    let signalled = Instant::now();
+    server.await.map_err(CommandError::failed)?;
+    Ok((records, signalled))
+}
+
+/// As a shell tells that Ctrl-C ended a program.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Takes the signal of a write beyond the limit of a file's size (`ulimit -f`), which would end the program: the write
+/// fails all the same.
+#[cfg(unix)]
+fn file_size_signal() -> Result<signal::unix::Signal, CommandError> {
+    let kind = signal::unix::SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+    signal::unix::signal(kind).map_err(CommandError::failed)
+}
+
+#[cfg(not(unix))]
+fn file_size_signal() -> Result<(), CommandError> {
+    Ok(())
 }
 
 /// Where the server is called from this machine.

@@ -98,9 +98,9 @@ causes! {
         "写成 `\"keys\": {\"<kid>\": \"<key>\"}`。";
     CREDENTIALS_INVALID: "credentials_invalid",
         "The function does not start with these credentials.",
-        "Mend the member that is named; the README's section on credentials lists them all.",
+        "Fix the field that the explanation names; docs/reference/credentials.md lists all fields.",
         zh: "使用这份凭证，函数无法启动。",
-        "改正所指出的成员；README 的“凭证”一节列出了全部成员。";
+        "请修正说明中指出的字段；全部字段见 docs/reference/credentials.zh-CN.md。";
     CREDENTIALS_MISSING: "credentials_missing",
         "The credentials have nothing for this provider.",
         "Add the provider's object to the file of --credentials, or correct the URL in the platform's dashboard.",

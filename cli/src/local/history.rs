@@ -1,5 +1,6 @@
 //! Recent deliveries: what a local server received, how far it was opened, and what was answered.
 
+pub mod readers;
 pub mod recorder;
 pub mod sqlite;
 

@@ -2,18 +2,18 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
-use axum::{
-    body::{self, Body},
-    extract::{Path as Route, State},
-    response::Response,
-};
-use bytes::Bytes;
+use axum::{Extension, body::Body, extract::State, response::Response};
+use bytes::{Bytes, BytesMut};
 use http::{StatusCode, Uri, header};
-use http_body_util::LengthLimitError;
+use http_body_util::BodyExt;
 use letterbox_codec::{Reject, Request, Timestamp};
 use letterbox_intake::{Record, ambient, gateway::DEFAULT_SOURCE};
+use percent_encoding::percent_decode_str;
+use tokio::time;
 
 use super::{
+    connections::{Connection, STALLED},
+    console::Console,
     history::{
         Delivery,
         recorder::{Exchange, Recorder},
@@ -24,7 +24,7 @@ use super::{
 use crate::{
     credentials::Credentials,
     providers::{self, Handle, Parts, Row},
-    terminal::{plain, print},
+    terminal::plain,
 };
 
 /// The gateway's own limit of a body, in bytes.
@@ -34,6 +34,7 @@ const LARGEST_BODY: usize = 10 * 1024 * 1024;
 pub struct Reception {
     handlers: BTreeMap<&'static str, Box<dyn Handle>>,
     recorder: Recorder,
+    console: Console,
 }
 
 impl Reception {
@@ -43,6 +44,7 @@ impl Reception {
         cards: Option<&Path>,
         queue: &Arc<LocalQueue>,
         recorder: Recorder,
+        console: Console,
     ) -> Result<Self, String> {
         let mut handlers: BTreeMap<&'static str, Box<dyn Handle>> = BTreeMap::new();
         for (name, credentials) in credentials {
@@ -63,7 +65,7 @@ impl Reception {
             };
             handlers.insert(row.name, (row.start)(parts)?);
         }
-        Ok(Self { handlers, recorder })
+        Ok(Self { handlers, recorder, console })
     }
 
     /// The sources of a provider; `None` where it is not served.
@@ -87,7 +89,7 @@ impl Reception {
         let handler = self.handlers.get(row.name).ok_or_else(|| format!("{} is not served", row.name))?;
         let received = now();
         let answer = handler.handle(source, &request).await;
-        print(&line(&answer.record));
+        self.console.print(line(&answer.record));
         let exchange = Exchange {
             row,
             source: source.to_owned(),
@@ -109,21 +111,28 @@ impl Reception {
         self.receive(row, &delivery.summary.source, delivery.request, Some(delivery.summary.id)).await
     }
 
-    async fn answer(&self, provider: &str, source: &str, request: axum::extract::Request) -> Response {
+    async fn answer(
+        &self,
+        (provider, source): (&str, &str),
+        request: axum::extract::Request,
+        connection: &Arc<Connection>,
+    ) -> Response {
         let served = self.handlers.get(provider).zip(providers::find(provider).ok());
         let Some((handler, row)) = served else { return error(StatusCode::NOT_FOUND, "unknown provider") };
         let received = now();
         let (parts, content) = request.into_parts();
-        let content = body::to_bytes(content, LARGEST_BODY).await;
+        let content = read(content).await;
+        // From here on the connection is not closed in favour of another: the event may be on the queue already.
+        let _answering = connection.answering();
         let mut request = Request::new(content.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone));
         *request.method_mut() = parts.method;
         *request.uri_mut() = absolute(&parts.uri, parts.headers.get(header::HOST));
         *request.headers_mut() = parts.headers;
         let answer = match &content {
             Ok(_) => handler.handle(source, &request).await,
-            Err(failed) => handler.refuse(source, &unread(failed)),
+            Err(reject) => handler.refuse(source, reject),
         };
-        print(&line(&answer.record));
+        self.console.print(line(&answer.record));
         let response = answer.response.clone().map(Body::from);
         let source = source.to_owned();
         let body_is_lost = content.is_err();
@@ -136,26 +145,37 @@ impl Reception {
 /// `ANY /<provider>` and `ANY /<provider>/<source>`.
 pub async fn deliver(
     State(reception): State<Arc<Reception>>,
-    Route(route): Route<Vec<String>>,
+    Extension(connection): Extension<Arc<Connection>>,
     request: axum::extract::Request,
 ) -> Response {
-    let provider = route.first().map_or("", String::as_str);
-    let source = route.get(1).map_or(DEFAULT_SOURCE, String::as_str);
-    reception.answer(provider, source, request).await
+    // What is no UTF-8 names a source that nobody has.
+    let decoded = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
+    let path = request.uri().path().trim_matches('/');
+    let (provider, source) = path.split_once('/').unwrap_or((path, DEFAULT_SOURCE));
+    let (provider, source) = (decoded(provider), decoded(source));
+    reception.answer((&provider, &source), request, &connection).await
+}
+
+/// Reads a whole body, of at most [`LARGEST_BODY`] bytes and without a pause of more than [`STALLED`].
+async fn read(mut body: Body) -> Result<Bytes, Reject> {
+    let incomplete = |expected| Reject::malformed("body", expected);
+    let mut whole = BytesMut::new();
+    loop {
+        let frame = time::timeout(STALLED, body.frame()).await;
+        match frame.map_err(|_| incomplete("to arrive without a pause of 30 s"))? {
+            None => return Ok(whole.freeze()),
+            Some(Err(_)) => return Err(incomplete("to arrive whole")),
+            Some(Ok(frame)) => whole.extend(frame.into_data().into_iter().flatten()),
+        }
+        if whole.len() > LARGEST_BODY {
+            return Err(Reject::TooLarge { limit: LARGEST_BODY });
+        }
+    }
 }
 
 /// The time, or that of an unset clock.
 pub fn now() -> Timestamp {
     ambient::system().map_or(Timestamp(0), |ambient| ambient.now)
-}
-
-/// Why a body could not be read.
-fn unread(failed: &axum::Error) -> Reject {
-    if std::error::Error::source(failed).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
-        Reject::TooLarge { limit: LARGEST_BODY }
-    } else {
-        Reject::malformed("body", "to come whole")
-    }
 }
 
 /// The URL that the sender called.

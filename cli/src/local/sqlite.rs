@@ -1,10 +1,15 @@
-//! SQLite files: opened, made, and held to their layout.
+//! SQLite files: opened, created, checked for their layout, and watched for being deleted or moved while in use.
 
-use std::{path::Path, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 
 /// What a file holds.
+#[derive(Debug)]
 pub struct Layout {
     /// Its `user_version`. Another number means another kind of file, or that another version of Letterbox made it.
     pub number: i32,
@@ -12,56 +17,178 @@ pub struct Layout {
     pub name: &'static str,
     /// Its tables.
     pub schema: &'static str,
+    /// Settings of each connection that writes.
+    pub settings: &'static str,
 }
 
 /// How long one process waits for another that writes.
 const BUSY: Duration = Duration::from_secs(2);
 
-/// Opens the file, and makes it if it is not there.
-pub fn create(path: &Path, layout: &Layout) -> Result<Connection, String> {
-    let told = |error: rusqlite::Error| told(path, &error);
-    let mut connection = Connection::open(path).map_err(told)?;
-    connection.busy_timeout(BUSY).map_err(told)?;
-    // Readers do not wait for writers.
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(told)?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(told)?;
-    if number(&transaction).map_err(told)? == 0 {
-        transaction.execute_batch(layout.schema).map_err(told)?;
-        transaction.pragma_update(None, "user_version", layout.number).map_err(told)?;
-    }
-    transaction.commit().map_err(told)?;
-    checked(connection, path, layout)
+/// The files of a database in WAL mode, by what is appended to its name. SQLite goes on writing to a file that was
+/// deleted or renamed, and what it writes there is lost to everybody who opens the path.
+const FILES: [&str; 3] = ["", "-wal", "-shm"];
+
+/// Device and inode of each of [`FILES`]; `None` where there is no such file.
+type Identity = [Option<(u64, u64)>; FILES.len()];
+
+/// An open database, together with the identity of its files.
+#[derive(Debug)]
+pub struct Database {
+    path: PathBuf,
+    layout: &'static Layout,
+    connection: Connection,
+    identity: Identity,
 }
 
-/// Opens the file; it must be there.
-pub fn open(path: &Path, layout: &Layout) -> Result<Connection, String> {
-    if !path.exists() {
-        return Err(format!(
-            "{}: no such file; `letterbox serve` makes it, --database says where",
-            path.display()
-        ));
+impl Database {
+    /// Opens the file, and creates it if it is not there.
+    pub fn create(path: &Path, layout: &'static Layout) -> Result<Self, String> {
+        let described = |error: rusqlite::Error| described(path, &error);
+        let mut connection = Connection::open(path).map_err(described)?;
+        connection.busy_timeout(BUSY).map_err(described)?;
+        // Readers do not wait for writers.
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(described)?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(described)?;
+        if number(&transaction).map_err(described)? == 0 {
+            transaction.execute_batch(layout.schema).map_err(described)?;
+            transaction.pragma_update(None, "user_version", layout.number).map_err(described)?;
+        }
+        transaction.commit().map_err(described)?;
+        Self::checked(connection, path, layout)
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)
-        .and_then(|connection| connection.busy_timeout(BUSY).map(|()| connection))
-        .map_err(|error| told(path, &error))?;
-    checked(connection, path, layout)
+
+    /// Opens the file, which must exist; for reading only where it cannot be written.
+    pub fn open(path: &Path, layout: &'static Layout) -> Result<Self, String> {
+        if !path.exists() {
+            return Err(format!(
+                "{}: no such file; `letterbox serve` creates it, or name another with --database",
+                path.display()
+            ));
+        }
+        let opened = open_with(path, OpenFlags::SQLITE_OPEN_READ_WRITE).or_else(|error| {
+            let is_read_only = matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied)
+            );
+            if is_read_only { open_read_only(path) } else { Err(error) }
+        });
+        Self::checked(opened.map_err(|error| described(path, &error))?, path, layout)
+    }
+
+    fn checked(connection: Connection, path: &Path, layout: &'static Layout) -> Result<Self, String> {
+        let described = |error: rusqlite::Error| described(path, &error);
+        let found = number(&connection).map_err(described)?;
+        if found != layout.number {
+            return Err(format!(
+                "{}: expected {} of layout {}, found {found}; name another file with --database",
+                path.display(),
+                layout.name,
+                layout.number
+            ));
+        }
+        connection.execute_batch(layout.settings).map_err(described)?;
+        Ok(Self { path: path.to_owned(), layout, identity: identity(path), connection })
+    }
+
+    /// The open file, whatever became of its path.
+    pub fn raw(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The file at the path: the open one, or one that has been put in its place.
+    pub fn current(&mut self) -> Result<&Connection, String> {
+        if self.check_in_place().is_err() && self.is_replaced() {
+            let mut replacement = Self::open(&self.path, self.layout)?;
+            std::mem::swap(self, &mut replacement);
+            // What the old file's log still holds goes into the old file, wherever that is now.
+            let _ = replacement.connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)");
+        }
+        self.check_in_place()?;
+        Ok(&self.connection)
+    }
+
+    /// An error if what is written now would not be found at the path.
+    pub fn check_in_place(&self) -> Result<(), String> {
+        let now = identity(&self.path);
+        if now == self.identity {
+            return Ok(());
+        }
+        let gone = FILES.iter().zip(now).zip(self.identity).find(|((_, now), opened)| now != opened);
+        let name = gone.map_or("", |((name, _), _)| name);
+        Err(format!(
+            "{}{name} was deleted, moved or replaced while in use: put it back, or end and start `letterbox serve`",
+            self.path.display()
+        ))
+    }
+
+    /// Whether another file is at the path.
+    fn is_replaced(&self) -> bool {
+        let now = identity(&self.path)[0];
+        now.is_some() && now != self.identity[0]
+    }
 }
 
-fn checked(connection: Connection, path: &Path, layout: &Layout) -> Result<Connection, String> {
-    match number(&connection).map_err(|error| told(path, &error))? {
-        found if found == layout.number => Ok(connection),
-        found => Err(format!(
-            "{}: expected {} of layout {}, found {found}; name another file with --database",
-            path.display(),
-            layout.name,
-            layout.number
-        )),
+impl Drop for Database {
+    fn drop(&mut self) {
+        if self.is_replaced() {
+            // Closing would delete the log at the path, which is that of the other file now.
+            let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+        }
     }
 }
 
-fn told(path: &Path, error: &rusqlite::Error) -> String {
-    format!("{}: {error}; --database names another file", path.display())
+fn open_with(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY)?;
+    // Nothing of the file is read before the first statement.
+    number(&connection)?;
+    Ok(connection)
+}
+
+/// Opens a file on read-only media. There SQLite cannot create the index of the log (`-shm`); without a log there is
+/// nothing in it, and the file is read as one that does not change. <https://www.sqlite.org/wal.html#read_only_databases>
+/// (read 2026-11-26)
+fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
+    open_with(path, OpenFlags::SQLITE_OPEN_READ_ONLY).or_else(|error| {
+        let log = fs::metadata(beside(path, "-wal"));
+        if log.is_ok_and(|log| log.len() > 0) { Err(error) } else { open_immutable(path) }
+    })
+}
+
+fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let name: String = form_urlencoded::byte_serialize(absolute.as_os_str().as_encoded_bytes()).collect();
+    // In a form a plus is a space; in a URI it is a plus.
+    let uri = format!("file:{}?immutable=1", name.replace('+', "%20"));
+    open_with(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
+}
+
+/// The name of a file beside the database's.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+fn identity(path: &Path) -> Identity {
+    FILES.map(|ending| fs::metadata(beside(path, ending)).ok().map(|file| device_and_inode(&file)))
+}
+
+#[cfg(unix)]
+fn device_and_inode(file: &fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (file.dev(), file.ino())
+}
+
+/// Where files have no inode number, only whether there is a file is noticed.
+#[cfg(not(unix))]
+fn device_and_inode(_: &fs::Metadata) -> (u64, u64) {
+    (0, 0)
+}
+
+fn described(path: &Path, error: &rusqlite::Error) -> String {
+    format!("{}: {error}; name another file with --database", path.display())
 }
 
 fn number(connection: &Connection) -> rusqlite::Result<i32> {
@@ -72,18 +199,82 @@ fn number(connection: &Connection) -> rusqlite::Result<i32> {
 mod tests {
     use super::*;
 
+    const LAYOUT: Layout =
+        Layout { number: 7, name: "a test", schema: "CREATE TABLE a (b TEXT) STRICT", settings: "" };
+    const OTHER: Layout = Layout { number: 8, ..LAYOUT };
+
+    fn insert(database: &mut Database) -> Result<(), String> {
+        let done = database.current()?.execute("INSERT INTO a VALUES ('c')", []);
+        done.map(drop).map_err(|error| error.to_string())
+    }
+
+    fn count(database: &Database) -> u32 {
+        database.raw().query_row("SELECT count(*) FROM a", [], |row| row.get(0)).unwrap()
+    }
+
     #[test]
     fn a_file_of_another_layout_is_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
-        let layout = Layout { number: 7, name: "a test", schema: "CREATE TABLE a (b TEXT) STRICT" };
-        create(&path, &layout).unwrap().execute("INSERT INTO a VALUES ('c')", []).unwrap();
-        for open in [open, create] {
-            let found: String =
-                open(&path, &layout).unwrap().query_row("SELECT b FROM a", [], |row| row.get(0)).unwrap();
-            assert_eq!(found, "c");
-            let told = open(&path, &Layout { number: 8, ..layout }).unwrap_err();
-            assert!(told.contains("expected a test of layout 8, found 7; name another file"), "{told}");
+        insert(&mut Database::create(&path, &LAYOUT).unwrap()).unwrap();
+        for open in [Database::open, Database::create] {
+            assert_eq!(count(&open(&path, &LAYOUT).unwrap()), 1);
+            let refused = open(&path, &OTHER).unwrap_err();
+            assert!(refused.contains("expected a test of layout 8, found 7; name another file"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_taken_away_is_noticed_until_it_is_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let mut database = Database::create(&path, &LAYOUT).unwrap();
+        for ending in FILES {
+            let (file, moved) = (beside(&path, ending), folder.path().join("moved"));
+            insert(&mut database).unwrap();
+            fs::rename(&file, &moved).unwrap();
+            let refused = insert(&mut database).unwrap_err();
+            assert!(refused.contains(&format!("a.db{ending} was deleted, moved or replaced")), "{refused}");
+            assert!(database.check_in_place().is_err());
+            fs::rename(&moved, &file).unwrap();
+            insert(&mut database).unwrap();
+        }
+        drop(database);
+        assert_eq!(count(&Database::open(&path, &LAYOUT).unwrap()), 6);
+    }
+
+    #[test]
+    fn a_file_that_was_put_in_its_place_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, moved, other] = ["a.db", "moved.db", "other.db"].map(|name| folder.path().join(name));
+        let mut database = Database::create(&path, &LAYOUT).unwrap();
+        insert(&mut database).unwrap();
+        fs::rename(&path, &moved).unwrap();
+        drop(Database::create(&other, &LAYOUT).unwrap());
+        fs::rename(&other, &path).unwrap();
+        for _ in 0..2 {
+            insert(&mut database).unwrap();
+        }
+        assert_eq!(count(&database), 2);
+        drop(database);
+        assert_eq!(count(&Database::open(&path, &LAYOUT).unwrap()), 2);
+        // What was acknowledged before is in the file that was moved.
+        assert_eq!(count(&Database::open(&moved, &LAYOUT).unwrap()), 1);
+        fs::write(&other, "no database").unwrap();
+        let mut database = Database::create(&path, &LAYOUT).unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert!(insert(&mut database).is_err());
+    }
+
+    #[test]
+    fn a_file_that_is_never_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a b?#%+中.db");
+        insert(&mut Database::create(&path, &LAYOUT).unwrap()).unwrap();
+        for open in [open_read_only, open_immutable] {
+            let connection = open(&path).unwrap();
+            assert!(connection.is_readonly(rusqlite::MAIN_DB).unwrap());
+            assert_eq!(count(&Database::checked(connection, &path, &LAYOUT).unwrap()), 1);
         }
     }
 }

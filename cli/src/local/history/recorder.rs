@@ -1,11 +1,7 @@
-//! Keeps what was received, behind the back of whoever waits for an answer.
+//! Stores the delivery history on a background thread, so that no platform waits for it.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::RecvTimeoutError,
-    },
+    sync::{Arc, Mutex, PoisonError, mpsc::RecvTimeoutError},
     thread,
     time::Duration,
 };
@@ -18,14 +14,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use super::{Bounds, Delivery, NOT_KEPT, Summary, Trace, WITHHELD, sqlite::Deliveries};
 use crate::{
     credentials::{self, Credentials},
+    local::console::Console,
     providers::{Key, Row},
-    terminal::complain,
 };
 
-/// How many deliveries may wait to be kept, and how many bytes they may hold. What comes beyond that is answered all the
-/// same, and not kept: nobody waits for the page.
+/// How many deliveries may wait to be stored, and how many bytes they may hold. What arrives beyond that is answered all
+/// the same, and not stored.
 const WAITING: usize = 256;
 const WAITING_BYTES: u32 = 64 * 1024 * 1024;
+
+/// How often it is reported what was not stored.
+const REPORT: Duration = Duration::from_secs(1);
 
 /// How often what has grown too old is looked for, apart from every new delivery.
 const SWEEP: Duration = Duration::from_mins(10);
@@ -54,31 +53,83 @@ enum Order {
     Sweep,
 }
 
-/// A thread that keeps deliveries.
+/// A thread that stores deliveries.
 pub struct Recorder {
     orders: mpsc::Sender<Order>,
     room: Arc<Semaphore>,
-    lost: Arc<AtomicUsize>,
+    missed: Arc<Missed>,
     newest: watch::Receiver<i64>,
 }
 
 /// The end of a recorder, which ends once nobody can give it orders any more.
-pub struct Ending(std::sync::mpsc::Receiver<()>);
+pub struct Ending {
+    ended: std::sync::mpsc::Receiver<()>,
+    missed: Arc<Missed>,
+}
+
+/// What was not stored since the last report: a flood of deliveries must not become a flood of messages.
+struct Missed {
+    counts: Mutex<Counts>,
+    console: Console,
+}
+
+#[derive(Default)]
+struct Counts {
+    /// Deliveries for which there was no room.
+    without_room: u64,
+    /// Deliveries and sweeps that failed, and the last error.
+    failed: u64,
+    error: String,
+}
+
+impl Missed {
+    fn count(&self, count: impl FnOnce(&mut Counts)) {
+        count(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn failed(&self, error: &str) {
+        self.count(|counts| {
+            counts.failed += 1;
+            error.clone_into(&mut counts.error);
+        });
+    }
+
+    fn report(&self) {
+        let mut counts = Counts::default();
+        self.count(|counted| std::mem::swap(&mut counts, counted));
+        let Counts { without_room, failed, error } = counts;
+        if without_room > 0 {
+            self.console.complain(format!(
+                "{without_room} deliveries not stored for the page: they arrived faster than they can be written"
+            ));
+        }
+        if failed > 0 {
+            self.console.complain(format!("delivery history: {failed} writes failed: {error}"));
+        }
+    }
+}
 
 impl Recorder {
-    /// Starts the thread, inside of a runtime. What is out of bounds already goes at once.
+    /// Starts the thread, inside of a runtime. What is out of bounds already is removed at once.
     pub fn start(
         deliveries: Deliveries,
         bounds: Bounds,
         credentials: Credentials,
+        console: Console,
     ) -> Result<(Self, Ending), String> {
         let (orders, mut queue) = mpsc::channel(WAITING);
         let (told, newest) = watch::channel(deliveries.last()?);
         let (end, ended) = std::sync::mpsc::channel();
-        let lost = Arc::new(AtomicUsize::new(0));
-        let not_kept = Arc::clone(&lost);
+        let missed = Arc::new(Missed { counts: Mutex::default(), console });
+        let counted = Arc::clone(&missed);
         thread::spawn(move || {
-            sweep(&deliveries, &bounds);
+            let sweep = || {
+                let now = ambient::system().map(|ambient| ambient.now);
+                if let Some(Err(error)) = now.ok().map(|now| deliveries.prune(&bounds, now)) {
+                    counted.failed(&error);
+                }
+            };
+            sweep();
             while let Some(order) = queue.blocking_recv() {
                 match order {
                     Order::Keep(exchange, room, done) => {
@@ -86,19 +137,15 @@ impl Recorder {
                         drop(room);
                         match &kept {
                             Ok(id) => {
-                                sweep(&deliveries, &bounds);
+                                sweep();
                                 told.send_replace(*id);
                             }
-                            Err(error) => complain(&format!("a delivery is not on the page: {error}")),
-                        }
-                        let lost = not_kept.swap(0, Ordering::Relaxed);
-                        if lost > 0 {
-                            complain(&format!("not on the page: {lost} that came faster than they are kept"));
+                            Err(error) => counted.failed(error),
                         }
                         // Only what the page itself has sent is waited for.
                         let _ = done.send(kept);
                     }
-                    Order::Sweep => sweep(&deliveries, &bounds),
+                    Order::Sweep => sweep(),
                 }
             }
             // Closed before anybody is told: the last connection brings the file in order.
@@ -114,8 +161,16 @@ impl Recorder {
                 }
             }
         });
+        let reporter = Arc::downgrade(&missed);
+        tokio::spawn(async move {
+            while let Some(missed) = reporter.upgrade() {
+                missed.report();
+                tokio::time::sleep(REPORT).await;
+            }
+        });
         let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
-        Ok((Self { orders, room, lost, newest }, Ending(ended)))
+        let ending = Ending { ended, missed: Arc::clone(&missed) };
+        Ok((Self { orders, room, missed, newest }, ending))
     }
 
     /// Has a delivery kept, if there is room.
@@ -127,7 +182,7 @@ impl Recorder {
             self.orders.try_send(order).is_ok()
         });
         if !offered {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.missed.count(|counts| counts.without_room += 1);
         }
     }
 
@@ -146,10 +201,13 @@ impl Recorder {
 }
 
 impl Ending {
-    /// Returns once everything that was to be kept is kept, or after so long.
-    pub fn wait(&self, patience: Duration) {
-        if let Err(RecvTimeoutError::Timeout) = self.0.recv_timeout(patience) {
-            complain("the page lacks some of the last deliveries: they are not kept yet");
+    /// Returns once everything that was to be stored is stored, or after `limit`.
+    pub fn wait(&self, limit: Duration) {
+        let ended = self.ended.recv_timeout(limit);
+        self.missed.report();
+        if let Err(RecvTimeoutError::Timeout) = ended {
+            let text = "some of the last deliveries are not stored for the page: writing them took too long";
+            self.missed.console.complain(text.to_owned());
         }
     }
 }
@@ -159,13 +217,6 @@ impl Exchange {
     fn bytes(&self) -> usize {
         let message = self.answer.message.as_ref().map_or(0, |message| message.body.len());
         self.request.body().len() + message + self.answer.response.body().len()
-    }
-}
-
-fn sweep(deliveries: &Deliveries, bounds: &Bounds) {
-    let now = ambient::system().map(|ambient| ambient.now);
-    if let Some(Err(error)) = now.ok().map(|now| deliveries.prune(bounds, now)) {
-        complain(&format!("old deliveries are not removed: {error}"));
     }
 }
 

@@ -1,18 +1,19 @@
-//! Where recent deliveries are kept: a SQLite file beside the queue's, so that neither waits for the other's writes.
+//! The delivery history: a SQLite file beside the queue's, so that neither waits for the other's writes.
 
 use std::{
+    cell::RefCell,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use letterbox_codec::{Request, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use tokio_util::sync::CancellationToken;
 
 use super::{Bounds, Delivery, Filter, Summary, Trace};
 use crate::{
-    local::sqlite::{self, Layout},
+    local::sqlite::{Database, Layout},
     statistics::percentile,
 };
 
@@ -46,6 +47,8 @@ const LAYOUT: Layout = Layout {
     CREATE INDEX deliveries_source ON deliveries (source);
     CREATE INDEX deliveries_type ON deliveries (type);
 ",
+    // With WAL, NORMAL may lose the latest deliveries in a power failure but cannot corrupt the file.
+    settings: "PRAGMA synchronous = NORMAL",
 };
 
 /// What a line of the list is read from.
@@ -61,9 +64,16 @@ const FILTER: &str = "
         CAST(body AS TEXT), CAST(content AS TEXT), message)), lower(?5)))
 ";
 
-/// An open file.
-#[derive(Clone, Debug)]
-pub struct Deliveries(Arc<Mutex<Connection>>);
+/// An open file, for one thread at a time.
+#[derive(Debug)]
+pub struct Deliveries {
+    database: RefCell<Database>,
+    cancelled: CancellationToken,
+}
+
+/// How many of SQLite's instructions run between two looks at whether a read is cancelled. One of them may search a whole
+/// body.
+const INSTRUCTIONS: i32 = 100;
 
 /// What the top of the page shows of all deliveries that are kept.
 #[derive(Debug)]
@@ -89,19 +99,24 @@ pub struct Names {
 const NAMES: u32 = 100;
 
 impl Deliveries {
-    /// Opens the deliveries beside a queue's file, and makes them if they are not there.
+    /// Opens the history beside a queue's file, and creates it if it is not there.
     pub fn create(queue: &Path) -> Result<Self, String> {
-        let path = beside(queue);
-        let connection = sqlite::create(&path, &LAYOUT)?;
-        // What a power failure takes of it nobody was promised.
-        let lax = connection.pragma_update(None, "synchronous", "NORMAL");
-        lax.map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self(Arc::new(Mutex::new(connection))))
+        Ok(Self::of(Database::create(&beside(queue), &LAYOUT)?))
     }
 
-    /// Opens the deliveries beside a queue's file; they must be there.
+    /// Opens the history beside a queue's file; it must be there.
     pub fn open(queue: &Path) -> Result<Self, String> {
-        Ok(Self(Arc::new(Mutex::new(sqlite::open(&beside(queue), &LAYOUT)?))))
+        Ok(Self::of(Database::open(&beside(queue), &LAYOUT)?))
+    }
+
+    fn of(database: Database) -> Self {
+        Self { database: RefCell::new(database), cancelled: CancellationToken::new() }
+    }
+
+    /// Lets the token end what is read: the statement that runs, and each that follows, then fails.
+    #[must_use]
+    pub fn cancelled_by(self, token: CancellationToken) -> Self {
+        Self { cancelled: token, ..self }
     }
 
     /// Keeps a delivery, whose number in `summary` counts for nothing, and returns its number.
@@ -245,7 +260,16 @@ impl Deliveries {
     }
 
     fn with<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, String> {
-        act(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).map_err(|error| error.to_string())
+        let cancelled = self.cancelled.clone();
+        if cancelled.is_cancelled() {
+            return Err("the read was cancelled".to_owned());
+        }
+        let mut database = self.database.borrow_mut();
+        let connection = database.current()?;
+        connection
+            .progress_handler(INSTRUCTIONS, Some(move || cancelled.is_cancelled()))
+            .and_then(|()| act(connection))
+            .map_err(|error| error.to_string())
     }
 }
 

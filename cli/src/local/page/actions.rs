@@ -10,7 +10,10 @@ use letterbox_codec::Request;
 use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
 use serde::Deserialize;
 
-use super::{Asked, Desk, texts, view};
+use super::{
+    state::{PageState, Wanted},
+    texts, view,
+};
 use crate::{
     formats::{curl::write as shell, gateway},
     local::history::{Filter, WITHHELD},
@@ -24,7 +27,7 @@ const OF_THE_CONNECTION: [HeaderName; 5] =
 
 /// The form that sends a sample.
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct SampleForm {
     /// `<provider>/<sample>`
     sample: String,
     /// Its source; empty is the default one.
@@ -34,37 +37,37 @@ pub struct Wanted {
 
 /// `POST /deliveries/{id}/redeliver`
 pub async fn redeliver(
-    State(desk): State<Desk>,
+    State(state): State<PageState>,
     Path(id): Path<i64>,
     Query(filter): Query<Filter>,
     headers: HeaderMap,
 ) -> Response {
-    let delivery = match desk.delivery(id).await {
+    let delivery = match state.delivery(id).await {
         Ok(delivery) => delivery,
         Err(failed) => return failed,
     };
-    let kept = desk.reception.redeliver(delivery).await;
-    desk.opened(kept, Asked { filter, id: Some(id), ..Asked::default() }, &headers).await
+    let kept = state.reception.redeliver(delivery).await;
+    state.opened(kept, Wanted { filter, id: Some(id), ..Wanted::default() }, &headers).await
 }
 
 /// `POST /deliveries/send`
 pub async fn send(
-    State(desk): State<Desk>,
+    State(state): State<PageState>,
     Query(filter): Query<Filter>,
     headers: HeaderMap,
-    Form(wanted): Form<Wanted>,
+    Form(form): Form<SampleForm>,
 ) -> Response {
-    let source = if wanted.source.is_empty() { DEFAULT_SOURCE } else { &wanted.source };
-    let kept = match desk.letter(&wanted.sample, source) {
-        Ok((row, letter)) => desk.reception.receive(row, source, letter, None).await,
+    let source = if form.source.is_empty() { DEFAULT_SOURCE } else { &form.source };
+    let kept = match state.letter(&form.sample, source) {
+        Ok((row, letter)) => state.reception.receive(row, source, letter, None).await,
         Err(error) => Err(error),
     };
-    desk.opened(kept, Asked { filter, ..Asked::default() }, &headers).await
+    state.opened(kept, Wanted { filter, ..Wanted::default() }, &headers).await
 }
 
 /// `GET /deliveries/{id}/body`: the exact bytes.
-pub async fn body(State(desk): State<Desk>, Path(id): Path<i64>) -> Response {
-    match desk.delivery(id).await {
+pub async fn body(State(state): State<PageState>, Path(id): Path<i64>) -> Response {
+    match state.delivery(id).await {
         Ok(delivery) => {
             saved("application/octet-stream", &format!("delivery-{id}.body"), delivery.request.into_body())
         }
@@ -73,8 +76,8 @@ pub async fn body(State(desk): State<Desk>, Path(id): Path<i64>) -> Response {
 }
 
 /// `GET /deliveries/{id}/message`: the queue message, as it was put.
-pub async fn message(State(desk): State<Desk>, Path(id): Path<i64>) -> Response {
-    match desk.delivery(id).await {
+pub async fn message(State(state): State<PageState>, Path(id): Path<i64>) -> Response {
+    match state.delivery(id).await {
         Ok(delivery) => saved(
             "application/json",
             &format!("delivery-{id}.message.json"),
@@ -85,16 +88,16 @@ pub async fn message(State(desk): State<Desk>, Path(id): Path<i64>) -> Response 
 }
 
 /// `GET /deliveries/{id}/curl`
-pub async fn curl(State(desk): State<Desk>, Path(id): Path<i64>) -> Response {
-    match desk.delivery(id).await {
+pub async fn curl(State(state): State<PageState>, Path(id): Path<i64>) -> Response {
+    match state.delivery(id).await {
         Ok(delivery) => shell::command(&portable(delivery.request)).into_response(),
         Err(failed) => failed,
     }
 }
 
 /// `GET /deliveries/{id}/event`: the delivery as API Gateway would hand it over.
-pub async fn event(State(desk): State<Desk>, Path(id): Path<i64>) -> Response {
-    let delivery = match desk.delivery(id).await {
+pub async fn event(State(state): State<PageState>, Path(id): Path<i64>) -> Response {
+    let delivery = match state.delivery(id).await {
         Ok(delivery) => delivery,
         Err(failed) => return failed,
     };
@@ -109,7 +112,7 @@ pub async fn event(State(desk): State<Desk>, Path(id): Path<i64>) -> Response {
     saved("application/json", &file, format!("{event:#}\n").into())
 }
 
-impl Desk {
+impl PageState {
     /// A sample, sealed for this server.
     fn letter(&self, sample: &str, source: &str) -> Result<(&'static Row, Request), String> {
         let (provider, name) = sample
@@ -129,12 +132,12 @@ impl Desk {
     }
 
     /// Shows what was received, or says on the page that it stays on why nothing was.
-    async fn opened(&self, kept: Result<i64, String>, asked: Asked, headers: &HeaderMap) -> Response {
+    async fn opened(&self, kept: Result<i64, String>, wanted: Wanted, headers: &HeaderMap) -> Response {
         match kept {
             Ok(id) => {
-                Redirect::to(&format!("/deliveries/{id}{}", view::query(&asked.filter))).into_response()
+                Redirect::to(&format!("/deliveries/{id}{}", view::query(&wanted.filter))).into_response()
             }
-            Err(error) => self.page(texts::wanted(headers), Asked { notice: Some(error), ..asked }).await,
+            Err(error) => self.show(texts::wanted(headers), Wanted { notice: Some(error), ..wanted }).await,
         }
     }
 }

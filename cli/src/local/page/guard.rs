@@ -1,54 +1,52 @@
-//! Who may see the page: it shows what the letters say.
+//! Who may see the page, which shows what deliveries contain.
 
 use std::{ffi::OsStr, net::IpAddr};
 
-use axum::{
-    Form,
-    extract::{Request, State},
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
 use clap::{Arg, Command, builder::TypedValueParser, error::ErrorKind};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
-    header::{
-        AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, LOCATION, ORIGIN, REFERRER_POLICY,
-        SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
-    },
+    HeaderMap, HeaderName, Method, Uri,
+    header::{AUTHORIZATION, HOST, ORIGIN},
 };
 use letterbox_codec::Secret;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Desk, texts, view};
-use crate::local::response::error;
+use super::cookies::cookies;
 
 /// The cookie that holds the token.
-const COOKIE: &str = "letterbox_token";
+pub const COOKIE: &str = "letterbox_token";
 
 /// A shorter token could be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
-/// How the names of headers begin or end that proxies and tunnels add to what they forward. A tunnel below HTTP adds
-/// none, and cannot be told from a browser.
-const FORWARDING: [&str; 8] =
-    ["forwarded", "x-forwarded", "x-real-ip", "x-original-", "via", "cf-", "cdn-loop", "tailscale-"];
-const FORWARDING_ENDS: [&str; 2] = ["client-ip", "clientip"];
-
-/// What every answer of the page has. Nothing is loaded from elsewhere, and nothing frames it.
-const HEADERS: [(HeaderName, &str); 5] = [
-    (
-        CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    // None at all would make a browser hide the origin of the page's own forms.
-    (REFERRER_POLICY, "same-origin"),
-    (CACHE_CONTROL, "no-store"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+/// How the names of headers begin or end that proxies, tunnels and gateways add to what they forward. No browser sends a
+/// header `x-…` on its own; a script may send [`OF_SCRIPTS`]. A tunnel below HTTP adds no header: its requests look like
+/// those of a browser on this machine.
+const FORWARDING: [&str; 16] = [
+    "akamai-",
+    "cdn-",
+    "cf-",
+    "client-ip",
+    "cloudfront-",
+    "fastly-",
+    "fly-",
+    "forwarded",
+    "incap-",
+    "ngrok-",
+    "proxy-",
+    "tailscale-",
+    "true-client-",
+    "via",
+    "wl-proxy-",
+    "x-",
 ];
+const FORWARDING_ENDS: [&str; 2] = ["client-ip", "clientip"];
+const OF_SCRIPTS: &str = "x-requested-with";
+
+/// What the browser says about where a request comes from. <https://www.w3.org/TR/fetch-metadata/> (read 2026-11-26)
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// What stands between a request and the page.
 #[derive(Debug)]
@@ -57,12 +55,6 @@ pub enum Guard {
     Loopback,
     /// Whoever has the token.
     Token(Secret),
-}
-
-/// The token as a form or a URL gives it.
-#[derive(Deserialize)]
-pub struct Given {
-    token: String,
 }
 
 /// Reads a token as the command line or the environment gives it: nothing that would have to be escaped in a URL or a
@@ -86,91 +78,46 @@ impl TypedValueParser for TokenParser {
 }
 
 impl Guard {
-    /// Why a request is not let in, if so.
-    fn objection(&self, method: &Method, headers: &HeaderMap) -> Option<Objection> {
-        // A page elsewhere can make a browser post here, but not hide that it did.
-        if method != Method::GET && !is_same_origin(headers) {
-            return Some(Objection::ForeignOrigin);
-        }
+    /// Why a request may not see the page, if so.
+    pub fn denied(&self, headers: &HeaderMap) -> Option<AccessDenied> {
         match self {
-            Self::Loopback if headers.keys().any(is_forwarding) => Some(Objection::Forwarded),
-            // A name that somebody else's server resolves to this machine is not this machine's.
-            Self::Loopback if !is_loopback(host(headers)) => Some(Objection::ForeignHost),
+            Self::Loopback if headers.keys().any(is_forwarding) => Some(AccessDenied::Forwarded),
+            // Another server's DNS name may resolve to this machine.
+            Self::Loopback if !is_loopback(host(headers)) => Some(AccessDenied::ForeignHost),
             Self::Loopback => None,
             Self::Token(token) => {
                 let mut given = bearer(headers).into_iter().chain(cookies(headers, COOKIE));
-                (!given.any(|given| is_equal(given, token))).then_some(Objection::NoToken)
+                (!given.any(|given| is_equal(given, token))).then_some(AccessDenied::NoToken)
             }
         }
     }
 
-    fn accepts(&self, given: &str) -> bool {
+    /// Whether it is the token.
+    pub fn accepts(&self, given: &str) -> bool {
         matches!(self, Self::Token(token) if is_equal(given, token))
     }
 }
 
-/// Why somebody is not let in.
+/// Why a request may not see the page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Objection {
-    ForeignOrigin,
+pub enum AccessDenied {
+    /// A browser sent it for a page of another origin.
+    OtherSite,
+    /// It was sent to a name that is not this machine's.
     ForeignHost,
+    /// A proxy forwarded it.
     Forwarded,
+    /// It does not have the token.
     NoToken,
 }
 
-/// Lets in who may see the page.
-pub async fn keep(State(desk): State<Desk>, request: Request, next: Next) -> Response {
-    let mut objection = desk.guard.objection(request.method(), request.headers());
-    if request.version() == Version::HTTP_10 && matches!(desk.guard, Guard::Loopback) {
-        // As some proxies speak, and no browser.
-        objection = Some(Objection::Forwarded);
-    }
-    match objection {
-        None => next.run(request).await,
-        Some(Objection::NoToken) => {
-            let query = request.uri().query().unwrap_or_default();
-            match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token") {
-                Some((_, given)) if request.method() == Method::GET => {
-                    admit(&desk, &given, request.headers())
-                }
-                _ => view::token(texts::wanted(request.headers()), false),
-            }
-        }
-        Some(other) => error(StatusCode::FORBIDDEN, other.told()),
-    }
-}
-
-/// Sees to the headers of every answer.
-pub async fn dress(mut response: Response) -> Response {
-    for (name, value) in HEADERS {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    response
-}
-
-/// `POST /token`: the only part of the page that is open to everybody.
-pub async fn enter(State(desk): State<Desk>, headers: HeaderMap, Form(given): Form<Given>) -> Response {
-    match desk.guard.objection(&Method::POST, &headers) {
-        None | Some(Objection::NoToken) => {}
-        Some(other) => return error(StatusCode::FORBIDDEN, other.told()),
-    }
-    admit(&desk, &given.token, &headers)
-}
-
-/// A cookie for whoever has the token, and the page without the token in its URL.
-fn admit(desk: &Desk, given: &str, headers: &HeaderMap) -> Response {
-    if !desk.guard.accepts(given) {
-        return view::token(texts::wanted(headers), true);
-    }
-    let cookie = format!("{COOKIE}={given}; HttpOnly; SameSite=Strict; Path=/");
-    let headers = [(SET_COOKIE, cookie), (LOCATION, "/".to_owned())];
-    (StatusCode::SEE_OTHER, headers).into_response()
-}
-
-impl Objection {
-    const fn told(self) -> &'static str {
+impl AccessDenied {
+    /// What is wrong, and what to do.
+    pub const fn explanation(self) -> &'static str {
         match self {
-            Self::ForeignOrigin => "only the page itself may do that",
+            Self::OtherSite => {
+                "refused: a page of another site sent this request; open the page itself, or paste its address into the address bar"
+            }
             Self::ForeignHost => {
                 "the page is for this machine alone: call it by 127.0.0.1 or localhost, or give `letterbox serve` a --token"
             }
@@ -182,21 +129,32 @@ impl Objection {
     }
 }
 
-/// Whether a browser says that the page itself asks; other programs say nothing.
-fn is_same_origin(headers: &HeaderMap) -> bool {
-    let text = |name: &HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let site = text(&HeaderName::from_static("sec-fetch-site"));
-    if site.is_some_and(|site| site != "same-origin" && site != "none") {
-        return false;
+/// Whether a browser says that a page of another origin made it send the request; other programs say nothing. The exception
+/// is a link that leads here, if it searches nothing.
+pub fn is_from_other_site(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
+    // A header that is there twice, or that is no text, is not what a browser sends.
+    let text = |name: &HeaderName| {
+        let mut values = headers.get_all(name).iter();
+        let first = values.next()?;
+        Some(first.to_str().ok().filter(|_| values.next().is_none()).unwrap_or_default())
+    };
+    if text(&SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none") {
+        let query = uri.query().unwrap_or_default();
+        let searches =
+            form_urlencoded::parse(query.as_bytes()).any(|(name, text)| name == "q" && !text.is_empty());
+        let is_link = method == Method::GET
+            && text(&SEC_FETCH_MODE) == Some("navigate")
+            && text(&SEC_FETCH_DEST) == Some("document");
+        return !is_link || searches;
     }
     let authority = |origin: &str| origin.split_once("://").map(|(_, authority)| authority.to_owned());
-    text(&ORIGIN).is_none_or(|origin| authority(origin).is_some_and(|authority| authority == host(headers)))
+    text(&ORIGIN).is_some_and(|origin| authority(origin).is_none_or(|authority| authority != host(headers)))
 }
 
 fn is_forwarding(name: &HeaderName) -> bool {
     let name = name.as_str();
-    FORWARDING_ENDS.iter().any(|end| name.ends_with(end))
-        || FORWARDING.iter().any(|beginning| name.starts_with(beginning))
+    let begins_so = FORWARDING.iter().any(|beginning| name.starts_with(beginning));
+    (begins_so && name != OF_SCRIPTS) || FORWARDING_ENDS.iter().any(|end| name.ends_with(end))
 }
 
 /// The one host that is called; empty where there is none or more than one.
@@ -220,25 +178,15 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-/// The value of a cookie.
-pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    cookies(headers, name).next()
-}
-
-/// Its values, should there be more than one.
-fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
-    let lines = headers.get_all(http::header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';'));
-    pairs.filter_map(move |pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
-}
-
-/// In a time that tells nothing of the token, its length included.
+/// Constant-time comparison of digests, so that neither the token nor its length leaks.
 fn is_equal(given: &str, token: &Secret) -> bool {
     Sha256::digest(given).ct_eq(&Sha256::digest(token.expose())).into()
 }
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
@@ -256,23 +204,19 @@ mod tests {
             ("LOCALHOST", None),
             ("[::1]:9000", None),
             ("127.1.2.3", None),
-            ("rebound.example:9000", Some(Objection::ForeignHost)),
-            ("evil@127.0.0.1", Some(Objection::ForeignHost)),
-            ("127.0.0.1.example", Some(Objection::ForeignHost)),
-            ("localhost.example", Some(Objection::ForeignHost)),
-            ("192.168.1.5:9000", Some(Objection::ForeignHost)),
-            ("a b", Some(Objection::ForeignHost)),
+            ("rebound.example:9000", Some(AccessDenied::ForeignHost)),
+            ("evil@127.0.0.1", Some(AccessDenied::ForeignHost)),
+            ("127.0.0.1.example", Some(AccessDenied::ForeignHost)),
+            ("localhost.example", Some(AccessDenied::ForeignHost)),
+            ("192.168.1.5:9000", Some(AccessDenied::ForeignHost)),
+            ("a b", Some(AccessDenied::ForeignHost)),
         ] {
-            assert_eq!(
-                Guard::Loopback.objection(&Method::GET, &headers(&[("host", host)])),
-                expected,
-                "{host}"
-            );
+            assert_eq!(Guard::Loopback.denied(&headers(&[("host", host)])), expected, "{host}");
         }
-        assert_eq!(Guard::Loopback.objection(&Method::GET, &HeaderMap::new()), Some(Objection::ForeignHost));
+        assert_eq!(Guard::Loopback.denied(&HeaderMap::new()), Some(AccessDenied::ForeignHost));
         let mut twice = headers(&[("host", "localhost")]);
         twice.append("host", HeaderValue::from_static("localhost"));
-        assert_eq!(Guard::Loopback.objection(&Method::GET, &twice), Some(Objection::ForeignHost));
+        assert_eq!(Guard::Loopback.denied(&twice), Some(AccessDenied::ForeignHost));
         for name in [
             "forwarded",
             "x-forwarded-for",
@@ -284,12 +228,30 @@ mod tests {
             "true-client-ip",
             "x-azure-clientip",
             "tailscale-user-login",
+            "x-envoy-external-address",
+            "x-azure-socketip",
+            "x-appengine-user-ip",
+            "x-host",
+            "x-scheme",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "x-proxyuser-ip",
+            "x-cloud-trace-context",
+            "fastly-client-ip",
+            "fly-client-ip",
+            "ngrok-trace-id",
+            "wl-proxy-client-ip",
+            "proxy-connection",
         ] {
-            let mut headers = headers(&[("host", "localhost")]);
-            headers.insert(name, HeaderValue::from_static("203.0.113.7"));
+            let headers = headers(&[("host", "localhost"), (name, "203.0.113.7")]);
+            assert_eq!(Guard::Loopback.denied(&headers), Some(AccessDenied::Forwarded), "{name}");
+        }
+        for name in
+            ["x-requested-with", "viewport-width", "accept", "sec-fetch-site", "last-event-id", "priority"]
+        {
             assert_eq!(
-                Guard::Loopback.objection(&Method::GET, &headers),
-                Some(Objection::Forwarded),
+                Guard::Loopback.denied(&headers(&[("host", "localhost"), (name, "a")])),
+                None,
                 "{name}"
             );
         }
@@ -307,32 +269,53 @@ mod tests {
             (&[("authorization", "Basic 0123456789abcdef")], false),
             (&[("host", "127.0.0.1")], false),
         ] {
-            let objection = guard.objection(&Method::GET, &headers(lines));
-            assert_eq!(objection, (!is_in).then_some(Objection::NoToken), "{lines:?}");
+            let denied = guard.denied(&headers(lines));
+            assert_eq!(denied, (!is_in).then_some(AccessDenied::NoToken), "{lines:?}");
         }
     }
 
     #[test]
-    fn no_other_page_makes_a_browser_do_anything() {
-        for (lines, is_in) in [
-            (&[("host", "127.0.0.1:9000")][..], true),
-            (&[("host", "127.0.0.1:9000"), ("origin", "http://127.0.0.1:9000")], true),
+    fn a_page_of_another_site_makes_a_browser_do_nothing() {
+        let navigate = ("sec-fetch-mode", "navigate");
+        let document = ("sec-fetch-dest", "document");
+        let link = [("sec-fetch-site", "cross-site"), navigate, document];
+        for (lines, posts, gets) in [
+            (&[][..], true, true),
+            (&[("origin", "http://127.0.0.1:9000")], true, true),
+            (&[("origin", "http://127.0.0.1:9000"), ("sec-fetch-site", "same-origin")], true, true),
+            (&[("sec-fetch-site", "none"), navigate, document], true, true),
+            (&[("origin", "http://127.0.0.1:8000")], false, false),
+            (&[("origin", "https://evil.example")], false, false),
+            (&[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")], false, false),
+            (&[("origin", "null")], false, false),
+            (&[("sec-fetch-site", "cross-site")], false, false),
+            (&[("sec-fetch-site", "same-site")], false, false),
+            (&[("sec-fetch-site", "")], false, false),
+            (&[("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")], false, false),
             (
                 &[
-                    ("host", "127.0.0.1:9000"),
-                    ("origin", "http://127.0.0.1:9000"),
-                    ("sec-fetch-site", "same-origin"),
+                    ("sec-fetch-site", "cross-site"),
+                    ("sec-fetch-mode", "no-cors"),
+                    ("sec-fetch-dest", "image"),
                 ],
-                true,
+                false,
+                false,
             ),
-            (&[("host", "127.0.0.1:9000"), ("origin", "http://127.0.0.1:8000")], false),
-            (&[("host", "127.0.0.1:9000"), ("origin", "https://evil.example")], false),
-            (&[("host", "127.0.0.1:9000"), ("origin", "null")], false),
-            (&[("host", "127.0.0.1:9000"), ("sec-fetch-site", "cross-site")], false),
-            (&[("host", "127.0.0.1:9000"), ("sec-fetch-site", "same-site")], false),
+            (&[("sec-fetch-site", "cross-site"), navigate, ("sec-fetch-dest", "iframe")], false, false),
+            (&[("sec-fetch-site", "cross-site"), navigate], false, false),
+            (&link, false, true),
         ] {
-            let objection = Guard::Loopback.objection(&Method::POST, &headers(lines));
-            assert_eq!(objection, (!is_in).then_some(Objection::ForeignOrigin), "{lines:?}");
+            let mut headers = HeaderMap::new();
+            for (name, value) in [("host", "127.0.0.1:9000")].iter().chain(lines) {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            let uri = Uri::from_static("/deliveries?provider=github&q=");
+            for (method, is_in) in [(Method::POST, posts), (Method::GET, gets)] {
+                assert_eq!(is_from_other_site(&method, &uri, &headers), !is_in, "{method} {lines:?}");
+            }
         }
+        // How long a search takes says what it found.
+        let search = Uri::from_static("/deliveries?q=a");
+        assert!(is_from_other_site(&Method::GET, &search, &headers(&link)));
     }
 }

@@ -15,7 +15,8 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::{
-    Desk, LINES, texts,
+    state::{LINES, PageState},
+    texts,
     texts::Texts,
     view::{self, RowView, TotalsView},
 };
@@ -36,7 +37,7 @@ pub struct Since {
 
 /// How far one browser is.
 struct Reader {
-    desk: Desk,
+    state: PageState,
     t: &'static Texts,
     filter: Filter,
     newest: tokio::sync::watch::Receiver<i64>,
@@ -48,7 +49,7 @@ struct Reader {
 
 /// `GET /deliveries/live`
 pub async fn stream(
-    State(desk): State<Desk>,
+    State(state): State<PageState>,
     Query(filter): Query<Filter>,
     Query(Since { after }): Query<Since>,
     headers: HeaderMap,
@@ -56,15 +57,15 @@ pub async fn stream(
     // A browser that lost the connection says what it saw last.
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let seen = last.unwrap_or(after);
-    let is_astray = desk.read(move |desk| Ok(seen > desk.deliveries.last()?)).await.unwrap_or(false);
+    let is_astray = state.read(move |_, deliveries| Ok(seen > deliveries.last()?)).await.unwrap_or(false);
     let reader = Reader {
         t: texts::wanted(&headers),
         filter,
-        newest: desk.reception.recorder().newest(),
-        ending: desk.ending.clone(),
+        newest: state.reception.recorder().newest(),
+        ending: state.ending.clone(),
         seen,
         is_astray,
-        desk,
+        state,
     };
     let batches = stream::unfold(reader, |mut reader| async move {
         let batch = reader.next().await?;
@@ -89,9 +90,9 @@ impl Reader {
         tokio::time::sleep(PAUSE).await;
         let newest = *self.newest.borrow_and_update();
         let (t, filter) = (self.t, self.filter.clone());
-        let read = self.desk.read(move |desk| {
-            let summaries = desk.deliveries.after(&filter, seen, LINES)?;
-            let totals = TotalsView::new(t, desk.deliveries.totals(view::BARS)?);
+        let read = self.state.read(move |_, deliveries| {
+            let summaries = deliveries.after(&filter, seen, LINES)?;
+            let totals = TotalsView::new(t, deliveries.totals(view::BARS)?);
             Ok((summaries, totals, view::query(&filter)))
         });
         let (summaries, totals, query) = read.await.ok()?;

@@ -3,7 +3,7 @@
 use http::{HeaderMap, header::ACCEPT_LANGUAGE};
 use letterbox_codec::platform::Step;
 
-use super::guard::cookie;
+use super::cookies::cookie;
 
 /// The cookie that holds the language that was chosen.
 pub const COOKIE: &str = "letterbox_language";

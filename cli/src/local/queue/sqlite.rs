@@ -6,9 +6,9 @@ use std::{
 };
 
 use letterbox_intake::{Message, Queue, QueueError};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
-use crate::local::sqlite::{self, Layout};
+use crate::local::sqlite::{Database, Layout};
 
 /// Its file.
 const LAYOUT: Layout = Layout {
@@ -23,11 +23,13 @@ const LAYOUT: Layout = Layout {
         deduplication TEXT NOT NULL
     ) STRICT;
 ",
+    // A message counts as queued only once it is on the disk.
+    settings: "PRAGMA synchronous = FULL",
 };
 
 /// An open file. Any number of processes may have it open.
 #[derive(Clone, Debug)]
-pub struct Store(Arc<Mutex<Connection>>);
+pub struct Store(Arc<Mutex<Database>>);
 
 /// A message that the store holds.
 #[derive(Debug)]
@@ -39,25 +41,21 @@ pub struct Stored {
 }
 
 impl Store {
-    /// Opens the queue, and makes it if it is not there.
+    /// Opens the queue, and creates it if it is not there.
     pub fn create(path: &Path) -> Result<Self, String> {
-        let connection = sqlite::create(path, &LAYOUT)?;
-        // A message counts as queued only once it is on the disk.
-        let durable = connection.pragma_update(None, "synchronous", "FULL");
-        durable.map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self(Arc::new(Mutex::new(connection))))
+        Ok(Self(Arc::new(Mutex::new(Database::create(path, &LAYOUT)?))))
     }
 
     /// Opens the queue; it must be there.
     pub fn open(path: &Path) -> Result<Self, String> {
-        Ok(Self(Arc::new(Mutex::new(sqlite::open(path, &LAYOUT)?))))
+        Ok(Self(Arc::new(Mutex::new(Database::open(path, &LAYOUT)?))))
     }
 
     /// Messages behind `sequence`, oldest first, at most `limit`.
     pub fn after(&self, sequence: i64, limit: u32) -> Result<Vec<Stored>, String> {
-        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let database = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let read = || -> rusqlite::Result<Vec<Stored>> {
-            let mut select = connection.prepare_cached(
+            let mut select = database.raw().prepare_cached(
                 "SELECT sequence, body FROM messages WHERE sequence > ? ORDER BY sequence LIMIT ?",
             )?;
             let rows = select.query_map(params![sequence, limit], |row| {
@@ -68,24 +66,23 @@ impl Store {
         read().map_err(|error| error.to_string())
     }
 
-    fn insert(&self, message: &Message) -> rusqlite::Result<()> {
-        let attributes: serde_json::Map<_, _> = message
-            .attributes
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.as_str().into()))
-            .collect();
-        let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        connection
+    /// Inserts a message. Before and after, the file must be the one at the path: SQLite itself goes on writing to a file
+    /// that was deleted or moved.
+    fn insert(&self, message: &Message) -> Result<(), String> {
+        let attributes = message.attributes.iter();
+        let attributes = attributes.map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
+        let attributes = serde_json::Value::Object(attributes.collect()).to_string();
+        let mut database = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let inserted = database
+            .current()?
             .prepare_cached(
                 "INSERT INTO messages (body, attributes, message_group, deduplication) VALUES (?, ?, ?, ?)",
-            )?
-            .execute(params![
-                message.body,
-                serde_json::Value::Object(attributes).to_string(),
-                message.group,
-                message.deduplication
-            ])?;
-        Ok(())
+            )
+            .and_then(|mut insert| {
+                insert.execute(params![message.body, attributes, message.group, message.deduplication])
+            });
+        inserted.map_err(|error| error.to_string())?;
+        database.check_in_place()
     }
 }
 
@@ -94,8 +91,7 @@ impl Queue for Store {
         let (store, message) = (self.clone(), message.clone());
         let inserted = tokio::task::spawn_blocking(move || store.insert(&message)).await;
         match inserted {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(QueueError(error.to_string())),
+            Ok(inserted) => inserted.map_err(QueueError),
             Err(error) => Err(QueueError(error.to_string())),
         }
     }

@@ -1,11 +1,10 @@
 //! Runs the program as its user does, and receives what it sends.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Mutex},
     thread,
     time::Duration,
@@ -25,14 +24,13 @@ pub struct Server {
 
 impl Server {
     pub fn start(folder: &Path, more: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(["serve", "--port", "0"])
-            .args(more)
-            .current_dir(folder)
-            .env_remove("CARDS")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::spawn(folder, Command::new(PROGRAM).args(["serve", "--port", "0"]).args(more))
+    }
+
+    /// Runs a command that ends up as `letterbox serve`.
+    pub fn spawn(folder: &Path, command: &mut Command) -> Self {
+        let mut child =
+            command.current_dir(folder).env_remove("CARDS").stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut banner = String::new();
         lines.read_line(&mut banner).unwrap();
@@ -52,10 +50,32 @@ impl Server {
         panic!("nothing begins with {beginning:?}");
     }
 
-    /// SIGTERM, and the rest of what it printed.
-    pub fn end(mut self) -> String {
+    /// The next line that contains this.
+    pub fn line_with(&mut self, part: &str) -> String {
+        let mut line = String::new();
+        while self.lines.read_line(&mut line).unwrap() > 0 {
+            if line.contains(part) {
+                return line;
+            }
+            line.clear();
+        }
+        panic!("no line contains {part:?}");
+    }
+
+    fn terminate(&self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// SIGTERM, while nobody reads what it prints.
+    pub fn end_without_reading(mut self) -> ExitStatus {
+        self.terminate();
+        self.child.wait().unwrap()
+    }
+
+    /// SIGTERM, and the rest of what it printed.
+    pub fn end(mut self) -> String {
+        self.terminate();
         let mut rest = String::new();
         self.lines.read_to_string(&mut rest).unwrap();
         assert!(self.child.wait().unwrap().success());

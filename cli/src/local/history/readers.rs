@@ -1,0 +1,126 @@
+//! Reads of the delivery history for the page: few at a time, each on a connection of its own and for a bounded time.
+//! Receiving waits for none of them: they share no lock with it, and never take all of the threads that it needs.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use thiserror::Error;
+use tokio::{sync::Semaphore, task, time};
+use tokio_util::sync::CancellationToken;
+
+use super::sqlite::Deliveries;
+
+/// How many reads run at a time.
+const AT_A_TIME: usize = 2;
+
+/// How long a read may take, the time that it waits for its turn included. A search through a full history takes some
+/// seconds.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Reads the history beside one queue's file.
+#[derive(Clone, Debug)]
+pub struct Readers {
+    queue: PathBuf,
+    turns: Arc<Semaphore>,
+    limit: Duration,
+}
+
+/// Why something was not read.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ReadError {
+    /// It took longer than the limit.
+    #[error("reading the delivery history took longer than {} s: narrow the search, or try again later", LIMIT.as_secs())]
+    TimedOut,
+    /// The history could not be read.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Readers {
+    /// Reads the history beside a queue's file.
+    pub fn new(queue: &Path) -> Self {
+        Self { queue: queue.to_owned(), turns: Arc::new(Semaphore::new(AT_A_TIME)), limit: LIMIT }
+    }
+
+    /// Waits for its turn and reads. Dropping the future ends the read.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Deliveries) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, ReadError> {
+        let failed = |error: &dyn std::fmt::Display| ReadError::Failed(error.to_string());
+        let bounded = time::timeout(self.limit, async {
+            let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(|error| failed(&error))?;
+            let token = CancellationToken::new();
+            let _guard = token.clone().drop_guard();
+            let queue = self.queue.clone();
+            let reading = task::spawn_blocking(move || {
+                // Passed on by the thread, which may go on for a moment after the future is dropped.
+                let _turn = turn;
+                read(&Deliveries::open(&queue)?.cancelled_by(token))
+            });
+            reading.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+        });
+        bounded.await.unwrap_or(Err(ReadError::TimedOut))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::local::history::Filter;
+
+    fn readers(limit: Duration) -> (tempfile::TempDir, Deliveries, Readers) {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = folder.path().join("letterbox.db");
+        let history = Deliveries::create(&queue).unwrap();
+        (folder, history, Readers { limit, ..Readers::new(&queue) })
+    }
+
+    /// A read that goes on until it is cancelled, and tells when it begins and when it ends.
+    fn endless(
+        told: mpsc::Sender<&'static str>,
+    ) -> impl FnOnce(&Deliveries) -> Result<(), String> + Send + 'static {
+        move |deliveries| {
+            told.send("begun").unwrap();
+            let ended = loop {
+                if let Err(error) = deliveries.newest(&Filter::default(), None, 1) {
+                    break error;
+                }
+            };
+            told.send("ended").unwrap();
+            Err(ended)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_read_that_takes_too_long_ends() {
+        let (_folder, _history, readers) = readers(Duration::from_millis(50));
+        let (told, was_told) = mpsc::channel();
+        assert_eq!(readers.read(endless(told)).await, Err(ReadError::TimedOut));
+        assert_eq!(was_told.iter().collect::<Vec<_>>(), ["begun", "ended"]);
+        assert_eq!(readers.read(Deliveries::last).await, Ok(0));
+    }
+
+    #[tokio::test]
+    async fn a_read_that_nobody_waits_for_ends_and_passes_its_turn_on() {
+        let (_folder, _history, readers) = readers(LIMIT);
+        for _ in 0..2 * AT_A_TIME {
+            let (told, was_told) = mpsc::channel();
+            let reading = tokio::spawn({
+                let readers = readers.clone();
+                async move { readers.read(endless(told)).await }
+            });
+            let was_told = task::spawn_blocking(move || (was_told.recv(), was_told)).await.unwrap();
+            assert_eq!(was_told.0, Ok("begun"));
+            reading.abort();
+            let ended = task::spawn_blocking(move || was_told.1.recv()).await.unwrap();
+            assert_eq!(ended, Ok("ended"));
+        }
+        assert_eq!(readers.read(Deliveries::last).await, Ok(0));
+    }
+}

@@ -1,0 +1,125 @@
+//! What every request passes before it is handled: the checks of [`guard`](super::guard) as middleware.
+
+use axum::{
+    Form,
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
+    header::{
+        CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, LOCATION, REFERRER_POLICY, SET_COOKIE,
+        X_CONTENT_TYPE_OPTIONS,
+    },
+};
+use serde::Deserialize;
+
+use super::{
+    guard::{AccessDenied, COOKIE, Guard, is_from_other_site},
+    state::PageState,
+    texts, view,
+};
+use crate::local::response::error;
+
+/// The token as a form or a URL gives it.
+#[derive(Deserialize)]
+pub struct Given {
+    token: String,
+}
+
+/// Headers of every response of the server. Nothing is loaded from elsewhere, nothing frames it, and no page of another
+/// origin holds a window of it.
+const HEADERS: [(HeaderName, &str); 6] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    // None at all would make a browser hide the origin of the page's own forms.
+    (REFERRER_POLICY, "same-origin"),
+    (CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+];
+
+/// Refuses requests that a browser sends for a page of another origin: such a page could not read the response, but it
+/// could measure how long it takes, and so find out what the kept deliveries contain.
+pub async fn refuse_other_sites(request: Request, next: Next) -> Response {
+    if is_from_other_site(request.method(), request.uri(), request.headers()) {
+        return denied(AccessDenied::OtherSite);
+    }
+    next.run(request).await
+}
+
+/// Lets through who may see the page.
+pub async fn require_access(State(state): State<PageState>, request: Request, next: Next) -> Response {
+    let mut why = state.guard.denied(request.headers());
+    if request.version() == Version::HTTP_10 && matches!(state.guard, Guard::Loopback) {
+        // Some proxies speak HTTP/1.0, and no browser does.
+        why = Some(AccessDenied::Forwarded);
+    }
+    match why {
+        None => next.run(request).await,
+        Some(AccessDenied::NoToken) => {
+            let query = request.uri().query().unwrap_or_default();
+            match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token") {
+                Some((_, given)) if request.method() == Method::GET => {
+                    set_token_cookie(&state, &given, request.headers())
+                }
+                _ => view::token(texts::wanted(request.headers()), false),
+            }
+        }
+        Some(why) => denied(why),
+    }
+}
+
+/// Adds [`HEADERS`] to a response.
+pub async fn add_security_headers(mut response: Response) -> Response {
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Sees to it that a request names its host in one place: in HTTP/2, and in HTTP/1.1 with a whole URL, it is in the URL.
+/// Sources whose signature covers the URL, and the page, look at the header `Host`.
+pub async fn require_one_host(mut request: Request, next: Next) -> Response {
+    let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+    if let Some(Ok(authority)) = authority {
+        let hosts: Vec<_> = request.headers().get_all(HOST).iter().collect();
+        if hosts.iter().any(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes())) {
+            return error(StatusCode::BAD_REQUEST, "the header Host and the URL name different hosts");
+        }
+        request.headers_mut().insert(HOST, authority);
+    }
+    next.run(request).await
+}
+
+/// `POST /token`: the only part of the page that needs no token.
+pub async fn submit_token(
+    State(state): State<PageState>,
+    headers: HeaderMap,
+    Form(given): Form<Given>,
+) -> Response {
+    match state.guard.denied(&headers) {
+        None | Some(AccessDenied::NoToken) => {}
+        Some(why) => return denied(why),
+    }
+    set_token_cookie(&state, &given.token, &headers)
+}
+
+/// A cookie for whoever has the token, and the page without the token in its URL.
+fn set_token_cookie(state: &PageState, given: &str, headers: &HeaderMap) -> Response {
+    if !state.guard.accepts(given) {
+        return view::token(texts::wanted(headers), true);
+    }
+    let cookie = format!("{COOKIE}={given}; HttpOnly; SameSite=Strict; Path=/");
+    let headers = [(SET_COOKIE, cookie), (LOCATION, "/".to_owned())];
+    (StatusCode::SEE_OTHER, headers).into_response()
+}
+
+fn denied(why: AccessDenied) -> Response {
+    error(StatusCode::FORBIDDEN, why.explanation())
+}

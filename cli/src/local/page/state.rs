@@ -1,0 +1,192 @@
+//! What the page is made from: the history, the functions and their credentials.
+
+use std::{ops::Deref, sync::Arc};
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use tokio::sync::watch;
+
+use super::{
+    guard::Guard,
+    texts::Texts,
+    view::{self, DeliveryView, Diagnosis, Page, RowView, Served, Shown, TotalsView},
+};
+use crate::{
+    credentials::Credentials,
+    doctor::{Report, diagnosis_input::Delivery as Patient},
+    local::{
+        history::{
+            Delivery, Filter,
+            readers::{ReadError, Readers},
+            sqlite::Deliveries,
+        },
+        reception::Reception,
+        response::error,
+    },
+    providers::{self, PROVIDERS},
+};
+
+/// How many lines the list shows at a time.
+pub const LINES: u32 = 100;
+
+/// The largest body, in bytes, that is diagnosed while somebody waits for the page.
+const LARGEST_DIAGNOSED: usize = 64 * 1024;
+
+/// Everything that a request for the page needs.
+#[derive(Clone)]
+pub struct PageState(Arc<PageContext>);
+
+/// The content of a [`PageState`].
+pub struct PageContext {
+    /// Who may see it.
+    pub guard: Guard,
+    /// Who receives what the page sends.
+    pub reception: Arc<Reception>,
+    /// The delivery history.
+    pub history: Readers,
+    /// What samples are sealed with, and what the diagnosis is made with.
+    pub credentials: Credentials,
+    /// Where this server is called, without a slash at its end.
+    pub url: String,
+    /// Turns true once the server is to end, since a live page never does so by itself.
+    pub ending: watch::Receiver<bool>,
+}
+
+impl Deref for PageState {
+    type Target = PageContext;
+
+    fn deref(&self) -> &PageContext {
+        &self.0
+    }
+}
+
+/// What a page is to show.
+#[derive(Default)]
+pub struct Wanted {
+    /// Which deliveries the list shows.
+    pub filter: Filter,
+    /// The list begins before this number; with the newest delivery if there is none.
+    pub before: Option<i64>,
+    /// The delivery beside the list.
+    pub id: Option<i64>,
+    /// Why an action was not carried out.
+    pub notice: Option<String>,
+}
+
+impl PageState {
+    /// Shares the context among all requests.
+    pub fn new(context: PageContext) -> Self {
+        Self(Arc::new(context))
+    }
+
+    /// Reads the history; the error is the response.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Self, &Deliveries) -> Result<T, String> + Send + 'static,
+    ) -> Result<T, Response> {
+        let state = self.clone();
+        let read = self.history.read(move |deliveries| read(&state, deliveries)).await;
+        read.map_err(|failed| {
+            let status = match failed {
+                ReadError::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+                ReadError::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            error(status, &failed.to_string())
+        })
+    }
+
+    /// The delivery of that number; the error is the response.
+    pub async fn delivery(&self, id: i64) -> Result<Delivery, Response> {
+        let found = self.read(move |_, deliveries| deliveries.get(id)).await?;
+        found.ok_or_else(|| {
+            error(StatusCode::NOT_FOUND, "no such delivery: it was removed, or there never was one")
+        })
+    }
+
+    /// The whole page.
+    pub async fn show(&self, t: &'static Texts, wanted: Wanted) -> Response {
+        self.read(move |state, deliveries| state.render(deliveries, t, wanted))
+            .await
+            .unwrap_or_else(|failed| failed)
+    }
+
+    fn render(&self, deliveries: &Deliveries, t: &'static Texts, wanted: Wanted) -> Result<Response, String> {
+        let Wanted { filter, before, id, notice } = wanted;
+        let query = view::query(&filter);
+        let newest = *self.reception.recorder().newest().borrow();
+        let summaries = deliveries.newest(&filter, before, LINES)?;
+        let is_full = u32::try_from(summaries.len()).is_ok_and(|count| count == LINES);
+        let older = summaries.last().filter(|_| is_full).map(|last| {
+            let separator = if query.is_empty() { '?' } else { '&' };
+            format!("/deliveries{query}{separator}before={}", last.id)
+        });
+        let found = id.map(|id| deliveries.get(id)).transpose()?;
+        let status = if notice.is_some() {
+            StatusCode::BAD_REQUEST
+        } else if matches!(found, Some(None)) {
+            StatusCode::NOT_FOUND
+        } else {
+            StatusCode::OK
+        };
+        let path = id.map_or_else(|| "/deliveries".to_owned(), |id| format!("/deliveries/{id}"));
+        let here = form_urlencoded::byte_serialize(format!("{path}{query}").as_bytes()).collect();
+        let rows = summaries
+            .into_iter()
+            .map(|delivery| RowView { t, is_shown: id == Some(delivery.id), delivery, query: query.clone() })
+            .collect();
+        let shown = match &found {
+            None => Shown::Nothing,
+            Some(None) => Shown::Gone,
+            Some(Some(delivery)) => {
+                let diagnosis = self.diagnosis(delivery);
+                Shown::Delivery(Box::new(DeliveryView { t, delivery, query: query.clone(), diagnosis }))
+            }
+        };
+        let page = Page {
+            t,
+            filter: &filter,
+            query,
+            totals: TotalsView::new(t, deliveries.totals(view::BARS)?),
+            names: deliveries.names()?,
+            rows,
+            older,
+            here,
+            is_newest: before.is_none(),
+            newest,
+            shown,
+            notice,
+            served: self.served(),
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        Ok((status, view::html(&page)).into_response())
+    }
+
+    /// What doctor says of a refused delivery.
+    fn diagnosis(&self, delivery: &Delivery) -> Option<Diagnosis> {
+        if delivery.summary.outcome != "refused" || delivery.trace.body_is_lost {
+            return None;
+        }
+        if delivery.request.body().len() > LARGEST_DIAGNOSED {
+            return Some(Diagnosis::TooLarge);
+        }
+        let patient = Patient {
+            row: providers::find(&delivery.summary.provider).ok()?,
+            source: delivery.summary.source.clone(),
+            request: delivery.request.clone(),
+            now: delivery.summary.received,
+            credentials: self.credentials.clone(),
+        };
+        let report = Report::of(&patient, None);
+        Some(if report.opens { Diagnosis::Opens } else { Diagnosis::Cause(Box::new(report)) })
+    }
+
+    fn served(&self) -> Vec<Served> {
+        let served = PROVIDERS.iter().filter_map(|row| Some((row, self.reception.sources(row.name)?)));
+        let served = served.enumerate().map(|(position, (row, sources))| {
+            let is_first = |name: &str| position == 0 && name == row.try_sample;
+            let samples = (row.samples)().into_iter().map(|sample| (is_first(&sample.name), sample.name));
+            Served { name: row.name, sources, samples: samples.collect() }
+        });
+        served.collect()
+    }
+}

@@ -1,0 +1,12 @@
+//! The tests that span crates as one binary, so that their libraries are linked once and not once per file.
+//!
+//! A new file is a line here. `cargo test -p letterbox-tests --test it vectors::` runs one of them.
+
+mod agreement;
+mod layers;
+mod properties;
+mod providers;
+mod purity;
+mod samples;
+mod translations;
+mod vectors;
