@@ -21,7 +21,7 @@ use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 pub use self::description::{Algorithm, Description, Encoding, Scheme, SecretEncoding};
-use self::template::{Part, Template};
+use self::template::Part;
 use crate::{Reject, Request, Secret, Timestamp, Verified, timestamp::Unit};
 
 /// More signatures than this in one header are not looked at.
