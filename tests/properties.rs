@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use letterbox::{
     doctor::{
         diagnosis::{Diagnosis, diagnose},
-        diagnosis_input::Delivery,
+        diagnosis_input::DiagnosisInput,
     },
     providers::{Key, PROVIDERS, Row},
 };
@@ -195,7 +195,7 @@ proptest! {
                 }
                 let credentials = [(row.name.to_owned(), sources.to_string())].into();
                 let source = "default".to_owned();
-                let delivery = Delivery { row, source, request: request.clone(), now: fixed().now, credentials };
+                let delivery = DiagnosisInput { row, source, request: request.clone(), now: fixed().now, credentials };
                 let is_refused = matches!(diagnose(&delivery), Diagnosis::Refused { .. });
                 prop_assert!(is_refused);
             }

@@ -17,7 +17,7 @@ use crate::{
 /// Provider → its credentials JSON.
 pub type Credentials = BTreeMap<String, String>;
 
-/// Which key a command takes.
+/// Which source and which credentials a command uses.
 #[derive(Debug, Args)]
 pub struct KeyArgs {
     /// The source, in the URL and in the credentials
@@ -30,7 +30,7 @@ pub struct KeyArgs {
 
 impl KeyArgs {
     /// The credentials JSON of one provider.
-    pub fn of(&self, provider: &str) -> Result<String, String> {
+    pub fn load_for(&self, provider: &str) -> Result<String, String> {
         let file = self.credentials.as_deref();
         load(file)?.remove(provider).ok_or_else(|| {
             let place = file.unwrap_or(Path::new("the demo credentials")).display();
@@ -68,12 +68,12 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
 }
 
 /// How many keys a source has in a provider's credentials JSON.
-pub fn count(credentials: &str, source: &str) -> usize {
+pub fn entry_count(credentials: &str, source: &str) -> usize {
     entries(credentials, source).len()
 }
 
 /// Whether an entry of a source names a header, as that of the signature or of the type.
-pub fn names(credentials: &str, source: &str, header: &str) -> bool {
+pub fn names_header(credentials: &str, source: &str, header: &str) -> bool {
     let entries = entries(credentials, source);
     let mut texts =
         entries.iter().filter_map(Value::as_object).flat_map(Map::values).filter_map(Value::as_str);
@@ -81,7 +81,7 @@ pub fn names(credentials: &str, source: &str, header: &str) -> bool {
 }
 
 /// The credentials JSON with nothing but one key of one source, by position.
-pub fn only(credentials: &str, source: &str, position: usize) -> Option<String> {
+pub fn with_single_entry(credentials: &str, source: &str, position: usize) -> Option<String> {
     let entry = entries(credentials, source).into_iter().nth(position)?;
     Some(json!({ source: entry }).to_string())
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use self::{
     diagnosis::{Diagnosis, diagnose},
-    diagnosis_input::Delivery,
+    diagnosis_input::DiagnosisInput,
     finding::Finding,
     reply::Reply,
 };
@@ -23,7 +23,7 @@ use crate::{
     terminal::{printable, printable_json},
 };
 
-/// What is told; with `--json` as it stands here, without the Chinese.
+/// The result of a diagnosis. `--json` prints these fields, without the Chinese text.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// Whether it opens, and the platform would take the answer.
@@ -55,7 +55,7 @@ pub struct InChinese {
 }
 
 /// What an opened delivery is.
-fn what(received: &Received) -> String {
+fn describe_opened(received: &Received) -> String {
     let answer =
         received.remark.map(|remark| format!(" It is answered with `{remark}`.")).unwrap_or_default();
     match &received.kind {
@@ -66,7 +66,7 @@ fn what(received: &Received) -> String {
 
 impl Report {
     /// Judges a delivery, and an answer to it.
-    pub fn of(delivery: &Delivery, reply: Option<&Reply>) -> Self {
+    pub fn new(delivery: &DiagnosisInput, reply: Option<&Reply>) -> Self {
         let diagnosis = diagnose(delivery);
         let answered = match (&diagnosis, reply) {
             (Diagnosis::Opens(_), Some(reply)) => reply::check(delivery, reply),
@@ -75,14 +75,14 @@ impl Report {
         match (diagnosis, answered) {
             (Diagnosis::Opens(opened), Ok(())) => {
                 let reply = if reply.is_some() { " The platform would take the reply." } else { "" };
-                Self::opens(delivery, format!("{}{reply}", what(&opened)))
+                Self::opens(delivery, format!("{}{reply}", describe_opened(&opened)))
             }
             (Diagnosis::Opens(_), Err(finding)) => Self::refused(delivery, &finding, &[]),
             (Diagnosis::Refused { finding, then }, _) => Self::refused(delivery, &finding, &then),
         }
     }
 
-    fn opens(delivery: &Delivery, explanation: String) -> Self {
+    fn opens(delivery: &DiagnosisInput, explanation: String) -> Self {
         Self {
             opens: true,
             provider: delivery.row.name,
@@ -94,10 +94,10 @@ impl Report {
         }
     }
 
-    fn refused(delivery: &Delivery, finding: &Finding, then: &[Finding]) -> Self {
-        let mut explanation = said(finding);
+    fn refused(delivery: &DiagnosisInput, finding: &Finding, then: &[Finding]) -> Self {
+        let mut explanation = explain(finding);
         for next in then {
-            explanation += &format!(" Once that is mended: {} ({})", said(next), next.cause.code);
+            explanation += &format!(" After that is fixed: {} ({})", explain(next), next.cause.code);
         }
         let remedy = finding.remedy.clone().unwrap_or_else(|| finding.cause.remedy.to_owned());
         Self {
@@ -134,6 +134,6 @@ impl Report {
     }
 }
 
-fn said(finding: &Finding) -> String {
+fn explain(finding: &Finding) -> String {
     format!("{} {}", finding.cause.explanation, finding.detail).trim_end().to_owned()
 }

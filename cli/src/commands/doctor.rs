@@ -23,5 +23,5 @@ fn examine(args: &Doctor) -> Result<Report, String> {
     }
     let delivery = input::delivery(args)?;
     let reply = args.reply.as_deref().map(input::reply).transpose()?;
-    Ok(Report::of(&delivery, reply.as_ref()))
+    Ok(Report::new(&delivery, reply.as_ref()))
 }

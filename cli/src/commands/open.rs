@@ -80,7 +80,7 @@ pub fn run(args: &Open) -> Result<(), CommandError> {
         Some(at) => at,
         None => ambient::system().map_err(CommandError::failed)?.now,
     };
-    let credentials = args.key.of(row.name).map_err(CommandError::Usage)?;
+    let credentials = args.key.load_for(row.name).map_err(CommandError::Usage)?;
     let opened = (row.open)(&Key { credentials: &credentials, source: &source }, &request, now)
         .map_err(CommandError::Usage)?;
     let opened = opened.map_err(|reject| {

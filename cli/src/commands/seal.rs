@@ -46,7 +46,7 @@ pub struct Seal {
 pub fn run(args: &Seal) -> Result<(), CommandError> {
     let row = providers::find(&args.provider).map_err(CommandError::Usage)?;
     let sample = sample(row, args.sample.as_deref(), args.data.as_deref()).map_err(CommandError::Usage)?;
-    let credentials = args.key.of(row.name).map_err(CommandError::Usage)?;
+    let credentials = args.key.load_for(row.name).map_err(CommandError::Usage)?;
     let source = args.key.source.as_deref().unwrap_or(DEFAULT_SOURCE);
     let ambient = ambient::system().map_err(CommandError::failed)?;
     let sealed = (row.seal)(&Key { credentials: &credentials, source }, &sample.payload, &ambient)

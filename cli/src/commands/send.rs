@@ -13,7 +13,7 @@ use crate::{
     options::ProviderName,
     providers::{self, PROVIDERS, Row},
     sender::{
-        delivery::{self, Delivery},
+        delivery::{self, OutgoingDelivery},
         post::{LONGEST, Post},
     },
     terminal::{DOUBTFUL, GOOD, QUIET, milliseconds, tell},
@@ -69,8 +69,8 @@ pub fn run(args: &Send) -> Result<(), CommandError> {
     let Some(provider) = args.provider.as_deref().filter(|_| !args.list) else {
         return list(args.provider.as_deref());
     };
-    let delivery =
-        Delivery::new(provider, args.sample.as_deref(), &args.delivery).map_err(CommandError::Usage)?;
+    let delivery = OutgoingDelivery::new(provider, args.sample.as_deref(), &args.delivery)
+        .map_err(CommandError::Usage)?;
     match args.load.repeat {
         Some(count) => load::run(&delivery, &args.load, count.get()),
         None => attempts(&delivery, args),
@@ -78,7 +78,7 @@ pub fn run(args: &Send) -> Result<(), CommandError> {
 }
 
 /// One attempt, or as many as the platform makes.
-fn attempts(delivery: &Delivery, args: &Send) -> Result<(), CommandError> {
+fn attempts(delivery: &OutgoingDelivery, args: &Send) -> Result<(), CommandError> {
     let manners = delivery.manners().map_err(CommandError::Usage)?;
     let (patience, pauses) = if args.as_platform {
         (manners.patience.unwrap_or(LONGEST), manners.pauses)
@@ -106,12 +106,12 @@ fn attempts(delivery: &Delivery, args: &Send) -> Result<(), CommandError> {
 /// Sends once. Returns why the platform would count the attempt as failed, or `None` if it would not; the error is one
 /// that another attempt would meet again.
 fn attempt_once(
-    delivery: &Delivery,
+    delivery: &OutgoingDelivery,
     manners: &Manners,
     post: &Post,
     ambient: &letterbox_codec::Ambient,
 ) -> Result<Option<CommandError>, CommandError> {
-    let letter = delivery.letter(ambient).map_err(CommandError::Usage)?;
+    let letter = delivery.build_request(ambient).map_err(CommandError::Usage)?;
     let (name, row) = (&delivery.sample.name, delivery.row.name);
     let name = if name.is_empty() { "own payload" } else { name };
     tell(QUIET, &format!("> POST {}", letter.uri()))?;

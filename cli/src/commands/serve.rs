@@ -137,7 +137,7 @@ pub fn run(args: &Serve) -> Result<(), CommandError> {
 
 /// Returns what is still being stored, and when the end was asked for.
 async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), CommandError> {
-    let _file_size_signal = file_size_signal().map_err(CommandError::failed)?;
+    let _file_size_signal = file_size_signal()?;
     let credentials = credentials::load(args.credentials.as_deref()).map_err(CommandError::Usage)?;
     let history = Deliveries::create(&args.database).map_err(CommandError::Usage)?;
     let (queue, place) = match &args.queue_url {
@@ -153,8 +153,8 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
     let (recorder, records) =
         Recorder::start(history, args.keep.bounds(), credentials.clone(), console.clone())
             .map_err(CommandError::Failed)?;
-    let queue = Arc::new(queue);
-    let reception = Reception::new(&credentials, args.cards.as_deref(), &queue, recorder, console.clone())
+    let cards = args.cards.as_deref();
+    let reception = Reception::new(&credentials, cards, &Arc::new(queue), recorder, console.clone())
         .map_err(CommandError::Usage)?;
     let reception = Arc::new(reception);
 
@@ -211,13 +211,13 @@ const EXIT_INTERRUPTED: i32 = 130;
 /// Takes the signal of a write beyond the limit of a file's size (`ulimit -f`), which would end the program: the write
 /// fails all the same.
 #[cfg(unix)]
-fn file_size_signal() -> std::io::Result<signal::unix::Signal> {
+fn file_size_signal() -> Result<signal::unix::Signal, CommandError> {
     let kind = signal::unix::SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
-    signal::unix::signal(kind)
+    signal::unix::signal(kind).map_err(CommandError::failed)
 }
 
 #[cfg(not(unix))]
-fn file_size_signal() -> std::io::Result<()> {
+fn file_size_signal() -> Result<(), CommandError> {
     Ok(())
 }
 

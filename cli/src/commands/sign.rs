@@ -7,7 +7,7 @@ use super::CommandError;
 use crate::{
     formats::{curl::write as curl, gateway, raw},
     options::ProviderName,
-    sender::delivery::{self, Delivery},
+    sender::delivery::{self, OutgoingDelivery},
     terminal::{printable_json, write, write_content},
 };
 
@@ -52,10 +52,10 @@ pub enum Form {
 
 /// Prints a delivery.
 pub fn run(args: &Sign) -> Result<(), CommandError> {
-    let delivery =
-        Delivery::new(&args.provider, args.sample.as_deref(), &args.delivery).map_err(CommandError::Usage)?;
+    let delivery = OutgoingDelivery::new(&args.provider, args.sample.as_deref(), &args.delivery)
+        .map_err(CommandError::Usage)?;
     let ambient = ambient::system().map_err(CommandError::failed)?;
-    let letter = delivery.letter(&ambient).map_err(CommandError::Usage)?;
+    let letter = delivery.build_request(&ambient).map_err(CommandError::Usage)?;
     let written = match args.form {
         Form::Curl => write(curl::command(&letter).as_bytes()),
         Form::Event => {

@@ -2,7 +2,7 @@
 
 use super::{
     causes,
-    diagnosis_input::{Delivery, Stage},
+    diagnosis_input::{DiagnosisInput, Stage},
     evidence,
     finding::{Finding, Variant},
     hypotheses::TABLE,
@@ -21,20 +21,20 @@ pub enum Diagnosis {
     Refused {
         /// Why.
         finding: Finding,
-        /// What keeps it closed once that is mended.
+        /// Why it would still be refused without that fault.
         then: Vec<Finding>,
     },
 }
 
 /// Tries the delivery as the function does, and finds out why it does not open.
-pub fn diagnose(delivery: &Delivery) -> Diagnosis {
+pub fn diagnose(delivery: &DiagnosisInput) -> Diagnosis {
     let refusal = match delivery.attempt() {
         Ok(opened) => return Diagnosis::Opens(opened),
         Err(refusal) => refusal,
     };
-    let (finding, mut mended) = cause(delivery, &refusal);
+    let (finding, mut corrected) = cause(delivery, &refusal);
     let mut then: Vec<Finding> = Vec::new();
-    while let Some(delivery) = mended.take() {
+    while let Some(delivery) = corrected.take() {
         let Err(refusal) = delivery.attempt() else { break };
         let (next, better) = cause(&delivery, &refusal);
         // A fault that stays is no further one.
@@ -42,13 +42,13 @@ pub fn diagnose(delivery: &Delivery) -> Diagnosis {
             break;
         }
         then.push(next);
-        mended = better.filter(|_| then.len() < MOST_FAULTS);
+        corrected = better.filter(|_| then.len() < MOST_FAULTS);
     }
     Diagnosis::Refused { finding, then }
 }
 
 /// The cause, and the delivery without it where more may be wrong.
-fn cause(delivery: &Delivery, refusal: &Refusal) -> (Finding, Option<Delivery>) {
+fn cause(delivery: &DiagnosisInput, refusal: &Refusal) -> (Finding, Option<DiagnosisInput>) {
     if let Some(finding) = evidence::at_once(delivery, refusal) {
         return (finding, None);
     }
@@ -67,6 +67,6 @@ fn cause(delivery: &Delivery, refusal: &Refusal) -> (Finding, Option<Delivery>) 
         // What was changed cannot be read, so there is no more to say of it.
         Some((_, Variant { finding, .. })) if *finding.cause == causes::BODY_CHANGED => (finding, None),
         Some((_, Variant { finding, delivery })) => (finding, Some(delivery)),
-        None => (evidence::of(delivery, refusal), None),
+        None => (evidence::from_refusal(delivery, refusal), None),
     }
 }

@@ -1,4 +1,4 @@
-//! The patient: a delivery with everything that decides whether it opens, and the try to open it.
+//! The input of a diagnosis: a delivery, the credentials and the clock, and the attempt to accept it.
 
 use http::{HeaderName, HeaderValue, Uri};
 use letterbox_codec::{Ambient, Reject, Request, Timestamp, json};
@@ -15,7 +15,7 @@ pub type Entry = Map<String, Value>;
 /// A delivery, the credentials and the clock: all that a diagnosis is a function of.
 #[derive(Clone)]
 #[must_use]
-pub struct Delivery {
+pub struct DiagnosisInput {
     /// The provider.
     pub row: &'static Row,
     /// The source.
@@ -52,7 +52,7 @@ pub enum Stage {
 /// What a sealed message's query and body have before the signature is looked at.
 const SEALED_PARTS: [&str; 6] = ["msg_signature", "signature", "timestamp", "timeStamp", "nonce", "encrypt"];
 
-impl Delivery {
+impl DiagnosisInput {
     /// Opens it exactly as the function does.
     pub fn attempt(&self) -> Result<Received, Refusal> {
         let credentials = self.credentials.get(self.row.name).map_or("{}", String::as_str);
@@ -154,7 +154,7 @@ impl Delivery {
         self.with_sources([(self.source.clone(), Value::Object(entry))].into_iter().collect())
     }
 
-    /// The same with a member of an entry put otherwise.
+    /// The same with one member of an entry changed.
     pub fn with_member(&self, entry: &Entry, member: &str, value: impl Into<Value>) -> Self {
         let mut entry = entry.clone();
         entry.insert(member.to_owned(), value.into());
@@ -175,7 +175,7 @@ impl Delivery {
         Some(other)
     }
 
-    /// The same with one header put otherwise; `None` if it cannot be one.
+    /// The same with one header changed; `None` if name or value are invalid in HTTP.
     pub fn with_header(&self, name: &str, value: &str) -> Option<Self> {
         let mut other = self.clone();
         let (name, value) = (name.parse::<HeaderName>().ok()?, value.parse::<HeaderValue>().ok()?);

@@ -6,15 +6,15 @@ use letterbox_codec::{Reject, jwe::Token, mac::Description};
 
 use super::{
     causes::{self, Cause},
-    diagnosis_input::{Delivery, Stage},
+    diagnosis_input::{DiagnosisInput, Stage},
     finding::Finding,
-    keys::{tables, told},
+    keys::{key_tables, kid_for_display},
     signing::{readings, schemes},
 };
 use crate::providers::{PROVIDERS, Refusal};
 
 /// A provider, by what its deliveries are known, and whether one has that.
-type Mark = (&'static str, &'static str, fn(&Delivery) -> bool);
+type Mark = (&'static str, &'static str, fn(&DiagnosisInput) -> bool);
 
 const MARKS: [Mark; 3] = [
     ("github", "It has the header X-GitHub-Event.", |delivery| delivery.header("x-github-event").is_some()),
@@ -27,7 +27,7 @@ const MARKS: [Mark; 3] = [
 ];
 
 /// What is plain before anything is tried.
-pub fn at_once(delivery: &Delivery, refusal: &Refusal) -> Option<Finding> {
+pub fn at_once(delivery: &DiagnosisInput, refusal: &Refusal) -> Option<Finding> {
     let provider = delivery.row.name;
     let stage = delivery.stage_of(refusal);
     if !delivery.credentials.contains_key(provider) {
@@ -46,7 +46,7 @@ pub fn at_once(delivery: &Delivery, refusal: &Refusal) -> Option<Finding> {
 }
 
 /// A delivery with the marks of another provider, and without those of its own.
-fn marked(delivery: &Delivery) -> Option<Finding> {
+fn marked(delivery: &DiagnosisInput) -> Option<Finding> {
     let asked = delivery.row.name;
     if MARKS.iter().any(|(provider, _, bears)| *provider == asked && bears(delivery)) {
         return None;
@@ -57,8 +57,8 @@ fn marked(delivery: &Delivery) -> Option<Finding> {
     Some(finding.remedy(format!("Put the URL of a source of {} into the platform's dashboard.", row.name)))
 }
 
-/// What a refusal means by itself.
-pub fn of(delivery: &Delivery, refusal: &Refusal) -> Finding {
+/// The finding that the refusal alone leads to.
+pub fn from_refusal(delivery: &DiagnosisInput, refusal: &Refusal) -> Finding {
     let stage = delivery.stage_of(refusal);
     if stage == Stage::Form
         && let Some(finding) = marked(delivery)
@@ -75,7 +75,7 @@ pub fn of(delivery: &Delivery, refusal: &Refusal) -> Finding {
 const STARTS: [(&str, &Cause); 2] =
     [(": aes_key:", &causes::AES_KEY_LENGTH), ("16 bytes", &causes::PSK_LENGTH)];
 
-fn start(delivery: &Delivery, error: &str) -> Finding {
+fn start(delivery: &DiagnosisInput, error: &str) -> Finding {
     let known = STARTS.iter().find(|(part, _)| error.contains(part));
     let cause = known.map_or(&causes::CREDENTIALS_INVALID, |(_, cause)| cause);
     let lengths: Vec<_> =
@@ -88,7 +88,7 @@ fn start(delivery: &Delivery, error: &str) -> Finding {
     Finding::new(cause, format!("{}: {error}.{count}", delivery.row.name))
 }
 
-fn rejected(delivery: &Delivery, stage: Stage, reject: &Reject) -> Finding {
+fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject) -> Finding {
     let said = format!("{}.", reject.message());
     match reject {
         Reject::MethodNotAllowed => Finding::new(&causes::WRONG_METHOD, ""),
@@ -137,7 +137,7 @@ fn rejected(delivery: &Delivery, stage: Stage, reject: &Reject) -> Finding {
 }
 
 /// A part that is missing or malformed: of the request, or of the payload.
-fn part(delivery: &Delivery, stage: Stage, field: &str, said: &str) -> Finding {
+fn part(delivery: &DiagnosisInput, stage: Stage, field: &str, said: &str) -> Finding {
     let is_robot = delivery.header("sign").is_some() && delivery.header("timestamp").is_some();
     // A type may stand in a header of any name; those of the presets start with `x-`, and no member does.
     let is_header = field.to_ascii_lowercase().starts_with("x-")
@@ -159,7 +159,7 @@ fn part(delivery: &Delivery, stage: Stage, field: &str, said: &str) -> Finding {
 }
 
 /// Which of the headers of a scheme are not there.
-fn missing(delivery: &Delivery) -> String {
+fn missing(delivery: &DiagnosisInput) -> String {
     let absent = |scheme: &Description| -> Vec<String> {
         let names = [Some(&scheme.header), scheme.timestamp_header.as_ref(), scheme.id_header.as_ref()];
         let names = names.into_iter().flatten();
@@ -177,7 +177,7 @@ fn missing(delivery: &Delivery) -> String {
     }
 }
 
-fn malformed(delivery: &Delivery) -> String {
+fn malformed(delivery: &DiagnosisInput) -> String {
     let schemes = schemes(delivery);
     let Some(scheme) = schemes.first().map(|signing| &signing.scheme) else { return String::new() };
     let header = &scheme.header;
@@ -196,7 +196,7 @@ fn malformed(delivery: &Delivery) -> String {
 }
 
 /// A signature that is wrong under every hypothesis: what of the request speaks for which cause.
-fn mismatch(delivery: &Delivery) -> Finding {
+fn mismatch(delivery: &DiagnosisInput) -> Finding {
     let length = delivery.request.body().len();
     let sent = delivery.header("content-length").and_then(|length| length.trim().parse::<usize>().ok());
     if let Some(sent) = sent.filter(|sent| *sent != length) {
@@ -229,7 +229,7 @@ fn mismatch(delivery: &Delivery) -> Finding {
 }
 
 /// What a body that is no compact JWE is instead.
-fn token_form(delivery: &Delivery) -> &'static str {
+fn token_form(delivery: &DiagnosisInput) -> &'static str {
     let body = delivery.request.body();
     let dots = body.split(|byte| *byte == b'.').count().saturating_sub(1);
     match (body.trim_ascii().first(), dots) {
@@ -241,15 +241,15 @@ fn token_form(delivery: &Delivery) -> &'static str {
 }
 
 /// Which kid a query names, and which there are.
-fn kids(delivery: &Delivery) -> String {
+fn kids(delivery: &DiagnosisInput) -> String {
     let token = Token::parse(delivery.request.body()).ok();
     let named = match token.and_then(|token| token.header.kid) {
-        Some(kid) => format!("The query names the kid {}", told(&kid)),
+        Some(kid) => format!("The query names the kid {}", kid_for_display(&kid)),
         None => "The query's `kid` is missing, or not a text".to_owned(),
     };
-    let known: Vec<_> = tables(delivery)
+    let known: Vec<_> = key_tables(delivery)
         .iter()
-        .flat_map(|table| table.keys().map(|kid| told(kid)).collect::<Vec<_>>())
+        .flat_map(|table| table.keys().map(|kid| kid_for_display(kid)).collect::<Vec<_>>())
         .collect();
     format!("{named}; the source has {}.", known.join(", "))
 }

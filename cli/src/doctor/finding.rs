@@ -2,7 +2,7 @@
 
 use super::{
     causes::Cause,
-    diagnosis_input::{Delivery, Stage},
+    diagnosis_input::{DiagnosisInput, Stage},
 };
 
 /// What was found: a cause, and what was seen of it.
@@ -28,8 +28,8 @@ impl Finding {
         Self { remedy: Some(remedy.into()), ..self }
     }
 
-    /// The delivery as it would be if this were mended.
-    pub fn mended(self, delivery: Delivery) -> Variant {
+    /// The finding with the delivery as it would be without the fault.
+    pub fn corrected(self, delivery: DiagnosisInput) -> Variant {
         Variant { finding: self, delivery }
     }
 }
@@ -39,13 +39,13 @@ pub struct Variant {
     /// The fault.
     pub finding: Finding,
     /// The delivery without it.
-    pub delivery: Delivery,
+    pub delivery: DiagnosisInput,
 }
 
 impl Variant {
     /// How far it gets. Where another provider stands in for that of the delivery only its signature counts, since it
-    /// reads payloads otherwise; and one that held already has nothing to gain.
-    pub fn stage(&self, of: &Delivery, reached: Stage) -> Stage {
+    /// reads payloads differently; a signature that was valid already has nothing to gain.
+    pub fn stage(&self, of: &DiagnosisInput, reached: Stage) -> Stage {
         if self.delivery.row.name == of.row.name {
             return self.delivery.stage();
         }

@@ -1,5 +1,5 @@
-//! What may be wrong: each hypothesis puts the request, the credentials or the clock otherwise, and if the delivery
-//! opens then, or gets further, that was the cause.
+//! What may be wrong. Each hypothesis changes one thing in the request, the credentials or the clock. If the delivery is
+//! then accepted, or passes more steps, that was the cause.
 
 mod body;
 mod credentials;
@@ -8,10 +8,10 @@ mod jwe;
 mod route;
 mod sealed;
 
-use super::{diagnosis_input::Delivery, finding::Variant};
+use super::{diagnosis_input::DiagnosisInput, finding::Variant};
 
-/// Makes the variants that could show one fault; none where it does not apply.
-pub type Hypothesis = fn(&Delivery) -> Vec<Variant>;
+/// Returns the variants of a delivery that could show one fault; none where the fault does not apply.
+pub type Hypothesis = fn(&DiagnosisInput) -> Vec<Variant>;
 
 /// Every hypothesis, the most likely first.
 pub const TABLE: &[Hypothesis] = &[
@@ -34,7 +34,7 @@ pub const TABLE: &[Hypothesis] = &[
     hmac::another_unit,
     hmac::stale,
     hmac::another_secret_encoding,
-    hmac::secret_that_the_platform_holds_otherwise,
+    hmac::secret_that_differs_on_the_platform,
     hmac::another_url,
     sealed::spaces_for_plus,
     sealed::another_signature_parameter,

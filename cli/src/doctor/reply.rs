@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::StatusCode;
 
-use super::{causes, diagnosis_input::Delivery, finding::Finding};
+use super::{causes, diagnosis_input::DiagnosisInput, finding::Finding};
 use crate::providers::Key;
 
 /// An answer.
@@ -16,7 +16,7 @@ pub struct Reply {
 }
 
 /// Reads an answer with each key of the source. What it says in clear is not told.
-pub fn check(delivery: &Delivery, reply: &Reply) -> Result<(), Finding> {
+pub fn check(delivery: &DiagnosisInput, reply: &Reply) -> Result<(), Finding> {
     if let Some(detail) = header_not_echoed(delivery, reply) {
         return Err(Finding::new(&causes::REPLY_HEADER_NOT_ECHOED, detail));
     }
@@ -41,7 +41,7 @@ pub fn check(delivery: &Delivery, reply: &Reply) -> Result<(), Finding> {
 }
 
 /// Which parameters of a query's JOSE header its answer does not have, or has otherwise.
-fn header_not_echoed(delivery: &Delivery, reply: &Reply) -> Option<String> {
+fn header_not_echoed(delivery: &DiagnosisInput, reply: &Reply) -> Option<String> {
     let header = |token: &[u8]| {
         let segment = token.trim_ascii().split(|byte| *byte == b'.').next()?.to_vec();
         serde_json::from_slice::<serde_json::Map<_, serde_json::Value>>(

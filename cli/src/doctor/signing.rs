@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     causes::{self, Cause},
-    diagnosis_input::{Delivery, Entry},
+    diagnosis_input::{DiagnosisInput, Entry},
     finding::{Finding, Variant},
 };
 use crate::providers;
@@ -18,17 +18,17 @@ use crate::providers;
 /// One key of a source that signs with an HMAC, as an entry of `payment`, which can describe every such scheme.
 pub struct Signing {
     /// The delivery, with `payment` as its provider.
-    pub delivery: Delivery,
+    pub delivery: DiagnosisInput,
     /// The entry.
     pub entry: Entry,
     /// What the entry comes to, its preset included.
     pub scheme: Description,
-    /// Whether the entry can say it otherwise; GitHub's scheme is fixed.
+    /// True if the entry cannot change the scheme, as for GitHub.
     pub is_fixed: bool,
 }
 
 /// The HMAC schemes of a delivery's source; none if it does not use one.
-pub fn schemes(delivery: &Delivery) -> Vec<Signing> {
+pub fn schemes(delivery: &DiagnosisInput) -> Vec<Signing> {
     let is_fixed = delivery.row.name == "github";
     let entries = delivery.texts("secret").into_iter().map(|(entry, secret)| {
         if is_fixed {
@@ -42,14 +42,14 @@ pub fn schemes(delivery: &Delivery) -> Vec<Signing> {
     let Ok(row) = providers::find("payment") else { return Vec::new() };
     let signing = entries.filter_map(|entry| {
         let scheme = payment::describe(entry.clone()).ok()?;
-        Some(Signing { delivery: Delivery { row, ..delivery.clone() }, entry, scheme, is_fixed })
+        Some(Signing { delivery: DiagnosisInput { row, ..delivery.clone() }, entry, scheme, is_fixed })
     });
     signing.collect()
 }
 
 impl Signing {
-    /// The delivery if the entry said these members otherwise.
-    pub fn with(&self, members: &Value) -> Delivery {
+    /// The delivery with these members set in the entry.
+    pub fn with(&self, members: &Value) -> DiagnosisInput {
         let mut entry = self.entry.clone();
         entry.extend(members.as_object().cloned().unwrap_or_default());
         self.delivery.with_entry(entry)
@@ -62,7 +62,7 @@ impl Signing {
         } else {
             finding
         };
-        finding.mended(self.with(members))
+        finding.corrected(self.with(members))
     }
 
     /// The signing secret.
@@ -152,7 +152,7 @@ fn decoded(encoding: Encoding, text: &str) -> Option<usize> {
 }
 
 impl Reading {
-    /// What of a scheme it is not, first what matters most.
+    /// The first difference from a scheme, in the order of importance; `None` if there is none.
     pub fn differs(&self, scheme: &Description, header: &str) -> Option<Finding> {
         let (name, words) = algorithm_names(self.algorithm);
         let (_, asked) = algorithm_names(scheme.algorithm);
@@ -183,7 +183,7 @@ impl Reading {
         None
     }
 
-    /// The members of an entry that say it.
+    /// The members of an entry that describe this reading.
     pub fn members(&self, header: &str) -> Value {
         let (algorithm, _) = algorithm_names(self.algorithm);
         json!({

@@ -1,4 +1,4 @@
-//! Which letter goes where: what `send` and `sign` have in common.
+//! What a delivery contains and where it goes: what `send` and `sign` have in common.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub struct DeliveryArgs {
 }
 
 /// A payload that is to be sealed or signed, and for whom.
-pub struct Delivery {
+pub struct OutgoingDelivery {
     /// The platform.
     pub row: &'static Row,
     /// The payload.
@@ -44,13 +44,13 @@ pub struct Delivery {
     credentials: String,
 }
 
-impl Delivery {
+impl OutgoingDelivery {
     /// Takes a sample or the user's own payload.
     pub fn new(provider: &str, sample: Option<&str>, options: &DeliveryArgs) -> Result<Self, String> {
         let row = providers::find(provider)?;
         let sample = sample::sample(row, sample, options.data.as_deref())?;
         let (url, source) = target(&options.to, row.name, options.key.source.as_deref())?;
-        let credentials = options.key.of(row.name)?;
+        let credentials = options.key.load_for(row.name)?;
         Ok(Self { row, sample, source, url, credentials })
     }
 
@@ -65,24 +65,24 @@ impl Delivery {
     }
 
     /// Seals or signs the payload.
-    pub fn letter(&self, ambient: &Ambient) -> Result<Request, String> {
-        self.letter_of(&self.sample, ambient)
+    pub fn build_request(&self, ambient: &Ambient) -> Result<Request, String> {
+        self.build_request_for(&self.sample, ambient)
     }
 
     /// Seals or signs another payload in the same way.
-    pub fn letter_of(&self, sample: &Sample, ambient: &Ambient) -> Result<Request, String> {
+    pub fn build_request_for(&self, sample: &Sample, ambient: &Ambient) -> Result<Request, String> {
         (self.row.letter)(&self.key(), sample, &self.url, ambient)
     }
 
-    /// What the platform is told by an answer, or why the delivery counts as failed.
+    /// What the response says to the platform, or why the platform would count the delivery as failed.
     pub fn judge(&self, manners: &Manners, letter: &Request, answer: &Answer) -> Result<String, String> {
-        let told = (self.row.read_reply)(&self.key(), letter, &answer.response)
+        let content = (self.row.read_reply)(&self.key(), letter, &answer.response)
             .map_err(|error| format!("not the platform's answer: {error}"))?;
         match manners.patience {
             Some(patience) if answer.took > patience => {
                 Err(format!("answered too late: {} waits {}", self.row.name, span(patience)))
             }
-            _ => Ok(told),
+            _ => Ok(content),
         }
     }
 }

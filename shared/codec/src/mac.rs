@@ -20,8 +20,8 @@ use sha2::{Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-pub use self::description::{Algorithm, Description, Encoding, SecretEncoding};
-use self::template::{Part, Template};
+pub use self::description::{Algorithm, Description, Encoding, Scheme, SecretEncoding};
+use self::template::Part;
 use crate::{Reject, Request, Secret, Timestamp, Verified, timestamp::Unit};
 
 /// More signatures than this in one header are not looked at.
@@ -46,25 +46,6 @@ impl Key {
         let bytes = Zeroizing::new(bytes?);
         if bytes.is_empty() { Err("a secret that is not empty") } else { Ok(Self(bytes)) }
     }
-}
-
-/// A checked [`Description`].
-#[derive(Clone, Debug)]
-pub struct Scheme {
-    header: HeaderName,
-    prefix: String,
-    separator: Option<String>,
-    signature_key: Option<String>,
-    timestamp_key: Option<String>,
-    encoding: Encoding,
-    algorithm: Algorithm,
-    template: Template,
-    timestamp_header: Option<HeaderName>,
-    timestamp_unit: Unit,
-    /// Milliseconds.
-    tolerance: u64,
-    id_header: Option<HeaderName>,
-    url: Option<String>,
 }
 
 /// A request whose signature held.

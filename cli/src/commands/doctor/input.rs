@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::args::Doctor;
 use crate::{
     credentials, data,
-    doctor::{diagnosis_input::Delivery, reply::Reply},
+    doctor::{diagnosis_input::DiagnosisInput, reply::Reply},
     formats::{
         curl::read as curl,
         har,
@@ -24,8 +24,8 @@ use crate::{
     time,
 };
 
-/// A request, for whom it is, and when it came, as far as the input tells.
-struct Letter {
+/// A request with its provider and source, and with the time of receipt if the input has it.
+struct ParsedRequest {
     row: &'static Row,
     source: String,
     request: Request,
@@ -33,7 +33,7 @@ struct Letter {
 }
 
 /// Reads the delivery that the command line names. The error is a usage error.
-pub fn delivery(args: &Doctor) -> Result<Delivery, String> {
+pub fn delivery(args: &Doctor) -> Result<DiagnosisInput, String> {
     // clap does not ask for an option that excludes one that is there.
     let parts = [
         ("--entry", args.entry.is_some(), "--har", args.har.is_some()),
@@ -45,33 +45,33 @@ pub fn delivery(args: &Doctor) -> Result<Delivery, String> {
         return Err(format!("{part} goes with {whole}"));
     }
     let credentials = credentials::load(args.key.credentials.as_deref())?;
-    let letter = match (args.delivery, &args.event, &args.curl, &args.har, &args.url) {
-        (Some(id), ..) => kept(args, id)?,
+    let parsed = match (args.delivery, &args.event, &args.curl, &args.har, &args.url) {
+        (Some(id), ..) => stored(args, id)?,
         (_, Some(file), ..) => {
             event(args, &text(file, data::MESSAGE)?).map_err(|error| in_file(file, &error))?
         }
         (_, _, Some(file), ..) => {
             let parts = curl::parse(&text(file, data::MESSAGE)?, |file| data::read(file, data::BODY));
-            letter(args, parts.map_err(|error| in_file(file, &error))?, None)?
+            parsed_request(args, parts.map_err(|error| in_file(file, &error))?, None)?
         }
         (_, _, _, Some(file), _) => {
             let names_provider = |url: &str| url.parse().is_ok_and(|uri: Uri| in_path(uri.path()).is_some());
             let found = har::parse(&text(file, data::ARCHIVE)?, args.entry, names_provider);
             let found = found.map_err(|error| in_file(file, &error))?;
-            letter(args, found.parts, found.sent)?
+            parsed_request(args, found.parts, found.sent)?
         }
-        (.., Some(url)) => letter(args, from_options(args, url)?, None)?,
+        (.., Some(url)) => parsed_request(args, from_options(args, url)?, None)?,
         _ => return Err("expected one of --delivery, --event, --curl, --har and --url".into()),
     };
-    let now = match args.now.or(letter.received) {
+    let now = match args.now.or(parsed.received) {
         Some(now) => now,
         None => ambient::system().map_err(|error| error.to_string())?.now,
     };
-    Ok(Delivery { row: letter.row, source: letter.source, request: letter.request, now, credentials })
+    Ok(DiagnosisInput { row: parsed.row, source: parsed.source, request: parsed.request, now, credentials })
 }
 
-/// A delivery that `letterbox serve` keeps.
-fn kept(args: &Doctor, id: i64) -> Result<Letter, String> {
+/// A delivery that `letterbox serve` has stored.
+fn stored(args: &Doctor, id: i64) -> Result<ParsedRequest, String> {
     let place = args.database.display();
     let found = Deliveries::open(&args.database)?.get(id).map_err(|error| format!("{place}: {error}"))?;
     let found = found.ok_or_else(|| {
@@ -85,7 +85,7 @@ fn kept(args: &Doctor, id: i64) -> Result<Letter, String> {
         None => providers::find(&found.summary.provider)?,
     };
     let source = args.key.source.clone().unwrap_or(found.summary.source);
-    Ok(Letter { row, source, request: found.request, received: Some(found.summary.received) })
+    Ok(ParsedRequest { row, source, request: found.request, received: Some(found.summary.received) })
 }
 
 fn in_file(file: &Path, error: &str) -> String {
@@ -132,7 +132,7 @@ fn source(args: &Doctor, row: &Row, path: &str) -> String {
     args.key.source.clone().unwrap_or_else(named)
 }
 
-fn letter(args: &Doctor, parts: Parts, received: Option<Timestamp>) -> Result<Letter, String> {
+fn parsed_request(args: &Doctor, parts: Parts, received: Option<Timestamp>) -> Result<ParsedRequest, String> {
     let uri: Uri = parts
         .url
         .parse()
@@ -146,22 +146,22 @@ fn letter(args: &Doctor, parts: Parts, received: Option<Timestamp>) -> Result<Le
         parts.method.parse::<Method>().map_err(|_| "the method: expected one such as POST")?;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers::collect(parts.headers).map_err(|error| error.to_string())?;
-    Ok(Letter { row, source, request, received })
+    Ok(ParsedRequest { row, source, request, received })
 }
 
-fn event(args: &Doctor, text: &str) -> Result<Letter, String> {
-    let told = |reject: &Reject| reject.message().into_owned();
+fn event(args: &Doctor, text: &str) -> Result<ParsedRequest, String> {
+    let message = |reject: &Reject| reject.message().into_owned();
     let raw: Box<RawValue> = serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|error| format!("line {}, column {}: expected JSON", error.line(), error.column()))?;
-    let mut event = gateway::read(&raw).map_err(|reject| told(&reject))?;
+    let mut event = gateway::read(&raw).map_err(|reject| message(&reject))?;
     let received = gateway::received(&event).and_then(|Timestamp(time)| time::parse(&time.to_string()).ok());
     let path = event.raw_path.clone().unwrap_or_default();
     let row = provider(args, &path)?;
     if args.key.source.is_some() || !event.path_parameters.contains_key("source") {
         event.path_parameters.insert("source".into(), source(args, row, &path));
     }
-    let (source, request) = gateway::request(row.name, event).map_err(|reject| told(&reject))?;
-    Ok(Letter { row, source, request, received })
+    let (source, request) = gateway::request(row.name, event).map_err(|reject| message(&reject))?;
+    Ok(ParsedRequest { row, source, request, received })
 }
 
 /// Reads an answer: a Lambda result, what `curl --include` prints, or a bare body, which has no status.

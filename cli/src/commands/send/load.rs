@@ -16,7 +16,7 @@ use letterbox_intake::ambient;
 use crate::{
     commands::CommandError,
     sender::{
-        delivery::Delivery,
+        delivery::OutgoingDelivery,
         post::{LONGEST, Post},
         repeat,
     },
@@ -65,7 +65,7 @@ struct Outcome {
 }
 
 /// Sends `count` deliveries, shows how it goes on, and prints the summary.
-pub fn run(delivery: &Delivery, options: &LoadArgs, count: u32) -> Result<(), CommandError> {
+pub fn run(delivery: &OutgoingDelivery, options: &LoadArgs, count: u32) -> Result<(), CommandError> {
     let load = Load::new(delivery, options).map_err(CommandError::Usage)?;
     let bar = ProgressBar::new(count.into());
     let style = "{bar:40} {pos}/{len}  {per_sec}  {eta} left{msg}";
@@ -102,7 +102,7 @@ pub fn run(delivery: &Delivery, options: &LoadArgs, count: u32) -> Result<(), Co
 
 /// What all deliveries share.
 struct Load<'a> {
-    delivery: &'a Delivery,
+    delivery: &'a OutgoingDelivery,
     manners: Manners,
     post: Post,
     /// The pause from one start to the next.
@@ -113,9 +113,9 @@ struct Load<'a> {
 
 impl<'a> Load<'a> {
     /// A letter that cannot be made is told before any is sent.
-    fn new(delivery: &'a Delivery, options: &LoadArgs) -> Result<Self, String> {
+    fn new(delivery: &'a OutgoingDelivery, options: &LoadArgs) -> Result<Self, String> {
         let ambient = ambient::system().map_err(|error| error.to_string())?;
-        delivery.letter(&ambient)?;
+        delivery.build_request(&ambient)?;
         let (run, _) = ambient.split::<4, 0>();
         let run = format!("{:08x}", u32::from_be_bytes(run));
         let ids = (delivery.row.id_members)(&delivery.key())?;
@@ -144,10 +144,10 @@ impl<'a> Load<'a> {
 
     fn letter(&self, number: u32) -> Result<letterbox_codec::Request, String> {
         let ambient = ambient::system().map_err(|error| error.to_string())?;
-        let Some((ids, run)) = &self.another else { return self.delivery.letter(&ambient) };
+        let Some((ids, run)) = &self.another else { return self.delivery.build_request(&ambient) };
         let Sample { name, payload } = &self.delivery.sample;
         let payload = repeat::event(payload, ids, &format!("{run}-{number}"));
-        self.delivery.letter_of(&Sample { name: name.clone(), payload }, &ambient)
+        self.delivery.build_request_for(&Sample { name: name.clone(), payload }, &ambient)
     }
 }
 

@@ -9,7 +9,7 @@ use base64::{
 use crate::{
     doctor::{
         causes,
-        diagnosis_input::Delivery,
+        diagnosis_input::DiagnosisInput,
         finding::{Finding, Variant},
     },
     formats::json_style::{LAYOUTS, SPELLINGS, Spelling, restyle},
@@ -54,7 +54,7 @@ fn replace(body: &[u8], from: &str, to: &str) -> Vec<u8> {
     std::str::from_utf8(body).map_or_else(|_| body.to_vec(), |text| text.replace(from, to).into_bytes())
 }
 
-pub(super) fn base64(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn base64(delivery: &DiagnosisInput) -> Vec<Variant> {
     let body = delivery.request.body().trim_ascii();
     let body = body.strip_prefix(b"\"").and_then(|body| body.strip_suffix(b"\"")).unwrap_or(body);
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
@@ -63,13 +63,13 @@ pub(super) fn base64(delivery: &Delivery) -> Vec<Variant> {
     });
     let variant = |decoded: Vec<u8>| {
         Finding::new(&causes::BODY_IS_BASE64, "Decoded, it is what the platform sent.")
-            .mended(delivery.with_body(decoded))
+            .corrected(delivery.with_body(decoded))
     };
     decoded.map(variant).into_iter().collect()
 }
 
 /// GitHub's form holds the JSON in `payload`, and the signature covers the form.
-pub(super) fn form(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn form(delivery: &DiagnosisInput) -> Vec<Variant> {
     /// How form encoders differ: in how they write a space, `*` and `~`.
     const ENCODERS: [&[(&str, &str)]; 4] =
         [&[], &[("*", "%2A"), ("%7E", "~")], &[("+", "%20")], &[("+", "%20"), ("*", "%2A"), ("%7E", "~")]];
@@ -88,15 +88,15 @@ pub(super) fn form(delivery: &Delivery) -> Vec<Variant> {
     };
     let variants = ENCODERS.iter().map(|replacements| {
         let form = format!("payload={}", encode(replacements));
-        Finding::new(&causes::BODY_IS_DECODED_FORM, detail).mended(delivery.with_body(form))
+        Finding::new(&causes::BODY_IS_DECODED_FORM, detail).corrected(delivery.with_body(form))
     });
     variants.collect()
 }
 
-pub(super) fn changed(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn changed(delivery: &DiagnosisInput) -> Vec<Variant> {
     let body = delivery.request.body();
     let variant = |detail: &str, sent: Vec<u8>| {
-        Finding::new(&causes::BODY_CHANGED, detail).mended(delivery.with_body(sent))
+        Finding::new(&causes::BODY_CHANGED, detail).corrected(delivery.with_body(sent))
     };
     let undone = CHANGES.iter().filter_map(|(detail, undo)| Some((*detail, undo(body)?)));
     let mut variants: Vec<_> = undone

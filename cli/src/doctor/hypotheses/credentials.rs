@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::doctor::{
     causes,
-    diagnosis_input::{Delivery, Stage},
+    diagnosis_input::{DiagnosisInput, Stage},
     finding::{Finding, Variant},
-    keys::{is_aes_key, is_psk, tables, with_table},
+    keys::{is_aes_key, is_psk, key_tables, with_table},
 };
 
 /// The members that hold what was copied from a dashboard. White space in the others may be meant.
@@ -30,19 +30,19 @@ const QUOTES: [(&str, &str); 6] = [
 const NAMES: [(char, &str); 4] =
     [('\n', "a line feed"), ('\r', "a carriage return"), (' ', "a space"), ('\t', "a tab")];
 
-/// Puts a text right, and says what was wrong with it; `None` if nothing was.
-type Mend = fn(&str) -> Option<(String, String)>;
+/// Corrects a text, and describes its fault; `None` if it has none.
+type Fix = fn(&str) -> Option<(String, String)>;
 
-pub(super) fn white_space(delivery: &Delivery) -> Vec<Variant> {
-    mended(delivery, trimmed)
-        .map(|(delivery, places)| Finding::new(&causes::SECRET_HAS_WHITESPACE, places).mended(delivery))
+pub(super) fn white_space(delivery: &DiagnosisInput) -> Vec<Variant> {
+    corrected(delivery, trimmed)
+        .map(|(delivery, places)| Finding::new(&causes::SECRET_HAS_WHITESPACE, places).corrected(delivery))
         .into_iter()
         .collect()
 }
 
-pub(super) fn quotes(delivery: &Delivery) -> Vec<Variant> {
-    mended(delivery, unquoted)
-        .map(|(delivery, places)| Finding::new(&causes::SECRET_HAS_QUOTES, places).mended(delivery))
+pub(super) fn quotes(delivery: &DiagnosisInput) -> Vec<Variant> {
+    corrected(delivery, unquoted)
+        .map(|(delivery, places)| Finding::new(&causes::SECRET_HAS_QUOTES, places).corrected(delivery))
         .into_iter()
         .collect()
 }
@@ -72,8 +72,8 @@ fn unquoted(text: &str) -> Option<(String, String)> {
     Some((inner.trim().to_owned(), "stands in quotes".to_owned()))
 }
 
-/// Mends every copied text of the provider's sources. Says the places, never a value.
-fn mended(delivery: &Delivery, mend: Mend) -> Option<(Delivery, String)> {
+/// The delivery with every copied text of the provider's sources corrected, and the places; never a value.
+fn corrected(delivery: &DiagnosisInput, fix: Fix) -> Option<(DiagnosisInput, String)> {
     let mut sources = delivery.sources(delivery.row.name);
     let mut places = Vec::new();
     for (source, value) in &mut sources {
@@ -91,7 +91,7 @@ fn mended(delivery: &Delivery, mend: Mend) -> Option<(Delivery, String)> {
                     one => vec![one],
                 };
                 for text in texts {
-                    let Some((better, said)) = text.as_str().and_then(mend) else { continue };
+                    let Some((better, said)) = text.as_str().and_then(fix) else { continue };
                     *text = better.into();
                     let entry = if several { format!(", entry {number}") } else { String::new() };
                     places.push(format!("Source {source:?}{entry}: {member} {said}."));
@@ -102,44 +102,44 @@ fn mended(delivery: &Delivery, mend: Mend) -> Option<(Delivery, String)> {
     if places.is_empty() { None } else { Some((delivery.with_sources(sources), places.join(" "))) }
 }
 
-pub(super) fn token_and_aes_key_swapped(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn token_and_aes_key_swapped(delivery: &DiagnosisInput) -> Vec<Variant> {
     let swapped = delivery.texts("aes_key").into_iter().filter_map(|(mut entry, aes_key)| {
         let token = entry.get("token")?.as_str()?.to_owned();
         (is_aes_key(&token) && !is_aes_key(&aes_key)).then(|| {
             entry.insert("token".into(), aes_key.into());
             entry.insert("aes_key".into(), token.into());
-            Finding::new(&causes::TOKEN_AES_KEY_SWAPPED, "").mended(delivery.with_entry(entry))
+            Finding::new(&causes::TOKEN_AES_KEY_SWAPPED, "").corrected(delivery.with_entry(entry))
         })
     });
     swapped.collect()
 }
 
-pub(super) fn aes_key_with_more_around_it(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn aes_key_with_more_around_it(delivery: &DiagnosisInput) -> Vec<Variant> {
     let stripped = delivery.texts("aes_key").into_iter().filter_map(|(entry, text)| {
         let inner: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
         (inner != text && is_aes_key(&inner)).then(|| {
             let count = text.chars().count();
             let detail = format!("It has {count} characters, of which 43 are letters and digits.");
             Finding::new(&causes::AES_KEY_LENGTH, detail)
-                .mended(delivery.with_member(&entry, "aes_key", inner))
+                .corrected(delivery.with_member(&entry, "aes_key", inner))
         })
     });
     stripped.collect()
 }
 
-pub(super) fn kid_and_key_swapped(delivery: &Delivery) -> Vec<Variant> {
-    let swapped = tables(delivery).into_iter().filter_map(|table| {
+pub(super) fn kid_and_key_swapped(delivery: &DiagnosisInput) -> Vec<Variant> {
+    let swapped = key_tables(delivery).into_iter().filter_map(|table| {
         let swap = |(kid, key): (&String, &Value)| {
             let key = key.as_str().filter(|key| is_psk(kid) && !is_psk(key))?;
             Some((key.to_owned(), Value::String(kid.clone())))
         };
         let table = table.iter().map(swap).collect::<Option<Map<_, _>>>()?;
-        Some(Finding::new(&causes::PSK_SWAPPED, "").mended(with_table(delivery, table)))
+        Some(Finding::new(&causes::PSK_SWAPPED, "").corrected(with_table(delivery, table)))
     });
     swapped.collect()
 }
 
-pub(super) fn pre_shared_key_in_another_encoding(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn pre_shared_key_in_another_encoding(delivery: &DiagnosisInput) -> Vec<Variant> {
     /// Another form of a key, and how to bring it to base64url.
     type Form = (&'static str, fn(&str) -> Option<String>);
     const FORMS: [Form; 3] = [
@@ -150,7 +150,7 @@ pub(super) fn pre_shared_key_in_another_encoding(delivery: &Delivery) -> Vec<Var
         ("16 plain characters", |text| Some(URL_SAFE_NO_PAD.encode(text))),
     ];
     let mut variants = Vec::new();
-    for table in tables(delivery) {
+    for table in key_tables(delivery) {
         for (form, write) in FORMS {
             let mut table = table.clone();
             let mut found = false;
@@ -164,7 +164,7 @@ pub(super) fn pre_shared_key_in_another_encoding(delivery: &Delivery) -> Vec<Var
             }
             if found {
                 let finding = Finding::new(&causes::PSK_ENCODING, format!("It is written as {form}."));
-                variants.push(finding.mended(with_table(delivery, table)));
+                variants.push(finding.corrected(with_table(delivery, table)));
             }
         }
     }
@@ -172,7 +172,7 @@ pub(super) fn pre_shared_key_in_another_encoding(delivery: &Delivery) -> Vec<Var
 }
 
 /// A function starts with all of its sources, or not at all.
-pub(super) fn another_source_is_broken(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn another_source_is_broken(delivery: &DiagnosisInput) -> Vec<Variant> {
     let Err(crate::providers::Refusal::Start(error)) = delivery.attempt() else { return Vec::new() };
     let mut sources = delivery.sources(delivery.row.name);
     sources.retain(|name, _| *name == delivery.source);
@@ -180,5 +180,8 @@ pub(super) fn another_source_is_broken(delivery: &Delivery) -> Vec<Variant> {
     if alone.stage() == Stage::Start {
         return Vec::new();
     }
-    vec![Finding::new(&causes::CREDENTIALS_INVALID, format!("{}: {error}.", delivery.row.name)).mended(alone)]
+    vec![
+        Finding::new(&causes::CREDENTIALS_INVALID, format!("{}: {error}.", delivery.row.name))
+            .corrected(alone),
+    ]
 }

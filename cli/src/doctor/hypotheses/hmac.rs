@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use crate::{
     doctor::{
         causes::{self, Cause},
-        diagnosis_input::{Delivery, Stage},
+        diagnosis_input::{DiagnosisInput, Stage},
         finding::{Finding, Variant},
         signing::{readings, schemes},
     },
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// GitHub's older header.
-pub(super) fn legacy_signature(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn legacy_signature(delivery: &DiagnosisInput) -> Vec<Variant> {
     let has = |name: &str| delivery.request.headers().contains_key(name);
     if delivery.row.name != "github" || has("x-hub-signature-256") || !has("x-hub-signature") {
         return Vec::new();
@@ -23,12 +23,12 @@ pub(super) fn legacy_signature(delivery: &Delivery) -> Vec<Variant> {
     let variants = delivery.entries().into_iter().map(|entry| {
         Finding::new(&causes::SIGNATURE_WRONG_ALGORITHM, "Only X-Hub-Signature (HMAC-SHA-1) is there, and X-Hub-Signature-256 is asked for.")
             .remedy("Update the sender, so that it sends X-Hub-Signature-256 too; for one that cannot, set the entry's `allow_sha1` to true.")
-            .mended(delivery.with_member(&entry, "allow_sha1", true))
+            .corrected(delivery.with_member(&entry, "allow_sha1", true))
     });
     variants.collect()
 }
 
-pub(super) fn another_form_of_signature(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn another_form_of_signature(delivery: &DiagnosisInput) -> Vec<Variant> {
     let mut variants = Vec::new();
     for signing in schemes(delivery) {
         let header = &signing.scheme.header;
@@ -45,7 +45,7 @@ pub(super) fn another_form_of_signature(delivery: &Delivery) -> Vec<Variant> {
     variants
 }
 
-pub(super) fn another_header(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn another_header(delivery: &DiagnosisInput) -> Vec<Variant> {
     let mut variants = Vec::new();
     for signing in schemes(delivery).iter().filter(|signing| signing.scheme.signature_key.is_none()) {
         let asked = &signing.scheme.header;
@@ -72,7 +72,7 @@ pub(super) fn another_header(delivery: &Delivery) -> Vec<Variant> {
     variants
 }
 
-pub(super) fn another_unit(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn another_unit(delivery: &DiagnosisInput) -> Vec<Variant> {
     let variants = schemes(delivery).into_iter().filter_map(|signing| {
         let (_, unit) = Timestamp::guess(&signing.timestamp()?)?;
         (unit != signing.scheme.timestamp_unit).then(|| {
@@ -91,23 +91,23 @@ pub(super) fn another_unit(delivery: &Delivery) -> Vec<Variant> {
 }
 
 /// What was signed when, compared with the time of receipt.
-pub(super) fn distance(sent: Timestamp, delivery: &Delivery) -> String {
+pub(super) fn distance(sent: Timestamp, delivery: &DiagnosisInput) -> String {
     let way = if sent < delivery.now { "before" } else { "after" };
     let span = time::about(sent.distance(delivery.now));
     format!("It was signed at {sent}, {span} {way} the time of receipt, {}.", delivery.now)
 }
 
-pub(super) fn stale(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn stale(delivery: &DiagnosisInput) -> Vec<Variant> {
     let variants = schemes(delivery).into_iter().filter_map(|signing| {
         let (sent, unit) = Timestamp::guess(&signing.timestamp()?)?;
         let finding = Finding::new(&causes::TIMESTAMP_STALE, distance(sent, delivery));
         (unit == signing.scheme.timestamp_unit)
-            .then(|| finding.mended(Delivery { now: sent, ..delivery.clone() }))
+            .then(|| finding.corrected(DiagnosisInput { now: sent, ..delivery.clone() }))
     });
     variants.collect()
 }
 
-pub(super) fn another_secret_encoding(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn another_secret_encoding(delivery: &DiagnosisInput) -> Vec<Variant> {
     let mut variants = Vec::new();
     for signing in schemes(delivery) {
         for encoding in ["text", "hex", "base64", "whsec"] {
@@ -127,7 +127,7 @@ pub(super) fn another_secret_encoding(delivery: &Delivery) -> Vec<Variant> {
 }
 
 /// The platform's own secret has white space or quotes; no entry can hold such a one, but hex can say it.
-pub(super) fn secret_that_the_platform_holds_otherwise(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn secret_that_differs_on_the_platform(delivery: &DiagnosisInput) -> Vec<Variant> {
     const HELD: [(&Cause, &str, &str, &str); 6] = [
         (&causes::SECRET_HAS_WHITESPACE, "", "\n", "a line feed behind it"),
         (&causes::SECRET_HAS_WHITESPACE, "", "\r\n", "a line break (CR LF) behind it"),
@@ -151,7 +151,7 @@ pub(super) fn secret_that_the_platform_holds_otherwise(delivery: &Delivery) -> V
 }
 
 /// What a gateway may have changed of the URL.
-pub(super) fn another_url(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn another_url(delivery: &DiagnosisInput) -> Vec<Variant> {
     let uri = delivery.request.uri();
     let host = delivery.header("x-forwarded-host").or_else(|| delivery.header("host"));
     let hosts = [host, uri.host()];
@@ -179,7 +179,7 @@ pub(super) fn another_url(delivery: &Delivery) -> Vec<Variant> {
     variants
 }
 
-pub(super) fn secret_of_another_source(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn secret_of_another_source(delivery: &DiagnosisInput) -> Vec<Variant> {
     let mut variants = Vec::new();
     for signing in schemes(delivery) {
         for (source, other) in delivery.others() {
@@ -195,7 +195,7 @@ pub(super) fn secret_of_another_source(delivery: &Delivery) -> Vec<Variant> {
     variants
 }
 
-pub(super) fn another_preset(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn another_preset(delivery: &DiagnosisInput) -> Vec<Variant> {
     let mut variants = Vec::new();
     for signing in schemes(delivery).iter().filter(|signing| !signing.is_fixed) {
         for preset in payment::presets() {
@@ -210,7 +210,7 @@ pub(super) fn another_preset(delivery: &Delivery) -> Vec<Variant> {
                     .remedy(format!("Set `\"preset\": \"{preset}\"`."));
             let delivery = signing.delivery.with_member(&entry, "preset", preset);
             // Another header that is missing, or there, says nothing yet.
-            variants.extend((delivery.stage() > Stage::Seal).then(|| finding.mended(delivery)));
+            variants.extend((delivery.stage() > Stage::Seal).then(|| finding.corrected(delivery)));
         }
     }
     variants

@@ -5,30 +5,30 @@ use http::Method;
 use crate::{
     doctor::{
         causes,
-        diagnosis_input::{Delivery, Stage},
+        diagnosis_input::{DiagnosisInput, Stage},
         finding::{Finding, Variant},
     },
     providers::PROVIDERS,
 };
 
-pub(super) fn method(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn method(delivery: &DiagnosisInput) -> Vec<Variant> {
     if delivery.request.method() == Method::POST {
         return Vec::new();
     }
     let mut posted = delivery.clone();
     *posted.request.method_mut() = Method::POST;
     let detail = format!("It is a {}.", delivery.request.method());
-    vec![Finding::new(&causes::WRONG_METHOD, detail).mended(posted)]
+    vec![Finding::new(&causes::WRONG_METHOD, detail).corrected(posted)]
 }
 
-pub(super) fn unknown_source(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn unknown_source(delivery: &DiagnosisInput) -> Vec<Variant> {
     if delivery.sources(delivery.row.name).contains_key(&delivery.source) {
         return Vec::new();
     }
     opened_elsewhere(delivery, &causes::UNKNOWN_SOURCE)
 }
 
-pub(super) fn wrong_source(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn wrong_source(delivery: &DiagnosisInput) -> Vec<Variant> {
     if !delivery.sources(delivery.row.name).contains_key(&delivery.source) {
         return Vec::new();
     }
@@ -36,7 +36,7 @@ pub(super) fn wrong_source(delivery: &Delivery) -> Vec<Variant> {
 }
 
 /// The provider's other sources whose keys vouch for the delivery.
-fn opened_elsewhere(delivery: &Delivery, cause: &'static causes::Cause) -> Vec<Variant> {
+fn opened_elsewhere(delivery: &DiagnosisInput, cause: &'static causes::Cause) -> Vec<Variant> {
     let sources = delivery.sources(delivery.row.name);
     let others = sources.keys().filter(|name| **name != delivery.source);
     let variants = others.filter_map(|name| {
@@ -44,17 +44,17 @@ fn opened_elsewhere(delivery: &Delivery, cause: &'static causes::Cause) -> Vec<V
         (other.stage() >= Stage::Address).then(|| {
             let (provider, asked) = (delivery.row.name, &delivery.source);
             let finding = Finding::new(cause, format!("The URL names {asked:?}; the keys of {name:?} open it."));
-            finding.remedy(format!("Put /{provider}/{name} into the platform's dashboard, or move the keys of {name:?} to {asked:?}.")).mended(other)
+            finding.remedy(format!("Put /{provider}/{name} into the platform's dashboard, or move the keys of {name:?} to {asked:?}.")).corrected(other)
         })
     });
     variants.collect()
 }
 
-pub(super) fn wrong_provider(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn wrong_provider(delivery: &DiagnosisInput) -> Vec<Variant> {
     let mut variants = Vec::new();
     for row in PROVIDERS.iter().filter(|row| row.name != delivery.row.name) {
         for source in delivery.sources(row.name).keys() {
-            let other = Delivery { row, source: source.clone(), ..delivery.clone() };
+            let other = DiagnosisInput { row, source: source.clone(), ..delivery.clone() };
             if other.stage() >= Stage::Address {
                 let (asked, name) = (delivery.row.name, row.name);
                 let finding = Finding::new(
@@ -64,7 +64,7 @@ pub(super) fn wrong_provider(delivery: &Delivery) -> Vec<Variant> {
                 variants.push(
                     finding
                         .remedy(format!("Put /{name}/{source} into the platform's dashboard."))
-                        .mended(other),
+                        .corrected(other),
                 );
             }
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::hmac::distance;
 use crate::doctor::{
     causes,
-    diagnosis_input::{Delivery, Entry, Stage},
+    diagnosis_input::{DiagnosisInput, Entry, Stage},
     finding::{Finding, Variant},
 };
 
@@ -20,12 +20,12 @@ struct Parts {
     encrypt: String,
 }
 
-fn parameter(delivery: &Delivery, name: &'static str) -> Option<String> {
+fn parameter(delivery: &DiagnosisInput, name: &'static str) -> Option<String> {
     let query = delivery.request.uri().query().unwrap_or_default().as_bytes();
     form::one(query, name).ok().flatten().map(std::borrow::Cow::into_owned).filter(|value| !value.is_empty())
 }
 
-fn parts(delivery: &Delivery) -> Option<Parts> {
+fn parts(delivery: &DiagnosisInput) -> Option<Parts> {
     let encrypt = delivery.body_object()?.get("encrypt").ok()??.get().to_owned();
     Some(Parts {
         timestamp: parameter(delivery, "timestamp").or_else(|| parameter(delivery, "timeStamp"))?,
@@ -35,7 +35,7 @@ fn parts(delivery: &Delivery) -> Option<Parts> {
 }
 
 /// The entries of a source that seals.
-fn keys(delivery: &Delivery) -> Vec<(Entry, String, String)> {
+fn keys(delivery: &DiagnosisInput) -> Vec<(Entry, String, String)> {
     let both = |(entry, aes_key): (Entry, String)| {
         let token = entry.get("token")?.as_str()?.to_owned();
         Some((entry, token, aes_key))
@@ -44,7 +44,7 @@ fn keys(delivery: &Delivery) -> Vec<(Entry, String, String)> {
 }
 
 /// The delivery if it were signed with this token; a function can be asked then what it makes of the rest.
-fn signed_anew(delivery: &Delivery, token: &str) -> Option<Delivery> {
+fn signed_anew(delivery: &DiagnosisInput, token: &str) -> Option<DiagnosisInput> {
     let Parts { timestamp, nonce, encrypt } = parts(delivery)?;
     let signature = sealed::signature(token, &timestamp, &nonce, &encrypt);
     let query = form_urlencoded::Serializer::new(String::new())
@@ -54,7 +54,7 @@ fn signed_anew(delivery: &Delivery, token: &str) -> Option<Delivery> {
 }
 
 /// What the entry's `aes_key` makes of the message, whatever its signature.
-fn unsealed(delivery: &Delivery, token: &str, aes_key: &str) -> Option<Opened> {
+fn unsealed(delivery: &DiagnosisInput, token: &str, aes_key: &str) -> Option<Opened> {
     let Parts { timestamp, nonce, encrypt } = parts(delivery)?;
     let token = Secret::new(token.to_owned()).ok()?;
     let key = sealed::Key::new(&Secret::new(aes_key.to_owned()).ok()?).ok()?;
@@ -65,7 +65,7 @@ fn unsealed(delivery: &Delivery, token: &str, aes_key: &str) -> Option<Opened> {
 }
 
 /// Whether the entry's token holds.
-fn token_holds(delivery: &Delivery, entry: &Entry) -> bool {
+fn token_holds(delivery: &DiagnosisInput, entry: &Entry) -> bool {
     delivery.with_entry(entry.clone()).stage() > Stage::Key
 }
 
@@ -89,17 +89,17 @@ fn kind(owner_key: &str) -> &'static str {
 }
 
 /// A form on the way reads `+` as a space.
-pub(super) fn spaces_for_plus(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn spaces_for_plus(delivery: &DiagnosisInput) -> Vec<Variant> {
     let Some(Parts { encrypt, .. }) = parts(delivery).filter(|parts| parts.encrypt.contains(' ')) else {
         return Vec::new();
     };
     let body = serde_json::json!({ "encrypt": encrypt.replace(' ', "+") }).to_string();
     let detail = "The `+` of `encrypt` came as spaces: something read the body as a form.";
-    vec![Finding::new(&causes::BODY_CHANGED, detail).mended(delivery.with_body(body))]
+    vec![Finding::new(&causes::BODY_CHANGED, detail).corrected(delivery.with_body(body))]
 }
 
 /// `signature`, or lower case, where `msg_signature` as it stands does not hold.
-pub(super) fn another_signature_parameter(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn another_signature_parameter(delivery: &DiagnosisInput) -> Vec<Variant> {
     let query = |name: &'static str, value: String| {
         let Parts { timestamp, nonce, .. } = parts(delivery)?;
         let pairs = [(name, value), ("timestamp", timestamp), ("nonce", nonce)];
@@ -118,27 +118,27 @@ pub(super) fn another_signature_parameter(delivery: &Delivery) -> Vec<Variant> {
         Some(
             finding
                 .remedy("Let the proxy hand on the query as it is.")
-                .mended(query("msg_signature", text.to_lowercase())?),
+                .corrected(query("msg_signature", text.to_lowercase())?),
         )
     });
     let other = signature.and_then(|text| {
         let detail = "`msg_signature` is not that of the message, though `signature` is.";
-        Some(Finding::new(&causes::QUERY_CHANGED, detail).mended(query("signature", text)?))
+        Some(Finding::new(&causes::QUERY_CHANGED, detail).corrected(query("signature", text)?))
     });
     [lower, other].into_iter().flatten().collect()
 }
 
-pub(super) fn stale(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn stale(delivery: &DiagnosisInput) -> Vec<Variant> {
     let sent =
         parts(delivery).filter(|_| delivery.is_sealed()).and_then(|parts| Timestamp::guess(&parts.timestamp));
     let variant = |(sent, _)| {
         Finding::new(&causes::TIMESTAMP_STALE, distance(sent, delivery))
-            .mended(Delivery { now: sent, ..delivery.clone() })
+            .corrected(DiagnosisInput { now: sent, ..delivery.clone() })
     };
     sent.map(variant).into_iter().collect()
 }
 
-pub(super) fn owner(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn owner(delivery: &DiagnosisInput) -> Vec<Variant> {
     let variants = keys(delivery).into_iter().filter(|(entry, ..)| token_holds(delivery, entry)).filter_map(
         |(entry, token, aes_key)| {
             let carried = owner_key(&unsealed(delivery, &token, &aes_key)?)?;
@@ -159,7 +159,7 @@ pub(super) fn owner(delivery: &Delivery) -> Vec<Variant> {
             let finding = Finding::new(&causes::OWNER_KEY_MISMATCH, detail).remedy(format!(
                 "Set `\"owner_key\": {carried:?}`, or a list with it, if this app or corp is yours."
             ));
-            Some(finding.mended(delivery.with_member(&entry, "owner_key", carried)))
+            Some(finding.corrected(delivery.with_member(&entry, "owner_key", carried)))
         },
     );
     variants.collect()
@@ -167,21 +167,21 @@ pub(super) fn owner(delivery: &Delivery) -> Vec<Variant> {
 
 /// The `aes_key` opens, the token does not hold, and what is inside is noise or JSON: that tells a changed body from
 /// another token.
-pub(super) fn garbled(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn garbled(delivery: &DiagnosisInput) -> Vec<Variant> {
     let variants = keys(delivery).into_iter().filter(|(entry, ..)| !token_holds(delivery, entry)).filter_map(
         |(entry, token, _)| {
             let anew = signed_anew(delivery, &token)?.with_entry(entry);
             // Whole but for a part in the middle: the owner key at its end was right.
             (anew.stage() == Stage::Payload).then(|| {
                 let detail = "Letterbox could decrypt `encrypt`, but in part to noise.";
-                Finding::new(&causes::BODY_CHANGED, detail).mended(anew)
+                Finding::new(&causes::BODY_CHANGED, detail).corrected(anew)
             })
         },
     );
     variants.collect()
 }
 
-pub(super) fn token(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn token(delivery: &DiagnosisInput) -> Vec<Variant> {
     let variants = keys(delivery).into_iter().filter(|(entry, ..)| !token_holds(delivery, entry)).filter_map(
         |(entry, token, aes_key)| {
             owner_key(&unsealed(delivery, &token, &aes_key)?)?;
@@ -191,13 +191,13 @@ pub(super) fn token(delivery: &Delivery) -> Vec<Variant> {
                 Some((source, _)) => format!("The aes_key is right. The token that signed it is that of {source:?}."),
                 None => "The aes_key is right: the two are of different refreshes of the console. (Or `timestamp` or `nonce` was changed on the way.)".to_owned(),
             };
-            (anew.stage() > Stage::Seal).then(|| Finding::new(&causes::TOKEN_MISMATCH, detail).mended(anew))
+            (anew.stage() > Stage::Seal).then(|| Finding::new(&causes::TOKEN_MISMATCH, detail).corrected(anew))
         },
     );
     variants.collect()
 }
 
-pub(super) fn aes_key_of_another_source(delivery: &Delivery) -> Vec<Variant> {
+pub(super) fn aes_key_of_another_source(delivery: &DiagnosisInput) -> Vec<Variant> {
     let mut variants = Vec::new();
     for (entry, ..) in keys(delivery).into_iter().filter(|(entry, ..)| token_holds(delivery, entry)) {
         for (source, other) in delivery.others() {
@@ -205,7 +205,7 @@ pub(super) fn aes_key_of_another_source(delivery: &Delivery) -> Vec<Variant> {
             let delivery = delivery.with_member(&entry, "aes_key", aes_key.clone());
             if delivery.stage() >= Stage::Address {
                 let detail = format!("The aes_key that opens it is that of {source:?}.");
-                variants.push(Finding::new(&causes::AES_KEY_MISMATCH, detail).mended(delivery));
+                variants.push(Finding::new(&causes::AES_KEY_MISMATCH, detail).corrected(delivery));
             }
         }
     }

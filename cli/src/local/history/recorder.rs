@@ -225,7 +225,7 @@ fn delivery(exchange: Exchange, credentials: &Credentials) -> Delivery {
     let Exchange { row, source, request, body_is_lost, received, answer, redelivery_of } = exchange;
     let Answer { response, record, message } = answer;
     let credentials = credentials.get(row.name).map_or("{}", String::as_str);
-    let only = record.key.and_then(|position| credentials::only(credentials, &source, position));
+    let only = record.key.and_then(|position| credentials::with_single_entry(credentials, &source, position));
     let key = only.as_ref().map(|credentials| Key { credentials, source: &source });
     // Without a key that verified it there is nothing to open.
     let opened = key.as_ref().and_then(|key| (row.open)(key, &request, received).ok()?.ok());
@@ -245,7 +245,7 @@ fn delivery(exchange: Exchange, credentials: &Credentials) -> Delivery {
         body_is_lost,
         detail: record.detail.clone(),
         failed: failed.flatten(),
-        key: record.key.map(|position| (position + 1, credentials::count(credentials, &source))),
+        key: record.key.map(|position| (position + 1, credentials::entry_count(credentials, &source))),
         held: opened.map(|opened| opened.told).unwrap_or_default(),
         attributes: message
             .iter()
@@ -304,7 +304,7 @@ fn withheld(mut request: Request, credentials: &str, source: &str) -> Request {
         *request.method_mut() = Method::from_bytes(OTHER_METHOD).unwrap_or_default();
     }
     for name in WITHHELD {
-        let is_used = credentials::names(credentials, source, name.as_str());
+        let is_used = credentials::names_header(credentials, source, name.as_str());
         if let (Entry::Occupied(mut values), false) = (request.headers_mut().entry(name), is_used) {
             values.iter_mut().for_each(|value| *value = HeaderValue::from_static(NOT_KEPT));
         }

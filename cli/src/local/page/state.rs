@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     credentials::Credentials,
-    doctor::{Report, diagnosis_input::Delivery as Patient},
+    doctor::{Report, diagnosis_input::DiagnosisInput},
     local::{
         history::{
             Delivery, Filter,
@@ -169,14 +169,14 @@ impl PageState {
         if delivery.request.body().len() > LARGEST_DIAGNOSED {
             return Some(Diagnosis::TooLarge);
         }
-        let patient = Patient {
+        let input = DiagnosisInput {
             row: providers::find(&delivery.summary.provider).ok()?,
             source: delivery.summary.source.clone(),
             request: delivery.request.clone(),
             now: delivery.summary.received,
             credentials: self.credentials.clone(),
         };
-        let report = Report::of(&patient, None);
+        let report = Report::new(&input, None);
         Some(if report.opens { Diagnosis::Opens } else { Diagnosis::Cause(Box::new(report)) })
     }
 

@@ -3,10 +3,7 @@
 use http::HeaderName;
 use serde::Deserialize;
 
-use super::{
-    Scheme,
-    template::{Part, Template},
-};
+use super::template::{Part, Template};
 use crate::timestamp::Unit;
 
 /// Which HMAC.
@@ -80,6 +77,25 @@ pub struct Description {
     pub id_header: Option<String>,
     /// The URL as the platform knows it, where the gateway changes it; else the one that was called.
     pub url: Option<String>,
+}
+
+/// A checked [`Description`].
+#[derive(Clone, Debug)]
+pub struct Scheme {
+    pub(super) header: HeaderName,
+    pub(super) prefix: String,
+    pub(super) separator: Option<String>,
+    pub(super) signature_key: Option<String>,
+    pub(super) timestamp_key: Option<String>,
+    pub(super) encoding: Encoding,
+    pub(super) algorithm: Algorithm,
+    pub(super) template: Template,
+    pub(super) timestamp_header: Option<HeaderName>,
+    pub(super) timestamp_unit: Unit,
+    /// Milliseconds.
+    pub(super) tolerance: u64,
+    pub(super) id_header: Option<HeaderName>,
+    pub(super) url: Option<String>,
 }
 
 impl Default for Description {
