@@ -16,10 +16,12 @@ import boto3
 import requests
 from botocore.config import Config
 
+from platforms import PLATFORMS
+
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 VENV_BIN = Path(sys.executable).parent
-PROVIDERS = ["dingtalk", "opencard", "github", "payment"]
+PROVIDERS = list(PLATFORMS)
 
 REGION = "us-east-1"
 # Longer than any deadline, so that a test fails by its own check and not by the client's.
