@@ -4,7 +4,6 @@
 
 mod agreement;
 mod properties;
-mod providers;
 mod purity;
 mod samples;
 mod translations;
