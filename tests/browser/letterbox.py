@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
 from platforms import PLATFORMS
-from servers import ROOT, START_TIMEOUT, TARGET, Process, base_environment, until
+from servers import BUILD, ROOT, START_TIMEOUT, TARGET, Process, base_environment, until
 
 BINARY = TARGET / "debug/letterbox"
 DEMO = {

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from platforms import PLATFORMS
-from servers import PROVIDERS, ROOT, Deployment, QueueServer
+from servers import BUILD, PROVIDERS, ROOT, Deployment, QueueServer
 
 
 
@@ -46,8 +46,7 @@ def pytest_configure(config):
 @pytest.fixture(scope="session", autouse=True)
 def binaries():
     """The functions as they are now; `make system` has built them, a bare pytest may not have."""
-    names = [argument for provider in PROVIDERS for argument in ("--bin", provider)]
-    done = subprocess.run(["cargo", "build", "--locked", *names], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(BUILD, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         pytest.exit(f"the functions do not build:\n{done.stderr}", returncode=1)
 

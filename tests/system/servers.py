@@ -23,6 +23,10 @@ TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 VENV_BIN = Path(sys.executable).parent
 PROVIDERS = list(PLATFORMS)
 
+# As `make system` and `make browser` build: with other arguments cargo would compile much of it again, with other features.
+BUILD = ["cargo", "build", "--locked", "--bin", "letterbox"]
+BUILD += [argument for provider in PROVIDERS for argument in ("--bin", provider)]
+
 REGION = "us-east-1"
 # Longer than any deadline, so that a test fails by its own check and not by the client's.
 CLIENT_TIMEOUT = 20

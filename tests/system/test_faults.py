@@ -5,6 +5,7 @@ that none of them is left to chance.
 """
 
 import json
+import math
 import random
 import time
 from collections import Counter
@@ -51,10 +52,18 @@ RULES = {
 # Of these the queue never hears.
 SWALLOWED = {f"{fault}, every attempt" for fault in ["status 500", "status 503", "reset", "hang"]}
 
-# A function takes one delivery at a time, so each has a client of its own. What that sends, before it is shuffled.
+# A function takes one delivery at a time, so each has a client of its own.
 DEPLOYMENTS = ["faults-1", "faults-2"]
-MIX = ["none"] * 40 + [kind for kind in RULES for _ in range(7 if "every" in kind else 24)]
 LEAST = 2000
+
+
+def share(count):
+    """What one client sends of what eight would: the sum does not grow with the number of functions."""
+    return math.ceil(count * 8 / (len(DEPLOYMENTS) * len(PROVIDERS)))
+
+
+# What each client sends, before it is shuffled.
+MIX = ["none"] * share(40) + [kind for kind in RULES for _ in range(share(7 if "every" in kind else 24))]
 
 # These are acknowledged in any case; only the log tells whether the queue has the event.
 ALWAYS_ANSWERED = [
