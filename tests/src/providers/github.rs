@@ -163,7 +163,7 @@ mod tests {
             }
             match expected {
                 Some(refusal) => {
-                    assert_eq!(receiver.refusal(&letter), refusal, "{allow_sha1} {sha1} {sha256:?}")
+                    assert_eq!(receiver.refusal(&letter), refusal, "{allow_sha1} {sha1} {sha256:?}");
                 }
                 None => assert_eq!(receiver.handle(&letter).1.len(), 1),
             }

@@ -74,7 +74,7 @@ fn cases() -> Vec<cases::Case> {
         }),
         case("get", 405, "default", Of("scenic_spot"), cases::get),
         case("too_large", 413, "default", Of("scenic_spot"), |request| {
-            cases::body(request, &[b'A'; 64 * 1024 + 1])
+            cases::body(request, &[b'A'; 64 * 1024 + 1]);
         }),
     ]
 }
