@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use cargo_metadata::MetadataCommand;
 use letterbox::providers::PROVIDERS;
-use letterbox_tests::{cases, root};
+use letterbox_tests::{cases, providers, root};
 use serde_json::Value;
 
 fn rows() -> BTreeSet<String> {
@@ -25,6 +25,8 @@ fn folders_are_rows() {
     assert_eq!(folders("functions"), rows());
     assert_eq!(folders("events"), rows());
     assert_eq!(folders("tests/expected"), rows());
+    let tested: BTreeSet<_> = providers::PROVIDERS.iter().map(|provider| provider.name.to_owned()).collect();
+    assert_eq!(tested, rows(), "tests/src/providers.rs");
 }
 
 #[test]

@@ -5,7 +5,6 @@
 mod agreement;
 mod layers;
 mod properties;
-mod providers;
 mod purity;
 mod samples;
 mod translations;

@@ -12,17 +12,15 @@ import os
 import pathlib
 import statistics
 import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SAMPLES = {
-    "dingtalk": "user_add_org.200.json",
-    "opencard": "scenic_spot.200.json",
-    "github": "push.202.json",
-    "payment": "payment_success.202.json",
-}
+sys.path.insert(0, str(ROOT / "tests/system"))
+
+from platforms import PLATFORMS
 
 
 class Quiet(BaseHTTPRequestHandler):
@@ -101,7 +99,9 @@ def memory(pid):
 
 def once(binary, provider, queue_port, deliveries):
     folder = ROOT / "events" / provider
-    handler = runtime((folder / SAMPLES[provider]).read_bytes(), deliveries)
+    platform = PLATFORMS[provider]
+    sample = folder / f"{platform.SAMPLE}.{platform.STATUS}.json"
+    handler = runtime(sample.read_bytes(), deliveries)
     server, port = serve(handler)
     environment = {
         "PATH": os.environ["PATH"],
@@ -136,7 +136,7 @@ def main():
     parser.add_argument("--binaries", type=pathlib.Path, default=ROOT / "target/lambda", help="folder of <function>/bootstrap, as cargo-lambda builds, or of <function>")
     parser.add_argument("--runs", type=int, default=15, help="starts of each binary; medians are printed")
     parser.add_argument("--deliveries", type=int, default=200, help="deliveries of each start")
-    parser.add_argument("providers", nargs="*", default=list(SAMPLES), help="which functions")
+    parser.add_argument("providers", nargs="*", default=list(PLATFORMS), help="which functions")
     arguments = parser.parse_args()
     _, queue_port = serve(Queue)
     print("| function | KB | start ms | first ms | warm ms | RSS MB |\n|---|---|---|---|---|---|")

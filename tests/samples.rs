@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use letterbox_tests::{cases, doctor, root};
+use letterbox_tests::{cases, doctor, providers::PROVIDERS, root};
 
 fn read(file: &std::path::Path) -> serde_json::Value {
     let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
@@ -55,27 +55,23 @@ fn doctors_deliveries_are_those_of_its_cases() {
 
 #[test]
 fn every_status_of_the_contract_has_an_event() {
-    let statuses = |provider: &str| -> BTreeSet<u16> {
-        cases::all().iter().filter(|case| case.provider == provider).map(|case| case.status).collect()
-    };
-    // Only DingTalk names an owner; OpenCard answers with the queue down.
-    assert_eq!(statuses("dingtalk"), [200, 400, 401, 403, 404, 405, 413, 503].into());
-    assert_eq!(statuses("opencard"), [200, 400, 401, 404, 405, 413].into());
-    assert_eq!(statuses("github"), [202, 400, 401, 404, 405, 413, 503].into());
-    assert_eq!(statuses("payment"), [202, 400, 401, 404, 405, 413, 503].into());
+    for provider in PROVIDERS {
+        let statuses: BTreeSet<u16> = (provider.cases)().iter().map(|case| case.status).collect();
+        assert_eq!(statuses, provider.statuses.iter().copied().collect(), "{}", provider.name);
+    }
 }
 
 #[test]
 fn all_that_concerns_keys_is_answered_alike() {
-    for provider in ["dingtalk", "opencard", "github", "payment"] {
-        let answers: BTreeSet<String> = cases::all()
+    for provider in PROVIDERS {
+        let answers: BTreeSet<String> = (provider.cases)()
             .iter()
-            .filter(|case| case.provider == provider && case.status == 401)
+            .filter(|case| case.status == 401)
             .map(|case| {
                 let outcome = case.replay(&read(&case.event_file())).unwrap();
                 format!("{} {}", outcome["headers"], outcome["body"])
             })
             .collect();
-        assert_eq!(answers.len(), 1, "{provider}: {answers:?}");
+        assert_eq!(answers.len(), 1, "{}: {answers:?}", provider.name);
     }
 }

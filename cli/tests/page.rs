@@ -516,12 +516,18 @@ fn no_secret_is_shown_or_kept() {
         assert!(!send(folder.path(), &server, &what));
     }
     page.wait_for(8);
-    let mut seen = vec![page.get("/").into_body(), page.get("/?lang=zh").into_body()];
-    for id in 1..=8 {
-        for part in ["", "/body", "/message", "/curl", "/event"] {
-            let shown = page.get(&format!("/deliveries/{id}{part}"));
-            assert_eq!(shown.status(), 200);
-            seen.push(shown.into_body());
+    let mut seen = Vec::new();
+    for tag in ["en", "zh"] {
+        let cookie = ("cookie", &*format!("letterbox_language={tag}"));
+        let list = page.get_with("/", &[cookie]).into_body();
+        assert!(list.contains(&format!("<html lang=\"{tag}\">")), "{list}");
+        seen.push(list);
+        for id in 1..=8 {
+            for part in ["", "/body", "/message", "/curl", "/event"] {
+                let shown = page.get_with(&format!("/deliveries/{id}{part}"), &[cookie]);
+                assert_eq!(shown.status(), 200);
+                seen.push(shown.into_body());
+            }
         }
     }
     server.end();

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, expect
 
-from letterbox import ROOT, Letterbox, chromium
+from letterbox import BUILD, ROOT, Letterbox, chromium
 
 # A slow machine makes no failure; what is there at once is not waited for.
 expect.set_options(timeout=20_000)
@@ -24,8 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def binary() -> None:
     """The program as it is now; `make browser` has built it, a bare pytest may not have."""
-    command = ["cargo", "build", "--locked", "-p", "letterbox"]
-    done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(BUILD, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         pytest.exit(f"letterbox does not build:\n{done.stderr}", returncode=1)
 

@@ -11,22 +11,18 @@ from pathlib import Path
 import requests
 from playwright.sync_api import Browser, sync_playwright
 
-# The one place that makes `servers` importable here.
+# The one place that makes `platforms` and `servers` importable here.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 
-from servers import ROOT, START_TIMEOUT, TARGET, Process, base_environment, until
+from platforms import PLATFORMS
+from servers import BUILD, ROOT, START_TIMEOUT, TARGET, Process, base_environment, until
 
 BINARY = TARGET / "debug/letterbox"
 DEMO = {
     path.parent.name: json.loads(path.read_text()) for path in sorted(ROOT.glob("events/*/credentials.json"))
 }
 # What each provider's quick start sends.
-SAMPLES = {
-    "dingtalk": "user_add_org",
-    "opencard": "scenic_spot",
-    "github": "push",
-    "payment": "payment_success",
-}
+SAMPLES = {provider: platform.SAMPLE for provider, platform in PLATFORMS.items()}
 FLAGS = [
     # A root of a container has no other choice, and all pages are our own.
     "--no-sandbox",

@@ -16,7 +16,7 @@ use letterbox_codec::{Request, platform::Sample};
 use letterbox_intake::{Answer, gateway};
 use serde_json::{Value, json};
 
-use crate::{Setup, block_on, fixed, root};
+use crate::{Setup, block_on, fixed, providers::PROVIDERS, root};
 
 /// The deployed bundle.
 const BASE: &str = "https://letterbox.execute-api.us-east-1.amazonaws.com";
@@ -35,7 +35,7 @@ pub struct Case {
 }
 
 /// What is sealed or signed.
-enum Letter {
+pub(crate) enum Letter {
     /// A sample that comes with Letterbox.
     Sample(&'static str),
     /// A payload of its own, under the name of a sample.
@@ -45,183 +45,32 @@ enum Letter {
 }
 
 /// How the good delivery is made bad.
-type Change = fn(&mut Request);
+pub(crate) type Change = fn(&mut Request);
 
-use Letter::{Large, Payload, Sample as Of};
+pub(crate) use Letter::{Large, Payload, Sample as Of};
 
 /// Every sample event.
 pub fn all() -> Vec<Case> {
-    [dingtalk(), opencard(), github(), payment()].into_iter().flatten().collect()
+    PROVIDERS.iter().flat_map(|provider| (provider.cases)()).collect()
 }
 
-fn case_of(provider: &'static str) -> impl Fn(&'static str, u16, &'static str, Letter, Change) -> Case {
+pub(crate) fn case_of(
+    provider: &'static str,
+) -> impl Fn(&'static str, u16, &'static str, Letter, Change) -> Case {
     move |name, status, source, letter, change| Case { provider, name, status, source, letter, change }
 }
 
-fn dingtalk() -> Vec<Case> {
-    let case = case_of("dingtalk");
-    vec![
-        case("user_add_org", 200, "default", Of("user_add_org"), same),
-        case("user_add_org_legacy", 200, "default", Of("user_add_org.legacy"), same),
-        case("both_corp_ids", 200, "default", Of("crm_customer_track.mixed"), same),
-        case(
-            "unknown_event",
-            200,
-            "default",
-            Payload("event", br#"{"EventType":"tea_served","CorpId":"ding1"}"#),
-            same,
-        ),
-        case("escaped_slashes", 200, "default", Of("user_add_org"), |request| {
-            let escaped = String::from_utf8_lossy(request.body()).replace('/', "\\/");
-            body(request, escaped.as_bytes());
-        }),
-        case("own_query", 200, "default", Of("user_add_org"), |request| {
-            append_query(request, "tenant=%E4%BD%A0&x=1");
-        }),
-        case("check_url", 200, "default", Of("check_url"), same),
-        case("check_create_suite_url", 200, "suite", Of("check_create_suite_url"), same),
-        case("check_update_suite_url", 200, "suite", Of("check_update_suite_url"), same),
-        case("missing_nonce", 400, "default", Of("user_add_org"), |request| {
-            rename_query(request, "nonce=", "nonse=");
-        }),
-        case("duplicate_nonce", 400, "default", Of("user_add_org"), |request| {
-            append_query(request, "nonce=1");
-        }),
-        case("not_json", 400, "default", Of("user_add_org"), |request| body(request, b"encrypt=abc")),
-        case("empty", 400, "default", Of("user_add_org"), |request| body(request, b"")),
-        case("missing_encrypt", 400, "default", Of("user_add_org"), |request| body(request, b"{}")),
-        case("payload_without_type", 400, "default", Payload("event", br#"{"CorpId":"ding1"}"#), same),
-        case("payload_not_json", 400, "default", Payload("event", b"hello"), same),
-        case("wrong_signature", 401, "default", Of("user_add_org"), |request| {
-            append_query_front(request, "msg_signature=0000000000000000000000000000000000000000");
-        }),
-        case("other_token", 401, "suite", Of("user_add_org"), |request| path(request, "/dingtalk")),
-        case("stale", 401, "strict", Of("user_add_org"), same),
-        case("other_corp", 403, "default", Of("user_add_org"), same),
-        case("unknown_source", 404, "default", Of("user_add_org"), |request| {
-            path(request, "/dingtalk/nobody");
-        }),
-        case("get", 405, "default", Of("user_add_org"), get),
-        case("too_large", 413, "default", Of("user_add_org"), |request| {
-            body(request, format!(r#"{{"encrypt":"{}"}}"#, "A".repeat(1024 * 1024)).as_bytes());
-        }),
-        case("queue_down", 503, "default", Of("user_add_org"), same),
-        case("queue_down_check_url", 200, "default", Of("check_url"), same),
-    ]
-}
+pub(crate) fn same(_: &mut Request) {}
 
-fn opencard() -> Vec<Case> {
-    let case = case_of("opencard");
-    vec![
-        case("scenic_spot", 200, "default", Of("scenic_spot"), same),
-        case(
-            "no_result",
-            200,
-            "default",
-            Payload("query", r#"{"srcid":"123","intent":{"scenic_spot":"天坛"}}"#.as_bytes()),
-            same,
-        ),
-        case("unknown_srcid", 200, "default", Of("unknown_srcid"), same),
-        case("unreadable", 200, "default", Payload("query", b"hello"), same),
-        case("missing_intent", 200, "default", Payload("query", br#"{"srcid":"123"}"#), same),
-        case("queue_down", 200, "default", Of("scenic_spot"), same),
-        case("not_a_jwe", 400, "default", Of("scenic_spot"), |request| body(request, b"a.b.c")),
-        case("empty", 400, "default", Of("scenic_spot"), |request| body(request, b"")),
-        case("other_algorithm", 400, "default", Of("scenic_spot"), |request| {
-            header_segment(request, r#"{"alg":"dir","enc":"A128CBC-HS256","kid":"0"}"#);
-        }),
-        case("compressed", 400, "default", Of("scenic_spot"), |request| {
-            header_segment(request, r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","zip":"DEF"}"#);
-        }),
-        case("unknown_kid", 401, "default", Of("scenic_spot"), |request| {
-            header_segment(
-                request,
-                r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"9","rid":"1795255200123-000009"}"#,
-            );
-        }),
-        case("other_key", 401, "default", Of("scenic_spot"), |request| {
-            header_segment(request, r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"1"}"#);
-        }),
-        case("tampered", 401, "default", Of("scenic_spot"), |request| {
-            let mut token = request.body().to_vec();
-            if let Some(first) = token.iter_mut().rev().nth(10) {
-                *first = if *first == b'A' { b'B' } else { b'A' };
-            }
-            body(request, &token);
-        }),
-        case("unknown_source", 404, "default", Of("scenic_spot"), |request| {
-            path(request, "/opencard/nobody");
-        }),
-        case("get", 405, "default", Of("scenic_spot"), get),
-        case("too_large", 413, "default", Of("scenic_spot"), |request| body(request, &[b'A'; 64 * 1024 + 1])),
-    ]
-}
-
-fn github() -> Vec<Case> {
-    let case = case_of("github");
-    vec![
-        case("push", 202, "default", Of("push"), same),
-        case("ping", 202, "default", Of("ping"), same),
-        case("form", 202, "default", Payload("push", b"payload=%7B%22ref%22%3A%22refs%2Fheads%2Fmain%22%2C%22repository%22%3A%7B%22full_name%22%3A%22acme-dev%2Fwidget%22%7D%7D"), |request| {
-            header(request, "content-type", Some("application/x-www-form-urlencoded"));
-        }),
-        case("rotated", 202, "rotating", Of("push"), same),
-        case("missing_event", 400, "default", Of("push"), |request| header(request, "x-github-event", None)),
-        case("not_json", 400, "default", Payload("push", b"{"), same),
-        case("not_utf8", 400, "default", Payload("push", b"\xff\x00\xfe"), same),
-        case("form_with_two_payloads", 400, "default", Payload("push", b"payload=%7B%7D&payload=%7B%7D"), |request| {
-            header(request, "content-type", Some("application/x-www-form-urlencoded"));
-        }),
-        case("wrong_signature", 401, "default", Of("push"), |request| body(request, b"{}")),
-        case("no_signature", 401, "default", Of("push"), |request| header(request, "x-hub-signature-256", None)),
-        case("sha1_only", 401, "default", Of("push"), |request| {
-            header(request, "x-hub-signature-256", None);
-            header(request, "x-hub-signature", Some("sha1=6f659607805779cadb589ce2fad21710648491b8"));
-        }),
-        case("unknown_source", 404, "default", Of("push"), |request| path(request, "/github/nobody")),
-        case("get", 405, "default", Of("push"), get),
-        case("too_large", 413, "default", Large("push", 1024 * 1024), same),
-        case("queue_down", 503, "default", Of("push"), same),
-    ]
-}
-
-fn payment() -> Vec<Case> {
-    let case = case_of("payment");
-    vec![
-        case("payment_success", 202, "default", Of("payment_success"), same),
-        case("refund", 202, "refunds", Of("payment_refunded"), same),
-        case("unhandled_event_type", 400, "refunds", Of("payment_success"), same),
-        case("not_json", 400, "default", Payload("notice", b"not json"), same),
-        case("empty", 400, "default", Payload("notice", b""), same),
-        case("missing_type", 400, "default", Payload("notice", br#"{"transaction_id":"1"}"#), same),
-        case("type_not_text", 400, "default", Payload("notice", br#"{"event_type":["a"]}"#), same),
-        case("wrong_signature", 401, "default", Of("payment_success"), |request| {
-            body(request, br#"{"event_type":"payment_success","transaction_id":"12345","amount":1000}"#);
-        }),
-        case("missing_header", 401, "default", Of("payment_success"), |request| {
-            header(request, "x-signature", None);
-        }),
-        case("stale", 401, "stripe", Payload("notice", br#"{"id":"evt_1","type":"charge.succeeded"}"#), same),
-        case("unknown_source", 404, "default", Of("payment_success"), |request| {
-            path(request, "/payment/nobody");
-        }),
-        case("get", 405, "default", Of("payment_success"), get),
-        case("too_large", 413, "default", Large("notice", 1024 * 1024), same),
-        case("queue_down", 503, "default", Of("payment_success"), same),
-    ]
-}
-
-fn same(_: &mut Request) {}
-
-fn get(request: &mut Request) {
+pub(crate) fn get(request: &mut Request) {
     *request.method_mut() = Method::GET;
 }
 
-fn body(request: &mut Request, bytes: &[u8]) {
+pub(crate) fn body(request: &mut Request, bytes: &[u8]) {
     *request.body_mut() = bytes.to_vec().into();
 }
 
-fn header(request: &mut Request, name: &'static str, value: Option<&'static str>) {
+pub(crate) fn header(request: &mut Request, name: &'static str, value: Option<&'static str>) {
     match value {
         Some(value) => request.headers_mut().insert(name, HeaderValue::from_static(value)),
         None => request.headers_mut().remove(name),
@@ -233,7 +82,7 @@ fn uri(request: &mut Request, path: &str, query: &str) {
     *request.uri_mut() = Uri::try_from(format!("{BASE}{text}")).unwrap_or_default();
 }
 
-fn path(request: &mut Request, path: &str) {
+pub(crate) fn path(request: &mut Request, path: &str) {
     let query = request.uri().query().unwrap_or_default().to_owned();
     uri(request, path, &query);
 }
@@ -244,19 +93,19 @@ fn with_query(request: &mut Request, change: impl FnOnce(&str) -> String) {
     uri(request, &path, &query);
 }
 
-fn append_query(request: &mut Request, more: &str) {
+pub(crate) fn append_query(request: &mut Request, more: &str) {
     with_query(request, |query| format!("{query}&{more}"));
 }
 
-fn append_query_front(request: &mut Request, first: &str) {
+pub(crate) fn append_query_front(request: &mut Request, first: &str) {
     with_query(request, |query| format!("{first}&{}", query.replace("msg_signature=", "own=")));
 }
 
-fn rename_query(request: &mut Request, from: &str, to: &str) {
+pub(crate) fn rename_query(request: &mut Request, from: &str, to: &str) {
     with_query(request, |query| query.replace(from, to));
 }
 
-fn header_segment(request: &mut Request, json: &str) {
+pub(crate) fn header_segment(request: &mut Request, json: &str) {
     let token = String::from_utf8_lossy(request.body()).into_owned();
     let rest = token.split_once('.').map_or("", |(_, rest)| rest);
     body(request, format!("{}.{rest}", URL_SAFE_NO_PAD.encode(json)).as_bytes());

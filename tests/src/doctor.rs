@@ -3,11 +3,6 @@
 //! `tests/doctor/<provider>/<cause>.<number>.json` holds the delivery as an event, a curl command, a HAR or options,
 //! and the credentials with which it is refused; `opens` stands for no cause at all.
 
-mod dingtalk;
-mod github;
-mod opencard;
-mod payment;
-
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use http::{HeaderMap, HeaderValue};
@@ -18,7 +13,7 @@ use letterbox::{
 use letterbox_codec::{Ambient, Request, Timestamp, platform::Sample};
 use serde_json::{Value, json};
 
-use crate::{fixed, root};
+use crate::{fixed, providers::PROVIDERS, root};
 
 /// One broken delivery.
 pub struct Case {
@@ -35,45 +30,25 @@ pub struct Case {
 
 /// How the delivery is told.
 #[derive(Clone, Copy)]
-enum Form {
+pub(crate) enum Form {
     Event,
     Curl,
     Har,
     Options,
 }
 
-use Form::{Curl, Event, Har, Options};
+pub(crate) use Form::{Curl, Event, Har, Options};
 
-type Made<T> = Result<T, String>;
-
-/// The keys that the platforms of these cases use.
-fn truth(provider: &str) -> Value {
-    match provider {
-        "dingtalk" => json!({ "token": TOKEN, "aes_key": AES_KEY, "owner_key": APP_KEY }),
-        "opencard" => json!({ "keys": { "0": PSK } }),
-        "github" => json!({ "secret": SECRET }),
-        _ => json!({ "secret": SHARED }),
-    }
-}
-
-const TOKEN: &str = "doctortoken1";
-const AES_KEY: &str = "DoctorsTestKeyNotForProductionUse0000000001";
-const OTHER_AES_KEY: &str = "OtherDoctorsTestKeyNotForProductionUse00001";
-const APP_KEY: &str = "dingdoctorappkey01";
-const CORP_ID: &str = "ding5f2a9c7be41d08633f7c0a94d2e6b815";
-const PSK: &str = "PDEyMzQ_Njc4Pj9hYmNkZQ";
-const OTHER_PSK: &str = "MDEyMzQ1Njc4OWFiY2RlMQ";
-const SECRET: &str = "It's a Secret to Everybody";
-const SHARED: &str = "your_shared_secret";
+/// Something that was made, or why it could not be.
+pub type Made<T> = Result<T, String>;
 
 /// Every case, in the order of the providers.
 pub fn all() -> Made<Vec<Case>> {
     let mut cases = Vec::new();
     let vectors = Vectors::read()?;
-    dingtalk::rows(&mut cases, &vectors)?;
-    opencard::rows(&mut cases, &vectors)?;
-    github::rows(&mut cases, &vectors)?;
-    payment::rows(&mut cases, &vectors)?;
+    for provider in PROVIDERS {
+        (provider.broken)(&mut cases, &vectors)?;
+    }
     let mut numbers = BTreeMap::new();
     for case in &mut cases {
         let number = numbers.entry((case.provider, case.cause)).or_insert(0);
@@ -84,7 +59,7 @@ pub fn all() -> Made<Vec<Case>> {
 }
 
 /// A delivery under the credentials `{"<provider>": {"default": entry}}`.
-fn case(
+pub(crate) fn case(
     provider: &'static str,
     cause: &'static str,
     about: &'static str,
@@ -109,15 +84,15 @@ fn case(
 
 impl Case {
     /// With more than one source, or more than one provider.
-    fn under(self, credentials: Value) -> Self {
+    pub(crate) fn under(self, credentials: Value) -> Self {
         Self { credentials, ..self }
     }
 
-    fn at(self, milliseconds: i64) -> Self {
+    pub(crate) fn at(self, milliseconds: i64) -> Self {
         Self { now: Some(Timestamp(milliseconds)), ..self }
     }
 
-    fn answered(self, reply: impl Into<String>) -> Self {
+    pub(crate) fn answered(self, reply: impl Into<String>) -> Self {
         Self { reply: Some(reply.into()), ..self }
     }
 
@@ -155,7 +130,7 @@ fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
-fn body_text(request: &Request) -> String {
+pub(crate) fn body_text(request: &Request) -> String {
     String::from_utf8_lossy(request.body()).into_owned()
 }
 
@@ -183,7 +158,7 @@ fn options(request: &Request) -> Value {
 }
 
 /// What the platform sends with an entry: a sample that comes with Letterbox, or a payload of its own.
-fn sent(provider: &str, entry: &Value, sample: &str, payload: Option<&str>) -> Made<Request> {
+pub(crate) fn sent(provider: &str, entry: &Value, sample: &str, payload: Option<&str>) -> Made<Request> {
     let row = providers::find(provider)?;
     let sample = match payload {
         Some(payload) => Sample { name: sample.into(), payload: payload.into() },
@@ -196,20 +171,20 @@ fn sent(provider: &str, entry: &Value, sample: &str, payload: Option<&str>) -> M
     (row.letter)(&key, &sample, &format!("https://hooks.example.com/{provider}"), &ambient)
 }
 
-fn with_body(request: &Request, body: impl Into<Vec<u8>>) -> Request {
+pub(crate) fn with_body(request: &Request, body: impl Into<Vec<u8>>) -> Request {
     let mut request = request.clone();
     *request.body_mut() = body.into().into();
     request
 }
 
-fn with_uri(request: &Request, change: impl FnOnce(String) -> String) -> Made<Request> {
+pub(crate) fn with_uri(request: &Request, change: impl FnOnce(String) -> String) -> Made<Request> {
     let mut request = request.clone();
     *request.uri_mut() =
         change(request.uri().to_string()).parse().map_err(|error| format!("the URL: {error}"))?;
     Ok(request)
 }
 
-fn with_header(request: &Request, name: &'static str, value: Option<&str>) -> Made<Request> {
+pub(crate) fn with_header(request: &Request, name: &'static str, value: Option<&str>) -> Made<Request> {
     let mut request = request.clone();
     match value {
         Some(value) => {
@@ -223,17 +198,17 @@ fn with_header(request: &Request, name: &'static str, value: Option<&str>) -> Ma
     Ok(request)
 }
 
-fn header(request: &Request, name: &str) -> String {
+pub(crate) fn header(request: &Request, name: &str) -> String {
     request.headers().get(name).map(text).unwrap_or_default()
 }
 
 /// A header's value moved to another name.
-fn moved(request: &Request, from: &'static str, to: &'static str) -> Made<Request> {
+pub(crate) fn moved(request: &Request, from: &'static str, to: &'static str) -> Made<Request> {
     with_header(&with_header(request, to, Some(&header(request, from)))?, from, None)
 }
 
 /// An entry with some members put otherwise.
-fn but(entry: &Value, members: &Value) -> Value {
+pub(crate) fn but(entry: &Value, members: &Value) -> Value {
     let mut entry = entry.clone();
     if let (Value::Object(entry), Value::Object(members)) = (&mut entry, members) {
         entry.extend(members.clone());
@@ -242,22 +217,22 @@ fn but(entry: &Value, members: &Value) -> Value {
 }
 
 /// The vectors that others made.
-struct Vectors(Vec<Value>);
+pub struct Vectors(Vec<Value>);
 
 impl Vectors {
-    fn read() -> Made<Self> {
+    pub(crate) fn read() -> Made<Self> {
         let file = root().join("tests/vectors.json");
         let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
         serde_json::from_str(&text).map(Self).map_err(|error| error.to_string())
     }
 
-    fn input(&self, id: &str) -> Made<&Value> {
+    pub(crate) fn input(&self, id: &str) -> Made<&Value> {
         let found = self.0.iter().find(|vector| vector["id"] == id);
         found.map(|vector| &vector["input"]).ok_or_else(|| format!("no vector {id}"))
     }
 
     /// A sealed message as DingTalk would post it, and the entry that opens it.
-    fn sealed(&self, id: &str) -> Made<(Request, Value)> {
+    pub(crate) fn sealed(&self, id: &str) -> Made<(Request, Value)> {
         let input = self.input(id)?;
         let member = |name: &str| input[name].as_str().unwrap_or_default().to_owned();
         let signature = member("signature");
@@ -270,7 +245,7 @@ impl Vectors {
     }
 
     /// A whole request to DingTalk, and the entry that opens it.
-    fn sealed_request(&self, id: &str) -> Made<(Request, Value)> {
+    pub(crate) fn sealed_request(&self, id: &str) -> Made<(Request, Value)> {
         let input = self.input(id)?;
         let member = |name: &str| input[name].as_str().unwrap_or_default().to_owned();
         let request = post("dingtalk", &member("query"), member("body"))?;
@@ -280,14 +255,14 @@ impl Vectors {
     }
 
     /// A query to OpenCard, and the entry with its keys.
-    fn query(&self, id: &str) -> Made<(Request, Value)> {
+    pub(crate) fn query(&self, id: &str) -> Made<(Request, Value)> {
         let input = self.input(id)?;
         let token = input["token"].as_str().unwrap_or_default();
         Ok((post("opencard", "", token.to_owned())?, json!({ "keys": input["psk_table"] })))
     }
 
     /// A signed body, and its secret.
-    fn signed(&self, id: &str, provider: &str) -> Made<(Request, Value)> {
+    pub(crate) fn signed(&self, id: &str, provider: &str) -> Made<(Request, Value)> {
         let input = self.input(id)?;
         let body = input["body"].as_str().unwrap_or_default();
         let mut request = post(provider, "", body.to_owned())?;
@@ -308,13 +283,13 @@ impl Vectors {
     }
 }
 
-fn post(provider: &str, query: &str, body: String) -> Made<Request> {
+pub(crate) fn post(provider: &str, query: &str, body: String) -> Made<Request> {
     let separator = if query.is_empty() { "" } else { "?" };
     let request = http::Request::post(format!("https://hooks.example.com/{provider}{separator}{query}"));
     request.body(body.into()).map_err(|error| error.to_string())
 }
 
-fn get(request: &Request) -> Request {
+pub(crate) fn get(request: &Request) -> Request {
     let mut request = request.clone();
     *request.method_mut() = http::Method::GET;
     request

@@ -2,6 +2,9 @@
 
 pub mod cases;
 pub mod doctor;
+pub mod providers;
+#[cfg(test)]
+mod receiver;
 
 use std::{
     path::{Path, PathBuf},

@@ -11,7 +11,7 @@ import pytest
 
 # First, since it makes the next ones importable.
 from emulator import Emulator
-from platforms import dingtalk, github, opencard, payment
+from platforms import PLATFORMS
 from stack import SamError, Stack, check_tools, given_credentials
 from survey import survey
 
@@ -33,12 +33,7 @@ def tools():
 
 
 def new_senders():
-    return {
-        "dingtalk": dingtalk.App.new("dingabcdefgh12345678"),
-        "opencard": opencard.Key.new("0"),
-        "github": github.Hook.new(),
-        "payment": payment.Service.new(),
-    }
+    return {provider: platform.new_senders()["default"] for provider, platform in PLATFORMS.items()}
 
 
 def given(aws, senders):

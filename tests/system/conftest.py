@@ -3,107 +3,39 @@
 import json
 import signal
 import subprocess
-from dataclasses import dataclass, field
 
 import pytest
 
-from platforms import dingtalk, github, opencard, payment
-from servers import PROVIDERS, ROOT, Deployment, QueueServer
-
-CARDS = {
-    "123": {
-        "entries": [
-            {
-                "intent": {"scenic_spot": "故宫"},
-                "data": {"item_list": [{"title": "故宫博物院"}], "jump_url": "/path/to/page3"},
-            },
-            {"intent": {"scenic_spot": "故宫"}, "surface": "web_h5", "data": {"jump_url": "https://h5"}},
-            {"intent": {"a": 1, "b": {"x": [1, 2], "y": "z"}}, "data": {"order": "none"}, "lifetime": 3600},
-            {
-                "intent": {},
-                "location": {"province": "江苏", "city": "南京"},
-                "data": {"city": "南京"},
-            },
-            {"intent": {}, "location": {"province": "江苏"}, "data": {"province": "江苏"}},
-        ],
-    },
-    "124": {"entries": [], "default": {"data": {"any": 1.0}}},
-}
+from platforms import PLATFORMS
+from servers import BUILD, PROVIDERS, ROOT, Deployment, QueueServer
 
 
-@dataclass
+
 class Senders:
-    """Every source: who sends to it (a list while its keys rotate), and what its credentials say besides."""
+    """Every source of every provider: who sends to it, or a list while its keys rotate."""
 
-    dingtalk: dict
-    opencard: dict
-    github: dict
-    payment: dict
-    besides: dict = field(default_factory=dict)
+    def __init__(self):
+        self._of = {provider: platform.new_senders() for provider, platform in PLATFORMS.items()}
 
     def of(self, provider, source="default"):
-        return getattr(self, provider)[source]
+        return self._of[provider][source]
 
     def credentials(self, provider):
-        def entry(sender, source):
-            return sender.credentials | self.besides.get((provider, source), {})
-
+        """The credentials JSON of a function."""
         return json.dumps(
             {
-                source: [entry(each, source) for each in sender]
+                source: [each.credentials for each in sender]
                 if isinstance(sender, list)
-                else entry(sender, source)
-                for source, sender in getattr(self, provider).items()
+                else sender.credentials
+                for source, sender in self._of[provider].items()
             }
         )
 
     def secrets(self):
-        for provider in PROVIDERS:
-            for sender in getattr(self, provider).values():
+        for sources in self._of.values():
+            for sender in sources.values():
                 for each in sender if isinstance(sender, list) else [sender]:
                     yield from each.secrets
-
-
-def make_senders():
-    # The owner key of a suite that is being created is this text, the same for everybody.
-    creating, suite = dingtalk.App.new("suite4xxxxxxxxxxxxxxx"), "suite4f8d9c5b2a1e"
-    services = {
-        preset: payment.Service.new(preset) for preset in payment.SIGNERS if preset and preset != "square"
-    }
-    return Senders(
-        dingtalk={
-            "default": dingtalk.App.new("dingabcdefgh12345678"),
-            "corp": dingtalk.App.new("ding9f50b15bccd16741"),
-            "suite": creating,
-            "random": dingtalk.App.new("suite4xxxxxxxxxxxxxxx"),
-            "fresh": dingtalk.App.new("dingfresh"),
-            "rotating": [dingtalk.App.new("dingrotating"), dingtalk.App.new("dingrotating")],
-        },
-        opencard={
-            "default": opencard.Key.new("0"),
-            "rotating": [opencard.Key.new("0"), opencard.Key.new("0")],
-        },
-        github={
-            "default": github.Hook.new(),
-            "legacy": github.Hook.new(),
-            "rotating": [github.Hook.new(), github.Hook.new()],
-        },
-        payment={
-            "default": payment.Service.new(),
-            "rotating": [payment.Service.new(), payment.Service.new()],
-            "some": payment.Service.new(accept=["payment_success", "refund"]),
-            "square": payment.Service.new("square", url=payment.SQUARE_URL),
-            "called": payment.Service.new("square"),
-            "places": payment.Service.new(type="event.kind", subject="order", id="event.id", time="event.at"),
-            **services,
-        },
-        besides={
-            ("dingtalk", "suite"): {"owner_key": [creating.owner_key, suite]},
-            ("dingtalk", "random"): {"reply_random": True},
-            ("dingtalk", "fresh"): {"tolerance": 60},
-            ("github", "legacy"): {"allow_sha1": True},
-        },
-    )
 
 
 def pytest_configure(config):
@@ -114,15 +46,14 @@ def pytest_configure(config):
 @pytest.fixture(scope="session", autouse=True)
 def binaries():
     """The functions as they are now; `make system` has built them, a bare pytest may not have."""
-    names = [argument for provider in PROVIDERS for argument in ("--bin", provider)]
-    done = subprocess.run(["cargo", "build", "--locked", *names], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(BUILD, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         pytest.exit(f"the functions do not build:\n{done.stderr}", returncode=1)
 
 
 @pytest.fixture(scope="session")
 def senders():
-    return make_senders()
+    return Senders()
 
 
 @pytest.fixture(scope="session")
@@ -139,27 +70,21 @@ def queue_server(directory):
 
 
 @pytest.fixture(scope="session")
-def cards(directory):
-    path = directory / "cards.json"
-    path.write_text(json.dumps(CARDS, ensure_ascii=False))
-    return path
-
-
-@pytest.fixture(scope="session")
-def settings(senders, cards):
+def settings(senders, directory):
     """A function's environment, for any queue.
 
     The deadline is long, so that a slow machine makes no outage; test_outages.py sees to the real ones.
     """
+
+    own = {provider: platform.new_environment(directory) for provider, platform in PLATFORMS.items()}
 
     def settings(provider, endpoint, queue_url, **more):
         return {
             "AWS_ENDPOINT_URL": endpoint,
             "QUEUE_URL": queue_url,
             "CREDENTIALS": senders.credentials(provider),
-            "CARDS": str(cards),
             "DEADLINE_MS": "15000",
-        } | more
+        } | own[provider] | more
 
     return settings
 
@@ -200,7 +125,7 @@ def letterbox_functions(deploy, settings, queue_server, queues):
 
 @pytest.fixture
 def letterbox(letterbox_functions, queues):
-    """The four functions with empty queues."""
+    """The functions with empty queues."""
     for queue in queues.values():
         queue.drain()
     yield letterbox_functions

@@ -5,12 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 from cloudevents.core.formats.json import JSONFormat
 
-EXTENSIONS = {
-    "dingtalk": set(),
-    "opencard": {"deliveryid"},
-    "github": {"deliveryid", "action", "hookid", "targettype", "targetid"},
-    "payment": set(),
-}
+from platforms import PLATFORMS
 
 
 def read(message, provider, payload, source="default"):
@@ -33,7 +28,7 @@ def read(message, provider, payload, source="default"):
     assert -timedelta(seconds=1) < age < timedelta(minutes=1)
 
     known = {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "receivedtime"}
-    assert set(attributes) - known <= EXTENSIONS[provider]
+    assert set(attributes) - known <= PLATFORMS[provider].EXTENSIONS
     assert all(re.fullmatch(r"[a-z0-9]{1,20}", name) for name in attributes)
 
     payload = payload.decode() if isinstance(payload, bytes) else payload

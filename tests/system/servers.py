@@ -16,10 +16,16 @@ import boto3
 import requests
 from botocore.config import Config
 
+from platforms import PLATFORMS
+
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 VENV_BIN = Path(sys.executable).parent
-PROVIDERS = ["dingtalk", "opencard", "github", "payment"]
+PROVIDERS = list(PLATFORMS)
+
+# As `make system` and `make browser` build: with other arguments cargo would compile much of it again, with other features.
+BUILD = ["cargo", "build", "--locked", "--bin", "letterbox"]
+BUILD += [argument for provider in PROVIDERS for argument in ("--bin", provider)]
 
 REGION = "us-east-1"
 # Longer than any deadline, so that a test fails by its own check and not by the client's.

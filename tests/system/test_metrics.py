@@ -5,6 +5,7 @@ import time
 import pytest
 
 import metrics
+from platforms import PLATFORMS
 from servers import PROVIDERS
 
 
@@ -18,7 +19,7 @@ def line_of(letterbox, provider, letter, source=None, method="POST"):
 def test_a_queued_delivery(letterbox, senders, provider):
     line = line_of(letterbox, provider, senders.of(provider).letter())
     got = metrics.read(line)
-    reason = {"reason": "found"} if provider == "opencard" else {}
+    reason = {"reason": PLATFORMS[provider].REASON} if PLATFORMS[provider].REASON else {}
     assert got["Deliveries"] == (
         1,
         "Count",

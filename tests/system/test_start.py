@@ -5,17 +5,10 @@ import subprocess
 
 import pytest
 
+from platforms import MARK, PLATFORMS, opencard
 from servers import PROVIDERS, TARGET, base_environment, free_port, lambda_environment
 
-MARK = "hunter2"
 QUEUE = "https://sqs.us-east-1.amazonaws.com/000000000000/q"
-
-GOOD = {
-    "dingtalk": {"token": MARK, "aes_key": MARK + "A" * 36, "owner_key": "ding1"},
-    "opencard": {"keys": {"0": "aHVudGVyMmh1bnRlcjJoMg"}},
-    "github": {"secret": MARK},
-    "payment": {"secret": MARK},
-}
 
 
 def start(provider, **environment):
@@ -73,7 +66,7 @@ def expect_error(provider, names, **environment):
     ],
 )
 def test_environment(provider, names, environment):
-    good = json.dumps({"default": GOOD[provider]})
+    good = json.dumps({"default": PLATFORMS[provider].ENTRY})
     environment = {name: good if value is True else value for name, value in environment.items()}
     expect_error(provider, names, **environment)
 
@@ -96,69 +89,28 @@ def test_credentials_of_another_form(provider, credentials):
     expect_error(provider, ["CREDENTIALS"], QUEUE_URL=QUEUE, CREDENTIALS=credentials)
 
 
-BAD_ENTRIES = {
-    "dingtalk": [
-        ({"token": ""}, "token"),
-        ({"token": 5}, "token"),
-        ({"token": None}, "token"),
-        ({"aes_key": MARK}, "aes_key"),
-        ({"aes_key": MARK + "A" * 35 + "="}, "aes_key"),
-        ({"owner_key": ""}, "owner_key"),
-        ({"owner_key": []}, "owner_key"),
-        ({"owner_key": {"a": 1}}, "owner_key"),
-        ({"tolerance": -1}, "tolerance"),
-        ({"reply_random": MARK}, "reply_random"),
-        ({"tokens": MARK}, "tokens"),
-    ],
-    "opencard": [
-        ({"keys": {}}, "keys"),
-        ({"keys": {"0": ""}}, "keys"),
-        ({"keys": {"0": MARK}}, "keys"),
-        ({"keys": {"0": "aHVudGVyMmh1bnRlcjJodW50ZXIy"}}, "keys"),
-        ({"keys": {"": "aHVudGVyMmh1bnRlcjJoMg"}}, "keys"),
-        ({"keys": [MARK]}, "keys"),
-        ({"key": MARK}, "key"),
-    ],
-    "github": [
-        ({"secret": ""}, "secret"),
-        ({"secret": f" {MARK}"}, "secret"),
-        ({"secret": [MARK]}, "secret"),
-        ({"allow_sha1": MARK}, "allow_sha1"),
-        ({"secrets": MARK}, "secrets"),
-    ],
-    "payment": [
-        ({"secret": ""}, "secret"),
-        ({"preset": MARK}, "preset"),
-        ({"preset": "standard-webhooks", "secret": f"whsec_{MARK}!"}, "secret"),
-        ({"secret_encoding": "hex"}, "secret"),
-        ({"algorithm": MARK}, "algorithm"),
-        ({"encoding": MARK}, "encoding"),
-        ({"header": "no header"}, "header"),
-        ({"template": "{id}"}, "template"),
-        ({"timestamp_key": "t"}, "signature_key"),
-        ({"tolerance": MARK}, "tolerance"),
-        ({"accept": MARK}, "accept"),
-        ({"headers": MARK}, "headers"),
-    ],
-}
-
-
 @pytest.mark.parametrize(
     "provider, change, member",
-    [(provider, change, member) for provider, rows in BAD_ENTRIES.items() for change, member in rows],
+    [
+        (provider, change, member)
+        for provider, platform in PLATFORMS.items()
+        for change, member in platform.BAD_ENTRIES
+    ],
 )
 def test_entry_error_names_source_and_member(provider, change, member):
-    entry = {name: value for name, value in (GOOD[provider] | change).items() if value is not None}
-    credentials = {"default": GOOD[provider], "acme": [GOOD[provider], entry]}
+    good = PLATFORMS[provider].ENTRY
+    entry = {name: value for name, value in (good | change).items() if value is not None}
+    credentials = {"default": good, "acme": [good, entry]}
     names = ["CREDENTIALS", "acme", member]
     expect_error(provider, names, QUEUE_URL=QUEUE, CREDENTIALS=json.dumps(credentials))
 
 
 @pytest.mark.parametrize(
-    "provider, missing", [(provider, name) for provider in GOOD for name in GOOD[provider]]
+    "provider, missing",
+    [(provider, name) for provider, platform in PLATFORMS.items() for name in platform.ENTRY],
 )
 def test_missing_member_is_named(provider, missing):
-    entry = {name: value for name, value in GOOD[provider].items() if name != missing}
+    entry = {name: value for name, value in PLATFORMS[provider].ENTRY.items() if name != missing}
     expect_error(
         provider, ["CREDENTIALS", "acme", missing], QUEUE_URL=QUEUE, CREDENTIALS=json.dumps({"acme": entry})
     )
@@ -186,6 +138,6 @@ def test_catalogue_error_names_the_place(tmp_path, text, place):
         "opencard",
         ["CARDS", place],
         QUEUE_URL=QUEUE,
-        CREDENTIALS=json.dumps({"default": GOOD["opencard"]}),
+        CREDENTIALS=json.dumps({"default": opencard.ENTRY}),
         CARDS=str(path),
     )

@@ -1,12 +1,48 @@
-"""The platforms' side of a delivery, by implementations that are not Letterbox's.
+"""The platforms' side of a delivery, by implementations that are not Letterbox's: one module per provider.
 
-Each module has one class, whose instances are senders with their keys. They have in common:
-`credentials`: their entry in a function's credentials; `secrets`: the texts that nobody may ever see;
-`letter(payload)`: a delivery as the platform makes it now; `acknowledged(response, letter)`: whether the platform would
-take the response for an acknowledgement.
+A module has the provider's name and is found by itself. It defines every name in `MEMBERS`; what only its own tests
+use stands there too. It imports nothing but this package and the platform's libraries.
+
+A sender has: `credentials`, its entry in the function's credentials; `secrets`, the texts that must appear nowhere;
+`letter(payload)`, a delivery as the platform makes it now; `acknowledged(response, letter)`, which asserts that the
+platform would take the response for an acknowledgement.
 """
 
 from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+
+MEMBERS = {
+    "new_senders": "function: source to sender, or to a list of two while keys rotate; at least `default` and `rotating`",
+    "new_environment": "function of a directory: environment variables besides the credentials, files in the directory",
+    "SAMPLE": "name of the sample event that the quick start sends",
+    "DEADLINE": "the function's own deadline, in seconds",
+    "STATUS": "status of the response to an event that is queued",
+    "STATUS_UNQUEUED": "status of the response to an event that the queue did not take",
+    "REASON": "`reason` in the log line of an event that is queued, or None",
+    "EXTENSIONS": "names of the CloudEvents extension attributes that an event may have",
+    "READS_QUERY": "whether the function reads the query string",
+    "SIGNATURE_HEADERS": "list of (source, name of the header with its signature); empty where no header has one",
+    "TYPE": "member of the payload that must name the event type, or None",
+    "STATUS_NO_JSON": "status of the response to a payload that is not JSON, or None where payloads are not JSON",
+    "LARGEST": "size in bytes up to which a payload must be accepted",
+    "make_payload": "function of members: an event with these members besides those that it must have, as bytes",
+    "VERBATIM": "payload with `ODD` in it, as bytes",
+    "identity": "function of a letter with the default payload: type, subject and id of its event",
+    "retry_id": "function of a payload of make_payload: id of its event, where `eventId` is the platform's id",
+    "signatures": "function of a letter: its signatures, which must not be logged",
+    "ENTRY": "credentials entry whose secrets contain MARK, or its base64",
+    "BAD_ENTRIES": "list of (members to change in ENTRY, name of the member that the error names)",
+    "MALFORMED": "case to (function of the default sender: letter that is 400, field that the error names or None)",
+    "UNAUTHORIZED": "case to function of the default sender: letter that is 401",
+    "STALE": "case to (source, function of its sender: letter that is 401 because of its time)",
+    "REFUSED": "case to (source, function of its sender: letter, `reason` in the log line)",
+}
+
+# In every secret of `ENTRY`, and in no output.
+MARK = "hunter2"
+# Digits, order, escapes, white space and doubled names that any parse and print would change.
+ODD = r' "n": 1.50e3 , "big":12345678901234567890123,"dup":1,"dup":2,"esc":"\u4e2d\/","raw":"中🎋",  "z":[ ],"a":{} '
 
 
 @dataclass(frozen=True)
@@ -39,8 +75,37 @@ def flipped(text):
     return text[:position] + ("0" if text[position] != "0" else "1") + text[position + 1 :]
 
 
+def flip(position):
+    """A change of one bit of the byte at a position, counted around where there are fewer."""
+
+    def change(content):
+        at = position % len(content)
+        return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+    return change
+
+
+def as_bytes(letter):
+    """Under a text type the emulated gateway itself answers 500 to what is no UTF-8."""
+    return letter.with_headers(Content_Type="application/octet-stream")
+
+
 def expect_accepted(response):
     """The answer to platforms that read nothing but its status."""
     assert response.status_code == 202, response.text
     assert response.headers["Content-Type"] == "application/json"
     assert response.json() == {"status": "accepted"}
+
+
+def find_platforms(folder=Path(__file__).parent):
+    """Every module of the folder by its name; an error says what one of them lacks."""
+    names = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    platforms = {name: import_module(f"{__name__}.{name}") for name in names}
+    for name, platform in platforms.items():
+        missing = [f"\n  {member}: {what}" for member, what in MEMBERS.items() if not hasattr(platform, member)]
+        if missing:
+            raise ImportError(f"tests/system/platforms/{name}.py must define{''.join(missing)}")
+    return platforms
+
+
+PLATFORMS = find_platforms()

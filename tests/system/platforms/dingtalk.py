@@ -5,7 +5,7 @@ import json
 import secrets
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import xmltodict
@@ -14,13 +14,62 @@ from wechatpy.crypto.base import WeChatCipher
 from wechatpy.crypto.pkcs7 import PKCS7Encoder
 from wechatpy.utils import WeChatSigner
 
-from . import Letter
+from . import MARK, ODD, Letter, flipped
 
+SAMPLE = "user_add_org"
+DEADLINE = 1.2
+STATUS = 200
+STATUS_UNQUEUED = 503
+REASON = None
+EXTENSIONS = set()
+READS_QUERY = True
+SIGNATURE_HEADERS = []
+TYPE = "EventType"
+STATUS_NO_JSON = 400
+# Encrypted and in base64, in a body of at most 1 MiB.
+LARGEST = 700 * 1024
 
 PAYLOAD = (
     b'{"EventType":"user_add_org","EventTime":1763719200123,"CorpId":"ding1","BizId":"b-1",'
     b'"eventId":"e-1","userId":["u1"],"timeStamp":"1763719200123"}'
 )
+
+
+VERBATIM = f'{{"EventType":"user_add_org","eventId":"e-odd","CorpId":"ding1",{ODD}}}'.encode()
+
+
+def make_payload(**members):
+    return json.dumps({"EventType": "user_add_org", "CorpId": "ding1"} | members).encode()
+
+
+def identity(letter):
+    return "dingtalk.user_add_org", "ding1", "e-1"
+
+
+def retry_id(payload):
+    return json.loads(payload)["eventId"]
+
+
+def signatures(letter):
+    pairs = [pair.split("=", 1) for pair in letter.query.split("&")]
+    return [value for name, value in pairs if name in SIGNATURES]
+
+
+def new_environment(directory):
+    return {}
+
+
+def new_senders():
+    # The owner key of a suite that is being created is this text, the same for everybody.
+    creating, suite = "suite4xxxxxxxxxxxxxxx", "suite4f8d9c5b2a1e"
+    return {
+        "default": App.new("dingabcdefgh12345678"),
+        "corp": App.new("ding9f50b15bccd16741"),
+        "suite": App.new(creating, owner_key=[creating, suite]),
+        "random": App.new(creating, reply_random=True),
+        "fresh": App.new("dingfresh", tolerance=60),
+        "rotating": [App.new("dingrotating"), App.new("dingrotating")],
+    }
 
 
 def query_of(parameters):
@@ -34,15 +83,17 @@ class App:
     token: str
     aes_key: str
     owner_key: str
+    # Members of its credentials entry that are set besides or differently.
+    options: dict = field(default_factory=dict)
 
     @classmethod
-    def new(cls, owner_key):
+    def new(cls, sent_owner_key, **options):
         # The console hands out keys whose two spare bits are set, as `7` sets them.
-        return cls(secrets.token_hex(8), secrets.token_hex(21) + "7", owner_key)
+        return cls(secrets.token_hex(8), secrets.token_hex(21) + "7", sent_owner_key, options)
 
     @property
     def credentials(self):
-        return {"token": self.token, "aes_key": self.aes_key, "owner_key": self.owner_key}
+        return {"token": self.token, "aes_key": self.aes_key, "owner_key": self.owner_key} | self.options
 
     @property
     def secrets(self):
@@ -110,3 +161,107 @@ class App:
 
     def _key(self):
         return base64.b64decode(self.aes_key + "=")
+
+
+# Both names that a signature has; the second is read only where the first is missing.
+SIGNATURES = ["msg_signature", "signature"]
+
+
+def without(letter, parameter):
+    kept = [pair for pair in letter.query.split("&") if not pair.startswith(f"{parameter}=")]
+    return letter.but(query="&".join(kept))
+
+
+def with_value(letter, parameter, change):
+    """Changes the value of a query parameter under all names that a signature has."""
+    names = SIGNATURES if parameter == "signature" else [parameter]
+    pairs = [pair.split("=", 1) for pair in letter.query.split("&")]
+    return letter.but(
+        query="&".join(f"{name}={change(value) if name in names else value}" for name, value in pairs)
+    )
+
+
+def sealed(app, **how):
+    return app.post(app.encrypt(app.enclose(b'{"EventType":"t"}', **how)))
+
+
+def repadded(app, change):
+    plain = app.enclose(b'{"EventType":"t"}')
+    return app.post(app.encrypt(change(plain)))
+
+
+def stale(seconds):
+    return str(int((time.time() - seconds) * 1000))
+
+
+ENTRY = {"token": MARK, "aes_key": MARK + "A" * 36, "owner_key": "ding1"}
+
+BAD_ENTRIES = [
+    ({"token": ""}, "token"),
+    ({"token": 5}, "token"),
+    ({"token": None}, "token"),
+    ({"aes_key": MARK}, "aes_key"),
+    ({"aes_key": MARK + "A" * 35 + "="}, "aes_key"),
+    ({"owner_key": ""}, "owner_key"),
+    ({"owner_key": []}, "owner_key"),
+    ({"owner_key": {"a": 1}}, "owner_key"),
+    ({"tolerance": -1}, "tolerance"),
+    ({"reply_random": MARK}, "reply_random"),
+    ({"tokens": MARK}, "tokens"),
+]
+
+MALFORMED = {
+    "no signature": (
+        lambda app: without(without(app.letter(), "signature"), "msg_signature"),
+        "msg_signature",
+    ),
+    "no timestamp": (lambda app: without(app.letter(), "timestamp"), "timestamp"),
+    "no nonce": (lambda app: without(app.letter(), "nonce"), "nonce"),
+    "no encrypt": (lambda app: app.letter().but(body=b'{"Encrypt":"x"}'), "encrypt"),
+    "encrypt of another type": (lambda app: app.letter().but(body=b'{"encrypt":["x"]}'), "encrypt"),
+    "two encrypts": (lambda app: app.letter().but(body=b'{"encrypt":"x","encrypt":"y"}'), "encrypt"),
+    "body is no JSON": (lambda app: app.letter().but(body=b"encrypt=x"), None),
+    "payload is no JSON": (lambda app: app.letter("payload!"), None),
+    "payload is no object": (lambda app: app.letter('["check_url"]'), None),
+    "payload without a type": (lambda app: app.letter('{"CorpId":"c"}'), "EventType"),
+    "type of another type": (lambda app: app.letter('{"EventType":{"a":1}}'), "EventType"),
+    "doubled type": (lambda app: app.letter('{"EventType":"a","EventType":"check_url"}'), "EventType"),
+    "payload is not UTF-8": (
+        lambda app: app.post(app.encrypt(app.enclose(b'{"EventType":"t","x":"\xff"}'))),
+        None,
+    ),
+}
+
+UNAUTHORIZED = {
+    "wrong signature": lambda app: with_value(app.letter(), "signature", flipped),
+    "signature too short": lambda app: with_value(app.letter(), "signature", lambda value: value[:-1]),
+    "signature is no hex": lambda app: with_value(app.letter(), "signature", lambda value: "签名"),
+    "another timestamp": lambda app: with_value(app.letter(), "timestamp", flipped),
+    "another nonce": lambda app: with_value(app.letter(), "nonce", flipped),
+    "another token": lambda app: App("another", app.aes_key, app.owner_key).letter(),
+    "another key": lambda app: App(app.token, App.new("x").aes_key, app.owner_key).letter(),
+    "body of another delivery": lambda app: app.letter().but(body=app.letter().body),
+    "encrypt is no base64": lambda app: app.post("!" * 64),
+    "encrypt without its padding": lambda app: app.post(base64.b64encode(b"x" * 32).decode().rstrip("=")),
+    "no whole block": lambda app: app.post(base64.b64encode(b"x" * 33).decode()),
+    "one block": lambda app: app.post(base64.b64encode(b"x" * 16).decode()),
+    "noise": lambda app: app.post(base64.b64encode(b"x" * 64).decode()),
+    "padding of zero": lambda app: repadded(app, lambda plain: plain[:-1] + b"\0"),
+    "padding of 33": lambda app: repadded(app, lambda plain: plain[:-1] + b"\x21"),
+    "padding of unequal bytes": lambda app: repadded(app, lambda plain: plain[:-2] + b"\0" + plain[-1:]),
+    "length beyond the end": lambda app: sealed(app, length=1000),
+    "length of all ones": lambda app: sealed(app, length=0xFFFFFFFF),
+}
+
+STALE = {
+    "old": ("fresh", lambda app: app.letter(timestamp=stale(120))),
+    "ahead": ("fresh", lambda app: app.letter(timestamp=stale(-120))),
+    "seconds": ("fresh", lambda app: app.letter(timestamp=stale(120)[:-3])),
+    "no number": ("fresh", lambda app: app.letter(timestamp="soon")),
+    "huge": ("fresh", lambda app: app.letter(timestamp="9" * 30)),
+}
+
+REFUSED = {
+    "owner key": ("default", lambda app: sealed(app, owner_key="other"), "owner_key_mismatch"),
+    "padding": ("default", lambda app: repadded(app, lambda plain: plain[:-1] + b"\0"), "invalid_padding"),
+}

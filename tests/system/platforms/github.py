@@ -1,16 +1,63 @@
 """GitHub, by githubkit."""
 
+import hashlib
+import json
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from githubkit.webhooks import sign
 
-from . import Letter, expect_accepted
+from . import MARK, ODD, Letter, as_bytes, expect_accepted, flipped
+
+SAMPLE = "push"
+DEADLINE = 8
+STATUS = 202
+STATUS_UNQUEUED = 503
+REASON = None
+EXTENSIONS = {"deliveryid", "action", "hookid", "targettype", "targetid"}
+READS_QUERY = False
+SIGNATURE_HEADERS = [("default", "X-Hub-Signature-256")]
+# The type stands in a header.
+TYPE = None
+STATUS_NO_JSON = 400
+# A queue message has 1 MiB.
+LARGEST = 1000 * 1024
 
 PAYLOAD = b'{"action":"opened","issue":{"number":1},"repository":{"full_name":"acme/widget"}}'
 FORM = "application/x-www-form-urlencoded"
+
+
+VERBATIM = f'\n{{"repository":{{"full_name":"acme/widget"}},{ODD}}}\n'.encode()
+
+
+def make_payload(**members):
+    return json.dumps({"repository": {"full_name": "acme/widget"}} | members).encode()
+
+
+def identity(letter):
+    return "github.issues", "acme/widget", hashlib.sha256(letter.body).hexdigest()
+
+
+def retry_id(payload):
+    return hashlib.sha256(payload).hexdigest()
+
+
+def signatures(letter):
+    return [letter.headers["X-Hub-Signature-256"].removeprefix("sha256=")]
+
+
+def new_environment(directory):
+    return {}
+
+
+def new_senders():
+    return {
+        "default": Hook.new(),
+        "legacy": Hook.new(allow_sha1=True),
+        "rotating": [Hook.new(), Hook.new()],
+    }
 
 
 @dataclass(frozen=True)
@@ -18,14 +65,16 @@ class Hook:
     """One webhook and its secret."""
 
     secret: str
+    # Members of its credentials entry that are set besides.
+    options: dict = field(default_factory=dict)
 
     @classmethod
-    def new(cls):
-        return cls(secrets.token_hex(16))
+    def new(cls, **options):
+        return cls(secrets.token_hex(16), options)
 
     @property
     def credentials(self):
-        return {"secret": self.secret}
+        return {"secret": self.secret} | self.options
 
     @property
     def secrets(self):
@@ -52,3 +101,67 @@ class Hook:
 
     def acknowledged(self, response, letter):
         expect_accepted(response)
+
+
+def signed_by(hook, change):
+    letter = hook.letter()
+    return letter.with_headers(X_Hub_Signature_256=change(letter.headers["X-Hub-Signature-256"]))
+
+
+ENTRY = {"secret": MARK}
+
+BAD_ENTRIES = [
+    ({"secret": ""}, "secret"),
+    ({"secret": f" {MARK}"}, "secret"),
+    ({"secret": [MARK]}, "secret"),
+    ({"allow_sha1": MARK}, "allow_sha1"),
+    ({"secrets": MARK}, "secrets"),
+]
+
+MALFORMED = {
+    "no event": (lambda hook: hook.letter().with_headers(X_GitHub_Event=None), "X-GitHub-Event"),
+    "payload is no JSON": (lambda hook: hook.letter(b"{"), None),
+    "payload is no object": (lambda hook: hook.letter(b'"text"'), None),
+    "payload is not UTF-8": (lambda hook: as_bytes(hook.letter(b'{"a":"\xff"}')), None),
+    "empty body": (lambda hook: hook.letter(b""), None),
+    "form without payload": (
+        lambda hook: hook.letter(b"payloads=%7B%7D").with_headers(
+            Content_Type="application/x-www-form-urlencoded"
+        ),
+        None,
+    ),
+    "form with two payloads": (
+        lambda hook: hook.letter(b"payload=%7B%7D&payload=%7B%7D").with_headers(
+            Content_Type="application/x-www-form-urlencoded"
+        ),
+        "payload",
+    ),
+}
+
+UNAUTHORIZED = {
+    "no signature": lambda hook: hook.letter().with_headers(X_Hub_Signature_256=None),
+    "empty signature": lambda hook: hook.letter().with_headers(X_Hub_Signature_256=""),
+    "no prefix": lambda hook: signed_by(hook, lambda value: value.removeprefix("sha256=")),
+    "another prefix": lambda hook: signed_by(hook, lambda value: value.replace("sha256", "sha512")),
+    "no hex": lambda hook: signed_by(hook, lambda value: "sha256=" + "x" * 64),
+    "prefix alone": lambda hook: signed_by(hook, lambda value: "sha256="),
+    "one digit less": lambda hook: signed_by(hook, lambda value: value[:-1]),
+    "two digits less": lambda hook: signed_by(hook, lambda value: value[:-2]),
+    "one digit changed": lambda hook: signed_by(hook, flipped),
+    "not ASCII": lambda hook: signed_by(hook, lambda value: "sha256=é".encode()),
+    "body changed": lambda hook: hook.letter().but(body=hook.letter().body + b" "),
+    "SHA-1": lambda hook: hook.letter(method="sha1"),
+    "no JSON, unsigned": lambda hook: Letter(b"{"),
+}
+
+# A delivery carries no time.
+STALE = {}
+
+REFUSED = {
+    "no signature": (
+        "default",
+        lambda hook: hook.letter().with_headers(X_Hub_Signature_256=None),
+        "missing_signature",
+    ),
+    "JSON": ("default", lambda hook: hook.letter(b"{"), "invalid_json"),
+}

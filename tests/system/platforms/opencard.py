@@ -1,5 +1,7 @@
 """Baidu OpenCard, by jwcrypto."""
 
+import base64
+import hashlib
 import json
 import secrets
 import time
@@ -9,10 +11,73 @@ from jwcrypto.common import base64url_decode, base64url_encode
 from jwcrypto.jwe import JWE
 from jwcrypto.jwk import JWK
 
-from . import Letter
+from . import MARK, ODD, Letter, flip
 
+SAMPLE = "scenic_spot"
+DEADLINE = 0.8
+STATUS = 200
+# A card that is not logged is better than no card.
+STATUS_UNQUEUED = 200
+REASON = "found"
+EXTENSIONS = {"deliveryid"}
+READS_QUERY = False
+SIGNATURE_HEADERS = []
+TYPE = None
+# The sealed answer says what was wrong.
+STATUS_NO_JSON = 200
+# Encrypted and in base64, in a body of at most 64 KiB.
+LARGEST = 40 * 1024
 
 PAYLOAD = '{"type":"sp_ala","srcid":"123","surface":"mobile","intent":{"scenic_spot":"故宫"}}'.encode()
+
+
+VERBATIM = f'{{"srcid":"123","intent":{{"scenic_spot":"故宫"}},{ODD}}}'.encode()
+
+CARDS = {
+    "123": {
+        "entries": [
+            {
+                "intent": {"scenic_spot": "故宫"},
+                "data": {"item_list": [{"title": "故宫博物院"}], "jump_url": "/path/to/page3"},
+            },
+            {"intent": {"scenic_spot": "故宫"}, "surface": "web_h5", "data": {"jump_url": "https://h5"}},
+            {"intent": {"a": 1, "b": {"x": [1, 2], "y": "z"}}, "data": {"order": "none"}, "lifetime": 3600},
+            {
+                "intent": {},
+                "location": {"province": "江苏", "city": "南京"},
+                "data": {"city": "南京"},
+            },
+            {"intent": {}, "location": {"province": "江苏"}, "data": {"province": "江苏"}},
+        ],
+    },
+    "124": {"entries": [], "default": {"data": {"any": 1.0}}},
+}
+
+
+def make_payload(**members):
+    return json.dumps({"srcid": "123", "intent": {"scenic_spot": "故宫"}} | members).encode()
+
+
+def identity(letter):
+    return "opencard.query", "123", hashlib.sha256(letter.payload).hexdigest()
+
+
+def retry_id(payload):
+    return hashlib.sha256(payload).hexdigest()
+
+
+def signatures(letter):
+    return [letter.body.decode().rsplit(".", 1)[-1]]
+
+
+def new_environment(directory):
+    path = directory / "cards.json"
+    path.write_text(json.dumps(CARDS, ensure_ascii=False))
+    return {"CARDS": str(path)}
+
+
+def new_senders():
+    return {"default": Key.new("0"), "rotating": [Key.new("0"), Key.new("0")]}
 
 
 @dataclass(frozen=True)
@@ -72,3 +137,73 @@ def with_segment(letter, position, change):
     segments = letter.body.decode().split(".")
     segments[position] = base64url_encode(change(base64url_decode(segments[position])))
     return letter.but(body=".".join(segments).encode())
+
+
+def with_header(key, **members):
+    """A token whose protected header was changed behind its maker's back."""
+
+    def change(old):
+        merged = {name: value for name, value in (json.loads(old) | members).items() if value is not None}
+        return json.dumps(merged).encode()
+
+    return with_segment(key.letter(), 0, change)
+
+
+ENTRY = {"keys": {"0": "aHVudGVyMmh1bnRlcjJoMg"}}
+
+BAD_ENTRIES = [
+    ({"keys": {}}, "keys"),
+    ({"keys": {"0": ""}}, "keys"),
+    ({"keys": {"0": MARK}}, "keys"),
+    ({"keys": {"0": "aHVudGVyMmh1bnRlcjJodW50ZXIy"}}, "keys"),
+    ({"keys": {"": "aHVudGVyMmh1bnRlcjJoMg"}}, "keys"),
+    ({"keys": [MARK]}, "keys"),
+    ({"key": MARK}, "key"),
+]
+
+MALFORMED = {
+    "four segments": (lambda key: key.letter().but(body=key.letter().body.rsplit(b".", 1)[0]), None),
+    "six segments": (lambda key: key.letter().but(body=key.letter().body + b".AAAA"), None),
+    "JSON form": (lambda key: key.letter().but(body=b'{"protected":"x","ciphertext":"y"}'), None),
+    "header is no JSON": (lambda key: with_segment(key.letter(), 0, lambda _: b"x"), None),
+    "header is no object": (lambda key: with_segment(key.letter(), 0, lambda _: b"[]"), None),
+    "doubled kid": (
+        lambda key: with_segment(key.letter(), 0, lambda old: old[:-1] + b',"kid":"0"}'),
+        None,
+    ),
+    "alg is another": (lambda key: key.letter(alg="A256KW"), "alg"),
+    "alg is dir": (lambda key: key.letter(alg="dir"), "alg"),
+    "enc is another": (lambda key: key.letter(enc="A128GCM"), "enc"),
+    "no alg": (lambda key: with_header(key, alg=None), "alg"),
+    "zip": (lambda key: key.letter(zip="DEF"), "zip"),
+    "crit": (lambda key: with_header(key, crit=["rid"]), "crit"),
+    "padded base64": (lambda key: key.letter().but(body=key.letter().body + b"=="), None),
+}
+
+UNAUTHORIZED = {
+    "unknown kid": lambda key: key.letter(kid="9"),
+    "no kid": lambda key: key.letter(kid=None),
+    "kid is a number": lambda key: key.letter(kid=0),
+    "empty kid": lambda key: key.letter(kid=""),
+    "another key": lambda key: Key.new(key.kid).letter(),
+    "key changed": lambda key: with_segment(key.letter(), 1, flip(3)),
+    "no key": lambda key: with_segment(key.letter(), 1, lambda _: b""),
+    "key that unwraps to nothing": lambda key: with_segment(key.letter(), 1, lambda _: b"\xa6" * 8),
+    "key too long": lambda key: with_segment(key.letter(), 1, lambda old: old + b"\0" * 8),
+    "vector changed": lambda key: with_segment(key.letter(), 2, flip(0)),
+    "text changed": lambda key: with_segment(key.letter(), 3, flip(0)),
+    "text cut by a block": lambda key: with_segment(key.letter(), 3, lambda old: old[:-16]),
+    "tag changed": lambda key: with_segment(key.letter(), 4, flip(15)),
+    "header changed": lambda key: with_header(key, rid="another"),
+    "text of another token": lambda key: with_segment(
+        key.letter(), 3, lambda _: base64.urlsafe_b64decode(key.letter().body.split(b".")[3] + b"==")
+    ),
+}
+
+# A query carries no time.
+STALE = {}
+
+REFUSED = {
+    "kid": ("default", lambda key: key.letter(kid="9"), "unknown_kid"),
+    "key": ("default", lambda key: Key.new(key.kid).letter(), "key_unwrap"),
+}

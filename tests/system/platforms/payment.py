@@ -1,6 +1,7 @@
 """Payment services: Stripe and Standard Webhooks by their own libraries, the others by CPython's hmac."""
 
 import base64
+import hashlib
 import hmac
 import json
 import secrets
@@ -12,7 +13,22 @@ from datetime import datetime, timezone
 import standardwebhooks
 import stripe
 
-from . import Letter, expect_accepted, github
+from . import MARK, ODD, Letter, as_bytes, expect_accepted, flipped, github
+
+SAMPLE = "payment_success"
+DEADLINE = 5
+STATUS = 202
+STATUS_UNQUEUED = 503
+REASON = None
+EXTENSIONS = set()
+READS_QUERY = False
+SIGNATURE_HEADERS = [("default", "X-Signature"), ("standard-webhooks", "Webhook-Signature")]
+TYPE = "event_type"
+STATUS_NO_JSON = 400
+# A queue message has 1 MiB.
+LARGEST = 1000 * 1024
+
+VERBATIM = f'{{"event_type":"payment_success","transaction_id":"tx_1",{ODD}}}'.encode()
 
 SQUARE_URL = "https://hooks.example.net/payment/square?shop=1"
 
@@ -119,6 +135,39 @@ PAYLOADS = {
 }
 
 
+def make_payload(**members):
+    return json.dumps({"event_type": "payment_success"} | members).encode()
+
+
+def identity(letter):
+    return "payment.payment_success", "tx_1", hashlib.sha256(letter.body).hexdigest()
+
+
+def retry_id(payload):
+    return hashlib.sha256(payload).hexdigest()
+
+
+def signatures(letter):
+    return [letter.headers["X-Signature"]]
+
+
+def new_environment(directory):
+    return {}
+
+
+def new_senders():
+    presets = {preset: Service.new(preset) for preset in SIGNERS if preset and preset != "square"}
+    return {
+        "default": Service.new(),
+        "rotating": [Service.new(), Service.new()],
+        "some": Service.new(accept=["payment_success", "refund"]),
+        "square": Service.new("square", url=SQUARE_URL),
+        "called": Service.new("square"),
+        "places": Service.new(type="event.kind", subject="order", id="event.id", time="event.at"),
+        **presets,
+    }
+
+
 @dataclass(frozen=True)
 class Service:
     """One payment service: a secret, and how it signs."""
@@ -157,3 +206,82 @@ class Service:
 
     def acknowledged(self, response, letter):
         expect_accepted(response)
+
+
+ENTRY = {"secret": MARK}
+
+BAD_ENTRIES = [
+    ({"secret": ""}, "secret"),
+    ({"preset": MARK}, "preset"),
+    ({"preset": "standard-webhooks", "secret": f"whsec_{MARK}!"}, "secret"),
+    ({"secret_encoding": "hex"}, "secret"),
+    ({"algorithm": MARK}, "algorithm"),
+    ({"encoding": MARK}, "encoding"),
+    ({"header": "no header"}, "header"),
+    ({"template": "{id}"}, "template"),
+    ({"timestamp_key": "t"}, "signature_key"),
+    ({"tolerance": MARK}, "tolerance"),
+    ({"accept": MARK}, "accept"),
+    ({"headers": MARK}, "headers"),
+]
+
+MALFORMED = {
+    "payload is no JSON": (lambda service: service.letter(b"event_type=payment_success"), None),
+    "payload is no object": (lambda service: service.letter(b"[]"), None),
+    "payload is not UTF-8": (lambda service: as_bytes(service.letter(b'{"event_type":"\xff"}')), None),
+    "empty body": (lambda service: service.letter(b""), None),
+    "no type": (lambda service: service.letter(b'{"transaction_id":"t"}'), "event_type"),
+    "type is null": (lambda service: service.letter(b'{"event_type":null}'), "event_type"),
+    "type of another type": (lambda service: service.letter(b'{"event_type":["a"]}'), "event_type"),
+}
+
+UNAUTHORIZED = {
+    "no signature": lambda service: service.letter().with_headers(X_Signature=None),
+    "empty signature": lambda service: service.letter().with_headers(X_Signature=""),
+    "no hex": lambda service: service.letter().with_headers(X_Signature="x" * 64),
+    "a prefix": lambda service: service.letter().with_headers(
+        X_Signature="sha256=" + service.letter().headers["X-Signature"]
+    ),
+    "one digit changed": lambda service: service.letter().with_headers(
+        X_Signature=flipped(service.letter().headers["X-Signature"])
+    ),
+    "not ASCII": lambda service: service.letter().with_headers(X_Signature="é".encode()),
+    "body changed": lambda service: service.letter().but(body=service.letter().body + b" "),
+    "empty body, unsigned": lambda service: Letter(b""),
+}
+
+STALE = {
+    "stripe-old": ("stripe", lambda service: service.letter(now=time.time() - 400)),
+    "stripe-ahead": ("stripe", lambda service: service.letter(now=time.time() + 400)),
+    "stripe-without time": (
+        "stripe",
+        lambda service: service.letter().with_headers(
+            Stripe_Signature=service.letter().headers["Stripe-Signature"].split(",")[1]
+        ),
+    ),
+    "paddle-old": ("paddle", lambda service: service.letter(now=time.time() - 400)),
+    "standard-webhooks-old": ("standard-webhooks", lambda service: service.letter(now=time.time() - 400)),
+    "standard-webhooks-without id": (
+        "standard-webhooks",
+        lambda service: service.letter().with_headers(Webhook_Id=None),
+    ),
+    "standard-webhooks-without time": (
+        "standard-webhooks",
+        lambda service: service.letter().with_headers(Webhook_Timestamp=None),
+    ),
+}
+
+REFUSED = {
+    "signature": (
+        "default",
+        lambda service: service.letter().with_headers(
+            X_Signature=flipped(service.letter().headers["X-Signature"])
+        ),
+        "signature_mismatch",
+    ),
+    "event type": (
+        "some",
+        lambda service: service.letter(b'{"event_type":"other"}'),
+        "unhandled_event_type",
+    ),
+}

@@ -1,0 +1,38 @@
+//! What the tests know of each provider: one file for each, and its two lines here.
+
+mod dingtalk;
+mod github;
+mod opencard;
+mod payment;
+
+use crate::{
+    cases,
+    doctor::{self, Made, Vectors},
+};
+
+/// What the tests know of a provider.
+pub struct Provider {
+    /// Its name.
+    pub name: &'static str,
+    /// Every status that the contract has for it; each needs a sample event.
+    pub statuses: &'static [u16],
+    /// Status of the response to a verified payload that is no event.
+    pub unusable: u16,
+    /// Its sample events.
+    pub cases: fn() -> Vec<cases::Case>,
+    /// Appends its broken deliveries.
+    pub broken: fn(&mut Vec<doctor::Case>, &Vectors) -> Made<()>,
+}
+
+/// Every provider, in the order in which files are written.
+pub static PROVIDERS: &[Provider] =
+    &[dingtalk::PROVIDER, opencard::PROVIDER, github::PROVIDER, payment::PROVIDER];
+
+/// The provider of that name.
+///
+/// # Panics
+/// If there is none: it has no line here.
+pub fn find(name: &str) -> &'static Provider {
+    let found = PROVIDERS.iter().find(|provider| provider.name == name);
+    found.unwrap_or_else(|| panic!("tests/src/providers.rs has no {name}"))
+}

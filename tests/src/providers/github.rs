@@ -1,0 +1,204 @@
+//! GitHub: sample events, broken deliveries, and what is special about it.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use letterbox_codec::Request;
+use serde_json::{Value, json};
+
+use super::{Provider, dingtalk, payment};
+use crate::{
+    cases::{self, Large, Of, Payload},
+    doctor::{
+        self, Case, Curl, Event, Har, Made, Options, Vectors, body_text, get, header, sent, with_body,
+        with_header, with_uri,
+    },
+};
+
+pub(super) const PROVIDER: Provider =
+    Provider { name: "github", statuses: &[202, 400, 401, 404, 405, 413, 503], unusable: 400, cases, broken };
+
+const SECRET: &str = "It's a Secret to Everybody";
+
+/// The credentials entry that the broken deliveries are made with.
+pub(super) fn entry() -> Value {
+    json!({ "secret": SECRET })
+}
+
+fn cases() -> Vec<cases::Case> {
+    let case = cases::case_of("github");
+    vec![
+        case("push", 202, "default", Of("push"), cases::same),
+        case("ping", 202, "default", Of("ping"), cases::same),
+        case("form", 202, "default", Payload("push", b"payload=%7B%22ref%22%3A%22refs%2Fheads%2Fmain%22%2C%22repository%22%3A%7B%22full_name%22%3A%22acme-dev%2Fwidget%22%7D%7D"), |request| {
+            cases::header(request, "content-type", Some("application/x-www-form-urlencoded"));
+        }),
+        case("rotated", 202, "rotating", Of("push"), cases::same),
+        case("missing_event", 400, "default", Of("push"), |request| cases::header(request, "x-github-event", None)),
+        case("not_json", 400, "default", Payload("push", b"{"), cases::same),
+        case("not_utf8", 400, "default", Payload("push", b"\xff\x00\xfe"), cases::same),
+        case("form_with_two_payloads", 400, "default", Payload("push", b"payload=%7B%7D&payload=%7B%7D"), |request| {
+            cases::header(request, "content-type", Some("application/x-www-form-urlencoded"));
+        }),
+        case("wrong_signature", 401, "default", Of("push"), |request| cases::body(request, b"{}")),
+        case("no_signature", 401, "default", Of("push"), |request| cases::header(request, "x-hub-signature-256", None)),
+        case("sha1_only", 401, "default", Of("push"), |request| {
+            cases::header(request, "x-hub-signature-256", None);
+            cases::header(request, "x-hub-signature", Some("sha1=6f659607805779cadb589ce2fad21710648491b8"));
+        }),
+        case("unknown_source", 404, "default", Of("push"), |request| cases::path(request, "/github/nobody")),
+        case("get", 405, "default", Of("push"), cases::get),
+        case("too_large", 413, "default", Large("push", 1024 * 1024), cases::same),
+        case("queue_down", 503, "default", Of("push"), cases::same),
+    ]
+}
+
+#[allow(clippy::too_many_lines, reason = "a table")]
+fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
+    const SIGNATURE: &str = "x-hub-signature-256";
+    let case =
+        |cause, about, form, request, entry| doctor::case("github", cause, about, form, request, entry);
+    let entry = entry();
+    let letter = sent("github", &entry, "push", None)?;
+    let signed_as = |payload: &str| sent("github", &entry, "push", Some(payload));
+    let payload =
+        r#"{"ref":"refs/heads/main","n":1.0,"by":"<Zoë>","repository":{"full_name":"acme-dev/widget"}}"#;
+    let compact = signed_as(payload)?;
+    let secret = |secret: &str| json!({ "secret": secret });
+    let form = "payload=%7B%22ref%22%3A%22refs%2Fheads%2Fmain%22%2C%22by%22%3A%22a+b%22%7D";
+    let form_letter = signed_as(form)?;
+    let decoded = r#"{"ref":"refs/heads/main","by":"a b"}"#;
+    let value = header(&letter, SIGNATURE);
+    let bytes = hex::decode(value.trim_start_matches("sha256=")).unwrap_or_default();
+
+    cases.extend([
+        case("opens", "nothing is wrong", Curl, letter.clone(), entry.clone()),
+        case("secret_has_whitespace", "the secret ends with a line feed", Event, letter.clone(), secret(&format!("{SECRET}\n"))),
+        case("secret_has_whitespace", "a zero-width space was copied along", Curl, letter.clone(), secret(&format!("\u{200b}{SECRET}"))),
+        case("secret_has_whitespace", "the platform's secret is hunter2 with a line feed", Event, signed_with_text("github", "hunter2\n")?, secret("hunter2")),
+        case("secret_has_quotes", "the secret stands in quotes", Event, letter.clone(), secret(&format!("\"{SECRET}\""))),
+        case("secret_mismatch", "another secret", Har, letter.clone(), secret("quite-other-secret")),
+        case("wrong_source", "another source has the secret", Event, letter.clone(), json!({})).under(json!({ "github": { "default": secret("quite-other-secret"), "acme": entry } })),
+        case("unknown_source", "the URL names a source that is not there", Curl, with_uri(&letter, |uri| uri + "/nobody")?, entry.clone()),
+        case("wrong_provider", "the delivery is DingTalk's", Event, with_uri(&sent("dingtalk", &dingtalk::entry(), "user_add_org", None)?, |uri| uri.replace("/dingtalk", "/github"))?, entry.clone()),
+        case("wrong_provider", "the delivery is a payment service's, whose keys are there", Event, with_uri(&sent("payment", &payment::entry(), "payment_success", None)?, |uri| uri.replace("/payment", "/github"))?, json!({})).under(json!({ "github": { "default": entry }, "payment": { "default": payment::entry() } })),
+        case("credentials_missing", "the credentials are another provider's", Event, letter.clone(), json!({})).under(json!({ "payment": { "default": payment::entry() } })),
+        case("body_changed", "re-serialised with spaces", Options, with_body(&compact, r#"{"ref": "refs/heads/main", "n": 1.0, "by": "<Zoë>", "repository": {"full_name": "acme-dev/widget"}}"#), entry.clone()),
+        case("body_changed", "re-serialised by Python: spaces, and escapes for what is not ASCII", Curl, with_body(&compact, r#"{"ref": "refs/heads/main", "n": 1.0, "by": "<Zo\u00eb>", "repository": {"full_name": "acme-dev/widget"}}"#), entry.clone()),
+        case("body_changed", "re-serialised by Go with an indent: escapes for < and >", Event, with_body(&signed_as(&payload.replace('<', r"\u003c").replace('>', r"\u003e"))?, payload), entry.clone()),
+        case("body_changed", "a byte order mark was put before the body", Event, with_body(&letter, [b"\xef\xbb\xbf", &letter.body()[..]].concat()), entry.clone()),
+        case("body_changed", "an editor put a line feed behind the body", Options, with_body(&letter, [&letter.body()[..], b"\n"].concat()), entry.clone()),
+        case("body_changed", "UTF-8 was read as Latin-1", Event, with_body(&compact, payload.replace('ë', "Ã«")), entry.clone()),
+        case("body_is_decoded_form", "a proxy decoded the form", Event, with_body(&form_letter, decoded), entry.clone()),
+        case("body_is_decoded_form", "a proxy decoded the form's value", Curl, with_body(&form_letter, format!("payload={decoded}")), entry.clone()),
+        case("body_is_base64", "the gateway's base64 was not decoded", Event, with_body(&letter, STANDARD.encode(letter.body())), entry.clone()),
+        case("body_empty", "a middleware read the body", Har, with_body(&letter, ""), entry.clone()),
+        case("signature_wrong_algorithm", "the SHA-1 signature in the SHA-256 header", Event, sha1_in_place(&letter)?, entry.clone()),
+        case("signature_encoding", "the signature is base64", Event, with_header(&letter, SIGNATURE, Some(&format!("sha256={}", STANDARD.encode(bytes))))?, entry.clone()),
+        case("signature_prefix_missing", "the signature has no prefix", Curl, with_header(&letter, SIGNATURE, Some(value.trim_start_matches("sha256=")))?, entry.clone()),
+        case("parameter_missing", "a proxy dropped X-GitHub-Event", Event, with_header(&letter, "x-github-event", None)?, entry.clone()),
+        case("wrong_method", "a redirect made a GET of it", Event, get(&letter), entry.clone()),
+        case("credentials_invalid", "a member that is unknown", Event, letter.clone(), json!({ "secrets": SECRET })),
+        case("reply_refused", "the answer is a redirect", Event, letter.clone(), entry.clone()).answered("HTTP/2 301\nlocation: https://hooks.example.com/github/\n\n"),
+    ]);
+    for (id, cause, about) in [
+        (
+            "official-docs",
+            "payload_invalid",
+            "the signature of GitHub's documents is right, and the body is no JSON",
+        ),
+        ("neg-body-changed", "body_changed", "a line feed was put behind the body"),
+        ("neg-no-prefix", "signature_prefix_missing", "no prefix"),
+        ("neg-sha1-in-256-header", "signature_wrong_algorithm", "the SHA-1 signature in the SHA-256 header"),
+        ("neg-truncated", "signature_malformed", "the signature is cut"),
+        ("neg-request-no-signature", "signature_missing", "the webhook has no secret"),
+        ("neg-request-sha1-only-not-allowed", "signature_wrong_algorithm", "an old sender"),
+        ("neg-request-256-wrong-sha1-right", "signature_malformed", "only the older signature is right"),
+        ("neg-request-bad-json", "payload_invalid", "the payload is cut"),
+    ] {
+        let (request, entry) = vectors.signed(&format!("github/{id}"), "github")?;
+        cases.push(case(cause, about, Event, request, entry));
+    }
+    Ok(())
+}
+
+/// GitHub's delivery signed with a secret that no entry can hold.
+fn signed_with_text(provider: &str, secret: &str) -> Made<Request> {
+    let entry = json!({ "preset": "github-style", "secret": hex::encode(secret), "secret_encoding": "hex" });
+    let payload = r#"{"ref":"refs/heads/main"}"#;
+    let request = sent("payment", &entry, "push", Some(payload))?;
+    let request = with_header(&request, "x-github-event", Some("push"))?;
+    with_uri(&request, |uri| uri.replace("/payment", &format!("/{provider}")))
+}
+
+/// What a sender does that knows only SHA-1.
+fn sha1_in_place(letter: &Request) -> Made<Request> {
+    let entry = json!({
+        "secret": SECRET, "header": "x-hub-signature-256", "prefix": "sha1=", "algorithm": "sha1",
+    });
+    let signed = sent("payment", &entry, "push", Some(&body_text(letter)))?;
+    with_header(letter, "x-hub-signature-256", Some(&header(&signed, "x-hub-signature-256")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{fixed, receiver::Receiver};
+
+    #[test]
+    fn github_takes_sha1_only_where_allowed_and_alone() {
+        let good = "sha1=d71135166c50a41e928e75110a07ed7039bfef61";
+        let bad = "sha1=0000000000000000000000000000000000000000";
+        for (allow_sha1, sha1, sha256, expected) in [
+            (true, good, None, None),
+            (true, bad, None, Some((401, "signature_mismatch"))),
+            (false, good, None, Some((401, "missing_signature"))),
+            (true, good, Some("sha256=00"), Some((401, "signature_mismatch"))),
+            (true, good, Some(""), Some((401, "missing_signature"))),
+        ] {
+            let receiver = Receiver::new("github", &json!({ "secret": "s", "allow_sha1": allow_sha1 }));
+            let mut letter = receiver.letter(None, "ping", br#"{"zen":"x"}"#, &fixed());
+            letter.headers_mut().remove("x-hub-signature-256");
+            letter.headers_mut().insert("x-hub-signature", sha1.parse().unwrap());
+            if let Some(value) = sha256 {
+                letter.headers_mut().insert("x-hub-signature-256", value.parse().unwrap());
+            }
+            match expected {
+                Some(refusal) => {
+                    assert_eq!(receiver.refusal(&letter), refusal, "{allow_sha1} {sha1} {sha256:?}");
+                }
+                None => assert_eq!(receiver.handle(&letter).1.len(), 1),
+            }
+        }
+    }
+
+    #[test]
+    fn github_headers_go_into_the_message() {
+        let receiver = Receiver::new("github", &json!({ "secret": "s" }));
+        let payload = br#"{"action":"opened","issue":{},"repository":{"full_name":"acme-dev/widget"}}"#;
+        let event = receiver.event("issues", payload);
+        for (member, expected) in [
+            ("type", "github.issues"),
+            ("subject", "acme-dev/widget"),
+            ("action", "opened"),
+            ("hookid", "327865514"),
+            ("targettype", "repository"),
+            ("targetid", "357383239"),
+        ] {
+            assert_eq!(event[member], expected, "{member}");
+        }
+        assert_eq!(event["deliveryid"].as_str().unwrap().len(), 36);
+        let event = receiver.event("organization", br#"{"organization":{"login":"acme-dev"}}"#);
+        assert_eq!(event["subject"], "acme-dev");
+    }
+
+    #[test]
+    fn github_reads_signed_bytes_as_what_they_are() {
+        let receiver = Receiver::new("github", &json!({ "secret": "s" }));
+        let title = "x&payload=%7B%22action%22%3A%22deleted%22%2C%22repository%22%3A%7B%22full_name%22%3A%22victim%2Frepo%22%7D%7D&y";
+        let payload = json!({ "action": "opened", "issue": { "title": title } }).to_string();
+        let mut letter = receiver.letter(None, "issues", payload.as_bytes(), &fixed());
+        letter.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
+        let (_, messages) = receiver.handle(&letter);
+        let event: Value = serde_json::from_str(&messages[0].body).unwrap();
+        assert_eq!((&event["action"], &event["subject"]), (&json!("opened"), &Value::Null));
+    }
+}

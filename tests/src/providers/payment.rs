@@ -1,0 +1,422 @@
+//! Payment services: sample events, broken deliveries, and what is special about it.
+
+use serde_json::{Value, json};
+
+use super::{Provider, github};
+use crate::{
+    cases::{self, Large, Of, Payload},
+    doctor::{
+        self, Case, Curl, Event, Har, Made, Options, Vectors, but, moved, sent, with_body, with_header,
+        with_uri,
+    },
+    fixed,
+};
+
+pub(super) const PROVIDER: Provider = Provider {
+    name: "payment",
+    statuses: &[202, 400, 401, 404, 405, 413, 503],
+    unusable: 400,
+    cases,
+    broken,
+};
+
+const SHARED: &str = "your_shared_secret";
+
+/// The credentials entry that the broken deliveries are made with.
+pub(super) fn entry() -> Value {
+    json!({ "secret": SHARED })
+}
+
+fn cases() -> Vec<cases::Case> {
+    let case = cases::case_of("payment");
+    vec![
+        case("payment_success", 202, "default", Of("payment_success"), cases::same),
+        case("refund", 202, "refunds", Of("payment_refunded"), cases::same),
+        case("unhandled_event_type", 400, "refunds", Of("payment_success"), cases::same),
+        case("not_json", 400, "default", Payload("notice", b"not json"), cases::same),
+        case("empty", 400, "default", Payload("notice", b""), cases::same),
+        case("missing_type", 400, "default", Payload("notice", br#"{"transaction_id":"1"}"#), cases::same),
+        case("type_not_text", 400, "default", Payload("notice", br#"{"event_type":["a"]}"#), cases::same),
+        case("wrong_signature", 401, "default", Of("payment_success"), |request| {
+            cases::body(
+                request,
+                br#"{"event_type":"payment_success","transaction_id":"12345","amount":1000}"#,
+            );
+        }),
+        case("missing_header", 401, "default", Of("payment_success"), |request| {
+            cases::header(request, "x-signature", None);
+        }),
+        case(
+            "stale",
+            401,
+            "stripe",
+            Payload("notice", br#"{"id":"evt_1","type":"charge.succeeded"}"#),
+            cases::same,
+        ),
+        case("unknown_source", 404, "default", Of("payment_success"), |request| {
+            cases::path(request, "/payment/nobody");
+        }),
+        case("get", 405, "default", Of("payment_success"), cases::get),
+        case("too_large", 413, "default", Large("notice", 1024 * 1024), cases::same),
+        case("queue_down", 503, "default", Of("payment_success"), cases::same),
+    ]
+}
+
+#[allow(clippy::too_many_lines, reason = "a table")]
+fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
+    let case =
+        |cause, about, form, request, entry| doctor::case("payment", cause, about, form, request, entry);
+    let entry = entry();
+    let letter = sent("payment", &entry, "payment_success", None)?;
+    let signed = |members: Value| sent("payment", &but(&entry, &members), "payment_success", None);
+    let with = |members: Value| but(&entry, &members);
+    let stripe = json!({ "preset": "stripe", "secret": "whsec_doctorstest" });
+    let charge = r#"{"id":"evt_1","type":"charge.succeeded","data":{"object":{"id":"ch_1"}}}"#;
+    let timed = json!({ "timestamp_header": "x-timestamp", "template": "{timestamp}.{body}" });
+    let square = json!({ "preset": "square", "secret": SHARED });
+    let update = r#"{"event_id":"e3","type":"payment.updated","data":{"id":"p3"}}"#;
+
+    cases.extend([
+        case("opens", "nothing is wrong", Options, letter.clone(), entry.clone())
+            .answered(r#"{"statusCode":202,"body":"{\"status\":\"accepted\"}"}"#),
+        case(
+            "secret_has_whitespace",
+            "the secret ends with a tab",
+            Event,
+            letter.clone(),
+            with(json!({ "secret": format!("{SHARED}\t") })),
+        ),
+        case(
+            "secret_encoding",
+            "the secret is hex, and read as text",
+            Event,
+            signed(json!({ "secret": "0a0b0c0d", "secret_encoding": "hex" }))?,
+            json!({ "secret": "0a0b0c0d" }),
+        ),
+        case(
+            "secret_encoding",
+            "the preset decodes a secret that the platform takes as it is",
+            Curl,
+            signed(json!({ "secret": "c2VjcmV0c2VjcmV0" }))?,
+            json!({ "secret": "c2VjcmV0c2VjcmV0", "secret_encoding": "base64" }),
+        ),
+        case(
+            "secret_mismatch",
+            "another secret",
+            Event,
+            letter.clone(),
+            with(json!({ "secret": "quite-other-secret" })),
+        ),
+        case(
+            "wrong_source",
+            "the secret of another source under this scheme",
+            Event,
+            signed(json!({ "secret": "quite-other-secret" }))?,
+            json!({}),
+        )
+        .under(
+            json!({ "payment": { "default": entry, "acme": { "secret": "quite-other-secret", "header": "x-other" } } }),
+        ),
+        case(
+            "body_changed",
+            "the body is cut: Content-Length tells",
+            Options,
+            with_header(&with_body(&letter, r#"{"event_type":"#), "content-length", Some("75"))?,
+            entry.clone(),
+        ),
+        case(
+            "signature_wrong_header",
+            "the sender uses a header of its own",
+            Event,
+            moved(&letter, "x-signature", "x-webhook-signature")?,
+            entry.clone(),
+        ),
+        case(
+            "signature_wrong_algorithm",
+            "the sender signs with SHA-512",
+            Event,
+            signed(json!({ "algorithm": "sha512" }))?,
+            entry.clone(),
+        ),
+        case(
+            "signature_encoding",
+            "the sender writes base64",
+            Curl,
+            signed(json!({ "encoding": "base64" }))?,
+            entry.clone(),
+        ),
+        case(
+            "signature_prefix_missing",
+            "the sender writes a prefix",
+            Event,
+            signed(json!({ "prefix": "sha256=" }))?,
+            entry.clone(),
+        ),
+        case(
+            "signature_malformed",
+            "the header comes without v1",
+            Event,
+            with_header(
+                &sent("payment", &stripe, "notice", Some(charge))?,
+                "stripe-signature",
+                Some("t=1795255199,v0=00"),
+            )?,
+            stripe.clone(),
+        ),
+        case(
+            "signed_text",
+            "the sender is Stripe, and the entry does not say so",
+            Event,
+            sent("payment", &stripe, "notice", Some(charge))?,
+            json!({ "secret": "whsec_doctorstest" }),
+        ),
+        case(
+            "timestamp_stale",
+            "the delivery was sent again an hour later",
+            Event,
+            sent("payment", &stripe, "notice", Some(charge))?,
+            stripe.clone(),
+        )
+        .at(fixed().now.0 + 3_600_000),
+        case(
+            "timestamp_stale",
+            "the receiver's clock is a day behind",
+            Har,
+            sent("payment", &stripe, "notice", Some(charge))?,
+            stripe,
+        )
+        .at(fixed().now.0 - 86_400_000),
+        case(
+            "timestamp_unit",
+            "the sender writes milliseconds",
+            Event,
+            signed(but(&timed, &json!({ "timestamp_unit": "ms" })))?,
+            with(timed.clone()),
+        ),
+        case(
+            "timestamp_unit",
+            "the sender writes seconds",
+            Curl,
+            signed(timed.clone())?,
+            with(but(&timed, &json!({ "timestamp_unit": "ms" }))),
+        ),
+        case(
+            "signature_missing",
+            "the timestamp's header was dropped",
+            Event,
+            with_header(&signed(timed.clone())?, "x-timestamp", None)?,
+            with(timed.clone()),
+        ),
+        case(
+            "url_changed",
+            "a stage stands before the path",
+            Options,
+            with_uri(&sent("payment", &square, "notice", Some(update))?, |uri| {
+                uri.replace("/payment", "/prod/payment")
+            })?,
+            square,
+        ),
+        case(
+            "event_type_not_accepted",
+            "the type is not in accept",
+            Event,
+            letter.clone(),
+            with(json!({ "accept": ["payment_refunded"] })),
+        ),
+        case(
+            "payload_invalid",
+            "the payload has no event type",
+            Event,
+            sent("payment", &entry, "notice", Some(r#"{"transaction_id":"1"}"#))?,
+            entry.clone(),
+        ),
+        case(
+            "wrong_provider",
+            "the delivery is GitHub's",
+            Event,
+            with_uri(&sent("github", &github::entry(), "push", None)?, |uri| {
+                uri.replace("/github", "/payment")
+            })?,
+            entry.clone(),
+        ),
+        case(
+            "credentials_invalid",
+            "the template leaves the body out",
+            Event,
+            letter,
+            with(json!({ "template": "{timestamp}" })),
+        ),
+    ]);
+    for (id, cause, about) in [
+        ("neg-missing-header", "signature_missing", "no signature"),
+        ("neg-non-ascii-header", "signature_malformed", "the header is no text"),
+        ("neg-body-reserialised", "body_changed", "the body was re-serialised without spaces"),
+    ] {
+        let (request, entry) = vectors.signed(&format!("payment/{id}"), "payment")?;
+        cases.push(case(cause, about, Event, request, entry));
+    }
+    for (id, cause, about) in [
+        ("neg-stale", "timestamp_stale", "301 seconds late"),
+        ("neg-timestamp-not-number", "timestamp_malformed", "the timestamp is a word"),
+    ] {
+        let id = format!("payment/{id}");
+        let (request, entry) = vectors.signed(&id, "payment")?;
+        let input = vectors.input(&id)?;
+        let request = with_header(&request, "x-timestamp", input["fields"]["timestamp"].as_str())?;
+        let now = input["now"].as_i64().unwrap_or_default();
+        cases.push(case(cause, about, Options, request, but(&entry, &timed)).at(now * 1000));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use letterbox_codec::{Ambient, Timestamp};
+
+    use super::*;
+    use crate::receiver::Receiver;
+
+    #[test]
+    fn every_payment_preset_takes_its_platforms_notice() {
+        for (preset, payload, expected) in [
+            (
+                "github-style",
+                json!({ "event_type": "paid", "transaction_id": 7 }),
+                json!({ "type": "payment.paid", "subject": "7" }),
+            ),
+            (
+                "stripe",
+                json!({ "id": "evt_1", "type": "charge.succeeded", "created": 1_763_719_200, "data": { "object": { "id": "ch_1" } } }),
+                json!({ "id": "evt_1", "type": "payment.charge.succeeded", "subject": "ch_1", "time": "2025-11-21T10:00:00Z" }),
+            ),
+            (
+                "shopify",
+                json!({ "id": 820_982_911 }),
+                json!({ "type": "payment.notice", "subject": "820982911" }),
+            ),
+            (
+                "paddle",
+                json!({ "event_id": "evt_2", "event_type": "transaction.paid", "occurred_at": "2026-11-21T10:00:00.5Z", "data": { "id": "txn_1" } }),
+                json!({ "id": "evt_2", "type": "payment.transaction.paid", "subject": "txn_1", "time": "2026-11-21T10:00:00.5Z" }),
+            ),
+            (
+                "paystack",
+                json!({ "event": "charge.success", "data": { "reference": "r1" } }),
+                json!({ "type": "payment.charge.success", "subject": "r1" }),
+            ),
+            (
+                "razorpay",
+                json!({ "event": "payment.captured", "created_at": 1_763_719_200, "payload": { "payment": { "entity": { "id": "pay_1" } } } }),
+                json!({ "type": "payment.payment.captured", "subject": "pay_1", "time": "2025-11-21T10:00:00Z" }),
+            ),
+            (
+                "square",
+                json!({ "event_id": "e3", "type": "payment.updated", "created_at": "2026-11-21T18:00:00+08:00", "data": { "id": "p3" } }),
+                json!({ "id": "e3", "type": "payment.payment.updated", "subject": "p3", "time": "2026-11-21T10:00:00Z" }),
+            ),
+            (
+                "standard-webhooks",
+                json!({ "type": "invoice.paid", "timestamp": "2026-11-21T10:00:00Z", "data": { "id": "in_1" } }),
+                json!({ "id": "msg_0102030405060708090a0b0c", "type": "payment.invoice.paid", "subject": "in_1" }),
+            ),
+            (
+                "svix",
+                json!({ "type": "invoice.paid", "data": {} }),
+                json!({ "id": "msg_0102030405060708090a0b0c", "type": "payment.invoice.paid" }),
+            ),
+        ] {
+            let receiver =
+                Receiver::new("payment", &json!({ "preset": preset, "secret": "whsec_c2VjcmV0c2VjcmV0" }));
+            let payload = payload.to_string().into_bytes();
+            let event = receiver.event("notice", &payload);
+            for (member, value) in expected.as_object().unwrap() {
+                assert_eq!(&event[member], value, "{preset}: {member}");
+            }
+            let other = json!({ "preset": preset, "secret": "whsec_b3RoZXJvdGhlcg" });
+            let letter = receiver.letter(Some(&other), "notice", &payload, &fixed());
+            assert_eq!(receiver.refusal(&letter), (401, "signature_mismatch"), "{preset}");
+            let late = Ambient { now: Timestamp(fixed().now.0 - 301_000), ..fixed() };
+            let letter = receiver.letter(None, "notice", &payload, &late);
+            let (answer, _) = receiver.handle(&letter);
+            let timed = ["stripe", "paddle", "standard-webhooks", "svix"].contains(&preset);
+            assert_eq!(answer.record.status, if timed { 401 } else { 202 }, "{preset}");
+        }
+    }
+
+    #[test]
+    fn payment_acknowledges_with_the_status_that_the_entry_says() {
+        for (entry, expected) in [
+            (json!({ "secret": "s" }), 202),
+            (json!({ "secret": "s", "preset": "paddle" }), 202),
+            (json!({ "secret": "s", "preset": "paddle", "status": 200 }), 200),
+        ] {
+            let receiver = Receiver::new("payment", &entry);
+            let letter = receiver.letter(None, "notice", br#"{"event_type":"a"}"#, &fixed());
+            let (answer, messages) = receiver.handle(&letter);
+            assert_eq!((answer.record.status, messages.len()), (expected, 1), "{entry}");
+            assert_eq!(answer.response.body(), r#"{"status":"accepted"}"#);
+        }
+    }
+
+    #[test]
+    fn payment_signature_headers_with_several_signatures() {
+        let receiver = Receiver::new("payment", &json!({ "preset": "stripe", "secret": "s" }));
+        let payload = br#"{"type":"a"}"#;
+        let letter = receiver.letter(None, "notice", payload, &fixed());
+        let value = letter.headers()["stripe-signature"].to_str().unwrap().to_owned();
+        let (time, good) = value.split_once(',').unwrap();
+        let bad = format!("v1={}", "0".repeat(64));
+        for (header, expected) in [
+            (format!("{time},{bad},{good}"), None),
+            (format!("{time}, {good}, v0=ignored"), None),
+            (format!("{good},{time}"), None),
+            (format!("{time},{bad}"), Some("signature_mismatch")),
+            (format!("{time},v1=nothex"), Some("signature_mismatch")),
+            (time.to_owned(), Some("malformed_signature")),
+            (good.to_owned(), Some("malformed_signature")),
+            (format!("{time},{time},{good}"), Some("malformed_signature")),
+            (format!("t=,{good}"), Some("signature_mismatch")),
+            (" ".to_owned(), Some("missing_signature")),
+        ] {
+            let mut letter = letter.clone();
+            letter.headers_mut().insert("stripe-signature", header.parse().unwrap());
+            match expected {
+                Some(code) => assert_eq!(receiver.refusal(&letter), (401, code), "{header}"),
+                None => assert_eq!(receiver.handle(&letter).1.len(), 1, "{header}"),
+            }
+        }
+        let mut twice = letter;
+        twice.headers_mut().append("stripe-signature", value.parse().unwrap());
+        assert_eq!(receiver.refusal(&twice), (401, "malformed_signature"));
+    }
+
+    #[test]
+    fn what_a_queue_would_refuse_does_not_stop_an_event() {
+        let receiver = Receiver::new("payment", &json!({ "secret": "s" }));
+        let payload =
+            "{\"event_type\":\"paid\",\"transaction_id\":\"\u{ffff} 中\",\"n\":\"\u{fffe}\",\"big\":1e999}";
+        let (_, messages) = receiver.handle(&receiver.letter(None, "notice", payload.as_bytes(), &fixed()));
+        let [message] = messages.as_slice() else { panic!("no message") };
+        assert!(!message.body.contains(['\u{fffe}', '\u{ffff}']));
+        assert!(message.body.ends_with(
+            r#""data":{"event_type":"paid","transaction_id":"\uffff 中","n":"\ufffe","big":1e999}}"#
+        ));
+        // No attribute can say this subject.
+        assert!(message.attributes.iter().all(|(name, _)| *name != "subject"));
+        for bad in [r#"{"event_type":"a\u0001b"}"#, r#"{"event_type":" "}"#, r#"{"event_type":5}"#] {
+            let letter = receiver.letter(None, "notice", bad.as_bytes(), &fixed());
+            assert_eq!(receiver.refusal(&letter), (400, "malformed_field"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_message_can_be_read_by_a_common_parser() {
+        let receiver = Receiver::new("payment", &json!({ "secret": "s" }));
+        let nested = |depth: usize| {
+            format!(r#"{{"event_type":"deep","x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth))
+        };
+        receiver.event("notice", nested(125).as_bytes());
+        let letter = receiver.letter(None, "notice", nested(126).as_bytes(), &fixed());
+        assert_eq!(receiver.refusal(&letter), (400, "invalid_json"));
+    }
+}

@@ -1,0 +1,28 @@
+"""One function is deployed as the release profile builds it: `make stack` puts it in the place of the quick build."""
+
+import struct
+
+from servers import TARGET
+from stack import TEMPLATE
+
+RELEASED = TEMPLATE.parent / "GithubFunction/bootstrap"
+# It has some 6.5 MB; the quick build of it has more than 10.
+LARGEST = 8 * 1024 * 1024
+SYMBOL_TABLE = 2
+
+
+def section_types(binary):
+    """The types of the sections of a 64-bit little-endian ELF file."""
+    [table] = struct.unpack_from("<Q", binary, 0x28)
+    size, count = struct.unpack_from("<HH", binary, 0x3A)
+    return {struct.unpack_from("<I", binary, table + number * size + 4)[0] for number in range(count)}
+
+
+def test_the_release_build_is_deployed():
+    assert RELEASED.read_bytes() == (TARGET / "lambda/github/bootstrap").read_bytes()
+
+
+def test_it_is_small_and_has_no_symbols():
+    binary = RELEASED.read_bytes()
+    assert len(binary) < LARGEST
+    assert SYMBOL_TABLE not in section_types(binary)
