@@ -1,11 +1,11 @@
-"""A queue that is down, silent or back again: nothing is acknowledged that no queue has."""
+"""A queue that is down, silent, impersonated or back again: nothing is acknowledged that no queue has."""
 
 import time
 
 import pytest
 
 from metrics import dimensions
-from servers import PROVIDERS, QueueServer, SilentServer, free_port
+from servers import PROVIDERS, CaptiveServer, QueueServer, SilentServer, free_port
 
 # What the contract promises, and what a shared machine may add to it.
 DEADLINES = {"dingtalk": 1.2, "opencard": 0.8, "github": 1.0, "payment": 1.0}
@@ -44,7 +44,15 @@ def silent(deploy, settings):
     server.stop()
 
 
-@pytest.fixture(params=["down", "silent"])
+@pytest.fixture(scope="module")
+def captive(deploy, settings):
+    """Functions that reach a server which is no queue and responds with 200."""
+    server = CaptiveServer()
+    yield deploy("captive", with_short_deadlines(settings, server.endpoint))
+    server.stop()
+
+
+@pytest.fixture(params=["down", "silent", "captive"])
 def outage(request):
     return request.getfixturevalue(request.param)
 
