@@ -240,8 +240,10 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         let received =
             open(&*self.provider.current(), &sources, source, request, &ambient).map_err(Fault::Refused)?;
         let message = received.queued_event().map(|event| Message::of(event, self.queue.largest()));
-        let mut message =
-            message.transpose().map_err(|reject| Fault::Refused(Refused::payload(reject, received.key)))?;
+        let mut message = message.transpose().map_err(|reject| {
+            let delivery = received.delivery.clone();
+            Fault::Refused(Refused { delivery, ..Refused::payload(reject, received.key) })
+        })?;
         if let Some(message) = &mut message {
             message.trace = request.extensions().get().map(|Trace(trace)| trace.clone());
         }
@@ -343,4 +345,89 @@ fn response(reply: Reply) -> Response<String> {
         _ => None,
     };
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use letterbox_codec::{
+        Event, Secret,
+        mac::{Description, Key, Scheme, SecretEncoding},
+    };
+
+    use super::*;
+
+    const DELIVERY: &str = "d1";
+
+    fn scheme() -> (Scheme, Key) {
+        let secret = Secret::new("secret".into()).unwrap();
+        (Scheme::new(Description::default()).unwrap(), Key::new(&secret, SecretEncoding::Text).unwrap())
+    }
+
+    #[derive(serde::Deserialize)]
+    struct NoSecret {}
+
+    /// Expects a signed body, and names the delivery in every case.
+    struct Any;
+
+    impl Provider for Any {
+        const NAME: &'static str = "any";
+        const DEADLINE: Duration = Duration::from_secs(1);
+        type Credentials = NoSecret;
+
+        fn new(_: &[u8]) -> Result<Self, String> {
+            Ok(Self)
+        }
+
+        fn receive(
+            &self,
+            source: &Source<'_, NoSecret>,
+            request: &Request,
+            ambient: &Ambient,
+        ) -> Result<Received, Refused> {
+            let delivery = Some(DELIVERY.to_owned());
+            let (scheme, key) = scheme();
+            let signed = scheme.verify(&key, request, ambient.now);
+            let content =
+                signed.map_err(|reject| Refused { delivery: delivery.clone(), ..reject.into() })?.content;
+            let mut event = Event::new(source, "any", &content, &content.json()?, ambient);
+            event.delivery = delivery;
+            Ok(Received::event(event, Reply::empty(204), 0))
+        }
+    }
+
+    /// Takes messages of a limited size.
+    struct Small(usize);
+
+    impl Queue for Small {
+        fn largest(&self) -> usize {
+            self.0
+        }
+
+        async fn put(&self, _: &Message) -> Result<(), QueueError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn every_outcome_names_the_delivery() {
+        let mut signed = Request::new("{}".into());
+        *signed.method_mut() = Method::POST;
+        let unsigned = signed.clone();
+        let (scheme, key) = scheme();
+        for (name, value) in scheme.sign(&key, "POST", "", b"{}", letterbox_codec::Timestamp(0), "") {
+            signed.headers_mut().insert(name, value.parse().unwrap());
+        }
+        for (request, largest, status, reason, key) in [
+            (&signed, 1000, 204, None, Some(0)),
+            (&signed, 10, 413, Some("too_large"), Some(0)),
+            (&unsigned, 1000, 401, Some("missing_signature"), None),
+        ] {
+            let sources = Sources::parse(r#"{"default":{}}"#).unwrap();
+            let intake =
+                Intake::new(Renewed::fixed(Any), Keyring::fixed(sources), Small(largest), Any::DEADLINE);
+            let record = intake.handle("default", request).await.record;
+            assert_eq!((record.status, record.reason, record.key), (status, reason, key));
+            assert_eq!(record.delivery.as_deref(), Some(DELIVERY), "{reason:?}");
+        }
+    }
 }
