@@ -148,3 +148,31 @@ fn form(content: &Verified<'_>) -> Result<Option<Verified<'static>>, Reject> {
 fn is_form(body: &[u8]) -> bool {
     body.starts_with(b"payload=")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_delivery_and_the_key_that_verified_it() {
+        let credentials = r#"{"secret":"secret"}"#;
+        let keys = [serde_json::from_str(credentials).unwrap()];
+        let source = Source { provider: GitHub::NAME, name: "default", keys: &keys };
+        let ambient = Ambient { now: Timestamp(0), entropy: [0; Ambient::ENTROPY] };
+        let provider = GitHub::new(&[]).unwrap();
+        for (body, key) in [("{}", None), ("[]", Some(0))] {
+            let mut request = Request::new(body.into());
+            request.headers_mut().insert("x-github-delivery", "d1".parse().unwrap());
+            if key.is_some() {
+                let [Credentials { secret, .. }] = &keys;
+                for (name, value) in
+                    provider.sha256.sign(secret, "POST", "", body.as_bytes(), ambient.now, "")
+                {
+                    request.headers_mut().insert(name, value.parse().unwrap());
+                }
+            }
+            let refused = provider.receive(&source, &request, &ambient).unwrap_err();
+            assert_eq!((refused.delivery.as_deref(), refused.key), (Some("d1"), key), "{body}");
+        }
+    }
+}

@@ -163,3 +163,29 @@ impl Status {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use letterbox_codec::{Secret, jwe::Header};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_delivery() {
+        let keys = [serde_json::from_str(r#"{"keys":{"0":"MDEyMzQ1Njc4OWFiY2RlZg"}}"#).unwrap()];
+        let source = Source { provider: OpenCard::NAME, name: "default", keys: &keys };
+        let ambient = Ambient { now: Timestamp(0), entropy: [0; Ambient::ENTROPY] };
+        let provider = OpenCard::new(OpenCard::DOCUMENT.unwrap().sample).unwrap();
+        let other = jwe::Psk::new(&Secret::new("AAECAwQFBgcICQoLDA0ODw".into()).unwrap()).unwrap();
+        for (parameters, expected) in [
+            (r#""alg":"A128KW","enc":"A128CBC-HS256","kid":"1""#, Reject::UnknownKid),
+            (r#""alg":"A128KW","enc":"A128CBC-HS256""#, Reject::UnknownKid),
+            (r#""alg":"A128KW","enc":"A128CBC-HS256","kid":"0""#, Reject::KeyUnwrap),
+        ] {
+            let header = Header::new(&format!(r#"{{{parameters},"rid":"r1"}}"#)).unwrap();
+            let token = jwe::seal(&other, &header, b"{}", &[1; 32], &[2; 16]).unwrap();
+            let refused = provider.receive(&source, &Request::new(token.into()), &ambient).unwrap_err();
+            assert_eq!((refused.delivery.as_deref(), refused.reject), (Some("r1"), expected), "{parameters}");
+        }
+    }
+}

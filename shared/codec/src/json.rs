@@ -317,6 +317,9 @@ mod tests {
             assert_eq!(object.label("a").unwrap().as_deref(), expected, "{value}");
             assert_eq!(object.require("a").unwrap_err().code(), "malformed_field", "{value}");
         }
+        let longest = "x".repeat(LONGEST_LABEL);
+        let text = format!(r#"{{"a":"{longest}"}}"#);
+        assert_eq!(Object::parse(&text).unwrap().require("a").unwrap(), longest);
         assert_eq!(Object::parse(r#"{"a":null}"#).unwrap().require("a").unwrap_err(), Reject::missing("a"));
         assert_eq!(Object::parse(r#"{"a":"中 🎋"}"#).unwrap().require("a").unwrap(), "中 🎋");
     }

@@ -139,16 +139,15 @@ impl Token {
                 Ok(Zeroizing::new(cek.into_owned()))
             })
             .map_err(|_| Reject::KeyUnwrap)?;
-        if cek.len() != CEK {
-            return Err(Reject::KeyUnwrap);
-        }
+        // Of a wrapped key of this length always 32 bytes; the type of the unwrapped key does not say so.
+        let cek: &[u8; CEK] = cek.as_slice().try_into().map_err(|_| Reject::KeyUnwrap)?;
         let (mac_key, _) = cek.split_at(CEK / 2);
         let aad = self.header.segment.as_bytes();
         authenticated(mac_key, aad, &self.iv, &self.ciphertext)?
             .verify_truncated_left(&self.tag)
             .map_err(|_| Reject::AuthenticationFailed)?;
         let plain = A128CBC_HS256
-            .decrypt(&cek, Some(&self.iv), &self.ciphertext, aad, Some(&self.tag))
+            .decrypt(cek, Some(&self.iv), &self.ciphertext, aad, Some(&self.tag))
             .map_err(|_| Reject::AuthenticationFailed)?;
         Ok(Verified::new(plain))
     }
@@ -330,6 +329,60 @@ mod tests {
             assert_eq!(refusal(segments), expected, "{segments:?}");
         }
         assert_eq!(Token::parse(&token([None; 5])).unwrap().open(&psk()).unwrap().bytes(), b"{}");
+    }
+
+    #[test]
+    fn a_token_is_five_segments() {
+        let good = String::from_utf8(token([None; 5])).unwrap();
+        let four = good.rsplit_once('.').unwrap().0;
+        for text in [String::new(), four.to_owned(), format!("{good}."), format!("{good}.AA"), ".".repeat(5)]
+        {
+            let Reject::MalformedJwe { part, .. } = Token::parse(text.as_bytes()).unwrap_err().reject else {
+                panic!("{text}")
+            };
+            // The body as a whole is at fault, and no segment of it.
+            assert_eq!(part, "body", "{text}");
+        }
+        assert!(Token::parse(format!(" \r\n{good}\n").as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_header_has_at_most_8192_characters() {
+        // Three bytes are four characters.
+        let header = |bytes: usize| {
+            let start = r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","x":""#;
+            format!("{start}{}\"}}", "x".repeat(bytes - start.len() - 2))
+        };
+        assert_eq!(Header::new(&header(6144)).unwrap().segment.len(), LONGEST_HEADER);
+        assert!(Header::new(&header(6145)).is_none());
+        let refused =
+            Token::parse(&token([Some(header(6145).as_bytes()), None, None, None, None])).unwrap_err();
+        let expected = Reject::MalformedJwe { part: "header", expected: "at most 8192 characters" };
+        assert_eq!(refused.reject, expected);
+    }
+
+    #[test]
+    fn a_refusal_names_the_delivery_once_its_header_is_read() {
+        let header = |more: &str| format!(r#"{{"alg":"A128KW","enc":"A128CBC-HS256","rid":"r1"{more}}}"#);
+        let (good, zip) = (header(""), header(r#","zip":"DEF""#));
+        for segments in [
+            [Some(zip.as_bytes()), None, None, None, None],
+            [Some(good.as_bytes()), None, Some(b""), None, None],
+            [Some(good.as_bytes()), None, None, Some(b""), None],
+            [Some(good.as_bytes()), None, None, None, Some(b"")],
+        ] {
+            let refused = Token::parse(&token(segments)).unwrap_err();
+            assert_eq!(refused.delivery.as_deref(), Some("r1"), "{segments:?}");
+        }
+    }
+
+    #[test]
+    fn a_kid_has_1_to_128_bytes() {
+        for (length, is_read) in [(0, false), (1, true), (128, true), (129, false)] {
+            let kid = "k".repeat(length);
+            let json = format!(r#"{{"alg":"A128KW","enc":"A128CBC-HS256","kid":"{kid}"}}"#);
+            assert_eq!(Header::new(&json).unwrap().kid.is_some(), is_read, "{length}");
+        }
     }
 
     #[test]

@@ -246,3 +246,151 @@ fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     GeneralPurpose::new(alphabet, config)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_763_719_200_000);
+
+    fn scheme(change: impl FnOnce(&mut Description)) -> Scheme {
+        let mut description = Description::default();
+        change(&mut description);
+        Scheme::new(description).unwrap()
+    }
+
+    fn key() -> Key {
+        Key::new(&Secret::new("secret".into()).unwrap(), SecretEncoding::Text).unwrap()
+    }
+
+    /// A request with these headers.
+    fn request(headers: &[(&'static str, &str)]) -> Request {
+        let mut request = Request::new(bytes::Bytes::from_static(b"{}"));
+        for (name, value) in headers {
+            request.headers_mut().append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        request
+    }
+
+    fn verify(scheme: &Scheme, headers: &[(&'static str, &str)]) -> Result<(), Reject> {
+        scheme.verify(&key(), &request(headers), NOW).map(drop)
+    }
+
+    /// The right signature of the request's body, in hex.
+    fn signature() -> String {
+        let headers = scheme(|_| {}).sign(&key(), "POST", "", b"{}", NOW, "");
+        headers.into_iter().next().unwrap().1
+    }
+
+    #[test]
+    fn the_right_signature_may_stand_anywhere_among_sixteen() {
+        let list = scheme(|it| it.separator = Some(",".into()));
+        let (right, wrong) = (signature(), "00".repeat(32));
+        let position = |position: usize, of: usize| {
+            let each = (1..=of).map(|each| if each == position { right.as_str() } else { &wrong });
+            each.collect::<Vec<_>>().join(",")
+        };
+        for (value, expected) in [
+            (position(1, 1), Ok(())),
+            (position(1, 2), Ok(())),
+            (position(2, 2), Ok(())),
+            (position(16, 16), Ok(())),
+            (position(16, 17), Ok(())),
+            (position(17, 17), Err(Reject::SignatureMismatch)),
+            (position(0, 2), Err(Reject::SignatureMismatch)),
+            // The right one twice, as a sender with two equal keys writes it.
+            (format!("{right},{right}"), Ok(())),
+            (format!("{right},{wrong},{right}"), Ok(())),
+            // What does not decode counts among the sixteen, and hides none.
+            (format!("zz,{right}"), Ok(())),
+            (format!("{}{right}", "zz,".repeat(16)), Err(Reject::SignatureMismatch)),
+            (format!(" {} , {right} ", wrong.to_uppercase()), Ok(())),
+        ] {
+            assert_eq!(verify(&list, &[("x-signature", &value)]), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_compared_whole() {
+        let right = signature();
+        let (start, _) = right.split_at(62);
+        for (value, expected) in [
+            (right.clone(), Ok(())),
+            (right.to_uppercase(), Ok(())),
+            (start.to_owned(), Err(Reject::SignatureMismatch)),
+            (format!("{right}00"), Err(Reject::SignatureMismatch)),
+            (format!("{right}0"), Err(Reject::SignatureMismatch)),
+            (String::new(), Err(Reject::MissingSignature)),
+            (" ".to_owned(), Err(Reject::MissingSignature)),
+        ] {
+            assert_eq!(verify(&scheme(|_| {}), &[("x-signature", &value)]), expected, "{value:?}");
+        }
+        let twice = [("x-signature", right.as_str()), ("x-signature", &right)];
+        assert_eq!(verify(&scheme(|_| {}), &twice), Err(Reject::MalformedSignature));
+        let prefixed = scheme(|it| it.prefix = "sha256=".into());
+        assert_eq!(verify(&prefixed, &[("x-signature", &format!("sha256={right}"))]), Ok(()));
+        assert_eq!(verify(&prefixed, &[("x-signature", &right)]), Err(Reject::MalformedSignature));
+    }
+
+    #[test]
+    fn the_timestamp_is_one_signed_number_near_now() {
+        let named = scheme(|it| {
+            it.template = "{timestamp}.{body}".into();
+            it.separator = Some(",".into());
+            it.signature_key = Some("v1".into());
+            it.timestamp_key = Some("t".into());
+        });
+        let signed = |time: &str| {
+            let parts = Parts { timestamp: time, id: "", url: "", method: "", body: b"{}" };
+            hex::encode(named.mac(&key(), &parts))
+        };
+        for (time, expected) in [
+            ("1763719200", Ok(())),
+            ("1763718900", Ok(())),
+            ("1763719500", Ok(())),
+            ("1763718899", Err(Reject::TimestampOutOfRange)),
+            ("1763719501", Err(Reject::TimestampOutOfRange)),
+            ("soon", Err(Reject::MalformedTimestamp)),
+            ("-1", Err(Reject::MalformedTimestamp)),
+            ("", Err(Reject::MalformedTimestamp)),
+        ] {
+            let value = format!("t={time},v1={}", signed(time));
+            assert_eq!(verify(&named, &[("x-signature", &value)]), expected, "{time}");
+        }
+        let v1 = signed("1763719200");
+        for value in [
+            format!("v1={v1}"),
+            format!("t=1763719200,t=1763719200,v1={v1}"),
+            "t=1763719200".to_owned(),
+            format!("t=1763719200,v0={v1}"),
+        ] {
+            assert_eq!(
+                verify(&named, &[("x-signature", &value)]),
+                Err(Reject::MalformedSignature),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_is_decoded_and_not_empty() {
+        use SecretEncoding::{Base64, Hex, Text, Whsec};
+        for (secret, encoding, expected) in [
+            ("k", Text, Ok("6b")),
+            ("6B6b", Hex, Ok("6b6b")),
+            ("6b6", Hex, Err("hex")),
+            ("a2s=", Base64, Ok("6b6b")),
+            ("a2s", Base64, Ok("6b6b")),
+            ("a-s=", Base64, Err("base64")),
+            ("whsec_a2s=", Whsec, Ok("6b6b")),
+            ("a2s", Whsec, Ok("6b6b")),
+            ("whsec_!", Whsec, Err("`whsec_` and base64")),
+            // Whoever guesses that the key is empty could sign anything.
+            ("whsec_", Whsec, Err("a secret that is not empty")),
+        ] {
+            let key = Key::new(&Secret::new(secret.into()).unwrap(), encoding);
+            let bytes = key.map(|Key(bytes)| hex::encode(&*bytes));
+            assert_eq!(bytes.as_deref().map_err(|expected| *expected), expected, "{secret}");
+        }
+    }
+}

@@ -187,3 +187,99 @@ pub fn seal(key: &Key, random: [u8; RANDOM], message: &[u8], owner_key: &str) ->
         .encrypt_padded_vec::<NoPadding>(&plain);
     Some(general_purpose::STANDARD.encode(ciphertext))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+
+    fn key(aes_key: &str) -> Result<Key, &'static str> {
+        Key::new(&Secret::new(aes_key.to_owned()).unwrap())
+    }
+
+    #[test]
+    fn an_aes_key_is_43_letters_and_digits() {
+        assert!(key(AES_KEY).is_ok());
+        let other = |tail: &str| format!("{}{tail}", AES_KEY.split_at(40).0);
+        for wrong in [
+            other(""),
+            other("EF"),
+            other("EFGH"),
+            // Characters of base64 that the platform's console never shows.
+            other("E+G"),
+            other("E/G"),
+            other("EF="),
+            other("E-G"),
+            other("E G"),
+            other("é1"),
+        ] {
+            assert!(key(&wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// Base64 of these bytes, encrypted as they are.
+    fn encrypted(plain: &[u8]) -> String {
+        let key = key(AES_KEY).unwrap();
+        let ciphertext = cbc::Encryptor::<aes::Aes256>::new((&*key.0).into(), &key.iv().into())
+            .encrypt_padded_vec::<NoPadding>(plain);
+        general_purpose::STANDARD.encode(ciphertext)
+    }
+
+    fn open(encrypt: &str) -> Result<(Vec<u8>, Vec<u8>), Reject> {
+        let opened = Signed { encrypt }.open(&key(AES_KEY).unwrap())?;
+        Ok((opened.message, opened.owner_key))
+    }
+
+    /// Random bytes, a length, further bytes, and so many bytes of padding, which name their number.
+    fn plain(length: u32, rest: &[u8], pad: u8) -> Vec<u8> {
+        [&[7; RANDOM][..], &length.to_be_bytes(), rest, &vec![pad; pad.into()]].concat()
+    }
+
+    #[test]
+    fn lengths_and_padding_are_checked() {
+        assert_eq!(
+            open(&encrypted(&plain(2, b"{}owner12345", 16))),
+            Ok((b"{}".into(), b"owner12345".into()))
+        );
+        assert_eq!(open(&encrypted(&plain(0, b"", 12))), Ok((vec![], vec![])));
+        assert_eq!(open(&encrypted(&plain(12, &[1; 12], 32))), Ok((vec![1; 12], vec![])));
+        for (encrypt, expected) in [
+            (String::new(), Reject::CiphertextLength),
+            (" \r\n".to_owned(), Reject::CiphertextLength),
+            (general_purpose::STANDARD.encode([0; 15]), Reject::CiphertextLength),
+            (general_purpose::STANDARD.encode([0; 17]), Reject::CiphertextLength),
+            ("!".to_owned(), Reject::InvalidBase64),
+            ("AA".to_owned(), Reject::InvalidBase64),
+            // No padding, more than 32, more than there is, and bytes that differ.
+            (encrypted(&[0; 32]), Reject::InvalidPadding),
+            (encrypted(&[33; 64]), Reject::InvalidPadding),
+            (encrypted(&[17; 16]), Reject::InvalidPadding),
+            (encrypted(&[&[7; 30][..], &[3, 2]].concat()), Reject::InvalidPadding),
+            // Nothing but padding, and one byte less than random bytes and length.
+            (encrypted(&[32; 32]), Reject::MessageLength),
+            (encrypted(&[&[0; 19][..], &[13; 13]].concat()), Reject::MessageLength),
+            // A length beyond the end.
+            (encrypted(&plain(1, b"", 12)), Reject::MessageLength),
+            (encrypted(&plain(u32::MAX, &[1; 12], 32)), Reject::MessageLength),
+        ] {
+            assert_eq!(open(&encrypt), Err(expected), "{encrypt}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_only_for_its_owner() {
+        let accepted = ["first".to_owned(), "second".to_owned()];
+        for (owner, expected) in [
+            ("first", Ok("first")),
+            ("second", Ok("second")),
+            ("", Err(Reject::OwnerKeyMismatch)),
+            ("firs", Err(Reject::OwnerKeyMismatch)),
+            ("firstsecond", Err(Reject::OwnerKeyMismatch)),
+        ] {
+            let opened = Opened { message: b"{}".to_vec(), owner_key: owner.as_bytes().to_vec() };
+            let owner = opened.addressed_to(&accepted).map(|(_, owner)| owner);
+            assert_eq!(owner, expected);
+        }
+    }
+}

@@ -65,3 +65,30 @@ impl<'a> Deref for Payload<'a> {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_leaves_a_level_of_nesting_for_its_message() {
+        for (depth, is_read) in [(126, true), (127, false)] {
+            let text = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+            assert_eq!(Verified::new(text.into_bytes()).json().is_ok(), is_read, "{depth}");
+        }
+        assert_eq!(Verified::new(b"\xff".as_slice()).json().unwrap_err(), Reject::NotUtf8);
+    }
+
+    #[test]
+    fn one_member_of_a_form_is_decoded_once() {
+        for (form, expected) in [
+            ("payload=%7B%2525%7D&x=1", Ok("{%25}")),
+            ("x=1", Err(Reject::missing("payload"))),
+            ("payload=1&payload=1", Err(Reject::malformed("payload", "to be there only once"))),
+        ] {
+            let member = Verified::new(form.as_bytes()).form_member("payload");
+            let text = member.as_ref().map(|content| content.text().unwrap()).map_err(Clone::clone);
+            assert_eq!(text, expected, "{form}");
+        }
+    }
+}
