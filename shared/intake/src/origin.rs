@@ -1,4 +1,4 @@
-//! Where values that are renewed come from: Secrets Manager and S3.
+//! Where refreshed values come from: Secrets Manager and S3.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use aws_sdk_s3::error::SdkError;
 
 use crate::{
     aws::{ResponseLimit, describe},
-    renewed::{Content, Read},
+    refreshed::{Content, Read},
 };
 
 /// The largest object that is read, in bytes. A document is held in memory.
@@ -18,7 +18,7 @@ const LARGEST_OBJECT: usize = 16 * 1024 * 1024;
 /// [limit]: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
 const LARGEST_SECRET_RESPONSE: usize = 1024 * 1024;
 
-/// A Secrets Manager secret: its current version, as text.
+/// Reads the current version of a Secrets Manager secret.
 pub fn secret(config: &SdkConfig, id: String) -> Read {
     let config = aws_sdk_secretsmanager::config::Builder::from(config)
         .interceptor(ResponseLimit(LARGEST_SECRET_RESPONSE))
@@ -34,19 +34,20 @@ pub fn secret(config: &SdkConfig, id: String) -> Read {
             if known.is_some_and(|known| known == version) {
                 return Ok(None);
             }
-            let text =
-                secret.secret_string.ok_or("the secret has no text: store the credentials JSON as one")?;
+            let text = secret.secret_string.ok_or(
+                "the secret has no SecretString: store the credentials JSON as a string, not as binary",
+            )?;
             Ok(Some(Content { bytes: text.into_bytes(), version }))
         })
     })
 }
 
-/// The place of an object in S3.
+/// The location of an object in S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     /// The bucket.
     pub bucket: String,
-    /// The key in it.
+    /// The object's key.
     pub key: String,
 }
 
@@ -57,7 +58,7 @@ impl fmt::Display for Object {
 }
 
 impl Object {
-    /// Reads `s3://bucket/key`.
+    /// Parses `s3://bucket/key`; `None` for any other text.
     pub fn parse(url: &str) -> Option<Self> {
         let (bucket, key) = url.strip_prefix("s3://")?.split_once('/')?;
         let there = !bucket.is_empty() && !key.is_empty();
@@ -65,7 +66,7 @@ impl Object {
     }
 }
 
-/// An object in S3. One whose `ETag` is known is not sent again.
+/// Reads an object from S3, unless its `ETag` is the known version.
 pub fn object(config: &SdkConfig, Object { bucket, key }: Object) -> Read {
     let config = aws_sdk_s3::config::Builder::from(config).interceptor(ResponseLimit(LARGEST_OBJECT)).build();
     let client = aws_sdk_s3::Client::from_conf(config);
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
     use crate::aws::fake::{Reply, Server};
 
-    /// What a read brings from a server that gives every request this reply, while `version` is in use.
+    /// The result of a read from a server that gives every request this reply, while `version` is in use.
     async fn read(
         source: fn(&SdkConfig) -> Read,
         reply: &Reply,

@@ -1,7 +1,7 @@
-//! Where what is too large for SQS goes: S3, and a pointer to it on the queue.
+//! Events that are too large for SQS: their body is stored in S3, and the queue message holds a pointer to it.
 //!
-//! The pointer is that of the [Amazon SQS Extended Client Library][library], so that its clients read such a message
-//! as any other.
+//! The pointer has the format of the [Amazon SQS Extended Client Library][library], so its clients read such a message
+//! like any other.
 //!
 //! [library]: https://github.com/awslabs/amazon-sqs-java-extended-client-lib
 
@@ -12,34 +12,34 @@ use md5::Md5;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{Message, QueueError, sqs::Patience};
+use super::{Message, QueueError, retry_policy::RetryPolicy};
 use crate::aws::{ResponseLimit, describe};
 
-/// The bucket, and from which size on a message goes there.
+/// The bucket for large events, and the size above which an event is large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oversize {
     /// The bucket's name.
     pub bucket: String,
-    /// The largest message that still goes onto the queue itself, in bytes as SQS counts them.
+    /// The largest message that is put on the queue without the bucket, in bytes as SQS counts them.
     pub threshold: usize,
 }
 
-/// What stands on the queue instead of a body.
+/// What the queue message holds in place of the event.
 pub(super) struct Pointer {
-    /// The pointer, as the library writes it.
+    /// The pointer as JSON, in the library's format.
     pub body: String,
-    /// Bytes of the body that it points to.
+    /// The size of the stored body, in bytes.
     pub size: usize,
 }
 
 impl Pointer {
-    /// The library's class, which is what its readers look for.
+    /// The library's Java class, by which its readers recognise a pointer.
     const CLASS: &str = "software.amazon.payloadoffloading.PayloadS3Pointer";
-    /// The message attribute, a Number, that tells its readers that there is a pointer.
+    /// The message attribute, a `Number`, by which its readers recognise a message with a pointer.
     pub const ATTRIBUTE: &str = "ExtendedPayloadSize";
 }
 
-/// A bucket that takes the bodies of large messages.
+/// A client of the bucket that stores the bodies of large messages.
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
     client: Client,
@@ -48,21 +48,28 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub fn new(config: &SdkConfig, Oversize { bucket, threshold }: Oversize, patience: &Patience) -> Self {
+    /// Creates a client whose attempts follow `retry_policy`.
+    pub fn new(
+        config: &SdkConfig,
+        Oversize { bucket, threshold }: Oversize,
+        retry_policy: &RetryPolicy,
+    ) -> Self {
         let config = Builder::from(config)
-            .retry_config(patience.retries.clone())
-            .retry_partition(patience.quota.clone())
-            .timeout_config(patience.timeouts.clone())
+            .retry_config(retry_policy.retries.clone())
+            .retry_partition(retry_policy.quota.clone())
+            .timeout_config(retry_policy.timeouts.clone())
             .interceptor(ResponseLimit::CONFIRMATION)
             .build();
         Self { client: Client::from_conf(config), name: bucket, threshold }
     }
 
+    /// True if the message is large.
     pub fn takes(&self, message: &Message) -> bool {
         message.size() > self.threshold
     }
 
-    /// Stores the body. Every delivery has an object of its own, since the library's readers delete it with the message.
+    /// Stores the body under a random key. Every delivery gets its own object, because the library's readers delete the
+    /// object together with the message.
     pub async fn store(&self, message: &Message) -> Result<Pointer, QueueError> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| QueueError(error.to_string()))?;

@@ -1,14 +1,11 @@
-//! Amazon SQS.
+//! A queue in Amazon SQS.
 
 use std::{borrow::Cow, time::Duration};
 
-use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::SdkConfig;
 use aws_sdk_sqs::{
     Client,
-    config::{
-        Builder,
-        retry::{RetryPartition, TokenBucket},
-    },
+    config::Builder,
     operation::send_message::SendMessageOutput,
     types::{
         MessageAttributeValue, MessageSystemAttributeNameForSends::AwsTraceHeader,
@@ -20,10 +17,11 @@ use md5::{Digest, Md5};
 use super::{
     LARGEST_MESSAGE, Message, Queue, QueueError,
     oversize::{Bucket, Oversize, Pointer},
+    retry_policy::RetryPolicy,
 };
 use crate::aws::{ResponseLimit, describe};
 
-/// One SQS queue over a connection that is kept open, and perhaps a bucket for what is too large for it.
+/// One SQS queue over a connection that is kept open, and optionally the bucket for large events.
 #[derive(Clone, Debug)]
 pub struct Sqs {
     client: Client,
@@ -32,73 +30,42 @@ pub struct Sqs {
     bucket: Option<Bucket>,
 }
 
-/// How long and how often a request is tried.
-pub(super) struct Patience {
-    pub retries: RetryConfig,
-    pub quota: RetryPartition,
-    pub timeouts: TimeoutConfig,
-}
-
-impl Patience {
-    /// Attempts for one request. The environment is frozen between deliveries and AWS closes idle connections
-    /// meanwhile, so the first attempt after a thaw may meet a reset.
-    const ATTEMPTS: u32 = 3;
-
-    /// Attempts that fit into `deadline`.
-    fn within(deadline: Duration) -> Self {
-        let attempt = deadline / Self::ATTEMPTS;
-        Self {
-            retries: RetryConfig::standard()
-                .with_max_attempts(Self::ATTEMPTS)
-                .with_initial_backoff(deadline / 20)
-                .with_max_backoff(deadline / 5),
-            // The SDK's own quota is used up by an outage, and then the next lost attempt is the last one. Here the
-            // deadline bounds them, and for an OpenCard query there is no second delivery.
-            quota: RetryPartition::custom("queue").token_bucket(TokenBucket::unlimited()).build(),
-            timeouts: TimeoutConfig::builder()
-                .connect_timeout(attempt)
-                .operation_attempt_timeout(attempt)
-                .build(),
-        }
-    }
-}
-
 impl Sqs {
-    /// The longest that opening the connection may hold up the start; and a quarter of the deadline at most, since
+    /// The longest that opening the connection may delay the start. It is also at most a quarter of the deadline, since
     /// the first delivery is waiting.
     const WARM_UP: Duration = Duration::from_secs(1);
 
-    /// Prepares a client whose attempts fit into `deadline`, and opens the connection.
+    /// Creates a client whose attempts fit into `deadline`, and opens the connection.
     pub async fn connect(
         config: &SdkConfig,
         url: String,
         oversize: Option<Oversize>,
         deadline: Duration,
     ) -> Self {
-        let patience = Patience::within(deadline);
-        let bucket = oversize.map(|oversize| Bucket::new(config, oversize, &patience));
+        let retry_policy = RetryPolicy::within(deadline);
+        let bucket = oversize.map(|oversize| Bucket::new(config, oversize, &retry_policy));
         let config = Builder::from(config)
-            .retry_config(patience.retries)
-            .retry_partition(patience.quota)
-            .timeout_config(patience.timeouts)
+            .retry_config(retry_policy.retries)
+            .retry_partition(retry_policy.quota)
+            .timeout_config(retry_policy.timeouts)
             .interceptor(ResponseLimit::CONFIRMATION)
             .build();
-        // SQS demands this ending of FIFO queues, in this case.
+        // SQS requires this lower-case ending for the names of FIFO queues.
         let fifo = url.rsplit_once('.').is_some_and(|(_, ending)| ending == "fifo");
         let sqs = Self { client: Client::from_conf(config), url, fifo, bucket };
         sqs.warm_up(Self::WARM_UP.min(deadline / 4)).await;
         sqs
     }
 
-    /// Opens the connection. A role that may only send is refused here, and the connection is open all the same; a
-    /// queue that is down is told by the first delivery.
+    /// Opens the connection, and ignores the result: AWS rejects this request of a role that may only send messages, but
+    /// the connection stays open; if the queue is down, the first delivery reports it.
     async fn warm_up(&self, limit: Duration) {
         let request = self.client.get_queue_attributes().queue_url(&self.url).send();
         let _ = tokio::time::timeout(limit, request).await;
     }
 }
 
-/// A message attribute. Types are those of SQS: `String`, `Number`.
+/// A message attribute. `kind` is a data type of SQS, such as `String` or `Number`.
 fn attribute(kind: &str, value: impl Into<String>) -> Result<MessageAttributeValue, QueueError> {
     let value = MessageAttributeValue::builder().data_type(kind).string_value(value).build();
     value.map_err(|error| QueueError(error.to_string()))
@@ -117,7 +84,7 @@ impl Queue for Sqs {
         let body = match self.bucket.as_ref().filter(|bucket| bucket.takes(message)) {
             None => Cow::Borrowed(&message.body),
             Some(bucket) => {
-                // Boxed, so that the many small messages do not carry the room for it.
+                // Boxed, so that the futures of small messages stay small.
                 let Pointer { body, size } = Box::pin(bucket.store(message)).await?;
                 let size = attribute("Number", size.to_string())?;
                 request = request.message_attributes(Pointer::ATTRIBUTE, size);
