@@ -143,7 +143,7 @@ fn errors_say_what_to_do() {
     for (args, code, expected) in [
         (&["serve", "--credentials", "absent.json"][..], 1, "absent.json"),
         (&["serve", "--credentials", "broken.json"], 1, "broken.json: line 1"),
-        (&["serve", "--credentials", "twice.json"], 1, "twice.json: github: expected to be there only once"),
+        (&["serve", "--credentials", "twice.json"], 1, "twice.json: github: expected to appear only once"),
         (&["serve", "--credentials", "unknown.json"], 1, "no provider \"gitlab\"; there are dingtalk"),
         (
             &["serve", "--credentials", "empty-secret.json"],

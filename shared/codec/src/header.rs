@@ -1,10 +1,10 @@
-//! Short texts in request headers.
+//! Labels in request headers.
 
 use http::HeaderMap;
 
 use crate::json::is_attribute;
 
-/// The one value of a header, if it may become an attribute of the event; none of these is signed.
+/// The value of a header that is present once and fits an attribute of the event. Headers are not signed.
 pub fn label<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;

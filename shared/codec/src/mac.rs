@@ -1,7 +1,7 @@
 //! HMAC signatures, described by data.
 //!
-//! Platforms differ in the header, the algorithm, the text that is signed and little else. A [`Description`] says
-//! it in data; [`Scheme::new`] checks that it makes sense; [`Scheme::verify`] is the one verifier for all of them.
+//! Platforms differ in little but the header, the algorithm and the text that is signed. A [`Description`] holds that as
+//! data, [`Scheme::new`] checks that it is consistent, and [`Scheme::verify`] verifies all of them.
 
 mod description;
 mod template;
@@ -24,10 +24,10 @@ pub use self::description::{Algorithm, Description, Encoding, SecretEncoding};
 use self::template::{Part, Template};
 use crate::{Reject, Request, Secret, Timestamp, Verified, timestamp::Unit};
 
-/// More signatures than this in one header are not looked at.
+/// The most signatures in one header that are compared; further ones are ignored.
 const MOST_SIGNATURES: usize = 16;
 
-/// The bytes that key a MAC: never empty.
+/// The key of a MAC. It is never empty.
 #[derive(Clone)]
 pub struct Key(Zeroizing<Vec<u8>>);
 
@@ -67,22 +67,22 @@ pub struct Scheme {
     url: Option<String>,
 }
 
-/// A request whose signature held.
+/// A request with a valid signature.
 #[derive(Debug)]
 pub struct Signed<'r> {
     /// The raw body.
     pub content: Verified<'r>,
-    /// The id that the signature covers, where the scheme has one.
+    /// The id that the signature covers, if the scheme has one.
     pub id: Option<Cow<'r, str>>,
 }
 
-/// What a signature header holds.
+/// The content of a signature header, not verified.
 struct Claims<'r> {
     signatures: Vec<Vec<u8>>,
     timestamp: Option<Cow<'r, str>>,
 }
 
-/// What a template is filled with.
+/// The values of a template's placeholders.
 struct Parts<'p> {
     timestamp: &'p str,
     id: &'p str,
@@ -92,7 +92,7 @@ struct Parts<'p> {
 }
 
 impl Scheme {
-    /// Verifies a request: the signature over the exact bytes in constant time, then the signed timestamp.
+    /// Verifies a request: first the signature over the exact bytes, compared in constant time, then the signed timestamp.
     pub fn verify<'r>(&self, key: &Key, request: &'r Request, now: Timestamp) -> Result<Signed<'r>, Reject> {
         let claims = self.claims(request)?;
         let id = match &self.id_header {
@@ -107,7 +107,7 @@ impl Scheme {
             method: request.method().as_str(),
             body: request.body(),
         };
-        self.vouch(key, &parts, &claims.signatures)?;
+        self.check(key, &parts, &claims.signatures)?;
         if let Some(text) = &claims.timestamp {
             let signed =
                 Timestamp::from_digits(text, self.timestamp_unit).ok_or(Reject::MalformedTimestamp)?;
@@ -118,7 +118,7 @@ impl Scheme {
         Ok(Signed { content: Verified::new(request.body().as_ref()), id })
     }
 
-    /// Reads the signature header, and the timestamp from wherever the scheme has it.
+    /// Reads the signature header, and the timestamp from the place that the scheme names.
     fn claims<'r>(&self, request: &'r Request) -> Result<Claims<'r>, Reject> {
         let value = header(request, &self.header)?.ok_or(Reject::MissingSignature)?;
         let elements = || match &self.separator {
@@ -137,7 +137,7 @@ impl Scheme {
         if texts.peek().is_none() {
             return Err(Reject::MalformedSignature);
         }
-        // What does not decode is no signature of this content, and must not hide one that is.
+        // An element that does not decode must not hide a valid signature beside it.
         let signatures = texts.take(MOST_SIGNATURES).filter_map(|text| self.encoding.decode(text)).collect();
         let timestamp = match (&self.timestamp_key, &self.timestamp_header) {
             (Some(key), _) => match named(key).as_slice() {
@@ -150,11 +150,11 @@ impl Scheme {
         Ok(Claims { signatures, timestamp })
     }
 
-    /// Compares every candidate, whichever fits, each in constant time.
-    fn vouch(&self, key: &Key, parts: &Parts<'_>, signatures: &[Vec<u8>]) -> Result<(), Reject> {
+    /// Compares all signatures in constant time, whichever matches.
+    fn check(&self, key: &Key, parts: &Parts<'_>, signatures: &[Vec<u8>]) -> Result<(), Reject> {
         let expected = self.mac(key, parts);
-        let fits = signatures.iter().fold(Choice::from(0), |fits, given| fits | expected.ct_eq(given));
-        if bool::from(fits) { Ok(()) } else { Err(Reject::SignatureMismatch) }
+        let matches = signatures.iter().fold(Choice::from(0), |any, given| any | expected.ct_eq(given));
+        if bool::from(matches) { Ok(()) } else { Err(Reject::SignatureMismatch) }
     }
 
     fn mac(&self, key: &Key, parts: &Parts<'_>) -> Vec<u8> {
@@ -213,7 +213,8 @@ impl Scheme {
     }
 }
 
-/// The one value of a header, `None` where it is absent or empty. Bytes that are no text match no signature.
+/// The value of a header, or `None` if it is absent or empty; [`Reject::MalformedSignature`] if there are several. Bytes
+/// that are not UTF-8 are replaced, and so match no signature.
 fn header<'r>(request: &'r Request, name: &HeaderName) -> Result<Option<Cow<'r, str>>, Reject> {
     let mut values = request.headers().get_all(name).iter();
     let value = values.next().map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -241,7 +242,7 @@ impl Encoding {
     }
 }
 
-/// Base64 that need not be padded.
+/// Base64 whose padding is optional.
 fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     GeneralPurpose::new(alphabet, config)

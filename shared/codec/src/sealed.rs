@@ -41,8 +41,7 @@ const AES_KEY: GeneralPurpose =
 pub struct Key(Zeroizing<[u8; 32]>);
 
 impl Key {
-    /// Reads the 43 characters that the platform's console shows (`EncodingAESKey`). The error says what was
-    /// expected.
+    /// Decodes the 43 characters that the platform's console shows (`EncodingAESKey`). The error says what was expected.
     pub fn new(aes_key: &Secret) -> Result<Self, &'static str> {
         const EXPECTED: &str = "43 letters and digits (EncodingAESKey)";
         let text = aes_key.expose().as_bytes();
@@ -68,7 +67,7 @@ impl Key {
     }
 }
 
-/// The signature over a sealed message, lower-case hex. The parts are exactly those on the wire.
+/// The signature over a sealed message, in lower-case hex. The arguments must be exactly those of the request.
 pub fn signature(token: &str, timestamp: &str, nonce: &str, encrypt: &str) -> String {
     let mut parts = [token, timestamp, nonce, encrypt];
     parts.sort_unstable();
@@ -79,20 +78,20 @@ pub fn signature(token: &str, timestamp: &str, nonce: &str, encrypt: &str) -> St
     hex::encode(hash.finalize())
 }
 
-/// A sealed message as it came, not verified.
+/// A sealed message as received, not verified yet.
 pub struct Envelope<'a> {
     /// Lower-case hex SHA-1.
     pub signature: &'a str,
-    /// Decimal text, never reparsed for the signature.
+    /// Decimal digits, signed as the text that was received.
     pub timestamp: &'a str,
-    /// Text, percent-decoded once where it came in a query.
+    /// The nonce, percent-decoded once if it came in a query string.
     pub nonce: &'a str,
-    /// Base64 text exactly as JSON-decoded, line breaks included.
+    /// Base64, exactly as JSON-decoded, line breaks included.
     pub encrypt: &'a str,
 }
 
 impl<'a> Envelope<'a> {
-    /// Checks the signature in constant time.
+    /// Checks the signature in constant time, or returns [`Reject::SignatureMismatch`].
     pub fn verify(&self, token: &Secret) -> Result<Signed<'a>, Reject> {
         let expected = signature(token.expose(), self.timestamp, self.nonce, self.encrypt);
         if bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
@@ -103,14 +102,14 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// A sealed message whose signature held; still closed.
+/// A sealed message with a valid signature, not decrypted yet.
 #[derive(Debug)]
 pub struct Signed<'a> {
     encrypt: &'a str,
 }
 
 impl Signed<'_> {
-    /// Decrypts and takes the envelope off.
+    /// Decrypts the message, and checks its padding and its length.
     pub fn open(&self, key: &Key) -> Result<Opened, Reject> {
         let text: Vec<u8> = self.encrypt.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let ciphertext = general_purpose::STANDARD.decode(text).map_err(|_| Reject::InvalidBase64)?;
@@ -138,26 +137,26 @@ impl Signed<'_> {
     }
 }
 
-/// A decrypted message that may yet be for someone else.
+/// A decrypted message whose owner key is not checked yet.
 pub struct Opened {
     message: Vec<u8>,
     owner_key: Vec<u8>,
 }
 
 impl fmt::Debug for Opened {
-    /// Its size: what it says is nobody's business.
+    /// Prints only the size: the content may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Opened({} bytes)", self.message.len())
     }
 }
 
 impl Opened {
-    /// Whom the message says that it is for; only [`Opened::addressed_to`] says whether that is right.
+    /// The owner key in the message, not checked; see [`Opened::addressed_to`].
     pub fn owner_key(&self) -> &[u8] {
         &self.owner_key
     }
 
-    /// Checks in constant time that the message is for one of `accepted`, and says for which.
+    /// Checks in constant time that the owner key is one of `accepted`, and returns the content and that key.
     pub fn addressed_to(self, accepted: &[String]) -> Result<(Verified<'static>, &str), Reject> {
         let mut owner = None;
         for candidate in accepted {
@@ -170,8 +169,8 @@ impl Opened {
     }
 }
 
-/// Seals a message for `owner_key`; base64 without line breaks. `random` must be fresh for every message.
-/// `None` if the message is longer than its length field can say.
+/// Encrypts a message for `owner_key`, as base64 without line breaks. `random` must be fresh for every message.
+/// `None` if the message is longer than its length field can hold.
 pub fn seal(key: &Key, random: [u8; RANDOM], message: &[u8], owner_key: &str) -> Option<String> {
     let length = u32::try_from(message.len()).ok()?;
     let mut plain = Vec::new();

@@ -9,14 +9,14 @@ use crate::{
     json::{DEEPEST_PAYLOAD, Object},
 };
 
-/// Bytes that a signature or an authenticated decryption vouches for.
+/// Bytes that a valid signature or an authenticated decryption covers.
 ///
-/// Only this crate's verifiers make one, and only from one can a payload be parsed: what has not been verified
-/// cannot reach the queue.
+/// Only this crate's verifiers create it, and only from it can a payload be parsed: unverified content cannot reach the
+/// queue.
 pub struct Verified<'a>(Cow<'a, [u8]>);
 
 impl fmt::Debug for Verified<'_> {
-    /// Its size: what it says is nobody's business.
+    /// Prints only the size: the content may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Verified({} bytes)", self.0.len())
     }
@@ -32,7 +32,7 @@ impl<'a> Verified<'a> {
         &self.0
     }
 
-    /// Lower-case hex SHA-256 of the verified bytes: the id of an event whose platform gives none.
+    /// Lower-case hex SHA-256 of the verified bytes. It is the id of an event that has none of its platform.
     pub fn digest(&self) -> String {
         hex::encode(Sha256::digest(&self.0))
     }
@@ -54,7 +54,7 @@ impl<'a> Verified<'a> {
     }
 }
 
-/// A verified JSON object: the only thing of which an event can be made.
+/// A verified JSON object. An event can be created only from this type.
 #[derive(Debug)]
 pub struct Payload<'a>(Object<'a>);
 
@@ -84,7 +84,7 @@ mod tests {
         for (form, expected) in [
             ("payload=%7B%2525%7D&x=1", Ok("{%25}")),
             ("x=1", Err(Reject::missing("payload"))),
-            ("payload=1&payload=1", Err(Reject::malformed("payload", "to be there only once"))),
+            ("payload=1&payload=1", Err(Reject::malformed("payload", "to appear only once"))),
         ] {
             let member = Verified::new(form.as_bytes()).form_member("payload");
             let text = member.as_ref().map(|content| content.text().unwrap()).map_err(Clone::clone);

@@ -165,7 +165,7 @@ mod tests {
             ("", r#"expected a JSON object of sources, such as {"default": {...}}"#),
             ("[]", r#"expected a JSON object of sources, such as {"default": {...}}"#),
             ("{}", r#"expected at least one source, such as "default""#),
-            (r#"{"a":{"secret":"x"},"a":{"secret":"x"}}"#, "source a: expected to be there only once"),
+            (r#"{"a":{"secret":"x"},"a":{"secret":"x"}}"#, "source a: expected to appear only once"),
             (
                 r#"{"a b":{"secret":"x"}}"#,
                 r#"source "a b": expected a name of at most 64 letters, digits, `-`, `_`, `.` or `~`, since it stands in the URL"#,
@@ -176,12 +176,12 @@ mod tests {
             (r#"{"a":{"secret":""}}"#, r#"source "a": secret: expected a secret that is not empty"#),
             (
                 r#"{"a":[{"secret":"x"},{"secret":" hunter2"}]}"#,
-                r#"source "a", entry 2: secret: expected a secret without white space around it"#,
+                r#"source "a", entry 2: secret: expected a secret without whitespace around it"#,
             ),
             (r#"{"a":{"secret":["hunter2, expected b"]}}"#, r#"source "a": secret: expected a string"#),
             (r#"{"a":{"secret":"x","mode":"hunter2"}}"#, r#"source "a": mode: expected `one`"#),
-            (r#"{"a":{"secret":"x","secret":"y"}}"#, r#"source "a": secret: expected to be there only once"#),
-            (r#"{"a":{"secret":{"x":1,"x":2}}}"#, r#"source "a": secret.x: expected to be there only once"#),
+            (r#"{"a":{"secret":"x","secret":"y"}}"#, r#"source "a": secret: expected to appear only once"#),
+            (r#"{"a":{"secret":{"x":1,"x":2}}}"#, r#"source "a": secret.x: expected to appear only once"#),
             (
                 r#"{"a":{"secret":"x","secrt":"hunter2"}}"#,
                 r#"source "a": secrt: unknown field `secrt`, expected `secret` or `mode`"#,

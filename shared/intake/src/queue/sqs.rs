@@ -158,11 +158,11 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_response_that_proves_the_message_is_stored_counts() {
-        let server = Server::start(stored);
-        assert_eq!(put(&server, None).await, Ok(()));
         // MD5 of `{}`.
         const MD5: &str = "99914b932bd37a50b983c5e7c90ae93b";
         const OTHER: &str = "d41d8cd98f00b204e9800998ecf8427e";
+        let server = Server::start(stored);
+        assert_eq!(put(&server, None).await, Ok(()));
         for (reply, expected) in [
             (Reply::ok(""), "without a MessageId"),
             (Reply::ok("{}"), "without a MessageId"),
@@ -200,11 +200,11 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_response_that_proves_the_object_is_stored_counts() {
-        let oversize = || Some(Oversize { bucket: "bucket".into(), threshold: 0 });
         // SHA-256 and MD5 of `{}`.
         const SHA256: &str = "RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=";
         const OTHER: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
         const ETAG: &str = "ETag: \"99914b932bd37a50b983c5e7c90ae93b\"\r\n";
+        let oversize = || Some(Oversize { bucket: "bucket".into(), threshold: 0 });
         let sha256 = |digest| format!("x-amz-checksum-sha256: {digest}\r\n");
         for (headers, is_stored) in [
             (sha256(SHA256), true),
