@@ -10,7 +10,7 @@ use letterbox_codec::{
     reject::first_that_opens,
 };
 use letterbox_intake::{
-    Answer, Intake, Keyring, Message, Queue, Renewed, Sources, handler, queue::LARGEST_MESSAGE,
+    Answer, Intake, Keyring, Message, Queue, Refreshed, Sources, handler, queue::LARGEST_MESSAGE,
 };
 
 use crate::local::queue::LocalQueue;
@@ -179,7 +179,7 @@ fn start<P: Provider>(parts: Parts<'_>) -> Result<Box<dyn Handle>, String> {
     let sample = P::DOCUMENT.map_or(&[][..], |document| document.sample);
     let (place, document) = parts.document.unwrap_or((P::NAME, sample));
     let provider = P::new(document).map_err(|error| format!("{place}: {error}"))?;
-    let intake = Intake::new(Renewed::fixed(provider), Keyring::fixed(sources), parts.queue, P::DEADLINE);
+    let intake = Intake::new(Refreshed::fixed(provider), Keyring::fixed(sources), parts.queue, P::DEADLINE);
     Ok(Box::new(match parts.ambient {
         Some(ambient) => intake.with_ambient(ambient),
         None => intake,

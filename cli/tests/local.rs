@@ -141,7 +141,7 @@ fn errors_say_what_to_do() {
     for (args, code, expected) in [
         (&["serve", "--credentials", "absent.json"][..], 2, "absent.json"),
         (&["serve", "--credentials", "broken.json"], 2, "broken.json: line 1"),
-        (&["serve", "--credentials", "twice.json"], 2, "twice.json: github: expected to be there only once"),
+        (&["serve", "--credentials", "twice.json"], 2, "twice.json: github: expected to appear only once"),
         (&["serve", "--credentials", "unknown.json"], 2, "no provider \"gitlab\"; there are dingtalk"),
         (
             &["serve", "--credentials", "empty-secret.json"],

@@ -81,7 +81,7 @@ fn wrong_answers_are_told() {
     for (args, status, body, expected) in [
         (["dingtalk", "user_add_org"], "200 OK", "success", "expected JSON with msg_signature"),
         (["dingtalk", "user_add_org"], "202 Accepted", "", "expected status 200, got 202 Accepted"),
-        (["dingtalk", "user_add_org"], "200 OK", &forged, "does not open: signature_mismatch"),
+        (["dingtalk", "user_add_org"], "200 OK", &forged, "is invalid: signature_mismatch"),
         (["dingtalk", "user_add_org"], "200 OK", &sealed("seccess"), "expected the word `success` inside"),
         (["dingtalk", "check_url"], "200 OK", &sealed("aXz7PqLm"), "expected the word `success` inside"),
         (["opencard", "scenic_spot"], "200 OK", "{}", "body: expected a compact JWE"),
@@ -158,7 +158,7 @@ fn as_platform_gives_up_where_the_platform_does() {
     let receiver = Receiver::start(&[("503 Down", "")], Duration::ZERO);
     let args = ["send", "github", "push", "--to", &receiver.url, "--as-platform"];
     let told = text(&letterbox(folder.path(), &args).stderr);
-    assert!(told.contains("GitHub does not send again by itself"), "{told}");
+    assert!(told.contains("GitHub does not retry automatically"), "{told}");
     assert_eq!(receiver.letters().len(), 1);
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::CommandFactory;
-use letterbox::args::Program;
+use letterbox::commands::Program;
 
 use crate::program::{PROGRAM, Receiver, letterbox, letterbox_with, printed, run, text};
 

@@ -51,8 +51,9 @@ def test_an_old_catalogue_is_read_again(
     assert title(deployment, key) == title_then
     line = function.delivery_line(mark)
     assert (line["outcome"], line.get("CardsRefreshFailed", 0)) == ("queued", failures)
-    told = [line["message"] for line in function.lines(mark) if "renewed" in line["message"]]
-    assert told == {"new": ["the document renewed"], "old": ["the document not renewed: the old ones serve on"] * failures}[title_then]
+    told = [line["message"] for line in function.lines(mark) if "refreshed" in line["message"]]
+    failed = ["the document not refreshed: keeping the previous version"] * failures
+    assert told == {"new": ["the document refreshed"], "old": failed}[title_then]
 
 
 @pytest.mark.parametrize(

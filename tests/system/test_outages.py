@@ -1,4 +1,4 @@
-"""A queue that is down, silent or back again: nothing is acknowledged that no queue has."""
+"""A queue that is down, silent, impersonated or back again: nothing is acknowledged that no queue has."""
 
 import time
 
@@ -6,7 +6,7 @@ import pytest
 
 from metrics import dimensions
 from platforms import PLATFORMS
-from servers import PROVIDERS, QueueServer, SilentServer, free_port
+from servers import PROVIDERS, CaptiveServer, QueueServer, SilentServer, free_port
 
 # In seconds. The longer deadlines are set to it, so that nobody waits them out.
 LONGEST_DEADLINE = 1.2
@@ -50,7 +50,15 @@ def silent(deploy, settings):
     server.stop()
 
 
-@pytest.fixture(params=["down", "silent"])
+@pytest.fixture(scope="module")
+def captive(deploy, settings):
+    """Functions that reach a server which is no queue and responds with 200."""
+    server = CaptiveServer()
+    yield deploy("captive", with_short_deadlines(settings, server.endpoint))
+    server.stop()
+
+
+@pytest.fixture(params=["down", "silent", "captive"])
 def outage(request):
     return request.getfixturevalue(request.param)
 

@@ -8,7 +8,7 @@ use serde::{
     de::{Error, SeqAccess, Visitor},
 };
 
-/// What opens the letters of one app, corp or suite.
+/// The credentials of one app, corp or suite.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
@@ -17,16 +17,16 @@ pub struct Credentials {
     pub(crate) aes_key: Key,
     #[serde(deserialize_with = "owner_keys")]
     pub(crate) owner_key: Vec<String>,
-    /// Answer the two suite handshakes with their `Random`, as older platform samples do.
+    /// Respond to the two suite handshakes with their `Random`, as older samples of the platform do.
     #[serde(default)]
     pub(crate) reply_random: bool,
-    /// How far the query's timestamp may be from now, in seconds; the platform itself sets no bound.
+    /// The largest difference between the timestamp and now, in seconds. The platform itself sets no limit.
     #[serde(default)]
     tolerance: Option<NonZeroU32>,
 }
 
 impl Credentials {
-    /// Checks the (signed) timestamp, if there is a tolerance. It comes in seconds or milliseconds.
+    /// Checks the signed timestamp, in seconds or milliseconds, if the entry has a tolerance.
     pub(crate) fn fresh(&self, timestamp: &str, now: Timestamp) -> Result<(), Reject> {
         let Some(tolerance) = self.tolerance else { return Ok(()) };
         let (sent, _) = Timestamp::guess(timestamp).ok_or(Reject::MalformedTimestamp)?;
@@ -69,7 +69,7 @@ fn owner_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>,
     let keys = deserializer.deserialize_any(OneOrMore)?;
     if keys.is_empty() || keys.iter().any(|key| key.is_empty() || key.trim() != key) {
         return Err(D::Error::custom(
-            "expected owner keys that are not empty, without white space around them",
+            "expected owner keys that are not empty, without whitespace around them",
         ));
     }
     Ok(keys)

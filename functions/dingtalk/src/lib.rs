@@ -21,18 +21,18 @@ use serde::Serialize;
 
 pub use crate::credentials::Credentials;
 
-/// Members that hold the corp the event is about, in the order in which they count. Events of one kind may carry two
-/// of them, differing in nothing but case.
+/// The fields that may hold the corp of an event, in order of precedence. An event may have two of them, which differ
+/// only in case.
 const CORP: [&str; 4] = ["CorpId", "corpId", "corpid", "AuthCorpId"];
 
-/// Members that hold the event's own time, in the order in which they count.
+/// The fields that may hold the time of an event, in order of precedence.
 const TIME: [&str; 4] = ["EventTime", "TimeStamp", "timeStamp", "createTime"];
 
-/// Events that only ask whether someone is there, and whether the answer may be their `Random`.
+/// URL-verification handshakes, and whether the response may be their `Random` instead of `success`.
 const HANDSHAKES: [(&str, bool); 3] =
     [("check_url", false), ("check_create_suite_url", true), ("check_update_suite_url", true)];
 
-/// What an acknowledgement says.
+/// The content of an acknowledgement.
 const SUCCESS: &str = "success";
 
 /// DingTalk.
@@ -79,7 +79,7 @@ impl Provider for DingTalk {
     }
 }
 
-/// The event of an opened message, unless it is a handshake; and the word that acknowledges it.
+/// The event of a decrypted message, or `None` for a handshake, and the content of the acknowledgement.
 fn event(
     source: &Source<'_, Credentials>,
     key: &Credentials,
@@ -109,7 +109,7 @@ fn event(
     Ok((Some(event), SUCCESS.to_owned()))
 }
 
-/// A query parameter, or what older callers send instead; an empty one is not there.
+/// The value of a query parameter, or else of its older name. An empty value counts as missing.
 fn parameter<'q>(
     query: &'q [u8],
     name: &'static str,
@@ -128,11 +128,11 @@ fn encrypt(body: &[u8]) -> Result<String, Reject> {
     let body = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson)?;
     let encrypt = Object::parse(body)?.get("encrypt")?.ok_or(Reject::missing("encrypt"))?;
     let text: String =
-        serde_json::from_str(encrypt.get()).map_err(|_| Reject::malformed("encrypt", "a text"))?;
+        serde_json::from_str(encrypt.get()).map_err(|_| Reject::malformed("encrypt", "a string"))?;
     if text.is_empty() { Err(Reject::missing("encrypt")) } else { Ok(text) }
 }
 
-/// The platform's id of the event. Retries encrypt anew, but keep it. Older shapes have none.
+/// The platform's id of the event. Each retry is encrypted again, but keeps the id. Older formats have none.
 fn id(payload: &Payload<'_>, event_type: &str) -> Result<Option<String>, Reject> {
     if let Some(id) = payload.label("eventId")? {
         return Ok(Some(id.into_owned()));
@@ -140,7 +140,7 @@ fn id(payload: &Payload<'_>, event_type: &str) -> Result<Option<String>, Reject>
     Ok(payload.label("BizId")?.map(|id| format!("{id}:{event_type}")))
 }
 
-/// The encrypted acknowledgement. Member names are the platform's, capital S included.
+/// The encrypted acknowledgement. Field names are the platform's, with a capital S in `timeStamp`.
 #[derive(Serialize)]
 struct Acknowledgement<'a> {
     msg_signature: String,
@@ -150,7 +150,7 @@ struct Acknowledgement<'a> {
     encrypt: String,
 }
 
-/// Seals and signs `message`; `None` if it is too long to seal.
+/// Encrypts and signs `message`; `None` if it is too long.
 fn acknowledgement(key: &Credentials, message: &[u8], owner_key: &str, ambient: &Ambient) -> Option<String> {
     let (random, nonce) = ambient.split::<16, 8>();
     let Timestamp(now) = ambient.now;
@@ -164,7 +164,7 @@ fn acknowledgement(key: &Credentials, message: &[u8], owner_key: &str, ambient: 
 fn reply(key: &Credentials, message: &str, owner_key: &str, ambient: &Ambient) -> Reply {
     match acknowledgement(key, message.as_bytes(), owner_key, ambient) {
         Some(body) => Reply { status: 200, content_type: Some("application/json"), body },
-        // Cannot happen for a message of this length; an answer that is no acknowledgement makes it come again.
+        // Cannot happen for a message of this length. A response that does not acknowledge makes the platform retry.
         None => Reply::empty(500),
     }
 }

@@ -1,4 +1,4 @@
-//! DingTalk's side: sealed callbacks, and the check of the acknowledgement.
+//! DingTalk's side: encrypted callbacks, and the check of the acknowledgement.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -19,8 +19,8 @@ const MANNERS: Manners = Manners {
     patience: Some(Duration::from_millis(1500)),
     success: 200..=200,
     pauses: &[],
-    on_failure: "DingTalk publishes no schedule: suite_ticket comes up to 100 times, failed events of a callback \
-                 registered by API wait for get_call_back_failed_result, a URL that does not answer is not saved",
+    on_failure: "DingTalk publishes no retry schedule: it sends suite_ticket up to 100 times, keeps failed events of a \
+                 callback registered by API for get_call_back_failed_result, and does not save a URL that does not respond",
     checks: "status 200, signature, decryption, owner key, `success`",
 };
 
@@ -104,11 +104,10 @@ impl Platform for DingTalk {
         reply: &http::Response<Bytes>,
     ) -> Result<String, String> {
         MANNERS.acknowledged(reply.status())?;
-        let parts = Parts::of_answer(reply.body()).ok().flatten();
+        let parts = Parts::from_response(reply.body()).ok().flatten();
         let parts = parts.ok_or("expected JSON with msg_signature, timeStamp, nonce and encrypt")?;
-        let (message, _) = parts
-            .open(key)
-            .map_err(|reject| format!("the acknowledgement does not open: {}", reject.code()))?;
+        let (message, _) =
+            parts.open(key).map_err(|reject| format!("the acknowledgement is invalid: {}", reject.code()))?;
         let word = String::from_utf8(message).map_err(|_| "the acknowledgement is not UTF-8")?;
         if word == SUCCESS || random(key, letter).is_some_and(|random| random == word) {
             Ok(word)
@@ -118,11 +117,12 @@ impl Platform for DingTalk {
     }
 
     fn open(key: &Credentials, message: &Request, _: Timestamp) -> Result<Opened, Reject> {
-        const UNCHECKED: &str = "signature not checked: it stands in the query of the URL, and there is none";
-        let (parts, signature) = match Parts::of_answer(message.body())? {
+        const UNCHECKED: &str =
+            "signature not checked: it is in the query string of the URL, which is missing";
+        let (parts, signature) = match Parts::from_response(message.body())? {
             Some(parts) => (parts, "signature holds"),
-            None if message.uri().query().is_none() => (Parts::vouched(key, message)?, UNCHECKED),
-            None => (Parts::of_letter(message)?, "signature holds"),
+            None if message.uri().query().is_none() => (Parts::signed_again(key, message)?, UNCHECKED),
+            None => (Parts::from_request(message)?, "signature holds"),
         };
         let (content, owner_key) = parts.open(key)?;
         Ok(Opened { content, told: vec![signature.to_owned(), format!("owner key {owner_key} holds")] })
@@ -136,7 +136,7 @@ impl Platform for DingTalk {
     }
 }
 
-/// A sealed message, and where its signature was found.
+/// A sealed message and its signature.
 struct Parts<'a> {
     signature: Cow<'a, str>,
     timestamp: Cow<'a, str>,
@@ -145,8 +145,8 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Of an answer, which has its signature inside; `None` of a body without one.
-    fn of_answer(body: &'a [u8]) -> Result<Option<Self>, Reject> {
+    /// Reads a response, whose signature is in the body; `None` if the body has none.
+    fn from_response(body: &'a [u8]) -> Result<Option<Self>, Reject> {
         let text = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson)?;
         let members = Object::parse(text)?;
         if members.get("msg_signature")?.is_none() {
@@ -162,8 +162,8 @@ impl<'a> Parts<'a> {
         }))
     }
 
-    /// Of a letter, which has it in the query.
-    fn of_letter(letter: &'a Request) -> Result<Self, Reject> {
+    /// Reads a request, whose signature is in the query string.
+    fn from_request(letter: &'a Request) -> Result<Self, Reject> {
         let query = letter.uri().query().unwrap_or_default().as_bytes();
         Ok(Self {
             signature: parameter(query, "msg_signature", Some("signature"))?,
@@ -173,14 +173,14 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// Of a body whose signature is lost: signed anew, since only what is signed can be opened.
-    fn vouched(key: &Credentials, letter: &Request) -> Result<Self, Reject> {
+    /// Reads a body whose signature is not known, and signs it again, since only a signed message can be decrypted.
+    fn signed_again(key: &Credentials, letter: &Request) -> Result<Self, Reject> {
         let encrypt = encrypt(letter.body())?;
         let signature = sealed::signature(key.token.expose(), "", "", &encrypt).into();
         Ok(Self { signature, timestamp: "".into(), nonce: "".into(), encrypt })
     }
 
-    /// The message in clear, and the owner key that it is for.
+    /// The decrypted message, and the owner key that it is for.
     fn open<'k>(&self, key: &'k Credentials) -> Result<(Vec<u8>, &'k str), Reject> {
         let envelope = Envelope {
             signature: &self.signature,
@@ -194,9 +194,9 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What some handshakes may be answered with instead of the usual word.
+/// The `Random` of a handshake that may be acknowledged with it.
 fn random(key: &Credentials, letter: &Request) -> Option<String> {
-    let (message, _) = Parts::of_letter(letter).ok()?.open(key).ok()?;
+    let (message, _) = Parts::from_request(letter).ok()?.open(key).ok()?;
     let payload = Object::parse(std::str::from_utf8(&message).ok()?).ok()?;
     let event_type = payload.require("EventType").ok()?;
     HANDSHAKES.iter().find(|(name, may_be_random)| *may_be_random && *name == event_type)?;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 /// GitHub.
 pub struct GitHub {
     sha256: Scheme,
-    /// The legacy signature, for sources that allow it.
+    /// The legacy signature, for entries that allow it.
     sha1: Scheme,
 }
 
@@ -30,7 +30,7 @@ pub struct GitHub {
 pub struct Credentials {
     #[serde(deserialize_with = "secret")]
     secret: mac::Key,
-    /// Accept `X-Hub-Signature` (SHA-1) from a sender that sends no `X-Hub-Signature-256`.
+    /// Accept `X-Hub-Signature` (SHA-1) if there is no `X-Hub-Signature-256`.
     #[serde(default)]
     allow_sha1: bool,
 }
@@ -40,7 +40,7 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<mac::Key, D::Err
         .map_err(|expected| D::Error::custom(format!("expected {expected}")))
 }
 
-/// Headers that go into the message: none of them is signed.
+/// Headers that become extension attributes of the event. They are not signed.
 const EXTENSIONS: [(&str, &str); 5] = [
     ("x-github-hook-id", "hookid"),
     ("x-github-hook-installation-target-type", "targettype"),
@@ -49,7 +49,7 @@ const EXTENSIONS: [(&str, &str); 5] = [
     ("x-github-enterprise-version", "enterpriseversion"),
 ];
 
-/// Members that hold what the event is about, in the order in which they count: a repository where there is one.
+/// The fields that may hold the subject of an event, in order of precedence.
 const SUBJECT: [&str; 4] =
     ["repository.full_name", "organization.login", "enterprise.slug", "installation.account.login"];
 
@@ -109,7 +109,7 @@ impl GitHub {
         request: &'r Request,
         now: Timestamp,
     ) -> Result<Signed<'r>, Reject> {
-        // A sender that knows the better signature is held to it.
+        // If `X-Hub-Signature-256` is present, SHA-1 is never used.
         let legacy = key.allow_sha1 && !request.headers().contains_key("x-hub-signature-256");
         let scheme = if legacy { &self.sha1 } else { &self.sha256 };
         scheme.verify(&key.secret, request, now)
@@ -140,11 +140,39 @@ fn event(
     Ok(event)
 }
 
-/// The payload inside a form. The content type is not signed, so it must not decide how the signed bytes are read.
+/// The payload inside a form; `None` if the body is JSON. The content type is not signed, so it does not count.
 fn form(content: &Verified<'_>) -> Result<Option<Verified<'static>>, Reject> {
     if is_form(content.bytes()) { content.form_member("payload").map(Some) } else { Ok(None) }
 }
 
 fn is_form(body: &[u8]) -> bool {
     body.starts_with(b"payload=")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_delivery_and_the_key_that_verified_it() {
+        let credentials = r#"{"secret":"secret"}"#;
+        let keys = [serde_json::from_str(credentials).unwrap()];
+        let source = Source { provider: GitHub::NAME, name: "default", keys: &keys };
+        let ambient = Ambient { now: Timestamp(0), entropy: [0; Ambient::ENTROPY] };
+        let provider = GitHub::new(&[]).unwrap();
+        for (body, key) in [("{}", None), ("[]", Some(0))] {
+            let mut request = Request::new(body.into());
+            request.headers_mut().insert("x-github-delivery", "d1".parse().unwrap());
+            if key.is_some() {
+                let [Credentials { secret, .. }] = &keys;
+                for (name, value) in
+                    provider.sha256.sign(secret, "POST", "", body.as_bytes(), ambient.now, "")
+                {
+                    request.headers_mut().insert(name, value.parse().unwrap());
+                }
+            }
+            let refused = provider.receive(&source, &request, &ambient).unwrap_err();
+            assert_eq!((refused.delivery.as_deref(), refused.key), (Some("d1"), key), "{body}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ const MANNERS: Manners = Manners {
     patience: Some(Duration::from_secs(10)),
     success: 200..=299,
     pauses: &[],
-    on_failure: "GitHub does not send again by itself: Recent Deliveries, Redeliver",
+    on_failure: "GitHub does not retry automatically; use Redeliver under Recent Deliveries",
     checks: "status 2xx",
 };
 
@@ -44,7 +44,7 @@ impl Platform for GitHub {
         MANNERS
     }
 
-    /// The sample's name, up to a dot, is the event type.
+    /// Builds a signed delivery. The sample's name, up to a dot, is the event type.
     fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
         let scheme = Self::new(&[])?.sha256;
         let event_type = sample.name.split('.').next().unwrap_or_default();
@@ -74,7 +74,7 @@ impl Platform for GitHub {
     }
 
     fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
-        // Its own schemes are no news to a provider that runs, so making them cannot fail here.
+        // Creating GitHub's own schemes cannot fail.
         let provider = Self::new(&[]).map_err(|_| Reject::MalformedSignature)?;
         let content = provider.verify(key, message, now)?.content;
         let inner = form(&content)?;
@@ -83,7 +83,7 @@ impl Platform for GitHub {
     }
 }
 
-/// A random GUID, as `X-GitHub-Delivery` holds one.
+/// A random GUID for `X-GitHub-Delivery`.
 fn guid(ambient: &Ambient) -> String {
     let (bytes, _) = ambient.split::<16, 0>();
     let mut guid = hex::encode(bytes);

@@ -1,4 +1,4 @@
-//! The card catalogue: what is answered to which query.
+//! The card catalogue: the replies to queries.
 //!
 //! ```json
 //! {
@@ -16,8 +16,8 @@
 //!   }
 //! }
 //! ```
-//! `surface`, `location` (and its `city`), `lifetime` and `default` are optional. `lifetime` is in seconds from the
-//! answer; the reply carries the Unix time that results. The entry that says most about a query answers it.
+//! `surface`, `location` (and its `city`), `lifetime` and `default` are optional. `lifetime` is in seconds from the reply,
+//! which carries the resulting Unix time. If several entries match a query, the most specific one is used.
 
 use std::collections::HashMap;
 
@@ -26,15 +26,15 @@ use letterbox_codec::{
     json::{Object, is_attribute},
 };
 use serde::Deserialize;
-use serde_json::{Value, value::RawValue};
+use serde_json::{Map, Value, value::RawValue};
 
 /// The longest lifetime, in seconds: a year. A larger number is likely a Unix time.
 const LONGEST_LIFETIME: u32 = 31_536_000;
 
-/// What no query can ask for.
-const UNFIT: &str = "expected a text of 1 to 256 bytes without control characters";
+/// The error for a name that no query can contain.
+const UNFIT: &str = "expected a string of 1 to 256 bytes without control characters";
 
-/// All cards, indexed.
+/// All cards, indexed by `srcid`.
 pub struct Catalogue(HashMap<String, Card>);
 
 struct Card {
@@ -42,7 +42,7 @@ struct Card {
     default: Option<Entry>,
 }
 
-/// What an entry is found by.
+/// The index of an entry.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     intent: Intent,
@@ -51,34 +51,33 @@ struct Key {
     city: Option<String>,
 }
 
-/// An intent in one canonical form: two that differ in key order or white space alone are equal.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Intent(String);
+/// An intent. Two that differ only in the order of their fields or in whitespace are equal.
+type Intent = Map<String, Value>;
 
-/// One answer.
+/// One reply.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Verbatim, as the card's `srcid` demands.
+    /// The card's content, verbatim. Its form depends on the `srcid`.
     pub data: Box<RawValue>,
-    /// Seconds from the answer.
+    /// Seconds from the reply.
     pub lifetime: Option<u32>,
 }
 
-/// A query, as far as it concerns the catalogue.
+/// The parts of a query that select an entry.
 pub struct Query {
-    /// The card.
+    /// The card's id.
     pub srcid: String,
     key: Key,
 }
 
-/// What the catalogue has for a query.
+/// The result of looking up a query.
 pub enum Found<'c> {
     /// No such card.
     UnknownSrcid,
     /// The card has no entry for the intent, and no default.
     Nothing,
-    /// The answer.
+    /// The most specific entry, or the default.
     Entry(&'c Entry),
 }
 
@@ -93,7 +92,7 @@ struct CardText {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EntryText {
-    intent: serde_json::Map<String, Value>,
+    intent: Intent,
     surface: Option<String>,
     location: Option<Location>,
     data: Box<RawValue>,
@@ -108,7 +107,7 @@ struct Location {
 }
 
 impl Catalogue {
-    /// Reads and indexes a catalogue. The error names the place in it and what was expected there.
+    /// Parses and indexes a catalogue. The error names the place in it and what was expected there.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(json)
             .map_err(|error| format!("byte {}: expected UTF-8", error.valid_up_to()))?;
@@ -129,8 +128,8 @@ impl Catalogue {
         cards.collect::<Result<_, _>>().map(Self)
     }
 
-    /// The entry that says most about the query: its surface counts before its location (links differ by surface),
-    /// a city before a province, and the default last.
+    /// Finds the most specific entry: a surface takes precedence over a location (links differ by surface), a city over a
+    /// province, and the default is last.
     pub fn find(&self, query: &Query) -> Found<'_> {
         let Some(card) = self.0.get(&query.srcid) else { return Found::UnknownSrcid };
         let Key { surface, province, city, .. } = &query.key;
@@ -176,7 +175,7 @@ impl Card {
             {
                 return Err((at(&format!(".{member}")), UNFIT.into()));
             }
-            let key = Key { intent: Intent::new(&entry.intent), surface: entry.surface, province, city };
+            let key = Key { intent: entry.intent, surface: entry.surface, province, city };
             let entry = Entry { data: entry.data, lifetime: entry.lifetime };
             entry.check().map_err(|(member, error)| (at(&format!(".{member}")), error))?;
             if let Some(first) = places.insert(key.clone(), position) {
@@ -197,29 +196,28 @@ impl Entry {
             return Err(("data", "expected what the card shows, not null".into()));
         }
         if self.lifetime.is_some_and(|seconds| !(1..=LONGEST_LIFETIME).contains(&seconds)) {
-            let error = format!(
-                "expected seconds from the answer, 1 to {LONGEST_LIFETIME} (a year); not a Unix time"
-            );
+            let error =
+                format!("expected seconds from the reply, 1 to {LONGEST_LIFETIME} (a year); not a Unix time");
             return Err(("lifetime", error));
         }
         Ok(())
     }
 }
 
-/// Cuts serde's line and column, which would count from the card's beginning: the path says where it is.
+/// Removes serde's line and column, which count from the beginning of the card; the path says where the error is.
 fn without_place(error: &str) -> String {
     error.rsplit_once(" at line ").map_or(error, |(error, _)| error).to_owned()
 }
 
 impl Query {
-    /// Reads what a query asks for. Members that it does not know are left alone.
+    /// Reads a query. Unknown fields are ignored.
     pub fn read(payload: &Object<'_>) -> Result<Self, Reject> {
         let text = |path: &'static str| match payload.get(path)? {
-            Some(value) if !value.get().starts_with('"') => Err(Reject::malformed(path, "a text")),
+            Some(value) if !value.get().starts_with('"') => Err(Reject::malformed(path, "a string")),
             _ => Ok(payload.label(path)?.map(std::borrow::Cow::into_owned)),
         };
         let object = |path: &'static str| match payload.get(path)? {
-            Some(value) => serde_json::from_str::<serde_json::Map<_, _>>(value.get())
+            Some(value) => serde_json::from_str::<Intent>(value.get())
                 .map(Some)
                 .map_err(|_| Reject::malformed(path, "an object")),
             None => Ok(None),
@@ -229,50 +227,13 @@ impl Query {
         Ok(Self {
             srcid: payload.require("srcid")?.into_owned(),
             key: Key {
-                intent: Intent::new(&intent),
+                intent,
                 surface: text("surface")?,
                 province: text("location.province")?,
                 city: text("location.city")?,
             },
         })
     }
-}
-
-impl Intent {
-    fn new(intent: &serde_json::Map<String, Value>) -> Self {
-        let mut text = String::new();
-        write_object(intent, &mut text);
-        Self(text)
-    }
-}
-
-/// JSON without white space, members sorted by name.
-fn write_canonical(value: &Value, to: &mut String) {
-    match value {
-        Value::Object(members) => write_object(members, to),
-        Value::Array(items) => {
-            to.push('[');
-            for item in items {
-                write_canonical(item, to);
-                to.push(',');
-            }
-            to.push(']');
-        }
-        scalar => to.push_str(&scalar.to_string()),
-    }
-}
-
-fn write_object(members: &serde_json::Map<String, Value>, to: &mut String) {
-    let mut members: Vec<_> = members.iter().collect();
-    members.sort_unstable_by_key(|(name, _)| name.as_str());
-    to.push('{');
-    for (name, value) in members {
-        to.push_str(&Value::from(name.as_str()).to_string());
-        to.push(':');
-        write_canonical(value, to);
-        to.push(',');
-    }
-    to.push('}');
 }
 
 #[cfg(test)]
@@ -288,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_entry_that_says_most_answers() {
+    fn the_most_specific_entry_is_used() {
         let catalogue = Catalogue::parse(
             r#"{"1":{"entries":[
                 {"intent":{"a":1,"b":{"x":[1,2],"y":"z"}},"data":"any"},
@@ -329,13 +290,13 @@ mod tests {
             (r#"{"intent":{}}"#, "srcid: missing"),
             (
                 r#"{"srcid":5,"intent":{}}"#,
-                "srcid: expected a text of 1 to 256 bytes without control characters",
+                "srcid: expected a string of 1 to 256 bytes without control characters",
             ),
             (r#"{"srcid":"1"}"#, "intent: missing"),
             (r#"{"srcid":"1","intent":[]}"#, "intent: expected an object"),
-            (r#"{"srcid":"1","intent":{},"surface":1}"#, "surface: expected a text"),
+            (r#"{"srcid":"1","intent":{},"surface":1}"#, "surface: expected a string"),
             (r#"{"srcid":"1","intent":{},"location":"x"}"#, "location: expected an object"),
-            (r#"{"srcid":"1","srcid":"2","intent":{}}"#, "srcid: expected to be there only once"),
+            (r#"{"srcid":"1","srcid":"2","intent":{}}"#, "srcid: expected to appear only once"),
         ] {
             let reject = Query::read(&Object::parse(query).unwrap()).err().unwrap();
             assert_eq!(reject.message(), field, "{query}");
@@ -348,7 +309,7 @@ mod tests {
             ("", "EOF while parsing a value at line 1 column 0"),
             ("[]", "expected a JSON object of cards by srcid"),
             ("{\n\"1\": {]}", "key must be a string at line 2 column 7"),
-            (r#"{"1":{},"1":{}}"#, "1: expected to be there only once"),
+            (r#"{"1":{},"1":{}}"#, "1: expected to appear only once"),
             (r#"{"1":{}}"#, r#""1".entries: expected at least one entry, or a default"#),
             (r#"{"1":{"entries":[{"data":1}]}}"#, r#""1".entries[0]: missing field `intent`"#),
             (
@@ -362,11 +323,11 @@ mod tests {
             ),
             (
                 r#"{"1":{"entries":[{"intent":{},"data":1,"lifetime":1763719200}]}}"#,
-                r#""1".entries[0].lifetime: expected seconds from the answer, 1 to 31536000 (a year); not a Unix time"#,
+                r#""1".entries[0].lifetime: expected seconds from the reply, 1 to 31536000 (a year); not a Unix time"#,
             ),
             (
                 r#"{"1":{"default":{"data":1,"lifetime":0}}}"#,
-                r#""1".default.lifetime: expected seconds from the answer, 1 to 31536000 (a year); not a Unix time"#,
+                r#""1".default.lifetime: expected seconds from the reply, 1 to 31536000 (a year); not a Unix time"#,
             ),
             (
                 r#"{"1":{"entries":[{"intent":{"a":1,"b":2},"data":1},{"intent":{"b":2,"a":1},"data":2}]}}"#,

@@ -22,14 +22,14 @@ impl Credentials {
         self.keys.get(kid)
     }
 
-    /// The key that the platform would use: that of the first `kid`.
+    /// The `kid` and key that the simulated platform uses: the first in alphabetical order.
     #[cfg(feature = "platform")]
     pub(crate) fn first(&self) -> Option<(&str, &Psk)> {
         self.keys.iter().map(|(kid, psk)| (kid.as_str(), psk)).min_by_key(|(kid, _)| *kid)
     }
 }
 
-/// A kid and its key are easily swapped, so no error here names a kid that could be a key.
+/// Reads the table. A kid and its key are easily swapped, so no error contains a kid that could be a key.
 fn table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, Psk>, D::Error> {
     let keys = HashMap::<String, Value>::deserialize(deserializer)?;
     if keys.is_empty() || keys.keys().any(|kid| !(1..=LONGEST_KID).contains(&kid.len())) {
@@ -48,7 +48,7 @@ fn table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, P
 fn psk(key: Value) -> Result<Psk, &'static str> {
     match key {
         Value::String(text) => psk_text(&text),
-        _ => Err("a text"),
+        _ => Err("a string"),
     }
 }
 
@@ -70,12 +70,12 @@ mod tests {
                 r#"{"0":"short"}"#.to_owned(),
                 r#"expected base64url of 16 bytes (22 characters) under the kid "0""#,
             ),
-            (r#"{"0":5}"#.to_owned(), r#"expected a text under the kid "0""#),
+            (r#"{"0":5}"#.to_owned(), r#"expected a string under the kid "0""#),
             (
                 format!(r#"{{"{KEY}":"0"}}"#),
                 "expected base64url of 16 bytes (22 characters) under each kid: are",
             ),
-            (format!(r#"{{"0":"{KEY} "}}"#), "expected a secret without white space"),
+            (format!(r#"{{"0":"{KEY} "}}"#), "expected a secret without whitespace"),
         ] {
             let error = serde_json::from_str::<Credentials>(&format!(r#"{{"keys":{keys}}}"#)).err().unwrap();
             let error = error.to_string();

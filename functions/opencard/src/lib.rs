@@ -1,4 +1,4 @@
-//! Baidu OpenCard: encrypted queries, answered from a card catalogue under the query's own JOSE header.
+//! Baidu OpenCard: encrypted queries. The reply comes from a card catalogue, encrypted under the query's JOSE header.
 //!
 //! Source: the OpenCard guide (jwe-api, steps/develop, faq), RFC 7516.
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
@@ -23,7 +23,7 @@ use serde_json::value::RawValue;
 use crate::catalogue::{Catalogue, Found, Query};
 pub use crate::credentials::Credentials;
 
-/// The media type of a compact JWE, both ways.
+/// The media type of a compact JWE, in requests and responses.
 const MEDIA_TYPE: &str = "application/jwt";
 
 /// Baidu OpenCard.
@@ -62,7 +62,7 @@ impl Provider for OpenCard {
         let sealed = serde_json::to_vec(&answer)
             .ok()
             .and_then(|answer| jwe::seal(psk, &token.header, &answer, &cek, &iv))
-            // Without a seal there is no valid answer, not even that of an inner failure.
+            // A reply that is not encrypted is never valid, not even for an internal error.
             .map_or(Reply::empty(500), |body| Reply { status: 200, content_type: Some(MEDIA_TYPE), body });
         let mut received = Received::query(event, sealed, position);
         received.remark = Some(answer.status.remark());
@@ -70,8 +70,8 @@ impl Provider for OpenCard {
         Ok(received)
     }
 
-    /// The platform reads no error in clear, and its documents want none; but a malformed request is told which part
-    /// of it is at fault, as every provider tells it. What concerns keys gets no words at all.
+    /// The platform does not read error responses. As with every provider, a malformed request is told which part is wrong;
+    /// a refusal that concerns keys has no body.
     fn refuse(reject: &Reject) -> Reply {
         match reject.status() {
             401 => Reply::empty(401),
@@ -81,7 +81,7 @@ impl Provider for OpenCard {
 }
 
 impl OpenCard {
-    /// Answers a query. One that is unreadable is answered, but is no event.
+    /// The event and the reply of a query. An invalid query gets a reply, but is not an event.
     fn answer(
         &self,
         source: &Source<'_, Credentials>,
@@ -114,19 +114,19 @@ impl OpenCard {
     }
 }
 
-/// Unix seconds, so many from now; `None` from a clock that is not set, since what it says would outdate every answer.
+/// The Unix time in so many seconds from now; `None` if the clock is not set, as every reply would be expired then.
 fn until(Timestamp(now): Timestamp, seconds: u32) -> Option<i64> {
     if now > 0 { now.div_euclid(1000).checked_add(seconds.into()) } else { None }
 }
 
-/// What the sealed reply says.
+/// The content of the encrypted reply.
 #[derive(Debug, Serialize)]
 struct Answer<'a> {
     status: Status,
     msg: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a RawValue>,
-    /// Unix seconds until which the platform may keep the answer.
+    /// The Unix time, in seconds, until which the platform may cache the reply.
     #[serde(skip_serializing_if = "Option::is_none")]
     lifetime: Option<i64>,
 }
@@ -160,6 +160,32 @@ impl Status {
             Self::NoResult => "no_result",
             Self::BadParameters => "bad_parameters",
             Self::InternalError => "internal_error",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use letterbox_codec::{Secret, jwe::Header};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_delivery() {
+        let keys = [serde_json::from_str(r#"{"keys":{"0":"MDEyMzQ1Njc4OWFiY2RlZg"}}"#).unwrap()];
+        let source = Source { provider: OpenCard::NAME, name: "default", keys: &keys };
+        let ambient = Ambient { now: Timestamp(0), entropy: [0; Ambient::ENTROPY] };
+        let provider = OpenCard::new(OpenCard::DOCUMENT.unwrap().sample).unwrap();
+        let other = jwe::Psk::new(&Secret::new("AAECAwQFBgcICQoLDA0ODw".into()).unwrap()).unwrap();
+        for (parameters, expected) in [
+            (r#""alg":"A128KW","enc":"A128CBC-HS256","kid":"1""#, Reject::UnknownKid),
+            (r#""alg":"A128KW","enc":"A128CBC-HS256""#, Reject::UnknownKid),
+            (r#""alg":"A128KW","enc":"A128CBC-HS256","kid":"0""#, Reject::KeyUnwrap),
+        ] {
+            let header = Header::new(&format!(r#"{{{parameters},"rid":"r1"}}"#)).unwrap();
+            let token = jwe::seal(&other, &header, b"{}", &[1; 32], &[2; 16]).unwrap();
+            let refused = provider.receive(&source, &Request::new(token.into()), &ambient).unwrap_err();
+            assert_eq!((refused.delivery.as_deref(), refused.reject), (Some("r1"), expected), "{parameters}");
         }
     }
 }

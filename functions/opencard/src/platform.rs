@@ -1,4 +1,4 @@
-//! OpenCard's side: sealed queries, and the check of the reply.
+//! OpenCard's side: encrypted queries, and the check of the reply.
 
 use bytes::Bytes;
 use http::{Method, header};
@@ -11,12 +11,12 @@ use letterbox_codec::{
 
 use crate::{Credentials, MEDIA_TYPE, OpenCard};
 
-/// Source: the `OpenCard` guide (jwe-api, faq). It publishes no limit; the query is on the search path.
+/// Source: the `OpenCard` guide (jwe-api, faq). It publishes no timeout; a search waits for the query.
 const MANNERS: Manners = Manners {
     patience: None,
     success: 200..=200,
     pauses: &[],
-    on_failure: "OpenCard asks once: the card is left out of that search",
+    on_failure: "OpenCard does not retry: that search shows no card",
     checks: "status 200, the query's own JOSE header, tag, decryption",
 };
 
@@ -83,7 +83,7 @@ impl Platform for OpenCard {
             .and_then(|kid| key.psk(kid))
             .ok_or("the reply's kid is unknown")?;
         let content =
-            answered.open(psk).map_err(|reject| format!("the reply does not open: {}", reject.code()))?;
+            answered.open(psk).map_err(|reject| format!("the reply is invalid: {}", reject.code()))?;
         content.text().map(str::to_owned).map_err(|_| "the reply is not UTF-8".to_owned())
     }
 
@@ -99,7 +99,7 @@ impl Platform for OpenCard {
     }
 }
 
-/// A payload under a header of its own.
+/// A payload, encrypted under a new header.
 fn token(key: &Credentials, payload: &[u8], ambient: &Ambient) -> Result<String, String> {
     let (kid, psk) = key.first().ok_or("keys: expected at least one")?;
     let (cek, iv) = ambient.split::<32, 16>();

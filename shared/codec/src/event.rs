@@ -1,4 +1,4 @@
-//! The message that goes on the queue: one CloudEvents 1.0 object in structured mode.
+//! The body of a queue message: one CloudEvents 1.0 object in structured mode.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::{
     verified::{Payload, Verified},
 };
 
-/// A decoded event. Member order is that of the message.
+/// A decoded event. The order of its fields is that of the JSON.
 #[derive(Serialize)]
 pub struct Event {
     specversion: &'static str,
@@ -21,19 +21,19 @@ pub struct Event {
     /// `<provider>.<event type>`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What the event is about, where the platform says it.
+    /// What the event is about, if the platform says it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// The platform's own time of the event, else the time of receipt; RFC 3339.
+    /// The platform's time of the event, else the time of receipt, as RFC 3339.
     pub time: String,
     datacontenttype: &'static str,
-    /// When Letterbox received it, RFC 3339.
+    /// When Letterbox received the delivery, as RFC 3339.
     #[serde(rename = "receivedtime")]
     pub received: String,
     /// The platform's id of the delivery (GitHub's GUID, OpenCard's `rid`); a redelivery may keep or change it.
     #[serde(rename = "deliveryid", skip_serializing_if = "Option::is_none")]
     pub delivery: Option<String>,
-    /// What happened to the subject, where the type alone does not say it.
+    /// What happened to the subject, if the type alone does not say it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,
     /// Further extension attributes.
@@ -44,13 +44,13 @@ pub struct Event {
 }
 
 impl fmt::Debug for Event {
-    /// Which event it is: what it says is nobody's business.
+    /// Prints only source, type and id: the payload may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Event({} {} {})", self.source, self.kind, self.id)
     }
 }
 
-/// Extension attributes beyond those that every provider may have. Names are lower-case letters and digits.
+/// A provider's own extension attributes. Names consist of lower-case letters and digits.
 #[derive(Debug, Default)]
 pub struct Extensions(pub Vec<(&'static str, String)>);
 
@@ -61,9 +61,9 @@ impl Serialize for Extensions {
 }
 
 impl Event {
-    /// An event of verified content.
+    /// Creates an event of verified content.
     ///
-    /// `content` is what the signature covers: its digest is the id until a provider finds a better one in it.
+    /// `content` is what the signature covers: its digest is the id until the provider sets the platform's own.
     /// `payload` is the JSON object inside it. `kind` is the platform's own event type.
     pub fn new(
         source: &Source<'_, impl Sized>,
@@ -89,14 +89,14 @@ impl Event {
         }
     }
 
-    /// Takes the platform's own time, if the text is one (digits, or RFC 3339); says whether it is.
+    /// Sets the time to the platform's, and returns true, if `time` is digits or RFC 3339.
     pub fn at(&mut self, time: &str) -> bool {
         let Some(time) = timestamp::to_rfc3339(time) else { return false };
         self.time = time;
         true
     }
 
-    /// The structured-mode message.
+    /// The event as JSON, in structured mode.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 
 use crate::Reject;
 
-/// The one value of `name` (percent-decoded once), `None` where it is absent.
-/// A name that comes twice is ambiguous, and refused.
+/// The value of `name`, percent-decoded once, or `None` if it is absent. A name that appears twice is ambiguous and gives
+/// [`Reject::Malformed`].
 pub fn one<'a>(text: &'a [u8], name: &'static str) -> Result<Option<Cow<'a, str>>, Reject> {
     let mut values = form_urlencoded::parse(text).filter(|(key, _)| key == name).map(|(_, value)| value);
     let first = values.next();
     match values.next() {
-        Some(_) => Err(Reject::Malformed { field: name.into(), expected: "to be there only once" }),
+        Some(_) => Err(Reject::Malformed { field: name.into(), expected: "to appear only once" }),
         None => Ok(first),
     }
 }

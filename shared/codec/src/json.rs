@@ -1,7 +1,7 @@
-//! Bounded reading of JSON that stays verbatim.
+//! Bounded reading of JSON whose text is kept verbatim.
 //!
-//! A payload goes on the queue exactly as the platform wrote it: same digits, same key order, same escapes. So it
-//! is never turned into a tree and back; single members are looked up in the raw text.
+//! A payload is queued exactly as the platform wrote it, with the same digits, order and escapes. So it is never parsed
+//! into a tree and written again; single members are looked up in the raw text.
 
 use std::{borrow::Cow, fmt};
 
@@ -13,27 +13,27 @@ use serde_json::value::RawValue;
 
 use crate::Reject;
 
-/// The longest text that may become part of an event's envelope (type, id, subject, ...), in bytes.
+/// The longest string that may become an attribute of an event (type, id, subject, ...), in bytes.
 pub const LONGEST_LABEL: usize = 256;
 
-/// The deepest nesting that common parsers read.
+/// The deepest nesting that common parsers accept.
 const DEEPEST: usize = 127;
 
-/// A payload is nested one deeper in its message.
+/// The deepest nesting of a payload, which is one level deeper in its queue message.
 pub(crate) const DEEPEST_PAYLOAD: usize = DEEPEST - 1;
 
-/// A JSON object, checked whole (syntax, and nesting of at most 127), its members still raw.
+/// A JSON object whose syntax and nesting (at most 127) are checked. Its members are raw.
 pub struct Object<'a>(&'a RawValue);
 
 impl fmt::Debug for Object<'_> {
-    /// Its size: what it says is nobody's business.
+    /// Prints only the size: the content may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Object({} bytes)", self.0.get().len())
     }
 }
 
 impl<'a> Object<'a> {
-    /// Checks the whole text; [`Reject::InvalidJson`] if it is anything but one JSON object.
+    /// Parses one JSON object; [`Reject::InvalidJson`] for anything else.
     pub fn parse(text: &'a str) -> Result<Self, Reject> {
         Self::parse_within(text, DEEPEST)
     }
@@ -48,14 +48,15 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The whole object, as it was written.
+    /// The whole object, verbatim.
     pub fn raw(&self) -> &'a RawValue {
         self.0
     }
 
-    /// The raw value of one member, `None` where it is absent or null. `path` may lead into inner objects
-    /// (`repository.full_name`); a member whose own name holds the dots comes first.
-    /// A member that comes twice is ambiguous, and refused.
+    /// The raw value of one member, or `None` if it is absent or null.
+    ///
+    /// `path` may lead into inner objects (`repository.full_name`); a member whose own name contains the dots takes
+    /// precedence. A member that appears twice is ambiguous and gives [`Reject::Malformed`].
     pub fn get(&self, path: &str) -> Result<Option<&'a RawValue>, Reject> {
         let found = match (self.member(path)?, path.split_once('.')) {
             (Some(value), _) => Some(value),
@@ -68,12 +69,12 @@ impl<'a> Object<'a> {
         Ok(found.filter(|value| value.get() != "null"))
     }
 
-    /// Every member in its order; a name that comes twice is refused.
+    /// All members in their order; [`Reject::Malformed`] if a name appears twice.
     pub fn members(&self) -> Result<Vec<(String, &'a RawValue)>, Reject> {
         let Members(members) = serde_json::from_str(self.0.get()).map_err(|_| Reject::InvalidJson)?;
         let mut names = std::collections::HashSet::new();
         match members.iter().find(|(name, _)| !names.insert(name.as_str())) {
-            Some((twice, _)) => Err(Reject::malformed(twice.clone(), "to be there only once")),
+            Some((twice, _)) => Err(Reject::malformed(twice.clone(), "to appear only once")),
             None => Ok(members),
         }
     }
@@ -83,13 +84,13 @@ impl<'a> Object<'a> {
         match Member(name).deserialize(&mut json) {
             Ok(Occurrence::Never) => Ok(None),
             Ok(Occurrence::Once(value)) => Ok(Some(value)),
-            Ok(Occurrence::Again) => Err(Reject::malformed(name.to_owned(), "to be there only once")),
+            Ok(Occurrence::Again) => Err(Reject::malformed(name.to_owned(), "to appear only once")),
             Err(_) => Err(Reject::InvalidJson),
         }
     }
 
-    /// What may become an attribute of the event: a text that is one, or a number's digits. `None` where the member is
-    /// absent or anything else: what is optional must not cost a verified event, unless it comes twice.
+    /// A member that fits an attribute of the event: a string, or the digits of a number. `None` if it is absent or of
+    /// another form, since an optional member must not cost a verified event; only one that appears twice is an error.
     pub fn label(&self, path: &str) -> Result<Option<Cow<'a, str>>, Reject> {
         let value = self.get(path)?.map(RawValue::get);
         let label = match value.and_then(|value| value.as_bytes().first()) {
@@ -100,24 +101,25 @@ impl<'a> Object<'a> {
         Ok(label.filter(|label| is_attribute(label)))
     }
 
-    /// A text that must be there, and fit for an attribute.
+    /// A required string that fits an attribute; [`Reject::Missing`] or [`Reject::Malformed`] otherwise.
     pub fn require(&self, path: &str) -> Result<Cow<'a, str>, Reject> {
         match self.text(path)? {
             Some(text) if is_attribute(&text) => Ok(text),
             None if self.get(path)?.is_none() => Err(Reject::missing(path.to_owned())),
-            _ => {
-                Err(Reject::malformed(path.to_owned(), "a text of 1 to 256 bytes without control characters"))
-            }
+            _ => Err(Reject::malformed(
+                path.to_owned(),
+                "a string of 1 to 256 bytes without control characters",
+            )),
         }
     }
 
-    /// A member's text; `None` where it is absent or no text.
+    /// A member's string, or `None` if it is absent or of another type.
     fn text(&self, path: &str) -> Result<Option<Cow<'a, str>>, Reject> {
         let text = self.get(path)?.and_then(|value| serde_json::from_str::<Text>(value.get()).ok());
         Ok(text.map(|Text(text)| text))
     }
 
-    /// The first of several members that is there as a [`label`](Self::label).
+    /// The first of several members that is a [`label`](Self::label).
     pub fn first_label(&self, paths: &[&str]) -> Result<Option<Cow<'a, str>>, Reject> {
         for path in paths {
             if let Some(label) = self.label(path)? {
@@ -128,18 +130,18 @@ impl<'a> Object<'a> {
     }
 }
 
-/// A text, borrowed where it has no escapes.
+/// A string, borrowed if it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// How often a member comes.
+/// How often a member appears.
 enum Occurrence<'a> {
     Never,
     Once(&'a RawValue),
     Again,
 }
 
-/// Picks one member out of an object.
+/// Finds one member of an object by name.
 struct Member<'n>(&'n str);
 
 impl<'de> DeserializeSeed<'de> for Member<'_> {
@@ -199,7 +201,7 @@ impl<'de> Visitor<'de> for Members<'de> {
     }
 }
 
-/// How deep the arrays and objects of a (valid) JSON text are nested.
+/// The depth of nesting of a valid JSON text.
 fn depth(json: &str) -> usize {
     let (mut open, mut deepest) = (0_usize, 0);
     let mut bytes = json.bytes();
@@ -226,8 +228,8 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-/// Whether `CloudEvents` (section 3.1) and SQS take a text as an attribute: not blank, not too long, no control
-/// characters, no noncharacters.
+/// True if `CloudEvents` (section 3.1) and SQS accept a string as an attribute: not blank, at most [`LONGEST_LABEL`]
+/// bytes, no control characters, no noncharacters.
 pub fn is_attribute(text: &str) -> bool {
     let forbidden = |character: char| {
         character.is_control()
@@ -317,6 +319,9 @@ mod tests {
             assert_eq!(object.label("a").unwrap().as_deref(), expected, "{value}");
             assert_eq!(object.require("a").unwrap_err().code(), "malformed_field", "{value}");
         }
+        let longest = "x".repeat(LONGEST_LABEL);
+        let text = format!(r#"{{"a":"{longest}"}}"#);
+        assert_eq!(Object::parse(&text).unwrap().require("a").unwrap(), longest);
         assert_eq!(Object::parse(r#"{"a":null}"#).unwrap().require("a").unwrap_err(), Reject::missing("a"));
         assert_eq!(Object::parse(r#"{"a":"中 🎋"}"#).unwrap().require("a").unwrap(), "中 🎋");
     }

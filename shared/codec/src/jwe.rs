@@ -36,7 +36,7 @@ const IV: usize = 16;
 const TAG: usize = 16;
 const AES_BLOCK: usize = 16;
 
-/// A longer header than this is no platform's, in base64url characters.
+/// The longest header, in base64url characters.
 const LONGEST_HEADER: usize = 8 * 1024;
 
 /// A pre-shared key: 16 bytes.
@@ -44,7 +44,7 @@ const LONGEST_HEADER: usize = 8 * 1024;
 pub struct Psk(Zeroizing<[u8; 16]>);
 
 impl Psk {
-    /// Reads base64url, with or without padding. The error says what was expected.
+    /// Decodes base64url, with or without padding. The error says what was expected.
     pub fn new(text: &Secret) -> Result<Self, &'static str> {
         const EXPECTED: &str = "base64url of 16 bytes (22 characters)";
         const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -62,21 +62,21 @@ impl fmt::Debug for Psk {
     }
 }
 
-/// The protected header of a token whose algorithms are the accepted ones.
+/// The protected header of a token whose algorithms are accepted.
 #[derive(Clone, Debug)]
 pub struct Header {
-    /// Base64url as it came: the AAD, and the header of the reply.
+    /// The base64url text as received. It is the AAD, and the header of the reply.
     segment: String,
-    /// Selects the key. Any other form than a text counts as absent.
+    /// Selects the key. A value that is not a string of 1 to 128 bytes counts as absent.
     pub kid: Option<String>,
-    /// OpenCard's request id, for logs. Anything that cannot be an event's attribute counts as absent.
+    /// OpenCard's request id, for logs. A value that does not fit an attribute of the event counts as absent.
     pub rid: Option<String>,
 }
 
-/// A token of the right form, not verified.
+/// A token of the right form, not verified yet.
 #[derive(Debug)]
 pub struct Token {
-    /// Not verified either.
+    /// The header, not verified yet either.
     pub header: Header,
     encrypted_key: Vec<u8>,
     iv: Vec<u8>,
@@ -85,7 +85,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// Reads the compact form; ASCII white space around it is dropped. A refusal tells the `rid`, once it is known.
+    /// Parses the compact form, ignoring ASCII whitespace around it. A refusal carries the `rid` if the header could be read.
     pub fn parse(body: &[u8]) -> Result<Self, Refused> {
         const FORM: Reject = Reject::MalformedJwe {
             part: "body",
@@ -104,7 +104,7 @@ impl Token {
         opened.map_err(|reject| Refused { delivery: rid, ..reject.into() })
     }
 
-    /// Decodes the segments behind the header, and holds each to its length.
+    /// Decodes the segments after the header, and checks the length of each.
     fn measure(header: Header, [encrypted_key, iv, ciphertext, tag]: [&str; 4]) -> Result<Self, Reject> {
         let malformed = |part, expected| Reject::MalformedJwe { part, expected };
         let decode = |part, segment: &str| {
@@ -115,7 +115,7 @@ impl Token {
                 if bytes.len() == length { Ok(bytes) } else { Err(malformed(part, expected)) }
             })
         };
-        // The length of the encrypted key tells of keys, and is held where keys are: in `open`.
+        // The length of the encrypted key concerns keys, so `open` checks it and refuses it with 401.
         let encrypted_key = decode("encrypted key", encrypted_key)?;
         let iv = exactly("IV", iv, IV, "16 bytes")?;
         let ciphertext = decode("ciphertext", ciphertext)?;
@@ -139,22 +139,21 @@ impl Token {
                 Ok(Zeroizing::new(cek.into_owned()))
             })
             .map_err(|_| Reject::KeyUnwrap)?;
-        if cek.len() != CEK {
-            return Err(Reject::KeyUnwrap);
-        }
+        // Of a wrapped key of this length always 32 bytes; the type of the unwrapped key does not say so.
+        let cek: &[u8; CEK] = cek.as_slice().try_into().map_err(|_| Reject::KeyUnwrap)?;
         let (mac_key, _) = cek.split_at(CEK / 2);
         let aad = self.header.segment.as_bytes();
         authenticated(mac_key, aad, &self.iv, &self.ciphertext)?
             .verify_truncated_left(&self.tag)
             .map_err(|_| Reject::AuthenticationFailed)?;
         let plain = A128CBC_HS256
-            .decrypt(&cek, Some(&self.iv), &self.ciphertext, aad, Some(&self.tag))
+            .decrypt(cek, Some(&self.iv), &self.ciphertext, aad, Some(&self.tag))
             .map_err(|_| Reject::AuthenticationFailed)?;
         Ok(Verified::new(plain))
     }
 }
 
-/// The MAC of RFC 7518 section 5.2.2.1, before it is cut to the tag.
+/// The MAC of RFC 7518 section 5.2.2.1, before it is truncated to the tag.
 fn authenticated(mac_key: &[u8], aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> Result<Hmac<Sha256>, Reject> {
     let mut mac = Hmac::<Sha256>::new_from_slice(mac_key).map_err(|_| Reject::KeyUnwrap)?;
     let bits = u64::try_from(aad.len()).unwrap_or(u64::MAX).saturating_mul(8);
@@ -164,8 +163,8 @@ fn authenticated(mac_key: &[u8], aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> Re
     Ok(mac)
 }
 
-/// Seals `payload` under the request's own header. `entropy` must be fresh for every token.
-/// `None` only if OpenSSL refuses, which it does not for these lengths.
+/// Encrypts `payload` under the header of the request. `cek` and `iv` must be fresh for every token.
+/// `None` only if OpenSSL fails, which it does not for these lengths.
 pub fn seal(psk: &Psk, header: &Header, payload: &[u8], cek: &[u8; CEK], iv: &[u8; IV]) -> Option<String> {
     let kw = A128KW.encrypter_from_bytes(psk.0.as_slice()).ok()?;
     let encrypted_key = kw.encrypt(cek, &JweHeader::new(), &mut JweHeader::new()).ok()??;
@@ -179,13 +178,13 @@ pub fn seal(psk: &Psk, header: &Header, payload: &[u8], cek: &[u8; CEK], iv: &[u
 }
 
 impl Header {
-    /// The header of a new token. `None` if `json` is not a header that [`Token::parse`] would take.
+    /// Creates the header of a new token; `None` if [`Token::parse`] would refuse `json` as a header.
     pub fn new(json: &str) -> Option<Self> {
         let (header, parameters) = Self::read(&URL_SAFE_NO_PAD.encode(json)).ok()?;
         parameters.accept().ok().map(|()| header)
     }
 
-    /// Reads a header whose algorithms are yet to be accepted.
+    /// Parses a header without checking its algorithms.
     fn read(segment: &str) -> Result<(Self, Parameters), Reject> {
         let malformed = |expected| Reject::MalformedJwe { part: "header", expected };
         if segment.len() > LONGEST_HEADER {
@@ -198,7 +197,7 @@ impl Header {
         Ok((Self { segment: segment.to_owned(), kid, rid }, parameters))
     }
 
-    /// The header as JSON text, as it came.
+    /// The header as JSON, as received.
     pub fn json(&self) -> String {
         let bytes = URL_SAFE_NO_PAD.decode(&self.segment).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -224,7 +223,7 @@ fn is_kid(text: &str) -> bool {
 }
 
 impl Parameters {
-    /// Holds the algorithms to the closed list.
+    /// Accepts only the protocol's algorithms.
     fn accept(&self) -> Result<(), Reject> {
         let checks = [
             ("alg", self.alg.as_deref() == Some("A128KW")),
@@ -289,7 +288,7 @@ mod tests {
         Psk::new(&Secret::new("MDEyMzQ1Njc4OWFiY2RlZg".into()).unwrap()).unwrap()
     }
 
-    /// A good token with some of its segments (header, encrypted key, IV, ciphertext, tag) put otherwise.
+    /// A good token with some of its segments (header, encrypted key, IV, ciphertext, tag) replaced.
     fn token(segments: [Option<&[u8]>; 5]) -> Vec<u8> {
         let header = Header::new(r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0"}"#).unwrap();
         let good = seal(&psk(), &header, b"{}", &[1; 32], &[2; 16]).unwrap();
@@ -306,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_josekit_would_not_survive_are_refused() {
+    fn lengths_at_which_josekit_panics_are_refused() {
         let key = |bytes: &'static [u8]| [None, Some(bytes), None, None, None];
         for (segments, expected) in [
             // Unwraps to nothing under any key.
@@ -333,7 +332,61 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_held_to_a_closed_list() {
+    fn a_token_is_five_segments() {
+        let good = String::from_utf8(token([None; 5])).unwrap();
+        let four = good.rsplit_once('.').unwrap().0;
+        for text in [String::new(), four.to_owned(), format!("{good}."), format!("{good}.AA"), ".".repeat(5)]
+        {
+            let Reject::MalformedJwe { part, .. } = Token::parse(text.as_bytes()).unwrap_err().reject else {
+                panic!("{text}")
+            };
+            // The body as a whole is at fault, and no segment of it.
+            assert_eq!(part, "body", "{text}");
+        }
+        assert!(Token::parse(format!(" \r\n{good}\n").as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_header_has_at_most_8192_characters() {
+        // Three bytes are four characters.
+        let header = |bytes: usize| {
+            let start = r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","x":""#;
+            format!("{start}{}\"}}", "x".repeat(bytes - start.len() - 2))
+        };
+        assert_eq!(Header::new(&header(6144)).unwrap().segment.len(), LONGEST_HEADER);
+        assert!(Header::new(&header(6145)).is_none());
+        let refused =
+            Token::parse(&token([Some(header(6145).as_bytes()), None, None, None, None])).unwrap_err();
+        let expected = Reject::MalformedJwe { part: "header", expected: "at most 8192 characters" };
+        assert_eq!(refused.reject, expected);
+    }
+
+    #[test]
+    fn a_refusal_names_the_delivery_once_its_header_is_read() {
+        let header = |more: &str| format!(r#"{{"alg":"A128KW","enc":"A128CBC-HS256","rid":"r1"{more}}}"#);
+        let (good, zip) = (header(""), header(r#","zip":"DEF""#));
+        for segments in [
+            [Some(zip.as_bytes()), None, None, None, None],
+            [Some(good.as_bytes()), None, Some(b""), None, None],
+            [Some(good.as_bytes()), None, None, Some(b""), None],
+            [Some(good.as_bytes()), None, None, None, Some(b"")],
+        ] {
+            let refused = Token::parse(&token(segments)).unwrap_err();
+            assert_eq!(refused.delivery.as_deref(), Some("r1"), "{segments:?}");
+        }
+    }
+
+    #[test]
+    fn a_kid_has_1_to_128_bytes() {
+        for (length, is_read) in [(0, false), (1, true), (128, true), (129, false)] {
+            let kid = "k".repeat(length);
+            let json = format!(r#"{{"alg":"A128KW","enc":"A128CBC-HS256","kid":"{kid}"}}"#);
+            assert_eq!(Header::new(&json).unwrap().kid.is_some(), is_read, "{length}");
+        }
+    }
+
+    #[test]
+    fn only_the_listed_algorithms_are_accepted() {
         for (header, expected) in [
             (r#"{"enc":"A128CBC-HS256","kid":"0"}"#, "unsupported_algorithm"),
             (r#"{"alg":"A128KW","kid":"0"}"#, "unsupported_algorithm"),

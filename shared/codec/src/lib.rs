@@ -1,4 +1,4 @@
-//! Opens and seals webhook letters.
+//! Verifies, decrypts, signs and encrypts webhook deliveries.
 //!
 //! Bytes, the clock and entropy come in as arguments; values come out. Nothing here reads a file, the
 //! environment, a clock or a random source, so every result can be reproduced byte for byte.
@@ -6,16 +6,15 @@
 //! | module | subject |
 //! |---|---|
 //! | [`sealed`] | DingTalk's family: SHA-1 signature, AES-256-CBC, owner key |
-//! | [`robot`] | the signature of a DingTalk robot's messages |
 //! | `jwe` (feature `jwe`) | compact JWE with A128KW and A128CBC-HS256 |
 //! | [`mac`] | HMAC signatures, described by data |
 //! | [`json`] | bounded reading of a verified payload, kept verbatim |
-//! | [`event`] | the CloudEvents message that goes on the queue |
+//! | [`event`] | the CloudEvents object that is put on the queue |
 //! | [`headers`] | a bounded header map from foreign data |
-//! | [`provider`] | the joint between a protocol and the shell that runs it |
-//! | [`platform`] | the same from the other side: what a platform sends, for samples and tests |
+//! | [`provider`] | the interface between a protocol and the shell that runs it |
+//! | [`platform`] | the platform's side of a protocol: what it sends, for samples and tests |
 //!
-//! What has been verified has another type ([`Verified`]) than what has not, and only the verified can be parsed.
+//! Verified content has a type of its own, [`Verified`], and only that type can be parsed.
 #![warn(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
@@ -36,7 +35,6 @@ pub mod mac;
 pub mod platform;
 pub mod provider;
 pub mod reject;
-pub mod robot;
 pub mod sealed;
 pub mod secret;
 pub mod source;

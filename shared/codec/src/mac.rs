@@ -1,7 +1,7 @@
 //! HMAC signatures, described by data.
 //!
-//! Platforms differ in the header, the algorithm, the text that is signed and little else. A [`Description`] says
-//! it in data; [`Scheme::new`] checks that it makes sense; [`Scheme::verify`] is the one verifier for all of them.
+//! Platforms differ in little but the header, the algorithm and the text that is signed. A [`Description`] holds that as
+//! data, [`Scheme::new`] checks that it is consistent, and [`Scheme::verify`] verifies all of them.
 
 mod description;
 mod template;
@@ -24,10 +24,10 @@ pub use self::description::{Algorithm, Description, Encoding, Scheme, SecretEnco
 use self::template::Part;
 use crate::{Reject, Request, Secret, Timestamp, Verified, timestamp::Unit};
 
-/// More signatures than this in one header are not looked at.
+/// The most signatures in one header that are compared; further ones are ignored.
 const MOST_SIGNATURES: usize = 16;
 
-/// The bytes that key a MAC: never empty.
+/// The key of a MAC. It is never empty.
 #[derive(Clone)]
 pub struct Key(Zeroizing<Vec<u8>>);
 
@@ -48,22 +48,22 @@ impl Key {
     }
 }
 
-/// A request whose signature held.
+/// A request with a valid signature.
 #[derive(Debug)]
 pub struct Signed<'r> {
     /// The raw body.
     pub content: Verified<'r>,
-    /// The id that the signature covers, where the scheme has one.
+    /// The id that the signature covers, if the scheme has one.
     pub id: Option<Cow<'r, str>>,
 }
 
-/// What a signature header holds.
+/// The content of a signature header, not verified.
 struct Claims<'r> {
     signatures: Vec<Vec<u8>>,
     timestamp: Option<Cow<'r, str>>,
 }
 
-/// What a template is filled with.
+/// The values of a template's placeholders.
 struct Parts<'p> {
     timestamp: &'p str,
     id: &'p str,
@@ -73,7 +73,7 @@ struct Parts<'p> {
 }
 
 impl Scheme {
-    /// Verifies a request: the signature over the exact bytes in constant time, then the signed timestamp.
+    /// Verifies a request: first the signature over the exact bytes, compared in constant time, then the signed timestamp.
     pub fn verify<'r>(&self, key: &Key, request: &'r Request, now: Timestamp) -> Result<Signed<'r>, Reject> {
         let claims = self.claims(request)?;
         let id = match &self.id_header {
@@ -88,7 +88,7 @@ impl Scheme {
             method: request.method().as_str(),
             body: request.body(),
         };
-        self.vouch(key, &parts, &claims.signatures)?;
+        self.check(key, &parts, &claims.signatures)?;
         if let Some(text) = &claims.timestamp {
             let signed =
                 Timestamp::from_digits(text, self.timestamp_unit).ok_or(Reject::MalformedTimestamp)?;
@@ -99,7 +99,7 @@ impl Scheme {
         Ok(Signed { content: Verified::new(request.body().as_ref()), id })
     }
 
-    /// Reads the signature header, and the timestamp from wherever the scheme has it.
+    /// Reads the signature header, and the timestamp from the place that the scheme names.
     fn claims<'r>(&self, request: &'r Request) -> Result<Claims<'r>, Reject> {
         let value = header(request, &self.header)?.ok_or(Reject::MissingSignature)?;
         let elements = || match &self.separator {
@@ -118,7 +118,7 @@ impl Scheme {
         if texts.peek().is_none() {
             return Err(Reject::MalformedSignature);
         }
-        // What does not decode is no signature of this content, and must not hide one that is.
+        // An element that does not decode must not hide a valid signature beside it.
         let signatures = texts.take(MOST_SIGNATURES).filter_map(|text| self.encoding.decode(text)).collect();
         let timestamp = match (&self.timestamp_key, &self.timestamp_header) {
             (Some(key), _) => match named(key).as_slice() {
@@ -131,11 +131,11 @@ impl Scheme {
         Ok(Claims { signatures, timestamp })
     }
 
-    /// Compares every candidate, whichever fits, each in constant time.
-    fn vouch(&self, key: &Key, parts: &Parts<'_>, signatures: &[Vec<u8>]) -> Result<(), Reject> {
+    /// Compares all signatures in constant time, whichever matches.
+    fn check(&self, key: &Key, parts: &Parts<'_>, signatures: &[Vec<u8>]) -> Result<(), Reject> {
         let expected = self.mac(key, parts);
-        let fits = signatures.iter().fold(Choice::from(0), |fits, given| fits | expected.ct_eq(given));
-        if bool::from(fits) { Ok(()) } else { Err(Reject::SignatureMismatch) }
+        let matches = signatures.iter().fold(Choice::from(0), |any, given| any | expected.ct_eq(given));
+        if bool::from(matches) { Ok(()) } else { Err(Reject::SignatureMismatch) }
     }
 
     fn mac(&self, key: &Key, parts: &Parts<'_>) -> Vec<u8> {
@@ -194,7 +194,8 @@ impl Scheme {
     }
 }
 
-/// The one value of a header, `None` where it is absent or empty. Bytes that are no text match no signature.
+/// The value of a header, or `None` if it is absent or empty; [`Reject::MalformedSignature`] if there are several. Bytes
+/// that are not UTF-8 are replaced, and so match no signature.
 fn header<'r>(request: &'r Request, name: &HeaderName) -> Result<Option<Cow<'r, str>>, Reject> {
     let mut values = request.headers().get_all(name).iter();
     let value = values.next().map(|value| String::from_utf8_lossy(value.as_bytes()));
@@ -222,8 +223,156 @@ impl Encoding {
     }
 }
 
-/// Base64 that need not be padded.
+/// Base64 whose padding is optional.
 fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     GeneralPurpose::new(alphabet, config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_763_719_200_000);
+
+    fn scheme(change: impl FnOnce(&mut Description)) -> Scheme {
+        let mut description = Description::default();
+        change(&mut description);
+        Scheme::new(description).unwrap()
+    }
+
+    fn key() -> Key {
+        Key::new(&Secret::new("secret".into()).unwrap(), SecretEncoding::Text).unwrap()
+    }
+
+    /// A request with these headers.
+    fn request(headers: &[(&'static str, &str)]) -> Request {
+        let mut request = Request::new(bytes::Bytes::from_static(b"{}"));
+        for (name, value) in headers {
+            request.headers_mut().append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        request
+    }
+
+    fn verify(scheme: &Scheme, headers: &[(&'static str, &str)]) -> Result<(), Reject> {
+        scheme.verify(&key(), &request(headers), NOW).map(drop)
+    }
+
+    /// The right signature of the request's body, in hex.
+    fn signature() -> String {
+        let headers = scheme(|_| {}).sign(&key(), "POST", "", b"{}", NOW, "");
+        headers.into_iter().next().unwrap().1
+    }
+
+    #[test]
+    fn the_right_signature_may_stand_anywhere_among_sixteen() {
+        let list = scheme(|it| it.separator = Some(",".into()));
+        let (right, wrong) = (signature(), "00".repeat(32));
+        let position = |position: usize, of: usize| {
+            let each = (1..=of).map(|each| if each == position { right.as_str() } else { &wrong });
+            each.collect::<Vec<_>>().join(",")
+        };
+        for (value, expected) in [
+            (position(1, 1), Ok(())),
+            (position(1, 2), Ok(())),
+            (position(2, 2), Ok(())),
+            (position(16, 16), Ok(())),
+            (position(16, 17), Ok(())),
+            (position(17, 17), Err(Reject::SignatureMismatch)),
+            (position(0, 2), Err(Reject::SignatureMismatch)),
+            // The right one twice, as a sender with two equal keys writes it.
+            (format!("{right},{right}"), Ok(())),
+            (format!("{right},{wrong},{right}"), Ok(())),
+            // What does not decode counts among the sixteen, and hides none.
+            (format!("zz,{right}"), Ok(())),
+            (format!("{}{right}", "zz,".repeat(16)), Err(Reject::SignatureMismatch)),
+            (format!(" {} , {right} ", wrong.to_uppercase()), Ok(())),
+        ] {
+            assert_eq!(verify(&list, &[("x-signature", &value)]), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_signature_is_compared_whole() {
+        let right = signature();
+        let (start, _) = right.split_at(62);
+        for (value, expected) in [
+            (right.clone(), Ok(())),
+            (right.to_uppercase(), Ok(())),
+            (start.to_owned(), Err(Reject::SignatureMismatch)),
+            (format!("{right}00"), Err(Reject::SignatureMismatch)),
+            (format!("{right}0"), Err(Reject::SignatureMismatch)),
+            (String::new(), Err(Reject::MissingSignature)),
+            (" ".to_owned(), Err(Reject::MissingSignature)),
+        ] {
+            assert_eq!(verify(&scheme(|_| {}), &[("x-signature", &value)]), expected, "{value:?}");
+        }
+        let twice = [("x-signature", right.as_str()), ("x-signature", &right)];
+        assert_eq!(verify(&scheme(|_| {}), &twice), Err(Reject::MalformedSignature));
+        let prefixed = scheme(|it| it.prefix = "sha256=".into());
+        assert_eq!(verify(&prefixed, &[("x-signature", &format!("sha256={right}"))]), Ok(()));
+        assert_eq!(verify(&prefixed, &[("x-signature", &right)]), Err(Reject::MalformedSignature));
+    }
+
+    #[test]
+    fn the_timestamp_is_one_signed_number_near_now() {
+        let named = scheme(|it| {
+            it.template = "{timestamp}.{body}".into();
+            it.separator = Some(",".into());
+            it.signature_key = Some("v1".into());
+            it.timestamp_key = Some("t".into());
+        });
+        let signed = |time: &str| {
+            let parts = Parts { timestamp: time, id: "", url: "", method: "", body: b"{}" };
+            hex::encode(named.mac(&key(), &parts))
+        };
+        for (time, expected) in [
+            ("1763719200", Ok(())),
+            ("1763718900", Ok(())),
+            ("1763719500", Ok(())),
+            ("1763718899", Err(Reject::TimestampOutOfRange)),
+            ("1763719501", Err(Reject::TimestampOutOfRange)),
+            ("soon", Err(Reject::MalformedTimestamp)),
+            ("-1", Err(Reject::MalformedTimestamp)),
+            ("", Err(Reject::MalformedTimestamp)),
+        ] {
+            let value = format!("t={time},v1={}", signed(time));
+            assert_eq!(verify(&named, &[("x-signature", &value)]), expected, "{time}");
+        }
+        let v1 = signed("1763719200");
+        for value in [
+            format!("v1={v1}"),
+            format!("t=1763719200,t=1763719200,v1={v1}"),
+            "t=1763719200".to_owned(),
+            format!("t=1763719200,v0={v1}"),
+        ] {
+            assert_eq!(
+                verify(&named, &[("x-signature", &value)]),
+                Err(Reject::MalformedSignature),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_is_decoded_and_not_empty() {
+        use SecretEncoding::{Base64, Hex, Text, Whsec};
+        for (secret, encoding, expected) in [
+            ("k", Text, Ok("6b")),
+            ("6B6b", Hex, Ok("6b6b")),
+            ("6b6", Hex, Err("hex")),
+            ("a2s=", Base64, Ok("6b6b")),
+            ("a2s", Base64, Ok("6b6b")),
+            ("a-s=", Base64, Err("base64")),
+            ("whsec_a2s=", Whsec, Ok("6b6b")),
+            ("a2s", Whsec, Ok("6b6b")),
+            ("whsec_!", Whsec, Err("`whsec_` and base64")),
+            // Whoever guesses that the key is empty could sign anything.
+            ("whsec_", Whsec, Err("a secret that is not empty")),
+        ] {
+            let key = Key::new(&Secret::new(secret.into()).unwrap(), encoding);
+            let bytes = key.map(|Key(bytes)| hex::encode(&*bytes));
+            assert_eq!(bytes.as_deref().map_err(|expected| *expected), expected, "{secret}");
+        }
+    }
 }

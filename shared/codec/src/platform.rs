@@ -1,7 +1,7 @@
-//! The other side of a protocol: what a platform sends, how it delivers, and what it makes of the answer.
+//! The platform's side of a protocol: what it sends, how it delivers, and how it reads the response.
 //!
-//! For sample deliveries, debugging and tests. It lives beside each provider behind the feature `platform`, so that the Lambda
-//! binaries do not carry it.
+//! It serves sample deliveries, debugging and tests. Each provider implements it under the feature `platform`, so that the
+//! Lambda binaries do not contain it.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -13,30 +13,30 @@ use crate::{Ambient, Provider, Reject, Request, Timestamp};
 /// A decoded payload as the platform would send it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Its name on the command line.
+    /// The name on the command line.
     pub name: String,
     /// The payload, verbatim.
     pub payload: Vec<u8>,
 }
 
-/// How a platform delivers, as far as its documents say.
+/// How a platform delivers, according to its documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manners {
-    /// How long it waits for the whole answer; `None` where it publishes no limit.
+    /// How long the platform waits for the whole response; `None` if it publishes no timeout.
     pub patience: Option<Duration>,
-    /// The statuses of an answer that acknowledges.
+    /// The statuses that the platform accepts as an acknowledgement.
     pub success: RangeInclusive<u16>,
-    /// The pause before each further attempt at a delivery that was not acknowledged. Empty where the platform makes
-    /// none by itself, or publishes no schedule.
+    /// The delay before each retry of a delivery that was not acknowledged. Empty if the platform does not retry
+    /// automatically, or publishes no schedule.
     pub pauses: &'static [Duration],
-    /// What becomes of a delivery that was never acknowledged, for a person.
+    /// What happens to a delivery that was never acknowledged, for display.
     pub on_failure: &'static str,
-    /// What [`Platform::read_reply`] holds an answer to, for a person.
+    /// What [`Platform::read_reply`] checks, for display.
     pub checks: &'static str,
 }
 
 impl Manners {
-    /// Holds the status of an answer to those that acknowledge. The error says which they are.
+    /// Checks that a status acknowledges. The error says which statuses do.
     pub fn acknowledged(&self, status: StatusCode) -> Result<(), String> {
         let (first, last) = (self.success.start(), self.success.end());
         match (self.success.contains(&status.as_u16()), first == last) {
@@ -47,30 +47,30 @@ impl Manners {
     }
 }
 
-/// A single message in clear, for a person.
+/// A single decoded message, for display.
 #[derive(Debug)]
 pub struct Opened {
     /// The payload.
     pub content: Vec<u8>,
-    /// What was found to hold, and what could not be checked.
+    /// The checks that passed, and those that were not possible.
     pub told: Vec<String>,
 }
 
-/// A step of opening a delivery, for a person.
+/// A step of verifying and decoding a delivery, for display.
 #[derive(Debug)]
 pub struct Step {
-    /// A stable word for it; `signature` and `key` have a meaning, see [`Step::finds_key`].
+    /// A stable name; `signature` and `key` have a meaning, see [`Step::finds_key`].
     pub name: &'static str,
-    /// What is looked at, in English.
+    /// What is checked, in English.
     pub en: &'static str,
     /// The same in Chinese.
     pub zh: &'static str,
-    /// [`Reject::code`]s that mean it failed. Of the last step these are all that no other names.
+    /// The [`Reject::code`]s of this step. The last step has all codes that no other step names.
     pub codes: &'static [&'static str],
 }
 
 impl Step {
-    /// What every delivery meets first.
+    /// The first step of every delivery.
     pub const ROUTE: Self = Self {
         name: "route",
         en: "Method, source and size",
@@ -78,7 +78,7 @@ impl Step {
         codes: &["method_not_allowed", "unknown_source", "too_large"],
     };
 
-    /// What every delivery that is signed in a header meets next.
+    /// The second step of every delivery that is signed in a header.
     pub const SIGNATURE_HEADER: Self = Self {
         name: "header",
         en: "Signature header",
@@ -86,14 +86,14 @@ impl Step {
         codes: &["missing_signature", "malformed_signature"],
     };
 
-    /// Whether it is here that one of the source's keys turns out to fit.
+    /// True if this step finds the credential entry that matches.
     pub fn finds_key(&self) -> bool {
         matches!(self.name, "signature" | "key")
     }
 
-    /// Which of the steps failed, by position. `was_opened` says that all keys held.
+    /// The position of the step that failed. `was_opened` is true if a credential entry verified the delivery.
     pub fn failed(steps: &[Self], code: &str, was_opened: bool) -> usize {
-        // Said of the request as of the payload inside.
+        // Codes of the request and of the payload alike.
         const OF_BOTH: [&str; 4] = ["missing_field", "malformed_field", "invalid_json", "too_large"];
         let last = steps.len().saturating_sub(1);
         let named = steps.iter().position(|step| step.codes.contains(&code));
@@ -103,23 +103,23 @@ impl Step {
 
 /// A platform that can send to its [`Provider`].
 pub trait Platform: Provider {
-    /// The steps of opening a delivery, in their order; the last makes the event.
+    /// The steps of verifying and decoding a delivery, in order; the last creates the event.
     const STEPS: &'static [Step];
 
-    /// The payloads that come with Letterbox, sorted by name.
+    /// The sample payloads, sorted by name.
     fn samples() -> Vec<Sample>;
 
-    /// How it delivers; of a provider that stands for several senders, the one that the credentials name.
+    /// How the platform delivers. If the provider serves several, it is the one that the credentials name.
     fn manners(key: &Self::Credentials) -> Manners;
 
-    /// The members of a payload that say which event it is, as paths. None where its content alone does.
+    /// The paths of the payload's fields that identify the event. Empty if only its content does.
     fn id_members(_key: &Self::Credentials) -> Vec<&str> {
         Vec::new()
     }
 
-    /// Seals or signs a payload freshly, as a POST to `url` (which may have a query of its own). Whatever identifies
-    /// the delivery is drawn from the entropy, so that an attempt with the same entropy is one at the same delivery.
-    /// The error says what of the key, the sample or the URL does not do.
+    /// Builds a signed (where the protocol encrypts, encrypted) POST to `url`, which may have a query string. The delivery
+    /// id comes from `ambient.entropy`: a retry with the same entropy keeps the id. The error says what is wrong with the
+    /// key, the sample or the URL.
     fn letter(
         key: &Self::Credentials,
         sample: &Sample,
@@ -127,25 +127,25 @@ pub trait Platform: Provider {
         ambient: &Ambient,
     ) -> Result<Request, String>;
 
-    /// Verifies and opens the answer as the platform would, and says in clear what it was told.
-    /// The error says what the platform would find wrong with it.
+    /// Verifies and decodes the response as the platform would, and returns its content. The error says why the platform
+    /// would not accept it.
     fn read_reply(
         key: &Self::Credentials,
         letter: &Request,
         reply: &http::Response<Bytes>,
     ) -> Result<String, String>;
 
-    /// Opens one message outside of any delivery: a letter (its body, and as much of its headers and URL as there is),
-    /// or the body of an answer. `now` is the time that a signed timestamp is held to.
+    /// Decodes one message outside of a delivery: a request (its body, and the headers and the URL that are known), or the
+    /// body of a response. A signed timestamp is compared with `now`.
     fn open(key: &Self::Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject>;
 
-    /// Seals one message outside of any delivery; `None` of a platform that only signs.
+    /// Encrypts one message outside of a delivery; `None` if the platform only signs.
     fn seal(_key: &Self::Credentials, _payload: &[u8], _ambient: &Ambient) -> Option<Result<String, String>> {
         None
     }
 }
 
-/// Finds the sample of that name; `<name>.legacy` stands in where there is no newer shape.
+/// Finds the sample of that name, or else `<name>.legacy`.
 pub fn sample<P: Platform>(name: &str) -> Option<Sample> {
     let legacy = format!("{name}.legacy");
     let mut samples = P::samples();
@@ -154,7 +154,7 @@ pub fn sample<P: Platform>(name: &str) -> Option<Sample> {
     Some(samples.swap_remove(found))
 }
 
-/// The samples in a folder of `<name>.json` files.
+/// The samples in a folder of `<name>.json` files, sorted by name.
 pub fn samples_in<'a>(files: impl Iterator<Item = (&'a std::path::Path, &'a [u8])>) -> Vec<Sample> {
     let mut samples: Vec<_> = files
         .filter_map(|(path, payload)| {
@@ -166,7 +166,7 @@ pub fn samples_in<'a>(files: impl Iterator<Item = (&'a std::path::Path, &'a [u8]
     samples
 }
 
-/// Reads an answer that only acknowledges: its status says all.
+/// Reads a response that only acknowledges: only its status counts.
 pub fn read_acknowledgement(manners: &Manners, reply: &http::Response<Bytes>) -> Result<String, String> {
     manners.acknowledged(reply.status())?;
     Ok(String::from_utf8_lossy(reply.body()).into_owned())

@@ -1,4 +1,4 @@
-//! The joint between a protocol and the shell that runs it.
+//! The interface between a protocol and the shell that runs it.
 
 use std::time::Duration;
 
@@ -7,37 +7,38 @@ use serde::de::DeserializeOwned;
 
 use crate::{Ambient, Event, Reject, Source};
 
-/// One request with the exact bytes that were signed. Its URI is absolute: the URL that the platform called, as far
-/// as the gateway tells.
+/// One request with the exact bytes that were signed. Its URI is absolute: the URL that the platform called, as the
+/// gateway reports it.
 pub type Request = http::Request<Bytes>;
 
-/// A file that a provider answers from.
+/// A file that a provider takes its replies from.
 pub struct Document {
-    /// The environment variable that says where it is.
+    /// The environment variable with its location.
     pub variable: &'static str,
-    /// Its name beside the binary, where the variable is not set.
+    /// Its name next to the binary, used if the variable is not set.
     pub file: &'static str,
-    /// What is used where neither is there.
+    /// The content that is used if neither exists.
     pub sample: &'static [u8],
 }
 
-/// One platform's protocol. Pure: everything comes in as an argument.
+/// The protocol of a platform. It is pure: everything comes in as an argument.
 pub trait Provider: Sized + Send + Sync + 'static {
-    /// Folder, crate, binary, route, template block and sample folder share this name.
+    /// The name of the folder, crate, binary, route, template block and sample folder.
     const NAME: &'static str;
-    /// The whole answer, queue included, is inside this time, unless the operator sets another.
+    /// The default time limit for the response, the queue call included.
     const DEADLINE: Duration;
-    /// The largest body that can be a letter of this platform, in bytes.
+    /// The largest body that the platform sends, in bytes.
     const MAX_BODY: usize = 6 * 1024 * 1024;
-    /// The file it answers from, if any.
+    /// The file that it takes its replies from, if any.
     const DOCUMENT: Option<Document> = None;
-    /// One entry of a source's credentials. Its deserializer refuses what could never verify.
+    /// One entry of a source's credentials. Its deserializer rejects entries that could never verify anything.
     type Credentials: DeserializeOwned + Send + Sync;
 
-    /// Reads the [`Document`] (empty where the provider has none). The error says where in it and what to do.
+    /// Creates the provider from its [`Document`], which is empty if it has none. The error names the place in the document
+    /// and what was expected.
     fn new(document: &[u8]) -> Result<Self, String>;
 
-    /// Opens one letter: verify, decrypt, parse; the event for the queue, and the platform's own answer.
+    /// Verifies, decrypts and parses one delivery, and returns its event for the queue and the reply to the platform.
     fn receive(
         &self,
         source: &Source<'_, Self::Credentials>,
@@ -45,58 +46,59 @@ pub trait Provider: Sized + Send + Sync + 'static {
         ambient: &Ambient,
     ) -> Result<Received, Refused>;
 
-    /// The platform's own words for a refusal.
+    /// The response to a refused delivery.
     fn refuse(reject: &Reject) -> Reply {
         Reply::error(reject.status(), &reject.message())
     }
 }
 
-/// An opened letter: what goes on the queue, and the answer, which only [`Received::settle`] gives out.
+/// An accepted delivery: the event for the queue, and the reply, which only [`Received::settle`] returns.
 #[derive(Debug)]
 pub struct Received {
     event: Option<Event>,
     reply: Reply,
     reply_is_delivery: bool,
-    /// Which of the source's keys opened it, by position.
+    /// The position of the credential entry that verified it.
     pub key: usize,
-    /// A word for the log about an answer that has outcomes of its own (OpenCard's status).
+    /// A code for the log, if the reply has outcomes of its own (OpenCard's status).
     pub remark: Option<&'static str>,
     /// The platform's id of this delivery, for the log.
     pub delivery: Option<String>,
 }
 
-/// What became of an opened letter.
+/// An accepted delivery after the queue call.
 #[derive(Debug)]
 pub struct Settled<E> {
-    /// Whether the queue has the event; `Ok` where there was none.
+    /// The result of the queue call; `Ok` if there was no event.
     pub put: Result<(), E>,
-    /// The answer, if the platform may have it.
+    /// The reply, if it may be sent.
     pub reply: Option<Reply>,
 }
 
 impl Received {
-    /// A handshake: an answer and nothing for the queue.
+    /// A handshake: a reply and no event.
     pub fn handshake(reply: Reply, key: usize) -> Self {
         Self { event: None, reply, reply_is_delivery: false, key, remark: None, delivery: None }
     }
 
-    /// An event, and the acknowledgement that the platform gets once the queue has it.
+    /// An event, and the acknowledgement that is sent once the queue has accepted the event.
     pub fn event(event: Event, reply: Reply, key: usize) -> Self {
         let delivery = event.delivery.clone();
         Self { event: Some(event), reply, reply_is_delivery: false, key, remark: None, delivery }
     }
 
-    /// A query: its answer is what the platform called for, and is sent even if the queue did not take the event.
+    /// A query: its reply is what the platform asked for, and is sent even if the queue did not accept the event.
     pub fn query(event: Option<Event>, reply: Reply, key: usize) -> Self {
         Self { event, reply, reply_is_delivery: true, key, remark: None, delivery: None }
     }
 
-    /// What is to go on the queue.
+    /// The event for the queue; `None` for a handshake or a query that is not an event.
     pub fn queued_event(&self) -> Option<&Event> {
         self.event.as_ref()
     }
 
-    /// Puts first, answers then: the only way to the reply.
+    /// Runs `put` if there is an event, and returns the reply only if that succeeded (for a query, in any case). Nothing else
+    /// returns the reply.
     pub async fn settle<F, E>(self, put: impl FnOnce() -> F) -> Settled<E>
     where
         F: Future<Output = Result<(), E>>,
@@ -110,19 +112,19 @@ impl Received {
     }
 }
 
-/// A letter that was not opened.
+/// A refused delivery.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Why.
+    /// The reason.
     pub reject: Reject,
-    /// The platform's id of this delivery, as far as it was readable; not verified, for the log alone.
+    /// The platform's id of this delivery, if it could be read. It is not verified, and only for the log.
     pub delivery: Option<String>,
-    /// Which of the source's keys verified it, by position, where it is the payload that is refused.
+    /// The position of the credential entry that verified it, if only its payload is refused.
     pub key: Option<usize>,
 }
 
 impl Refused {
-    /// A letter whose payload is refused, although that key verified it.
+    /// Refuses the payload of a delivery that the entry at `key` verified.
     pub fn payload(reject: Reject, key: usize) -> Self {
         Self { key: Some(key), ..reject.into() }
     }
@@ -134,29 +136,29 @@ impl From<Reject> for Refused {
     }
 }
 
-/// An answer in the platform's own words.
+/// The response to a delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
-    /// `content-type`; none for an empty body.
+    /// The `content-type`; `None` for an empty body.
     pub content_type: Option<&'static str>,
     /// The body.
     pub body: String,
 }
 
 impl Reply {
-    /// A JSON answer.
+    /// A response with a JSON body.
     pub fn json(status: u16, body: &serde_json::Value) -> Self {
         Self { status, content_type: Some("application/json"), body: body.to_string() }
     }
 
-    /// `{"error": "..."}`.
+    /// A response with the body `{"error": "..."}`.
     pub fn error(status: u16, error: &str) -> Self {
         Self::json(status, &serde_json::json!({ "error": error }))
     }
 
-    /// An answer without a body.
+    /// A response without a body.
     pub fn empty(status: u16) -> Self {
         Self { status, content_type: None, body: String::new() }
     }

@@ -1,50 +1,49 @@
-//! Why a delivery is refused, and what may be said about it.
+//! Why a delivery is refused, and what the response says about it.
 
 use std::borrow::Cow;
 
-/// A refusal: the sender's fault, answered with a 4xx and nothing on the queue.
+/// The reason of a refusal: the sender's fault, answered with a 4xx. Nothing is queued.
 ///
-/// No variant carries payload, a secret or an expected signature, so every one may be logged as it is.
-/// [`Reject::code`] is for the operator's log; [`Reject::message`] is what the sender may read, and it is the same
-/// for everything that concerns keys.
+/// No variant contains payload, a secret or an expected signature, so each can be logged as it is. [`Reject::code`] is for
+/// the log; [`Reject::message`] is for the sender, and is the same for all reasons that concern keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reject {
-    /// A part of the request or of the verified payload is not there.
+    /// A part of the request or of the verified payload is missing.
     Missing {
-        /// Query parameter, header or member.
+        /// The query parameter, header or field.
         field: Cow<'static, str>,
     },
-    /// A part of the request or of the verified payload has another form than the protocol's.
+    /// A part of the request or of the verified payload has the wrong form.
     Malformed {
-        /// Query parameter, header or member.
+        /// The query parameter, header or field.
         field: Cow<'static, str>,
-        /// What it should have been.
+        /// What was expected.
         expected: &'static str,
     },
     /// The body, or the verified payload, is not a JSON object, or is nested too deeply.
     InvalidJson,
     /// The verified payload is not UTF-8.
     NotUtf8,
-    /// A verified event whose type the source does not accept.
+    /// The type of the verified event is not one that the source accepts.
     UnhandledEventType,
-    /// A JWE that is not five base64url segments with a JSON header.
+    /// The body is not a JWE of five base64url segments with a JSON header.
     MalformedJwe {
-        /// Which part of the token.
+        /// The part of the token.
         part: &'static str,
-        /// What it should have been.
+        /// What was expected.
         expected: &'static str,
     },
-    /// A JWE whose `alg` or `enc` is not the protocol's, or that asks for `zip` or `crit`.
+    /// The `alg` or `enc` of the JWE is not the protocol's, or it has `zip` or `crit`.
     UnsupportedAlgorithm {
-        /// The header parameter at fault.
+        /// The invalid header parameter.
         parameter: &'static str,
     },
 
-    /// No signature, or an empty one.
+    /// There is no signature, or it is empty.
     MissingSignature,
-    /// A signature without its prefix, version or key.
+    /// The signature lacks its prefix, version or name, or its header appears twice.
     MalformedSignature,
-    /// The signature is not that of the content.
+    /// The signature does not match the content.
     SignatureMismatch,
     /// The signed timestamp is not decimal digits.
     MalformedTimestamp,
@@ -52,7 +51,7 @@ pub enum Reject {
     TimestampOutOfRange,
     /// The ciphertext is not base64.
     InvalidBase64,
-    /// The ciphertext is empty or not whole blocks.
+    /// The ciphertext is empty, or not a multiple of the block size.
     CiphertextLength,
     /// The padding is not 1 to 32 equal bytes.
     InvalidPadding,
@@ -60,18 +59,18 @@ pub enum Reject {
     MessageLength,
     /// No key has this `kid`.
     UnknownKid,
-    /// The key of the `kid` does not unwrap a content key of the right length.
+    /// The key of the `kid` does not unwrap the encrypted key.
     KeyUnwrap,
-    /// The tag of the JWE does not hold.
+    /// The tag of the JWE does not match.
     AuthenticationFailed,
 
-    /// The letter is for another app or corp.
+    /// The delivery is for another app or corp.
     OwnerKeyMismatch,
-    /// No such source.
+    /// The credentials have no such source.
     UnknownSource,
-    /// Not a POST.
+    /// The method is not POST.
     MethodNotAllowed,
-    /// The body, or the event made of it, is too large.
+    /// The body or its event is too large.
     TooLarge {
         /// The most that is accepted, in bytes.
         limit: usize,
@@ -79,17 +78,17 @@ pub enum Reject {
 }
 
 impl Reject {
-    /// A part that is not there.
+    /// [`Reject::Missing`] of a field.
     pub fn missing(field: impl Into<Cow<'static, str>>) -> Self {
         Self::Missing { field: field.into() }
     }
 
-    /// A part of the wrong form.
+    /// [`Reject::Malformed`] of a field.
     pub fn malformed(field: impl Into<Cow<'static, str>>, expected: &'static str) -> Self {
         Self::Malformed { field: field.into(), expected }
     }
 
-    /// HTTP status and the operator's code. The one place that decides a refusal's status.
+    /// HTTP status and code. No other place decides the status of a refusal.
     const fn facts(&self) -> (u16, &'static str) {
         match self {
             Self::Missing { .. } => (400, "missing_field"),
@@ -118,17 +117,17 @@ impl Reject {
         }
     }
 
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     pub const fn status(&self) -> u16 {
         self.facts().0
     }
 
-    /// A stable word for logs and metrics. It tells causes apart that the sender must not.
+    /// A stable code for logs and metrics. It distinguishes reasons that look the same to the sender.
     pub const fn code(&self) -> &'static str {
         self.facts().1
     }
 
-    /// What the sender may read.
+    /// The text for the sender.
     pub fn message(&self) -> Cow<'static, str> {
         match self {
             Self::Missing { field } => format!("{field}: missing").into(),
@@ -146,7 +145,7 @@ impl Reject {
         }
     }
 
-    /// How far the delivery got, for choosing the most telling refusal among those of several keys.
+    /// How many checks passed before the refusal, to choose among the refusals of several keys.
     const fn progress(&self) -> u8 {
         match self {
             Self::MissingSignature
@@ -164,8 +163,8 @@ impl Reject {
     }
 }
 
-/// Opens a delivery with the first of `keys` that fits; says which it was (by position), or why the one that got
-/// furthest did not fit.
+/// Runs `open` with each of `keys` until one succeeds, and returns its position and the result. If all fail, returns the
+/// refusal of the key that passed the most checks.
 pub fn first_that_opens<'k, K, T>(
     keys: &'k [K],
     mut open: impl FnMut(&'k K) -> Result<T, Reject>,
@@ -186,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_about_keys_reads_the_same_to_the_sender() {
+    fn all_reasons_that_concern_keys_look_the_same_to_the_sender() {
         for reject in [
             Reject::MissingSignature,
             Reject::MalformedSignature,
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_refusal_that_got_furthest_is_told() {
+    fn the_refusal_that_passed_the_most_checks_is_returned() {
         let keys = [Reject::SignatureMismatch, Reject::OwnerKeyMismatch, Reject::InvalidPadding];
         let told = first_that_opens::<_, ()>(&keys, |reject| Err(reject.clone()));
         assert_eq!(told, Err(Reject::OwnerKeyMismatch));

@@ -41,8 +41,7 @@ const AES_KEY: GeneralPurpose =
 pub struct Key(Zeroizing<[u8; 32]>);
 
 impl Key {
-    /// Reads the 43 characters that the platform's console shows (`EncodingAESKey`). The error says what was
-    /// expected.
+    /// Decodes the 43 characters that the platform's console shows (`EncodingAESKey`). The error says what was expected.
     pub fn new(aes_key: &Secret) -> Result<Self, &'static str> {
         const EXPECTED: &str = "43 letters and digits (EncodingAESKey)";
         let text = aes_key.expose().as_bytes();
@@ -68,7 +67,7 @@ impl Key {
     }
 }
 
-/// The signature over a sealed message, lower-case hex. The parts are exactly those on the wire.
+/// The signature over a sealed message, in lower-case hex. The arguments must be exactly those of the request.
 pub fn signature(token: &str, timestamp: &str, nonce: &str, encrypt: &str) -> String {
     let mut parts = [token, timestamp, nonce, encrypt];
     parts.sort_unstable();
@@ -79,20 +78,20 @@ pub fn signature(token: &str, timestamp: &str, nonce: &str, encrypt: &str) -> St
     hex::encode(hash.finalize())
 }
 
-/// A sealed message as it came, not verified.
+/// A sealed message as received, not verified yet.
 pub struct Envelope<'a> {
     /// Lower-case hex SHA-1.
     pub signature: &'a str,
-    /// Decimal text, never reparsed for the signature.
+    /// Decimal digits, signed as the text that was received.
     pub timestamp: &'a str,
-    /// Text, percent-decoded once where it came in a query.
+    /// The nonce, percent-decoded once if it came in a query string.
     pub nonce: &'a str,
-    /// Base64 text exactly as JSON-decoded, line breaks included.
+    /// Base64, exactly as JSON-decoded, line breaks included.
     pub encrypt: &'a str,
 }
 
 impl<'a> Envelope<'a> {
-    /// Checks the signature in constant time.
+    /// Checks the signature in constant time, or returns [`Reject::SignatureMismatch`].
     pub fn verify(&self, token: &Secret) -> Result<Signed<'a>, Reject> {
         let expected = signature(token.expose(), self.timestamp, self.nonce, self.encrypt);
         if bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
@@ -103,14 +102,14 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// A sealed message whose signature held; still closed.
+/// A sealed message with a valid signature, not decrypted yet.
 #[derive(Debug)]
 pub struct Signed<'a> {
     encrypt: &'a str,
 }
 
 impl Signed<'_> {
-    /// Decrypts and takes the envelope off.
+    /// Decrypts the message, and checks its padding and its length.
     pub fn open(&self, key: &Key) -> Result<Opened, Reject> {
         let text: Vec<u8> = self.encrypt.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let ciphertext = general_purpose::STANDARD.decode(text).map_err(|_| Reject::InvalidBase64)?;
@@ -138,26 +137,26 @@ impl Signed<'_> {
     }
 }
 
-/// A decrypted message that may yet be for someone else.
+/// A decrypted message whose owner key is not checked yet.
 pub struct Opened {
     message: Vec<u8>,
     owner_key: Vec<u8>,
 }
 
 impl fmt::Debug for Opened {
-    /// Its size: what it says is nobody's business.
+    /// Prints only the size: the content may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Opened({} bytes)", self.message.len())
     }
 }
 
 impl Opened {
-    /// Whom the message says that it is for; only [`Opened::addressed_to`] says whether that is right.
+    /// The owner key in the message, not checked; see [`Opened::addressed_to`].
     pub fn owner_key(&self) -> &[u8] {
         &self.owner_key
     }
 
-    /// Checks in constant time that the message is for one of `accepted`, and says for which.
+    /// Checks in constant time that the owner key is one of `accepted`, and returns the content and that key.
     pub fn addressed_to(self, accepted: &[String]) -> Result<(Verified<'static>, &str), Reject> {
         let mut owner = None;
         for candidate in accepted {
@@ -170,8 +169,8 @@ impl Opened {
     }
 }
 
-/// Seals a message for `owner_key`; base64 without line breaks. `random` must be fresh for every message.
-/// `None` if the message is longer than its length field can say.
+/// Encrypts a message for `owner_key`, as base64 without line breaks. `random` must be fresh for every message.
+/// `None` if the message is longer than its length field can hold.
 pub fn seal(key: &Key, random: [u8; RANDOM], message: &[u8], owner_key: &str) -> Option<String> {
     let length = u32::try_from(message.len()).ok()?;
     let mut plain = Vec::new();
@@ -186,4 +185,100 @@ pub fn seal(key: &Key, random: [u8; RANDOM], message: &[u8], owner_key: &str) ->
     let ciphertext = cbc::Encryptor::<aes::Aes256>::new((&*key.0).into(), &key.iv().into())
         .encrypt_padded_vec::<NoPadding>(&plain);
     Some(general_purpose::STANDARD.encode(ciphertext))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AES_KEY: &str = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+
+    fn key(aes_key: &str) -> Result<Key, &'static str> {
+        Key::new(&Secret::new(aes_key.to_owned()).unwrap())
+    }
+
+    #[test]
+    fn an_aes_key_is_43_letters_and_digits() {
+        assert!(key(AES_KEY).is_ok());
+        let other = |tail: &str| format!("{}{tail}", AES_KEY.split_at(40).0);
+        for wrong in [
+            other(""),
+            other("EF"),
+            other("EFGH"),
+            // Characters of base64 that the platform's console never shows.
+            other("E+G"),
+            other("E/G"),
+            other("EF="),
+            other("E-G"),
+            other("E G"),
+            other("é1"),
+        ] {
+            assert!(key(&wrong).is_err(), "{wrong}");
+        }
+    }
+
+    /// Base64 of these bytes, encrypted as they are.
+    fn encrypted(plain: &[u8]) -> String {
+        let key = key(AES_KEY).unwrap();
+        let ciphertext = cbc::Encryptor::<aes::Aes256>::new((&*key.0).into(), &key.iv().into())
+            .encrypt_padded_vec::<NoPadding>(plain);
+        general_purpose::STANDARD.encode(ciphertext)
+    }
+
+    fn open(encrypt: &str) -> Result<(Vec<u8>, Vec<u8>), Reject> {
+        let opened = Signed { encrypt }.open(&key(AES_KEY).unwrap())?;
+        Ok((opened.message, opened.owner_key))
+    }
+
+    /// Random bytes, a length, further bytes, and so many bytes of padding, which name their number.
+    fn plain(length: u32, rest: &[u8], pad: u8) -> Vec<u8> {
+        [&[7; RANDOM][..], &length.to_be_bytes(), rest, &vec![pad; pad.into()]].concat()
+    }
+
+    #[test]
+    fn lengths_and_padding_are_checked() {
+        assert_eq!(
+            open(&encrypted(&plain(2, b"{}owner12345", 16))),
+            Ok((b"{}".into(), b"owner12345".into()))
+        );
+        assert_eq!(open(&encrypted(&plain(0, b"", 12))), Ok((vec![], vec![])));
+        assert_eq!(open(&encrypted(&plain(12, &[1; 12], 32))), Ok((vec![1; 12], vec![])));
+        for (encrypt, expected) in [
+            (String::new(), Reject::CiphertextLength),
+            (" \r\n".to_owned(), Reject::CiphertextLength),
+            (general_purpose::STANDARD.encode([0; 15]), Reject::CiphertextLength),
+            (general_purpose::STANDARD.encode([0; 17]), Reject::CiphertextLength),
+            ("!".to_owned(), Reject::InvalidBase64),
+            ("AA".to_owned(), Reject::InvalidBase64),
+            // No padding, more than 32, more than there is, and bytes that differ.
+            (encrypted(&[0; 32]), Reject::InvalidPadding),
+            (encrypted(&[33; 64]), Reject::InvalidPadding),
+            (encrypted(&[17; 16]), Reject::InvalidPadding),
+            (encrypted(&[&[7; 30][..], &[3, 2]].concat()), Reject::InvalidPadding),
+            // Nothing but padding, and one byte less than random bytes and length.
+            (encrypted(&[32; 32]), Reject::MessageLength),
+            (encrypted(&[&[0; 19][..], &[13; 13]].concat()), Reject::MessageLength),
+            // A length beyond the end.
+            (encrypted(&plain(1, b"", 12)), Reject::MessageLength),
+            (encrypted(&plain(u32::MAX, &[1; 12], 32)), Reject::MessageLength),
+        ] {
+            assert_eq!(open(&encrypt), Err(expected), "{encrypt}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_only_for_its_owner() {
+        let accepted = ["first".to_owned(), "second".to_owned()];
+        for (owner, expected) in [
+            ("first", Ok("first")),
+            ("second", Ok("second")),
+            ("", Err(Reject::OwnerKeyMismatch)),
+            ("firs", Err(Reject::OwnerKeyMismatch)),
+            ("firstsecond", Err(Reject::OwnerKeyMismatch)),
+        ] {
+            let opened = Opened { message: b"{}".to_vec(), owner_key: owner.as_bytes().to_vec() };
+            let owner = opened.addressed_to(&accepted).map(|(_, owner)| owner);
+            assert_eq!(owner, expected);
+        }
+    }
 }

@@ -1,11 +1,11 @@
-//! Secrets: wiped on drop, never shown.
+//! Secrets, which are wiped on drop and never printed.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 use zeroize::Zeroizing;
 
-/// A secret text: not empty, wiped from memory on drop, and without any way to print it.
+/// A secret string: not empty, wiped from memory on drop, and impossible to print.
 ///
 /// ```
 /// let secret = letterbox_codec::Secret::new("hunter2".into()).unwrap();
@@ -15,19 +15,19 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text over. The error names what is wrong with it, never the text.
+    /// Takes ownership of the string. The error says what was expected and does not contain the string.
     pub fn new(text: String) -> Result<Self, &'static str> {
         let text = Zeroizing::new(text);
         if text.is_empty() {
             return Err("a secret that is not empty");
         }
         if text.trim() != text.as_str() {
-            return Err("a secret without white space around it");
+            return Err("a secret without whitespace around it");
         }
         Ok(Self(text))
     }
 
-    /// The secret itself, for the primitive that needs it and nothing else.
+    /// The secret itself, only for the cryptographic primitive that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -59,8 +59,8 @@ mod tests {
     fn empty_and_padded_secrets_are_refused_without_being_shown() {
         for (text, expected) in [
             ("", "a secret that is not empty"),
-            ("hunter2\n", "a secret without white space around it"),
-            (" hunter2", "a secret without white space around it"),
+            ("hunter2\n", "a secret without whitespace around it"),
+            (" hunter2", "a secret without whitespace around it"),
         ] {
             assert_eq!(Secret::new(text.into()).unwrap_err(), expected);
             let error = serde_json::from_value::<Secret>(text.into()).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Points in time, and their RFC 3339 text.
+//! Points in time, and their RFC 3339 form.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(pub i64);
 
-/// The unit of a number that means a time.
+/// The unit of a number that is a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 pub enum Unit {
     /// Seconds since the Unix epoch.
@@ -17,11 +17,11 @@ pub enum Unit {
     Milliseconds,
 }
 
-/// From this number on a time without a unit is in milliseconds: as seconds it would lie beyond the year 5000.
+/// A time without a unit is in milliseconds from this number on: as seconds it would lie beyond the year 5000.
 const FIRST_MILLISECONDS: i64 = 100_000_000_000;
 
 impl Timestamp {
-    /// Reads decimal digits only (no sign, no fraction) in the given unit, or `None`.
+    /// Parses decimal digits in the given unit; `None` for anything else, a sign and a fraction included.
     pub fn from_digits(text: &str, unit: Unit) -> Option<Self> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
@@ -33,7 +33,7 @@ impl Timestamp {
         }
     }
 
-    /// Reads digits whose unit shows only in their size, as several platforms send them.
+    /// Parses digits whose unit only their size shows, as several platforms send them.
     pub fn guess(text: &str) -> Option<(Self, Unit)> {
         let unit = match Self::from_digits(text, Unit::Milliseconds)? {
             Self(number) if number < FIRST_MILLISECONDS => Unit::Seconds,
@@ -47,7 +47,7 @@ impl Timestamp {
         self.0.abs_diff(other.0)
     }
 
-    /// RFC 3339 in UTC with the unit's precision, or `None` outside the years that RFC 3339 can write.
+    /// RFC 3339 in UTC with the unit's precision, or `None` outside the years 0000 to 9999.
     pub fn to_rfc3339(self, unit: Unit) -> Option<String> {
         let time =
             jiff::Timestamp::from_millisecond(self.0).ok().filter(|time| time.as_second() >= YEAR_ZERO)?;
@@ -58,11 +58,11 @@ impl Timestamp {
     }
 }
 
-/// `0000-01-01T00:00:00Z`; RFC 3339 has no years before it.
+/// `0000-01-01T00:00:00Z` in seconds: RFC 3339 has no earlier years.
 const YEAR_ZERO: i64 = -62_167_219_200;
 
-/// A platform's own text of a time, brought to RFC 3339 in UTC with the digits it had: RFC 3339 text with any
-/// offset, or digits. `None` where it is neither.
+/// Converts a platform's time, which is digits or RFC 3339 with any offset, to RFC 3339 in UTC of the same precision.
+/// `None` for anything else.
 pub fn to_rfc3339(text: &str) -> Option<String> {
     if let Some((time, unit)) = Timestamp::guess(text) {
         return time.to_rfc3339(unit);
@@ -75,7 +75,7 @@ pub fn to_rfc3339(text: &str) -> Option<String> {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 with milliseconds; the plain number where RFC 3339 ends.
+    /// RFC 3339 with milliseconds, or the plain number outside the years 0000 to 9999.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.to_rfc3339(Unit::Milliseconds) {
             Some(text) => f.write_str(&text),
@@ -94,6 +94,9 @@ mod tests {
             ("1763719200123", Some("2025-11-21T10:00:00.123Z")),
             ("1763719200000", Some("2025-11-21T10:00:00.000Z")),
             ("1763719200", Some("2025-11-21T10:00:00Z")),
+            // The last number that is read as seconds, and the first that is read as milliseconds.
+            ("99999999999", Some("5138-11-16T09:46:39Z")),
+            ("100000000000", Some("1973-03-03T09:46:40.000Z")),
             ("2026-11-21T18:00:00+08:00", Some("2026-11-21T10:00:00Z")),
             ("2026-11-21T10:00:00.12Z", Some("2026-11-21T10:00:00.12Z")),
             ("-1", None),

@@ -9,14 +9,14 @@ use crate::{
     json::{DEEPEST_PAYLOAD, Object},
 };
 
-/// Bytes that a signature or an authenticated decryption vouches for.
+/// Bytes that a valid signature or an authenticated decryption covers.
 ///
-/// Only this crate's verifiers make one, and only from one can a payload be parsed: what has not been verified
-/// cannot reach the queue.
+/// Only this crate's verifiers create it, and only from it can a payload be parsed: unverified content cannot reach the
+/// queue.
 pub struct Verified<'a>(Cow<'a, [u8]>);
 
 impl fmt::Debug for Verified<'_> {
-    /// Its size: what it says is nobody's business.
+    /// Prints only the size: the content may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Verified({} bytes)", self.0.len())
     }
@@ -32,7 +32,7 @@ impl<'a> Verified<'a> {
         &self.0
     }
 
-    /// Lower-case hex SHA-256 of the verified bytes: the id of an event whose platform gives none.
+    /// Lower-case hex SHA-256 of the verified bytes. It is the id of an event that has none of its platform.
     pub fn digest(&self) -> String {
         hex::encode(Sha256::digest(&self.0))
     }
@@ -54,7 +54,7 @@ impl<'a> Verified<'a> {
     }
 }
 
-/// A verified JSON object: the only thing of which an event can be made.
+/// A verified JSON object. An event can be created only from this type.
 #[derive(Debug)]
 pub struct Payload<'a>(Object<'a>);
 
@@ -63,5 +63,32 @@ impl<'a> Deref for Payload<'a> {
 
     fn deref(&self) -> &Object<'a> {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_leaves_a_level_of_nesting_for_its_message() {
+        for (depth, is_read) in [(126, true), (127, false)] {
+            let text = format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+            assert_eq!(Verified::new(text.into_bytes()).json().is_ok(), is_read, "{depth}");
+        }
+        assert_eq!(Verified::new(b"\xff".as_slice()).json().unwrap_err(), Reject::NotUtf8);
+    }
+
+    #[test]
+    fn one_member_of_a_form_is_decoded_once() {
+        for (form, expected) in [
+            ("payload=%7B%2525%7D&x=1", Ok("{%25}")),
+            ("x=1", Err(Reject::missing("payload"))),
+            ("payload=1&payload=1", Err(Reject::malformed("payload", "to appear only once"))),
+        ] {
+            let member = Verified::new(form.as_bytes()).form_member("payload");
+            let text = member.as_ref().map(|content| content.text().unwrap()).map_err(Clone::clone);
+            assert_eq!(text, expected, "{form}");
+        }
     }
 }

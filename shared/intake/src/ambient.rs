@@ -4,9 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use letterbox_codec::{Ambient, Timestamp};
 
-/// The present, from the system. The error means that the system has no entropy to give.
+/// Returns the system's time and fresh entropy. It errs if the system has no entropy.
 ///
-/// The gateway's own time of receipt is not used: local tools fill it in seconds, or not at all.
+/// API Gateway's time of receipt is not used, because local tools give it in seconds or not at all.
 pub fn system() -> Result<Ambient, getrandom::Error> {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut entropy = [0; Ambient::ENTROPY];

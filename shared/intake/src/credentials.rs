@@ -1,19 +1,19 @@
-//! The credentials JSON: source → its keys.
+//! The credentials JSON: the credential entries of every source.
 
 use std::{collections::HashMap, fmt};
 
 use letterbox_codec::json::Object;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
-use crate::Renewed;
+use crate::Refreshed;
 
-/// The credentials in use: read at start, and again while they rotate.
-pub type Keyring<C> = Renewed<Sources<C>>;
+/// The credentials in use, refreshed while they rotate.
+pub type Keyring<C> = Refreshed<Sources<C>>;
 
-/// The keys of every source. No source is without keys.
+/// The credential entries of every source. Every source has at least one.
 pub struct Sources<C>(HashMap<String, Vec<C>>);
 
-/// What is wrong with a credentials JSON: the source, the member, what was expected; never a value.
+/// What is wrong with a credentials JSON: the source, the field and what was expected, but never a value.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CredentialsError(String);
 
@@ -26,7 +26,7 @@ impl fmt::Display for CredentialsError {
 impl std::error::Error for CredentialsError {}
 
 impl<C: DeserializeOwned> Sources<C> {
-    /// Reads `{"<source>": {…}}`, where a list instead of an entry holds the keys of a rotation.
+    /// Parses `{"<source>": {…}}`. A list of entries in place of an entry serves a rotation.
     pub fn parse(json: &str) -> Result<Self, CredentialsError> {
         let error = |text: String| CredentialsError(text);
         let object = Object::parse(json)
@@ -62,13 +62,13 @@ impl<C: DeserializeOwned> Sources<C> {
         Ok(Self(sources))
     }
 
-    /// The same of a text that is read later, and again.
+    /// Parses credentials from bytes, as [`Refreshed`] needs it.
     pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
         let json = std::str::from_utf8(json).map_err(|_| "expected UTF-8".to_owned())?;
         Self::parse(json).map_err(|error| error.to_string())
     }
 
-    /// The keys of a source; `None` for one that is not configured.
+    /// The entries of a source; `None` if it is not configured.
     pub fn get(&self, source: &str) -> Option<&[C]> {
         self.0.get(source).map(Vec::as_slice)
     }
@@ -81,7 +81,7 @@ impl<C: DeserializeOwned> Sources<C> {
     }
 }
 
-/// Characters that need no escape in a URL, and a length that leaves room for the rest of the route.
+/// True for 1 to 64 characters that need no escape in a URL.
 fn is_source_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~'))
@@ -95,7 +95,7 @@ fn entry<C: DeserializeOwned>(json: &str) -> Result<C, String> {
     read(&mut serde_json::Deserializer::from_str(json))
 }
 
-/// A member that comes twice would silently win over the other: refuses it, wherever in the entry it is.
+/// Checks that no field appears twice, at any depth: the last would silently win over the others.
 fn unique(json: &str, path: &str) -> Result<(), String> {
     let Ok(object) = Object::parse(json) else { return Ok(()) };
     for (name, value) in object.members().map_err(|twice| format!("{path}{}", twice.message()))? {
@@ -104,7 +104,7 @@ fn unique(json: &str, path: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads (a part of) an entry. The error names the member at fault and what was expected, never a value.
+/// Deserialises an entry or a part of it. The error names the field and what was expected, but never a value.
 pub fn read<'de, T: Deserialize<'de>>(
     from: impl Deserializer<'de, Error = serde_json::Error>,
 ) -> Result<T, String> {
@@ -117,7 +117,7 @@ pub fn read<'de, T: Deserialize<'de>>(
     })
 }
 
-/// serde tells the value that it found, which in credentials is a secret: keeps what it expected.
+/// Drops the value from an error of serde, which in credentials may be a secret, and keeps what was expected.
 fn without_value(error: &str) -> String {
     const TELL_VALUES: [&str; 4] = ["invalid type", "invalid value", "invalid length", "unknown variant"];
     let (error, _place) = error.rsplit_once(" at line ").unwrap_or((error, ""));
@@ -126,7 +126,7 @@ fn without_value(error: &str) -> String {
     }
     match error.rsplit_once("expected ") {
         Some((_, expected)) => format!("expected {expected}"),
-        None => "not of the expected form".to_owned(),
+        None => "expected another type of value".to_owned(),
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
             ("", r#"expected a JSON object of sources, such as {"default": {...}}"#),
             ("[]", r#"expected a JSON object of sources, such as {"default": {...}}"#),
             ("{}", r#"expected at least one source, such as "default""#),
-            (r#"{"a":{"secret":"x"},"a":{"secret":"x"}}"#, "source a: expected to be there only once"),
+            (r#"{"a":{"secret":"x"},"a":{"secret":"x"}}"#, "source a: expected to appear only once"),
             (
                 r#"{"a b":{"secret":"x"}}"#,
                 r#"source "a b": expected a name of at most 64 letters, digits, `-`, `_`, `.` or `~`, since it stands in the URL"#,
@@ -176,12 +176,12 @@ mod tests {
             (r#"{"a":{"secret":""}}"#, r#"source "a": secret: expected a secret that is not empty"#),
             (
                 r#"{"a":[{"secret":"x"},{"secret":" hunter2"}]}"#,
-                r#"source "a", entry 2: secret: expected a secret without white space around it"#,
+                r#"source "a", entry 2: secret: expected a secret without whitespace around it"#,
             ),
             (r#"{"a":{"secret":["hunter2, expected b"]}}"#, r#"source "a": secret: expected a string"#),
             (r#"{"a":{"secret":"x","mode":"hunter2"}}"#, r#"source "a": mode: expected `one`"#),
-            (r#"{"a":{"secret":"x","secret":"y"}}"#, r#"source "a": secret: expected to be there only once"#),
-            (r#"{"a":{"secret":{"x":1,"x":2}}}"#, r#"source "a": secret.x: expected to be there only once"#),
+            (r#"{"a":{"secret":"x","secret":"y"}}"#, r#"source "a": secret: expected to appear only once"#),
+            (r#"{"a":{"secret":{"x":1,"x":2}}}"#, r#"source "a": secret.x: expected to appear only once"#),
             (
                 r#"{"a":{"secret":"x","secrt":"hunter2"}}"#,
                 r#"source "a": secrt: unknown field `secrt`, expected `secret` or `mode`"#,

@@ -1,4 +1,4 @@
-//! One delivery: receive, put, reply, in this order and no other.
+//! Handles one delivery: verify and decode it, put the event on the queue, respond. The order is fixed.
 
 use std::{
     fmt,
@@ -12,51 +12,51 @@ use letterbox_codec::{
 };
 
 use crate::{
-    Keyring, Message, Queue, QueueError, Renewed, Sources, ambient,
+    Keyring, Message, Queue, QueueError, Refreshed, Sources, ambient,
     queue::Trace,
-    renewed::{Occasion, Renewal},
+    refreshed::{RefreshResult, RefreshTrigger},
 };
 
-/// A provider with its keys and its queue: everything that a delivery needs.
+/// A provider with its credentials and its queue: everything that a delivery needs.
 pub struct Intake<P: Provider, Q> {
-    provider: Renewed<P>,
+    provider: Refreshed<P>,
     keyring: Keyring<P::Credentials>,
     queue: Q,
     deadline: Duration,
     ambient: AmbientSource,
 }
 
-/// Where a delivery's clock and entropy come from.
+/// The source of a delivery's time and entropy.
 pub type AmbientSource = fn() -> Result<Ambient, getrandom::Error>;
 
-/// What the platform gets, and what the operator reads about it.
+/// The response to a delivery, and its record for the operator.
 #[derive(Debug)]
 pub struct Answer {
     /// For the platform.
     pub response: Response<String>,
     /// For the operator.
     pub record: Record,
-    /// What was put on the queue, or was to be.
+    /// The queue message, whether or not the queue accepted it; `None` if the delivery has no event.
     pub message: Option<Message>,
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The queue has the event.
+    /// The queue accepted the event.
     Queued,
-    /// Answered; there was nothing to queue.
+    /// Answered; the delivery has no event.
     Answered,
     /// Answered with a 4xx.
     Refused,
-    /// The queue did not take the event: answered with 503, so that the platform comes again.
+    /// The queue did not accept the event: answered with 503, so that the platform retries.
     Failed,
-    /// The queue did not take the event, and the reply, being what the platform called for, was sent all the same.
+    /// The queue did not accept the event, but the reply was sent: it is what the platform asked for.
     Unqueued,
 }
 
 impl Outcome {
-    /// A stable word for logs and metrics.
+    /// A stable code for logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
@@ -81,40 +81,40 @@ pub struct Record {
     pub provider: &'static str,
     /// The source in the route.
     pub source: String,
-    /// Whether that is one of the credentials', and not made up by whoever called.
+    /// True if the credentials have that source.
     pub known: bool,
     /// The event's type.
     pub kind: Option<String>,
     /// The event's id.
     pub id: Option<String>,
-    /// The platform's id of the delivery (OpenCard's `rid`, GitHub's GUID).
+    /// The platform's id of the delivery (OpenCard's `rid`, GitHub's GUID). It may be unverified.
     pub delivery: Option<String>,
-    /// Which of the source's keys opened it, by position; it may be refused all the same, for its payload.
+    /// The position of the credential entry that verified it, which may still be refused for its payload.
     pub key: Option<usize>,
-    /// Whether the source has more keys than that one.
+    /// True if the source has several credential entries, as during a rotation.
     pub rotating: bool,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// A stable word for why: a refusal's code, or the provider's remark.
+    /// A stable code: of the refusal or failure, or the provider's remark on its reply.
     pub reason: Option<&'static str>,
-    /// The operator's detail: which field was expected to be what, or what the queue said.
+    /// Details for the operator: the field and what was expected, or the queue's error.
     pub detail: Option<String>,
     /// HTTP status.
     pub status: u16,
-    /// From the request's arrival to the answer.
+    /// Milliseconds from the start of handling to the response.
     pub milliseconds: f64,
-    /// Of these, what the queue took; none if it was not asked.
+    /// Milliseconds of these for the queue call; `None` if there was none.
     pub queue_milliseconds: Option<f64>,
-    /// Whether newer credentials were looked for, and what came of it.
-    pub credentials: Renewal,
-    /// The same of the provider's document.
-    pub document: Renewal,
+    /// The result of refreshing the credentials.
+    pub credentials: RefreshResult,
+    /// The result of refreshing the provider's document.
+    pub document: RefreshResult,
 }
 
-/// Of the deadline, what the answer needs once the queue has spoken or has not.
-const FOR_THE_ANSWER: Duration = Duration::from_millis(50);
+/// Reserved at the end of the deadline for building the response after the queue call returns or times out.
+const FOR_THE_RESPONSE: Duration = Duration::from_millis(50);
 
-/// A sender may name any source: that much of an unknown one is logged, in characters.
+/// The longest source name in a record, in characters: a sender may put anything into the URL.
 const LOGGED_SOURCE: usize = 64;
 
 impl Record {
@@ -134,8 +134,8 @@ impl Record {
             status: 0,
             milliseconds: 0.0,
             queue_milliseconds: None,
-            credentials: Renewal::Unchanged,
-            document: Renewal::Unchanged,
+            credentials: RefreshResult::Unchanged,
+            document: RefreshResult::Unchanged,
         }
     }
 
@@ -146,24 +146,29 @@ impl Record {
 }
 
 impl<P: Provider, Q: Queue> Intake<P, Q> {
-    /// Puts the parts together, with the system's clock and entropy.
-    pub fn new(provider: Renewed<P>, keyring: Keyring<P::Credentials>, queue: Q, deadline: Duration) -> Self {
+    /// Creates an intake that uses the system's clock and entropy.
+    pub fn new(
+        provider: Refreshed<P>,
+        keyring: Keyring<P::Credentials>,
+        queue: Q,
+        deadline: Duration,
+    ) -> Self {
         Self { provider, keyring, queue, deadline, ambient: ambient::system }
     }
 
-    /// Takes clock and entropy from elsewhere, so that whole answers can be compared.
+    /// Replaces clock and entropy, so that tests can compare whole responses.
     #[must_use]
     pub fn with_ambient(mut self, ambient: AmbientSource) -> Self {
         self.ambient = ambient;
         self
     }
 
-    /// The sources and their keys.
+    /// The credentials of all sources.
     pub fn keyring(&self) -> &Keyring<P::Credentials> {
         &self.keyring
     }
 
-    /// Answers one request to one source.
+    /// Handles one request to one source.
     pub async fn handle(&self, source: &str, request: &Request) -> Answer {
         let started = Instant::now();
         let mut record = Record::new(P::NAME, source);
@@ -191,7 +196,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         Answer { response: response(reply), record, message: queued }
     }
 
-    /// Answers what could not even be read as a request to a source, which is empty where that is unknown.
+    /// Refuses an event that is not a request to a source. `source` is empty if it is unknown.
     pub fn refuse(&self, source: &str, reject: &Reject) -> Answer {
         let mut record = Record::new(P::NAME, source);
         record.refused(reject);
@@ -199,8 +204,8 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         Answer { response: response(P::refuse(reject)), record, message: None }
     }
 
-    /// Opens with the credentials and the document in use, and once more if there turn out to be newer ones. A handshake
-    /// is answered without a look.
+    /// Verifies with the current credentials and document, and again if a refresh has just replaced either. A delivery
+    /// without an event triggers no refresh.
     async fn open_with_newest(
         &self,
         source: &str,
@@ -211,22 +216,22 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         match &opened {
             Ok((_, Some(_))) => {
                 (record.credentials, record.document) = tokio::join!(
-                    self.keyring.renew(Occasion::Opened, "credentials"),
-                    self.provider.renew(Occasion::Opened, "the document")
+                    self.keyring.refresh(RefreshTrigger::Accepted, "credentials"),
+                    self.provider.refresh(RefreshTrigger::Accepted, "the document")
                 );
             }
             Err(Fault::Refused(Refused { reject, .. })) if matches!(reject.status(), 401 | 403 | 404) => {
-                record.credentials = self.keyring.renew(Occasion::Refused, "credentials").await;
+                record.credentials = self.keyring.refresh(RefreshTrigger::Refused, "credentials").await;
             }
             _ => {}
         }
-        if [record.credentials, record.document].contains(&Renewal::Renewed) {
+        if [record.credentials, record.document].contains(&RefreshResult::Refreshed) {
             return self.open(source, request, record);
         }
         opened
     }
 
-    /// Everything that happens before the queue: pure but for the ambient.
+    /// Everything before the queue call. It is pure except for clock and entropy.
     fn open(
         &self,
         source: &str,
@@ -240,8 +245,10 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         let received =
             open(&*self.provider.current(), &sources, source, request, &ambient).map_err(Fault::Refused)?;
         let message = received.queued_event().map(|event| Message::of(event, self.queue.largest()));
-        let mut message =
-            message.transpose().map_err(|reject| Fault::Refused(Refused::payload(reject, received.key)))?;
+        let mut message = message.transpose().map_err(|reject| {
+            let delivery = received.delivery.clone();
+            Fault::Refused(Refused { delivery, ..Refused::payload(reject, received.key) })
+        })?;
         if let Some(message) = &mut message {
             message.trace = request.extensions().get().map(|Trace(trace)| trace.clone());
         }
@@ -262,7 +269,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
             record.kind = Some(event.kind.clone());
             record.id = Some(event.id.clone());
         }
-        let remaining = self.deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_ANSWER);
+        let remaining = self.deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
         let queues = message.is_some();
         let asked = Instant::now();
         let settled = received
@@ -270,7 +277,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
                 let Some(message) = message else { return Ok(()) };
                 match tokio::time::timeout(remaining, self.queue.put(message)).await {
                     Ok(put) => put,
-                    Err(_) => Err(QueueError("no answer within the deadline".into())),
+                    Err(_) => Err(QueueError("the queue did not respond within the deadline".into())),
                 }
             })
             .await;
@@ -296,7 +303,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
     }
 }
 
-/// Opens a letter to one source, or says why not: the whole of a delivery but for the queue.
+/// Verifies and decodes one request to one source: everything of a delivery except the queue.
 pub fn open<P: Provider>(
     provider: &P,
     sources: &Sources<P::Credentials>,
@@ -314,19 +321,19 @@ pub fn open<P: Provider>(
     provider.receive(&Source { provider: P::NAME, name: source, keys }, request, ambient)
 }
 
-/// Why a delivery did not come as far as the queue.
+/// Why a delivery did not reach the queue call.
 enum Fault {
     Refused(Refused),
     Entropy(getrandom::Error),
 }
 
-/// To the microsecond.
+/// Milliseconds since `start`, rounded to microseconds.
 fn milliseconds_since(start: Instant) -> f64 {
     (start.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
 fn unavailable() -> Reply {
-    Reply::error(503, "not accepted now: send it again")
+    Reply::error(503, "temporarily unavailable, please retry")
 }
 
 fn response(reply: Reply) -> Response<String> {
@@ -343,4 +350,89 @@ fn response(reply: Reply) -> Response<String> {
         _ => None,
     };
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use letterbox_codec::{
+        Event, Secret,
+        mac::{Description, Key, Scheme, SecretEncoding},
+    };
+
+    use super::*;
+
+    const DELIVERY: &str = "d1";
+
+    fn scheme() -> (Scheme, Key) {
+        let secret = Secret::new("secret".into()).unwrap();
+        (Scheme::new(Description::default()).unwrap(), Key::new(&secret, SecretEncoding::Text).unwrap())
+    }
+
+    #[derive(serde::Deserialize)]
+    struct NoSecret {}
+
+    /// Expects a signed body, and reports the delivery id in every case.
+    struct Any;
+
+    impl Provider for Any {
+        const NAME: &'static str = "any";
+        const DEADLINE: Duration = Duration::from_secs(1);
+        type Credentials = NoSecret;
+
+        fn new(_: &[u8]) -> Result<Self, String> {
+            Ok(Self)
+        }
+
+        fn receive(
+            &self,
+            source: &Source<'_, NoSecret>,
+            request: &Request,
+            ambient: &Ambient,
+        ) -> Result<Received, Refused> {
+            let delivery = Some(DELIVERY.to_owned());
+            let (scheme, key) = scheme();
+            let signed = scheme.verify(&key, request, ambient.now);
+            let content =
+                signed.map_err(|reject| Refused { delivery: delivery.clone(), ..reject.into() })?.content;
+            let mut event = Event::new(source, "any", &content, &content.json()?, ambient);
+            event.delivery = delivery;
+            Ok(Received::event(event, Reply::empty(204), 0))
+        }
+    }
+
+    /// Accepts messages up to a size.
+    struct Small(usize);
+
+    impl Queue for Small {
+        fn largest(&self) -> usize {
+            self.0
+        }
+
+        async fn put(&self, _: &Message) -> Result<(), QueueError> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn every_outcome_names_the_delivery() {
+        let mut signed = Request::new("{}".into());
+        *signed.method_mut() = Method::POST;
+        let unsigned = signed.clone();
+        let (scheme, key) = scheme();
+        for (name, value) in scheme.sign(&key, "POST", "", b"{}", letterbox_codec::Timestamp(0), "") {
+            signed.headers_mut().insert(name, value.parse().unwrap());
+        }
+        for (request, largest, status, reason, key) in [
+            (&signed, 1000, 204, None, Some(0)),
+            (&signed, 10, 413, Some("too_large"), Some(0)),
+            (&unsigned, 1000, 401, Some("missing_signature"), None),
+        ] {
+            let sources = Sources::parse(r#"{"default":{}}"#).unwrap();
+            let intake =
+                Intake::new(Refreshed::fixed(Any), Keyring::fixed(sources), Small(largest), Any::DEADLINE);
+            let record = intake.handle("default", request).await.record;
+            assert_eq!((record.status, record.reason, record.key), (status, reason, key));
+            assert_eq!(record.delivery.as_deref(), Some(DELIVERY), "{reason:?}");
+        }
+    }
 }

@@ -1,14 +1,15 @@
-//! Facts about a delivery that the runtime and the gateway provide.
+//! What a log line tells about the invocation of the function.
 
-/// What the runtime and the gateway tell about a delivery.
+/// What the Lambda runtime and API Gateway report about one delivery.
 #[derive(Debug, Default)]
 pub(crate) struct Invocation {
-    /// Lambda's id of the invocation.
+    /// Lambda's request id.
     pub request_id: String,
-    /// The X-Ray trace.
+    /// The X-Ray trace header.
     pub trace: Option<String>,
-    /// Whether it is the first delivery since the start.
+    /// True for the first delivery of an execution environment.
     pub cold_start: bool,
-    /// From the gateway's receipt to the answer, a start in between included; none where the gateway does not tell.
+    /// Milliseconds from API Gateway's receipt to the response, a cold start included; `None` if the event has no usable
+    /// time of receipt.
     pub milliseconds: Option<f64>,
 }

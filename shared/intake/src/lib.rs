@@ -1,9 +1,9 @@
-//! The shell around a protocol.
+//! The shell around a provider's protocol: it does all I/O.
 //!
 //! ```text
 //! gateway event ─▶ gateway ─▶ Intake::handle ─▶ Provider::receive ─▶ Queue::put ─▶ reply
 //! ```
-//! [`run`] is a Lambda function's whole `main`; a local server drives the same [`Intake`].
+//! [`run`] is the `main` of a Lambda function; the local server uses the same [`Intake`].
 
 pub mod ambient;
 pub mod aws;
@@ -15,12 +15,12 @@ mod log;
 mod metrics;
 mod origin;
 pub mod queue;
-pub mod renewed;
+pub mod refreshed;
 mod runtime;
 pub mod settings;
 
 pub use credentials::{Keyring, Sources};
 pub use handler::{Answer, Intake, Outcome, Record};
 pub use queue::{Message, Queue, QueueError};
-pub use renewed::Renewed;
+pub use refreshed::Refreshed;
 pub use runtime::run;

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{Outcome, Record, ambient, invocation::Invocation, metrics};
 
-/// Sets the runtime's own tracing up for JSON.
+/// Configures the runtime's tracing to write JSON.
 pub(crate) fn init() {
     subscriber::fmt()
         .json()
@@ -23,15 +23,15 @@ pub(crate) fn init() {
         .init();
 }
 
-/// `AWS_LAMBDA_LOG_LEVEL`, else `RUST_LOG`, else `info`; at most `debug`, since the runtime traces whole events, payloads
-/// and signatures included. A variable that is set and empty counts as not set.
+/// The level of `AWS_LAMBDA_LOG_LEVEL`, else of `RUST_LOG`, else `info`. It is at most `debug`, since at `trace` the
+/// runtime logs whole events, payloads and signatures included. An empty variable counts as not set.
 fn level(variable: impl Fn(&str) -> Option<String>) -> LevelFilter {
     let mut set = ["AWS_LAMBDA_LOG_LEVEL", "RUST_LOG"].into_iter().filter_map(variable);
     let level = set.find(|level| !level.is_empty());
     level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO).min(LevelFilter::DEBUG)
 }
 
-/// The line of a delivery, in the order in which it is written.
+/// The log line of a delivery; its fields are written in this order.
 #[derive(Serialize)]
 struct Line<'a> {
     timestamp: Option<String>,
@@ -50,10 +50,10 @@ struct Line<'a> {
     metrics: BTreeMap<&'static str, Value>,
 }
 
-/// Writes the one line of a delivery. It is written at any level, since it holds the metrics.
+/// Writes the log line of a delivery, at any log level, since it carries the metrics.
 pub(crate) fn delivery(record: &Record, invocation: &Invocation, namespace: &str) {
     let now = ambient::system().map_or(Timestamp(0), |ambient| ambient.now);
-    // A log that cannot be written is no reason to fail a delivery.
+    // A failed write to the log must not fail the delivery.
     if let Ok(line) = serde_json::to_string(&line(record, invocation, namespace, now)) {
         let _ = writeln!(io::stdout().lock(), "{line}");
     }

@@ -1,7 +1,7 @@
-//! Metrics in CloudWatch's [embedded metric format][emf]: a delivery's log line is its metric line, too.
+//! Metrics in CloudWatch's [embedded metric format][emf], as part of a delivery's log line.
 //!
-//! A crate that collects metrics would write lines of its own beside the log's, and CloudWatch charges by the byte; the
-//! format is one member of the line, `_aws`, that says which of the others are metrics and which are dimensions.
+//! The format is one field of the line, `_aws`, which declares the other fields that are metrics or dimensions. A crate
+//! for metrics would write separate lines, and CloudWatch charges by the byte.
 //!
 //! [emf]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 
@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use letterbox_codec::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{Record, invocation::Invocation, renewed::Renewal};
+use crate::{Record, invocation::Invocation, refreshed::RefreshResult};
 
-/// Members of a log line: `_aws`, and the metrics that it declares. The dimensions are members of the line already.
+/// The metric fields of a log line: `_aws`, and the metrics that it declares. The dimensions are in the line already.
 pub(crate) fn members(
     record: &Record,
     invocation: &Invocation,
@@ -35,7 +35,7 @@ pub(crate) fn members(
     measured.into_iter().map(|metric| (metric.name, metric.value)).chain([aws]).collect()
 }
 
-/// A metric and its value in this delivery.
+/// A metric and its value for one delivery.
 struct Metric {
     name: &'static str,
     unit: &'static str,
@@ -43,7 +43,7 @@ struct Metric {
     value: Value,
 }
 
-/// By what a metric can be told apart.
+/// The dimensions of a metric.
 #[derive(Clone, Copy, PartialEq)]
 enum Per {
     Provider,
@@ -54,8 +54,8 @@ enum Per {
 impl Per {
     const ALL: [Self; 3] = [Self::Provider, Self::Source, Self::Outcome];
 
-    /// Sets of the line's members. A source that is not configured is no dimension: whoever calls names it, and every
-    /// value of a dimension is a metric that is paid for.
+    /// The dimension sets, as names of the line's fields. A source that is not configured is not a dimension: the sender
+    /// chooses it, and CloudWatch charges for every value of a dimension.
     fn dimensions(self, record: &Record) -> Vec<Vec<&'static str>> {
         let source = record.known.then_some("source");
         let reason = record.reason.map(|_| "reason");
@@ -70,10 +70,10 @@ impl Per {
     }
 }
 
-/// What a delivery adds to which metric.
+/// The metrics of one delivery.
 fn metrics(record: &Record, invocation: &Invocation) -> Vec<Metric> {
     let one = |happened: bool| happened.then(|| json!(1));
-    let failed = |renewal: Renewal| one(renewal == Renewal::Failed);
+    let failed = |renewal: RefreshResult| one(renewal == RefreshResult::Failed);
     let answer = invocation.milliseconds.unwrap_or(record.milliseconds);
     let key = record.key.filter(|_| record.rotating);
     let table = [
@@ -112,8 +112,7 @@ mod tests {
         line
     }
 
-    /// `name` → the dimension sets it is declared with; every member that is declared must be there, by the format's
-    /// own rule.
+    /// The declared dimension sets of each metric. The format requires that every declared field exists.
     fn declared(line: &Value) -> BTreeMap<String, Vec<String>> {
         let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
         let mut declared = BTreeMap::new();
@@ -150,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_a_stranger_made_up_is_no_dimension() {
+    fn an_unconfigured_source_is_not_a_dimension() {
         let mut record = Record::new("github", "made-up");
         record.reason = Some("method_not_allowed");
         let declared = declared(&line(&record, false));
@@ -169,7 +168,7 @@ mod tests {
     #[test]
     fn a_refresh_that_failed_counts() {
         let mut record = Record::new("opencard", "default");
-        (record.credentials, record.document) = (Renewal::Failed, Renewal::Failed);
+        (record.credentials, record.document) = (RefreshResult::Failed, RefreshResult::Failed);
         let declared = declared(&line(&record, false));
         assert_eq!(declared["CredentialsRefreshFailed"], ["provider"]);
         assert_eq!(declared["CardsRefreshFailed"], ["provider"]);

@@ -1,4 +1,4 @@
-//! The joint to a queue, and the message that is put there.
+//! The interface to a queue, and the queue message.
 
 pub mod memory;
 pub mod oversize;
@@ -10,17 +10,17 @@ use std::fmt;
 use letterbox_codec::{Event, Reject};
 use sha2::{Digest, Sha256};
 
-/// The largest message that SQS takes, attributes included, in bytes.
+/// The largest message that SQS accepts, in bytes, attributes included.
 pub const LARGEST_MESSAGE: usize = 1024 * 1024;
 
-/// Where events go. `Ok` means that the queue holds the message and will not forget it.
+/// A queue for events.
 pub trait Queue: Send + Sync + 'static {
-    /// The largest message that it takes, in bytes as SQS counts them.
+    /// The largest message that the queue accepts, in bytes as SQS counts them.
     fn largest(&self) -> usize {
         LARGEST_MESSAGE
     }
 
-    /// Puts one message.
+    /// Puts one message on the queue. `Ok` means that the queue has stored it durably.
     fn put(&self, message: &Message) -> impl Future<Output = Result<(), QueueError>> + Send;
 }
 
@@ -34,7 +34,7 @@ impl<Q: Queue> Queue for std::sync::Arc<Q> {
     }
 }
 
-/// The queue did not take a message. The text is for the operator's log and holds nothing of the message.
+/// The queue did not accept a message. The text is for the operator's log and contains nothing of the message.
 #[derive(Debug, PartialEq, Eq)]
 pub struct QueueError(pub String);
 
@@ -44,39 +44,39 @@ impl fmt::Display for QueueError {
     }
 }
 
-/// One message: a CloudEvents object and what lets a consumer filter without parsing it.
+/// One queue message: a CloudEvents object, and attributes by which a consumer can filter without parsing it.
 #[derive(Clone)]
 pub struct Message {
     /// The event's source.
     pub source: String,
     /// The CloudEvents object.
     pub body: String,
-    /// Message attributes, all of type String.
+    /// Message attributes, all of type `String`.
     pub attributes: Vec<(&'static str, String)>,
     /// FIFO deduplication id.
     pub deduplication: String,
     /// FIFO group id: events of one subject stay in order.
     pub group: String,
-    /// The X-Ray trace that the delivery is part of.
+    /// The X-Ray trace header of the delivery.
     pub trace: Option<String>,
 }
 
 impl fmt::Debug for Message {
-    /// Which message it is: what it says is nobody's business.
+    /// Prints only the deduplication id and the size: the content may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Message({} {} bytes)", self.deduplication, self.size())
     }
 }
 
-/// A request's X-Ray trace, as the runtime (not the sender) tells it: an extension of the request.
+/// The X-Ray trace header of a request, as an extension of it. It comes from the Lambda runtime, not from the sender.
 #[derive(Clone, Debug)]
 pub struct Trace(pub String);
 
 impl Message {
-    /// What the body is.
+    /// The media type of the body.
     pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
-    /// The message of an event; [`Reject::TooLarge`] if it has more than `largest` bytes.
+    /// Creates the message of an event, or [`Reject::TooLarge`] if it has more than `largest` bytes.
     pub fn of(event: &Event, largest: usize) -> Result<Self, Reject> {
         let json = event.to_json().map_err(|_| Reject::InvalidJson)?;
         let attributes = [
@@ -105,7 +105,7 @@ impl Message {
         if message.size() > largest { Err(Reject::TooLarge { limit: largest }) } else { Ok(message) }
     }
 
-    /// Bytes as SQS counts them: body, and name, type and value of each attribute.
+    /// The size in bytes as SQS counts it: body, and name, type and value of each attribute.
     pub fn size(&self) -> usize {
         let attributes =
             self.attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len());
@@ -113,7 +113,7 @@ impl Message {
     }
 }
 
-/// SQS refuses these two characters. They can stand only inside a JSON text, where their escapes mean the same.
+/// Escapes the two characters that SQS rejects. In JSON they can appear only in strings, where an escape means the same.
 fn escape_noncharacters(json: String) -> String {
     if json.contains(['\u{fffe}', '\u{ffff}']) {
         return json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff");
@@ -121,7 +121,7 @@ fn escape_noncharacters(json: String) -> String {
     json
 }
 
-/// SQS takes 1 to 128 printable ASCII characters without spaces; anything else is hashed.
+/// Returns `text` if SQS accepts it as an id (1 to 128 printable ASCII characters without spaces), else its SHA-256.
 fn fifo_id(text: &str) -> String {
     if (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         text.to_owned()
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_sqs_would_refuse_is_replaced_or_hashed() {
+    fn what_sqs_would_reject_is_escaped_or_hashed() {
         assert_eq!(escape_noncharacters("\"a\u{ffff}\u{fffe}\"".into()), r#""a\uffff\ufffe""#);
         assert_eq!(fifo_id("/github/default/acme/widget"), "/github/default/acme/widget");
         for text in ["", "a b", "中", &"x".repeat(129)] {

@@ -15,14 +15,14 @@ use letterbox_codec::{Provider, provider::Document};
 use serde_json::value::RawValue;
 
 use crate::{
-    Answer, Intake, Keyring, Renewed, Sources, aws, gateway,
+    Answer, Intake, Keyring, Refreshed, Sources, aws, gateway,
     invocation::Invocation,
     log, origin,
     queue::{Trace, sqs::Sqs},
     settings::{CredentialsFrom, DocumentFrom, Settings, StartError},
 };
 
-/// Starts the provider's function and serves it until the runtime ends. What keeps it from starting is logged.
+/// Runs the provider's function until the runtime ends. An error at start is logged and gives a failure exit code.
 pub fn run<P: Provider>() -> ExitCode {
     log::init();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -37,13 +37,13 @@ pub fn run<P: Provider>() -> ExitCode {
     }
 }
 
-/// Set by every runtime that a function can run in; without it the runtime's client would panic.
+/// Set by Lambda and its local substitutes; without it the runtime's client would panic.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 async fn serve<P: Provider>() -> Result<(), String> {
     let settings = Settings::read::<P>(|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
     let config = aws::config().await;
-    // Each waits for a service of its own: side by side, since a delivery is waiting for the start.
+    // Concurrently, since each waits for another service and a delivery is waiting for the start.
     let (provider, keyring, queue) = tokio::join!(
         provider::<P>(&settings, &config),
         keyring(&settings, &config),
@@ -53,7 +53,7 @@ async fn serve<P: Provider>() -> Result<(), String> {
     let keyring = keyring.map_err(|error| error.to_string())?;
     if std::env::var_os(RUNTIME_API).is_none() {
         return Err(format!(
-            "{RUNTIME_API} is not set: this is a Lambda function; run it with `cargo lambda watch`, or all of them with `cargo run -- serve`"
+            "{RUNTIME_API} is not set: this binary is a Lambda function; start it with `cargo lambda watch`, or run all functions with `letterbox serve`"
         ));
     }
     let intake = Arc::new(Intake::new(provider, keyring, queue, settings.deadline));
@@ -89,7 +89,7 @@ async fn serve<P: Provider>() -> Result<(), String> {
     lambda_runtime::run(service).await.map_err(|error| error.to_string())
 }
 
-/// Loads the credentials from where the settings say. A delivery waits for newer ones for a third of its time at most.
+/// Loads the credentials from the configured place. A delivery waits for a refresh at most a third of the deadline.
 async fn keyring<C: serde::de::DeserializeOwned>(
     settings: &Settings,
     config: &SdkConfig,
@@ -108,10 +108,10 @@ async fn keyring<C: serde::de::DeserializeOwned>(
     }
 }
 
-/// Builds the provider from its document: where the operator says, else beside the binary, else the sample.
-async fn provider<P: Provider>(settings: &Settings, config: &SdkConfig) -> Result<Renewed<P>, StartError> {
+/// Creates the provider from its document: the configured one, else the file next to the binary, else the sample.
+async fn provider<P: Provider>(settings: &Settings, config: &SdkConfig) -> Result<Refreshed<P>, StartError> {
     let Some(Document { variable, file, sample }) = P::DOCUMENT else {
-        return P::new(&[]).map(Renewed::fixed).map_err(StartError);
+        return P::new(&[]).map(Refreshed::fixed).map_err(StartError);
     };
     let error =
         |place: &dyn std::fmt::Display, error: String| StartError(format!("{variable}: {place}: {error}"));
@@ -119,18 +119,16 @@ async fn provider<P: Provider>(settings: &Settings, config: &SdkConfig) -> Resul
     let path = match &settings.document {
         Some(DocumentFrom::S3 { object, max_age }) => {
             let read = origin::object(config, object.clone());
-            let started = Renewed::start(read, P::new, *max_age, settings.deadline / 3).await;
+            let started = Refreshed::start(read, P::new, *max_age, settings.deadline / 3).await;
             return started.map_err(|text| error(object, text));
         }
         Some(DocumentFrom::File(path)) => Some(path.clone()),
         None => beside(),
     };
     let Some(path) = path else {
-        tracing::warn!(
-            "{variable} is not set and there is no {file} beside the binary: answering from the sample"
-        );
-        return P::new(sample).map(Renewed::fixed).map_err(StartError);
+        tracing::warn!("{variable} is not set and there is no {file} next to the binary: using the sample");
+        return P::new(sample).map(Refreshed::fixed).map_err(StartError);
     };
     let bytes = fs::read(&path).map_err(|text| error(&path.display(), text.to_string()))?;
-    P::new(&bytes).map(Renewed::fixed).map_err(|text| error(&path.display(), text))
+    P::new(&bytes).map(Refreshed::fixed).map_err(|text| error(&path.display(), text))
 }

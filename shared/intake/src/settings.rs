@@ -1,4 +1,4 @@
-//! The environment, read once at start.
+//! The settings of a function, read from its environment once at start.
 
 use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
 
@@ -12,10 +12,10 @@ use crate::{
     queue::{LARGEST_MESSAGE, oversize::Oversize},
 };
 
-/// How old may get what is kept elsewhere (credentials, a document), unless the operator says otherwise.
+/// The default maximum age of credentials in Secrets Manager and of a document in S3.
 const MAX_AGE: Duration = Duration::from_mins(5);
 
-/// Why a function cannot start: which variable, what was expected, what to do.
+/// Why a function cannot start: the variable, what was expected, and what to do.
 #[derive(Debug, PartialEq, Eq)]
 pub struct StartError(pub String);
 
@@ -30,9 +30,9 @@ impl std::error::Error for StartError {}
 /// Where the credentials JSON comes from.
 #[derive(Debug)]
 pub enum CredentialsFrom {
-    /// This is it.
+    /// The JSON itself.
     Inline(Secret),
-    /// It is in Secrets Manager, under this id or ARN.
+    /// The id or ARN of a secret in Secrets Manager.
     Secret(String),
 }
 
@@ -41,11 +41,11 @@ pub enum CredentialsFrom {
 pub enum DocumentFrom {
     /// A file, read at start.
     File(PathBuf),
-    /// An object in S3, read at start and again once it is older than `max_age`.
+    /// An object in S3, read at start and refreshed when it is older than `max_age`.
     S3 {
         /// The object.
         object: Object,
-        /// When it counts as old.
+        /// The maximum age.
         max_age: Duration,
     },
 }
@@ -53,24 +53,24 @@ pub enum DocumentFrom {
 /// The settings of one function.
 #[derive(Debug)]
 pub struct Settings {
-    /// The SQS queue.
+    /// The URL of the SQS queue.
     pub queue_url: String,
-    /// Where messages go that are too large for it, if anywhere.
+    /// The bucket for large events, if there is one.
     pub oversize: Option<Oversize>,
     /// Where the credentials are.
     pub credentials: CredentialsFrom,
-    /// Credentials that are older are read again from Secrets Manager.
+    /// The maximum age of credentials from Secrets Manager.
     pub credentials_max_age: Duration,
-    /// The whole answer is inside this time.
+    /// The response is sent within this time.
     pub deadline: Duration,
-    /// The provider's document, if it has one and the operator says where.
+    /// The location of the provider's document, if one is configured.
     pub document: Option<DocumentFrom>,
-    /// CloudWatch's namespace for the metrics.
+    /// The CloudWatch namespace of the metrics.
     pub metrics_namespace: String,
 }
 
 impl Settings {
-    /// Reads the environment through `variable`. A variable that is set and empty counts as not set.
+    /// Reads the environment through `variable`. An empty variable counts as not set.
     pub fn read<P: Provider>(variable: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let error = |text: &str| Err(StartError(text.into()));
@@ -108,7 +108,7 @@ impl Settings {
                 || StartError(format!("{name}: expected a whole number of {unit} from {least} to {most}"));
             number.map(Some).ok_or_else(expected)
         };
-        // The gateway itself waits 29 s.
+        // Below the timeout of API Gateway, 30 s.
         let deadline =
             number("DEADLINE_MS", 100..=29_000, "milliseconds")?.map_or(P::DEADLINE, Duration::from_millis);
         let max_age = |of: &str| {
@@ -152,7 +152,7 @@ impl Settings {
     }
 }
 
-/// A document's place: `s3://bucket/key`, or a file.
+/// Parses a document's location: `s3://bucket/key`, or a file.
 fn document(variable: &str, place: &str, max_age: Duration) -> Result<DocumentFrom, StartError> {
     if !place.starts_with("s3:") {
         return Ok(DocumentFrom::File(place.into()));
@@ -162,14 +162,14 @@ fn document(variable: &str, place: &str, max_age: Duration) -> Result<DocumentFr
     Ok(DocumentFrom::S3 { object, max_age })
 }
 
-/// What CloudWatch takes; from anything else it would make no metrics, and say nothing.
+/// True if CloudWatch accepts the namespace. It silently drops the metrics of an invalid one.
 fn is_namespace(text: &str) -> bool {
     text.len() <= 255
         && !text.starts_with("AWS/")
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte))
 }
 
-/// Checks that a text can be the URL of a queue.
+/// Returns the URL if it can be that of a queue; the error says what was expected.
 pub fn queue_url(url: &str) -> Result<String, &'static str> {
     if url.starts_with("https://") || url.starts_with("http://") {
         return Ok(url.to_owned());
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_goes_where_the_operator_says() {
+    fn the_bucket_for_large_events_is_a_setting() {
         let oversize = |more: &[(&str, &str)]| {
             read(&[&[("QUEUE_URL", "https://q"), ("CREDENTIALS", "{}")], more].concat()).unwrap().oversize
         };

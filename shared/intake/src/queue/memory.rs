@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::{Message, Queue, QueueError};
 
-/// Keeps messages in a list, or refuses them.
+/// Stores messages in a list, or fails.
 #[derive(Debug, Default)]
 pub struct Memory {
     messages: Mutex<Vec<Message>>,
@@ -15,12 +15,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// All messages so far, oldest first; the queue is empty afterwards.
+    /// Removes and returns all messages, oldest first.
     pub fn take(&self) -> Vec<Message> {
         std::mem::take(&mut *self.messages.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From now on the queue refuses (or accepts again).
+    /// Sets whether the queue fails from now on.
     pub fn set_down(&self, down: bool) {
         self.down.store(down, Ordering::SeqCst);
     }

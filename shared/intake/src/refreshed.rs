@@ -1,4 +1,4 @@
-//! What is read at start, and again while the function lives: the credentials, a provider's document.
+//! Values that are read at start and refreshed later: the credentials, and a provider's document.
 
 use std::{
     pin::Pin,
@@ -12,87 +12,88 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// A flood of forged deliveries must not become a flood of reads.
+/// The shortest time between two reads, so that a flood of forged deliveries causes no flood of reads.
 const AT_MOST_EVERY: Duration = Duration::from_secs(30);
 
-/// The longest that a read may take. The start waits for its first one; Lambda itself allows a start 10 s.
+/// The timeout of a read. The start waits for the first read; Lambda allows a start 10 s.
 const LONGEST: Duration = Duration::from_secs(5);
 
-const TOO_LATE: &str = "no answer in time";
+const TOO_LATE: &str = "no response within 5 s";
 
-/// Why a value may be read again.
+/// What may cause a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Occasion {
-    /// A delivery was opened: only if the value is old.
-    Opened,
-    /// A delivery did not verify, or its source is unknown: perhaps the value has just been changed.
+pub enum RefreshTrigger {
+    /// A delivery was accepted: refreshes only a value that has reached its maximum age.
+    Accepted,
+    /// A delivery did not verify, or its source is unknown: refreshes the value, which may just have been changed.
     Refused,
 }
 
-/// What came of it.
+/// The result of a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Renewal {
-    /// The value in use is the newest, or there was no occasion to look.
+pub enum RefreshResult {
+    /// The value in use is the newest, or it was not read again.
     Unchanged,
-    /// There is a newer one, in use from now on.
-    Renewed,
-    /// A newer one could not be read or not be understood: the old one serves on.
+    /// A newer value was read and is in use.
+    Refreshed,
+    /// The refresh failed (read or parse error); the previous value stays in use.
     Failed,
 }
 
-/// What a read brought.
+/// The result of a read.
 #[derive(Clone, Debug)]
 pub struct Content {
-    /// The text of the value.
+    /// The value, not parsed yet.
     pub bytes: Vec<u8>,
-    /// Names this content among all that the origin ever had.
+    /// Identifies this content among all versions at the origin.
     pub version: String,
 }
 
-/// `None`: the origin still has the version that is known.
+/// `None` if the origin still has the known version.
 type Found = Result<Option<Content>, String>;
 
-/// A read under way.
+/// A read in progress.
 pub type Reading = Pin<Box<dyn Future<Output = Found> + Send>>;
 
-/// Reads the value from where it is kept, if it is not of the known version any more.
+/// Reads the value from its origin. The argument is the known version, if any.
 pub type Read = Box<dyn Fn(Option<String>) -> Reading + Send + Sync>;
 
-/// Understands what was read; the error says what is wrong with it, and nothing secret.
+/// Parses what was read. The error says what is wrong with it and contains no secret.
 pub type Parse<T> = fn(&[u8]) -> Result<T, String>;
 
-/// A value in use.
-pub struct Renewed<T> {
+/// A value that can be replaced by a newer one while it is in use.
+pub struct Refreshed<T> {
     current: RwLock<Arc<T>>,
     origin: Option<Origin<T>>,
 }
 
-/// Where a value comes from, and how often.
+/// Where a value comes from, and when it is read again.
 struct Origin<T> {
     read: Read,
     parse: Parse<T>,
-    /// An older value is read again.
+    /// The maximum age: an accepted delivery refreshes an older value.
     oldest: Duration,
-    /// The longest that a delivery waits for a read. One that takes longer goes on, and a later delivery finds it done.
+    /// The longest that a delivery waits for a read. A read that takes longer continues, and a later delivery uses its
+    /// result.
     limit: Duration,
     state: tokio::sync::Mutex<State>,
 }
 
 struct State {
-    /// Of the value in use.
+    /// The version of the value in use.
     version: String,
     read: Instant,
     tried: Option<Instant>,
     reading: Option<JoinHandle<Found>>,
 }
 
-impl<T> Renewed<T> {
-    /// A value that stays as it is.
+impl<T> Refreshed<T> {
+    /// A value that is never refreshed.
     pub fn fixed(value: T) -> Self {
         Self { current: RwLock::new(Arc::new(value)), origin: None }
     }
 
-    /// A value that is read now, and again later.
+    /// Reads and parses the value now. It errs with the description of a failed read or parse.
     pub async fn start(
         read: Read,
         parse: Parse<T>,
@@ -106,39 +107,39 @@ impl<T> Renewed<T> {
         Ok(Self { current, origin: Some(Origin { read, parse, oldest, limit, state }) })
     }
 
-    /// The value in use.
+    /// Returns the value in use.
     pub fn current(&self) -> Arc<T> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the value again if the occasion asks for it. `what` is its name in the log.
-    pub async fn renew(&self, occasion: Occasion, what: &str) -> Renewal {
-        let Some(origin) = &self.origin else { return Renewal::Unchanged };
-        // Whoever holds the lock is reading already.
-        let Ok(mut state) = origin.state.try_lock() else { return Renewal::Unchanged };
+    /// Reads the value again if `trigger` requires it. `what` names the value in the log.
+    pub async fn refresh(&self, trigger: RefreshTrigger, what: &str) -> RefreshResult {
+        let Some(origin) = &self.origin else { return RefreshResult::Unchanged };
+        // Another delivery holds the lock and is reading already.
+        let Ok(mut state) = origin.state.try_lock() else { return RefreshResult::Unchanged };
         let now = Instant::now();
         let recently = state.tried.is_some_and(|tried| now.duration_since(tried) < AT_MOST_EVERY);
         let old = now.duration_since(state.read) >= origin.oldest;
         if state.reading.is_none() {
-            if recently || (occasion == Occasion::Opened && !old) {
-                return Renewal::Unchanged;
+            if recently || (trigger == RefreshTrigger::Accepted && !old) {
+                return RefreshResult::Unchanged;
             }
             state.tried = Some(now);
             state.reading = Some(tokio::spawn(in_time((origin.read)(Some(state.version.clone())))));
         }
-        let Some(found) = state.found_within(origin.limit).await else { return Renewal::Unchanged };
-        match origin.understand(found) {
+        let Some(found) = state.found_within(origin.limit).await else { return RefreshResult::Unchanged };
+        match origin.parsed(found) {
             Ok(newer) => {
                 state.read = now;
-                let Some((value, version)) = newer else { return Renewal::Unchanged };
+                let Some((value, version)) = newer else { return RefreshResult::Unchanged };
                 state.version = version;
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(value);
-                tracing::info!("{what} renewed");
-                Renewal::Renewed
+                tracing::info!("{what} refreshed");
+                RefreshResult::Refreshed
             }
             Err(detail) => {
-                tracing::warn!(detail, "{what} not renewed: the old ones serve on");
-                Renewal::Failed
+                tracing::warn!(detail, "{what} not refreshed: keeping the previous version");
+                RefreshResult::Failed
             }
         }
     }
@@ -149,7 +150,7 @@ async fn in_time(reading: Reading) -> Found {
 }
 
 impl State {
-    /// What the read under way found, if it is done by then.
+    /// The result of the read in progress, or `None` if it takes longer than `limit`.
     async fn found_within(&mut self, limit: Duration) -> Option<Found> {
         let done = timeout(limit, self.reading.as_mut()?).await.ok()?;
         self.reading = None;
@@ -158,7 +159,7 @@ impl State {
 }
 
 impl<T> Origin<T> {
-    fn understand(&self, found: Found) -> Result<Option<(T, String)>, String> {
+    fn parsed(&self, found: Found) -> Result<Option<(T, String)>, String> {
         found?.map(|Content { bytes, version }| Ok(((self.parse)(&bytes)?, version))).transpose()
     }
 }
@@ -172,7 +173,7 @@ mod tests {
 
     use super::*;
 
-    /// A store whose content can be changed, and which counts its reads.
+    /// An origin whose content can be changed, and which counts its reads.
     #[derive(Clone)]
     struct Store(Arc<(Mutex<Result<&'static str, String>>, AtomicUsize)>);
 
@@ -193,7 +194,7 @@ mod tests {
             self.0.1.load(Ordering::SeqCst)
         }
 
-        async fn renewed(&self) -> Renewed<String> {
+        async fn refreshed(&self) -> Refreshed<String> {
             let store = self.clone();
             let read: Read = Box::new(move |known| {
                 store.0.1.fetch_add(1, Ordering::SeqCst);
@@ -203,7 +204,7 @@ mod tests {
                 });
                 Box::pin(async move { content })
             });
-            Renewed::start(read, parse, Duration::from_mins(5), Duration::from_secs(1)).await.unwrap()
+            Refreshed::start(read, parse, Duration::from_mins(5), Duration::from_secs(1)).await.unwrap()
         }
     }
 
@@ -214,58 +215,58 @@ mod tests {
         }
     }
 
-    async fn renew(value: &Renewed<String>, occasion: Occasion) -> Renewal {
-        value.renew(occasion, "the value").await
+    async fn refresh(value: &Refreshed<String>, trigger: RefreshTrigger) -> RefreshResult {
+        value.refresh(trigger, "the value").await
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_opened_renews_only_what_is_old() {
+    async fn an_accepted_delivery_refreshes_only_an_old_value() {
         let store = Store::new("one");
-        let value = store.renewed().await;
+        let value = store.refreshed().await;
         store.set("two");
-        assert_eq!(renew(&value, Occasion::Opened).await, Renewal::Unchanged);
+        assert_eq!(refresh(&value, RefreshTrigger::Accepted).await, RefreshResult::Unchanged);
         tokio::time::advance(Duration::from_secs(299)).await;
-        assert_eq!(renew(&value, Occasion::Opened).await, Renewal::Unchanged);
+        assert_eq!(refresh(&value, RefreshTrigger::Accepted).await, RefreshResult::Unchanged);
         assert_eq!((value.current().as_str(), store.reads()), ("one", 1));
         tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(renew(&value, Occasion::Opened).await, Renewal::Renewed);
+        assert_eq!(refresh(&value, RefreshTrigger::Accepted).await, RefreshResult::Refreshed);
         assert_eq!((value.current().as_str(), store.reads()), ("two", 2));
-        assert_eq!(renew(&value, Occasion::Opened).await, Renewal::Unchanged);
+        assert_eq!(refresh(&value, RefreshTrigger::Accepted).await, RefreshResult::Unchanged);
         assert_eq!(store.reads(), 2);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_of_refusals_reads_once_in_thirty_seconds() {
         let store = Store::new("one");
-        let value = store.renewed().await;
+        let value = store.refreshed().await;
         for _ in 0..1000 {
-            assert_eq!(renew(&value, Occasion::Refused).await, Renewal::Unchanged);
+            assert_eq!(refresh(&value, RefreshTrigger::Refused).await, RefreshResult::Unchanged);
         }
         assert_eq!(store.reads(), 2);
         store.set("two");
         tokio::time::advance(AT_MOST_EVERY).await;
-        assert_eq!(renew(&value, Occasion::Refused).await, Renewal::Renewed);
+        assert_eq!(refresh(&value, RefreshTrigger::Refused).await, RefreshResult::Refreshed);
         assert_eq!((value.current().as_str(), store.reads()), ("two", 3));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_old_one_serves_on_if_the_new_cannot_be_had() {
+    async fn a_failed_refresh_keeps_the_old_value() {
         let store = Store::new("one");
-        let value = store.renewed().await;
+        let value = store.refreshed().await;
         store.fail();
-        assert_eq!(renew(&value, Occasion::Refused).await, Renewal::Failed);
+        assert_eq!(refresh(&value, RefreshTrigger::Refused).await, RefreshResult::Failed);
         store.set("broken");
         tokio::time::advance(AT_MOST_EVERY).await;
-        assert_eq!(renew(&value, Occasion::Refused).await, Renewal::Failed);
+        assert_eq!(refresh(&value, RefreshTrigger::Refused).await, RefreshResult::Failed);
         assert_eq!((value.current().as_str(), store.reads()), ("one", 3));
         store.set("two");
         tokio::time::advance(AT_MOST_EVERY).await;
-        assert_eq!(renew(&value, Occasion::Refused).await, Renewal::Renewed);
+        assert_eq!(refresh(&value, RefreshTrigger::Refused).await, RefreshResult::Refreshed);
         assert_eq!(value.current().as_str(), "two");
     }
 
-    /// A value whose later reads take so long.
-    async fn slow(later: Duration) -> Renewed<String> {
+    /// A value whose refreshes take `later`.
+    async fn slow(later: Duration) -> Refreshed<String> {
         let read: Read = Box::new(move |known| {
             Box::pin(async move {
                 tokio::time::sleep(if known.is_some() { later } else { Duration::ZERO }).await;
@@ -273,39 +274,42 @@ mod tests {
                 Ok(Some(Content { bytes: version.into(), version: version.into() }))
             })
         });
-        Renewed::start(read, parse, Duration::from_mins(5), Duration::from_secs(1)).await.unwrap()
+        Refreshed::start(read, parse, Duration::from_mins(5), Duration::from_secs(1)).await.unwrap()
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_delivery_waits_no_longer_than_the_limit_and_a_later_one_finds_the_read_done() {
         let value = slow(Duration::from_millis(1500)).await;
         let started = Instant::now();
-        assert_eq!(renew(&value, Occasion::Refused).await, Renewal::Unchanged);
+        assert_eq!(refresh(&value, RefreshTrigger::Refused).await, RefreshResult::Unchanged);
         assert_eq!((started.elapsed(), value.current().as_str()), (Duration::from_secs(1), "one"));
-        assert_eq!(renew(&value, Occasion::Opened).await, Renewal::Renewed);
+        assert_eq!(refresh(&value, RefreshTrigger::Accepted).await, RefreshResult::Refreshed);
         assert_eq!((started.elapsed(), value.current().as_str()), (Duration::from_millis(1500), "two"));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_read_that_hangs_has_failed() {
         let value = slow(Duration::from_hours(1)).await;
-        assert_eq!(renew(&value, Occasion::Refused).await, Renewal::Unchanged);
+        assert_eq!(refresh(&value, RefreshTrigger::Refused).await, RefreshResult::Unchanged);
         tokio::time::advance(LONGEST).await;
-        assert_eq!(renew(&value, Occasion::Opened).await, Renewal::Failed);
+        assert_eq!(refresh(&value, RefreshTrigger::Accepted).await, RefreshResult::Failed);
         assert_eq!(value.current().as_str(), "one");
     }
 
     #[tokio::test]
-    async fn what_is_broken_at_start_stops_it() {
+    async fn a_broken_value_stops_the_start() {
         let read: Read = Box::new(|_| {
             Box::pin(async { Ok(Some(Content { bytes: "broken".into(), version: "1".into() })) })
         });
-        let started = Renewed::start(read, parse, Duration::from_mins(5), Duration::from_secs(1)).await;
+        let started = Refreshed::start(read, parse, Duration::from_mins(5), Duration::from_secs(1)).await;
         assert_eq!(started.err().as_deref(), Some("broken"));
     }
 
     #[tokio::test]
     async fn a_fixed_value_is_never_read_again() {
-        assert_eq!(renew(&Renewed::fixed("one".into()), Occasion::Refused).await, Renewal::Unchanged);
+        assert_eq!(
+            refresh(&Refreshed::fixed("one".into()), RefreshTrigger::Refused).await,
+            RefreshResult::Unchanged
+        );
     }
 }
