@@ -114,10 +114,8 @@ impl Credentials {
         let places: Places = read(Value::Object(places))?;
         let description: Description = read(Value::Object(description))?;
         let encoding = description.secret_encoding;
-        let scheme = Scheme::new(description)
-            .map_err(|(member, expected)| format!("{member}: expected {expected}"))?;
-        let secret = mac::Key::new(&places.secret, encoding)
-            .map_err(|expected| format!("secret: expected {expected}"))?;
+        let scheme = Scheme::new(description).map_err(|error| error.to_string())?;
+        let secret = mac::Key::new(&places.secret, encoding).map_err(|error| error.to_string())?;
         let type_header = places.type_header.map(|name| name.parse()).transpose();
         let paths = [
             ("type", Some(&places.kind)),
