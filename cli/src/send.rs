@@ -3,7 +3,7 @@
 use std::{io::Write, thread, time::Duration};
 
 use clap::Args;
-use letterbox_codec::platform::Manners;
+use letterbox_codec::platform::DeliveryPolicy;
 use letterbox_intake::ambient;
 
 use crate::{
@@ -76,7 +76,7 @@ pub fn run(args: &Send) -> Result<(), String> {
 fn attempts(delivery: &Delivery, args: &Send) -> Result<(), String> {
     let manners = delivery.manners()?;
     let (patience, pauses) = if args.as_platform {
-        (manners.patience.unwrap_or(LONGEST), manners.pauses)
+        (manners.timeout.unwrap_or(LONGEST), manners.retry_delays)
     } else {
         (LONGEST, &[][..])
     };
@@ -92,13 +92,13 @@ fn attempts(delivery: &Delivery, args: &Send) -> Result<(), String> {
         ambient.now = ambient::system().map_err(|error| error.to_string())?.now;
     }
     let last = attempt_once(delivery, &manners, &post, &ambient)?;
-    last.map_err(|failed| if args.as_platform { format!("{failed}; {}", manners.on_failure) } else { failed })
+    last.map_err(|failed| if args.as_platform { format!("{failed}; {}", manners.afterwards) } else { failed })
 }
 
 /// Whether the platform is content, or why not. The outer error is no fault of the receiver.
 fn attempt_once(
     delivery: &Delivery,
-    manners: &Manners,
+    manners: &DeliveryPolicy,
     post: &Post,
     ambient: &letterbox_codec::Ambient,
 ) -> Result<Result<(), String>, String> {
@@ -118,7 +118,7 @@ fn attempt_once(
         Ok(told) => told,
         Err(wrong) => return Ok(Err(wrong)),
     };
-    let limit = manners.patience.map_or("no limit is published".to_owned(), |patience| {
+    let limit = manners.timeout.map_or("no limit is published".to_owned(), |patience| {
         format!("within the {} that the platform waits", span(patience))
     });
     tell(GOOD, &format!("= {}", plain(&told)))?;

@@ -1,4 +1,4 @@
-//! `letterbox send`: own payloads, wrong answers, the platform's manners, and many deliveries.
+//! `letterbox send`: own payloads, wrong answers, the platform's delivery policy, and many deliveries.
 
 mod program;
 
@@ -159,7 +159,7 @@ fn as_platform_gives_up_where_the_platform_does() {
     let receiver = Receiver::start(&[("503 Down", "")], Duration::ZERO);
     let args = ["send", "github", "push", "--to", &receiver.url, "--as-platform"];
     let told = text(&letterbox(folder.path(), &args).stderr);
-    assert!(told.contains("GitHub does not send again by itself"), "{told}");
+    assert!(told.contains("GitHub does not retry automatically"), "{told}");
     assert_eq!(receiver.letters().len(), 1);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use letterbox_codec::platform::Manners;
+use letterbox_codec::platform::DeliveryPolicy;
 
 /// Svix's own schedule.
 const SVIX: [Duration; 7] = [
@@ -54,44 +54,44 @@ const PAYSTACK: [Duration; 76] = {
 };
 
 /// A sender of which no more is known than that any 2xx will do.
-const SILENT: Manners = Manners {
-    patience: None,
-    success: 200..=299,
-    pauses: &[],
-    on_failure: "no schedule of further attempts is known of this sender",
+const SILENT: DeliveryPolicy = DeliveryPolicy {
+    timeout: None,
+    accepted: 200..=299,
+    retry_delays: &[],
+    afterwards: "no schedule of further attempts is known of this sender",
     checks: "status 2xx",
 };
 
 /// No sender in particular delivers as the Standard Webhooks specification recommends to all.
-const ANY: Manners = Manners {
-    patience: Some(Duration::from_secs(15)),
-    pauses: &STANDARD,
-    on_failure: "after the last attempt, Standard Webhooks recommends to tell the receiver's operator",
+const ANY: DeliveryPolicy = DeliveryPolicy {
+    timeout: Some(Duration::from_secs(15)),
+    retry_delays: &STANDARD,
+    afterwards: "after the last attempt, Standard Webhooks recommends to tell the receiver's operator",
     ..SILENT
 };
 
 /// One row for each preset.
-const PRESETS: [(&str, Manners); 9] = [
+const PRESETS: [(&str, DeliveryPolicy); 9] = [
     (
         "github-style",
-        Manners {
-            patience: Some(Duration::from_secs(10)),
-            on_failure: "a sender of GitHub's kind does not send again by itself",
+        DeliveryPolicy {
+            timeout: Some(Duration::from_secs(10)),
+            afterwards: "a sender of GitHub's kind does not send again by itself",
             ..SILENT
         },
     ),
     (
         "stripe",
-        Manners {
-            on_failure: "Stripe sends again for up to three days, after pauses that grow and are not published",
+        DeliveryPolicy {
+            afterwards: "Stripe sends again for up to three days, after pauses that grow and are not published",
             ..SILENT
         },
     ),
     (
         "shopify",
-        Manners {
-            patience: Some(Duration::from_secs(5)),
-            on_failure: "Shopify sends again 8 times within 4 hours, after pauses that are not published, and then \
+        DeliveryPolicy {
+            timeout: Some(Duration::from_secs(5)),
+            afterwards: "Shopify sends again 8 times within 4 hours, after pauses that are not published, and then \
                          removes the subscription",
             ..SILENT
         },
@@ -99,47 +99,51 @@ const PRESETS: [(&str, Manners); 9] = [
     // It asks for 200, as Paystack does; neither says that another 2xx would be a failure.
     (
         "paddle",
-        Manners {
-            patience: Some(Duration::from_secs(5)),
-            on_failure: "Paddle sends again for up to three days, after pauses that grow and are not published",
+        DeliveryPolicy {
+            timeout: Some(Duration::from_secs(5)),
+            afterwards: "Paddle sends again for up to three days, after pauses that grow and are not published",
             ..SILENT
         },
     ),
     (
         "paystack",
-        Manners { pauses: &PAYSTACK, on_failure: "Paystack drops the notice after 72 hours", ..SILENT },
+        DeliveryPolicy {
+            retry_delays: &PAYSTACK,
+            afterwards: "Paystack drops the notice after 72 hours",
+            ..SILENT
+        },
     ),
     (
         "razorpay",
-        Manners {
-            on_failure: "Razorpay sends again for 24 hours, after pauses that grow and are not published, and then \
+        DeliveryPolicy {
+            afterwards: "Razorpay sends again for 24 hours, after pauses that grow and are not published, and then \
                          disables the webhook",
             ..SILENT
         },
     ),
     (
         "square",
-        Manners {
-            patience: Some(Duration::from_secs(10)),
-            pauses: &SQUARE,
-            on_failure: "Square drops the notice after 72 hours",
+        DeliveryPolicy {
+            timeout: Some(Duration::from_secs(10)),
+            retry_delays: &SQUARE,
+            afterwards: "Square drops the notice after 72 hours",
             ..SILENT
         },
     ),
     ("standard-webhooks", ANY),
     (
         "svix",
-        Manners {
-            patience: Some(Duration::from_secs(15)),
-            pauses: &SVIX,
-            on_failure: "Svix marks the message as failed, and disables an endpoint that fails for 5 days",
+        DeliveryPolicy {
+            timeout: Some(Duration::from_secs(15)),
+            retry_delays: &SVIX,
+            afterwards: "Svix marks the message as failed, and disables an endpoint that fails for 5 days",
             ..SILENT
         },
     ),
 ];
 
 /// The manners of a preset's sender, or those of none in particular.
-pub fn of(preset: Option<&str>) -> Manners {
+pub fn of(preset: Option<&str>) -> DeliveryPolicy {
     let row = PRESETS.into_iter().find(|(name, _)| Some(*name) == preset);
     row.map_or(ANY, |(_, manners)| manners)
 }

@@ -5,7 +5,7 @@ use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
-    platform::{Manners, Opened, Platform, Sample, Step, read_acknowledgement, samples_in},
+    platform::{DeliveryPolicy, Opened, Platform, Sample, Step, read_acknowledgement, samples_in},
 };
 
 use crate::{Credentials, Payment, manners};
@@ -35,7 +35,7 @@ impl Platform for Payment {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }
 
-    fn manners(key: &Credentials) -> Manners {
+    fn delivery_policy(key: &Credentials) -> DeliveryPolicy {
         manners::of(key.preset.as_deref())
     }
 
@@ -64,7 +64,7 @@ impl Platform for Payment {
     }
 
     fn read_reply(key: &Credentials, _: &Request, reply: &http::Response<Bytes>) -> Result<String, String> {
-        read_acknowledgement(&Self::manners(key), reply)
+        read_acknowledgement(&Self::delivery_policy(key), reply)
     }
 
     fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
