@@ -44,6 +44,12 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// One entry of a source's credentials. Its deserializer refuses what could never verify.
     type Credentials: DeserializeOwned + Send + Sync;
 
+    /// The deadline that an entry's sender imposes, if it is to have the response within its own timeout. The earliest of
+    /// this, [`Provider::DEADLINE`] and the operator's setting applies. `None`: the sender imposes none.
+    fn deadline(_key: &Self::Credentials) -> Option<Duration> {
+        None
+    }
+
     /// Reads the [`Document`] (empty where the provider has none). The error says where in it and what to do.
     fn new(document: &[u8]) -> Result<Self, String>;
 

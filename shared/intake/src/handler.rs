@@ -1,15 +1,13 @@
 //! One delivery: receive, put, reply, in this order and no other.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
 use http::{HeaderValue, Method, Response, header};
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Reply, Request, Source,
     provider::{Refused, Settled},
 };
+use tokio::time::Instant;
 
 use crate::{
     Keyring, Message, Queue, QueueError, Renewed, Sources, ambient,
@@ -171,7 +169,8 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         let reply = match self.open_with_newest(source, request, &mut record).await {
             Ok((received, message)) => {
                 queued = message;
-                self.settle(started, received, queued.as_ref(), &mut record).await
+                let deadline = self.deadline(source);
+                self.settle(started, deadline, received, queued.as_ref(), &mut record).await
             }
             Err(Fault::Refused(Refused { reject, delivery, key })) => {
                 record.delivery = delivery;
@@ -191,6 +190,13 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         Answer { response: response(reply), record, message: queued }
     }
 
+    /// The deadline of a source's deliveries: the function's, or an earlier one that any of its entries has.
+    fn deadline(&self, source: &str) -> Duration {
+        let sources = self.keyring.current();
+        let entries = sources.get(source).unwrap_or_default();
+        entries.iter().filter_map(P::deadline).fold(self.deadline, Duration::min)
+    }
+
     /// Answers what could not even be read as a request to a source, which is empty where that is unknown.
     pub fn refuse(&self, source: &str, reject: &Reject) -> Answer {
         let mut record = Record::new(P::NAME, source);
@@ -208,15 +214,17 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
         let opened = self.open(source, request, record);
+        let limit = self.deadline(source) / 3;
         match &opened {
             Ok((_, Some(_))) => {
                 (record.credentials, record.document) = tokio::join!(
-                    self.keyring.renew(Occasion::Opened, "credentials"),
-                    self.provider.renew(Occasion::Opened, "the document")
+                    within(limit, self.keyring.renew(Occasion::Opened, "credentials")),
+                    within(limit, self.provider.renew(Occasion::Opened, "the document"))
                 );
             }
             Err(Fault::Refused(Refused { reject, .. })) if matches!(reject.status(), 401 | 403 | 404) => {
-                record.credentials = self.keyring.renew(Occasion::Refused, "credentials").await;
+                let renewal = self.keyring.renew(Occasion::Refused, "credentials");
+                record.credentials = within(limit, renewal).await;
             }
             _ => {}
         }
@@ -251,6 +259,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
     async fn settle(
         &self,
         started: Instant,
+        deadline: Duration,
         received: Received,
         message: Option<&Message>,
         record: &mut Record,
@@ -262,7 +271,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
             record.kind = Some(event.kind.clone());
             record.id = Some(event.id.clone());
         }
-        let remaining = self.deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_ANSWER);
+        let remaining = deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_ANSWER);
         let queues = message.is_some();
         let asked = Instant::now();
         let settled = received
@@ -294,6 +303,11 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
             }
         }
     }
+}
+
+/// Waits for a refresh for at most `limit`. One that takes longer continues, and a later delivery finds it done.
+async fn within(limit: Duration, renewal: impl Future<Output = Renewal>) -> Renewal {
+    tokio::time::timeout(limit, renewal).await.unwrap_or(Renewal::Unchanged)
 }
 
 /// Opens a letter to one source, or says why not: the whole of a delivery but for the queue.
