@@ -46,7 +46,7 @@ pub fn schemes(delivery: &Delivery) -> Vec<Signing> {
     });
     let Ok(row) = providers::find("payment") else { return Vec::new() };
     let signing = entries.filter_map(|entry| {
-        let scheme = payment::describe(entry.clone()).ok()?;
+        let scheme = letterbox_signed::describe(entry.clone()).ok()?;
         Some(Signing { delivery: Delivery { row, ..delivery.clone() }, entry, scheme, is_fixed })
     });
     signing.collect()
@@ -381,7 +381,7 @@ pub(super) fn secret_of_another_source(delivery: &Delivery) -> Vec<Variant> {
 pub(super) fn another_preset(delivery: &Delivery) -> Vec<Variant> {
     let mut variants = Vec::new();
     for signing in schemes(delivery).iter().filter(|signing| !signing.is_fixed) {
-        for preset in payment::presets() {
+        for preset in letterbox_signed::presets::PRESETS.iter().map(|preset| preset.name) {
             let entry: Map<_, _> = signing
                 .entry
                 .iter()
