@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fs, time::Duration};
 
 use cargo_metadata::MetadataCommand;
 use letterbox::providers::PROVIDERS;
+use letterbox_signed::presets::PRESETS;
 use letterbox_tests::{cases, providers, root};
 use serde_json::Value;
 
@@ -140,12 +141,11 @@ fn the_form_shows_every_parameter_once() {
 
 #[test]
 fn the_template_offers_the_payment_presets() {
-    let presets = fs::read_to_string(root().join("functions/payment/src/presets.json")).unwrap();
-    let presets: Value = serde_json::from_str(&presets).unwrap();
+    let presets = PRESETS.iter().map(|preset| preset.name);
     let offered = template()["Parameters"]["PaymentPreset"]["AllowedValues"].clone();
     let offered: BTreeSet<_> =
         offered.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-    assert_eq!(offered, keys(&presets).into_iter().chain([""]).collect());
+    assert_eq!(offered, presets.chain([""]).collect(), "AllowedValues of PaymentPreset in template.yaml");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use letterbox_codec::{
     Ambient, Provider, Reject, Request, Timestamp,
-    platform::{self, Manners, Opened, Platform, Sample, Step},
+    platform::{self, DeliveryPolicy, Opened, Platform, Sample, Step},
     provider::Document,
     reject::first_that_opens,
 };
@@ -52,8 +52,8 @@ pub struct Row {
     pub letter: fn(&Key<'_>, &Sample, url: &str, &Ambient) -> Told<Request>,
     /// Opens the answer.
     pub read_reply: fn(&Key<'_>, &Request, &http::Response<Bytes>) -> Told<String>,
-    /// [`Platform::manners`].
-    pub manners: fn(&Key<'_>) -> Told<Manners>,
+    /// [`Platform::delivery_policy`].
+    pub manners: fn(&Key<'_>) -> Told<DeliveryPolicy>,
     /// [`Platform::id_members`].
     pub id_members: fn(&Key<'_>) -> Told<Vec<String>>,
     /// Opens one message with whichever key of the source fits.
@@ -160,7 +160,7 @@ const fn row<P: Platform>(try_sample: &'static str, demo: &'static str) -> Row {
         receive: receive::<P>,
         letter: |key, sample, url, ambient| with_key::<P, _>(key, |key| P::letter(key, sample, url, ambient)),
         read_reply: |key, letter, reply| with_key::<P, _>(key, |key| P::read_reply(key, letter, reply)),
-        manners: |key| with_key::<P, _>(key, |key| Ok(P::manners(key))),
+        manners: |key| with_key::<P, _>(key, |key| Ok(P::delivery_policy(key))),
         id_members: |key| {
             with_key::<P, _>(key, |key| Ok(P::id_members(key).into_iter().map(str::to_owned).collect()))
         },

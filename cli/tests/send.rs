@@ -1,4 +1,4 @@
-//! `letterbox send`: own payloads, wrong answers, the platform's manners, and many deliveries.
+//! `letterbox send`: own payloads, wrong answers, the platform's delivery policy, and many deliveries.
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
@@ -142,8 +142,8 @@ fn as_platform_gives_up_where_the_platform_does() {
     let folder = tempfile::tempdir().unwrap();
     for (name, pauses, expected) in [
         ("svix", 7, "Svix marks the message as failed"),
-        ("square", 78, "Square drops the notice after 72 hours"),
-        ("stripe", 0, "Stripe sends again for up to three days"),
+        ("square", 78, "Square discards the event after 72 hours"),
+        ("stripe", 0, "Stripe retries for up to three days"),
     ] {
         preset(folder.path(), name);
         let receiver = Receiver::start(&[("503 Down", "")], Duration::ZERO);

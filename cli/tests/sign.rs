@@ -133,11 +133,11 @@ fn every_sample_of_every_provider_opens_again() {
 #[test]
 fn every_preset_signs_what_it_verifies() {
     let folder = tempfile::tempdir().unwrap();
-    for preset in payment::presets() {
-        let credentials = format!(
-            r#"{{"payment":{{"default":{{"preset":"{preset}","secret":"whsec_c2VjcmV0c2VjcmV0"}}}}}}"#
-        );
-        fs::write(folder.path().join("preset.json"), credentials).unwrap();
+    for sender in letterbox_signed::sender::SENDERS {
+        let preset = sender.name;
+        let entry = serde_json::json!({ "preset": preset, "secret": sender.proof.secret });
+        let credentials = serde_json::json!({ "payment": { "default": entry } });
+        fs::write(folder.path().join("preset.json"), credentials.to_string()).unwrap();
         let key = ["--credentials", "preset.json"];
         let raw = sign(folder.path(), &[&["payment", "payment_success", "--as", "raw"], &key[..]].concat());
         let opened = letterbox_with(folder.path(), &[&["open", "payment"], &key[..]].concat(), &raw);

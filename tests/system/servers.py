@@ -212,6 +212,11 @@ class SilentServer:
             except OSError:
                 return
 
+    @property
+    def connections(self):
+        """How many connections there have been."""
+        return len(self._held)
+
     def stop(self):
         self._socket.close()
         for connection in self._held:

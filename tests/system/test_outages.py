@@ -158,3 +158,21 @@ def test_a_queue_that_hangs_does_not_hold_up_the_first_answer(deploy, settings, 
         assert time.monotonic() - started < 5
     finally:
         server.stop()
+
+
+def test_response_comes_before_the_senders_timeout(deploy, settings, senders):
+    """Shopify waits 5 s, which is the function's own deadline: its entries have an earlier one."""
+    server = SilentServer()
+    try:
+        environment = settings("payment", server.endpoint, f"{server.endpoint}/1/q", DEADLINE_MS="")
+        deployment = deploy("timeout", {"payment": environment})
+        service = senders.of("payment", "shopify")
+        assert deployment.send("payment", service.letter(), "nobody").status_code == 404
+        before = server.connections
+        started = time.monotonic()
+        assert deployment.send("payment", service.letter(), "shopify").status_code == 503
+        assert 4 < time.monotonic() - started < 5
+        # The first attempt was given up early enough for another one.
+        assert server.connections - before >= 2
+    finally:
+        server.stop()

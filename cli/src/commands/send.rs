@@ -5,7 +5,7 @@ mod load;
 use std::{io::Write, thread, time::Duration};
 
 use clap::Args;
-use letterbox_codec::platform::Manners;
+use letterbox_codec::platform::DeliveryPolicy;
 use letterbox_intake::ambient;
 
 use super::CommandError;
@@ -81,7 +81,7 @@ pub fn run(args: &Send) -> Result<(), CommandError> {
 fn attempts(delivery: &OutgoingDelivery, args: &Send) -> Result<(), CommandError> {
     let manners = delivery.manners().map_err(CommandError::Usage)?;
     let (patience, pauses) = if args.as_platform {
-        (manners.patience.unwrap_or(LONGEST), manners.pauses)
+        (manners.timeout.unwrap_or(LONGEST), manners.retry_delays)
     } else {
         (LONGEST, &[][..])
     };
@@ -98,7 +98,7 @@ fn attempts(delivery: &OutgoingDelivery, args: &Send) -> Result<(), CommandError
     }
     match attempt_once(delivery, &manners, &post, &ambient)? {
         None => Ok(()),
-        Some(failed) if args.as_platform => Err(failed.followed_by(manners.on_failure)),
+        Some(failed) if args.as_platform => Err(failed.followed_by(manners.afterwards)),
         Some(failed) => Err(failed),
     }
 }
@@ -107,7 +107,7 @@ fn attempts(delivery: &OutgoingDelivery, args: &Send) -> Result<(), CommandError
 /// that another attempt would meet again.
 fn attempt_once(
     delivery: &OutgoingDelivery,
-    manners: &Manners,
+    manners: &DeliveryPolicy,
     post: &Post,
     ambient: &letterbox_codec::Ambient,
 ) -> Result<Option<CommandError>, CommandError> {
@@ -127,7 +127,7 @@ fn attempt_once(
         Ok(told) => told,
         Err(wrong) => return Ok(Some(CommandError::Refused(wrong))),
     };
-    let limit = manners.patience.map_or("no limit is published".to_owned(), |patience| {
+    let limit = manners.timeout.map_or("no limit is published".to_owned(), |patience| {
         format!("within the {} that the platform waits", span(patience))
     });
     tell(GOOD, &format!("= {told}"))?;

@@ -28,7 +28,7 @@ pub fn check(delivery: &DiagnosisInput, reply: &Reply) -> Result<(), Finding> {
         let read = (delivery.row.manners)(&key).and_then(|manners| {
             let mut response = http::Response::new(reply.body.clone());
             // A bare body is taken to be that of an answer with the right status.
-            let right = StatusCode::from_u16(*manners.success.start()).unwrap_or_default();
+            let right = StatusCode::from_u16(*manners.accepted.start()).unwrap_or_default();
             *response.status_mut() = reply.status.unwrap_or(right);
             (delivery.row.read_reply)(&key, &delivery.request, &response)
         });

@@ -41,7 +41,7 @@ pub fn schemes(delivery: &DiagnosisInput) -> Vec<Signing> {
     });
     let Ok(row) = providers::find("payment") else { return Vec::new() };
     let signing = entries.filter_map(|entry| {
-        let scheme = payment::describe(entry.clone()).ok()?;
+        let scheme = letterbox_signed::describe(entry.clone()).ok()?;
         Some(Signing { delivery: DiagnosisInput { row, ..delivery.clone() }, entry, scheme, is_fixed })
     });
     signing.collect()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use letterbox_codec::{
     Ambient, Request,
-    platform::{Manners, Sample},
+    platform::{DeliveryPolicy, Sample},
 };
 use letterbox_intake::gateway::DEFAULT_SOURCE;
 
@@ -60,7 +60,7 @@ impl OutgoingDelivery {
     }
 
     /// How the platform delivers.
-    pub fn manners(&self) -> Result<Manners, String> {
+    pub fn manners(&self) -> Result<DeliveryPolicy, String> {
         (self.row.manners)(&self.key())
     }
 
@@ -75,10 +75,15 @@ impl OutgoingDelivery {
     }
 
     /// What the response says to the platform, or why the platform would count the delivery as failed.
-    pub fn judge(&self, manners: &Manners, letter: &Request, answer: &Answer) -> Result<String, String> {
+    pub fn judge(
+        &self,
+        manners: &DeliveryPolicy,
+        letter: &Request,
+        answer: &Answer,
+    ) -> Result<String, String> {
         let content = (self.row.read_reply)(&self.key(), letter, &answer.response)
             .map_err(|error| format!("not the platform's answer: {error}"))?;
-        match manners.patience {
+        match manners.timeout {
             Some(patience) if answer.took > patience => {
                 Err(format!("answered too late: {} waits {}", self.row.name, span(patience)))
             }

@@ -8,18 +8,18 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
     json::Object,
-    platform::{Manners, Opened, Platform, Sample, Step, samples_in},
+    platform::{DeliveryPolicy, Opened, Platform, Sample, Step, samples_in},
     sealed::{self, Envelope},
 };
 
 use crate::{Credentials, DingTalk, HANDSHAKES, SUCCESS, acknowledgement, encrypt, parameter};
 
 /// Source: "event subscription" and its FAQ. Synchronised pushes get 1.2 s, everything else 1.5 s.
-const MANNERS: Manners = Manners {
-    patience: Some(Duration::from_millis(1500)),
-    success: 200..=200,
-    pauses: &[],
-    on_failure: "DingTalk publishes no retry schedule: it sends suite_ticket up to 100 times, keeps failed events of a \
+const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
+    timeout: Some(Duration::from_millis(1500)),
+    accepted: 200..=200,
+    retry_delays: &[],
+    afterwards: "DingTalk publishes no retry schedule: it sends suite_ticket up to 100 times, keeps failed events of a \
                  callback registered by API for get_call_back_failed_result, and does not save a URL that does not respond",
     checks: "status 200, signature, decryption, owner key, `success`",
 };
@@ -71,8 +71,8 @@ impl Platform for DingTalk {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }
 
-    fn manners(_: &Credentials) -> Manners {
-        MANNERS
+    fn delivery_policy(_: &Credentials) -> DeliveryPolicy {
+        DELIVERY_POLICY
     }
 
     fn id_members(_: &Credentials) -> Vec<&str> {
@@ -103,7 +103,7 @@ impl Platform for DingTalk {
         letter: &Request,
         reply: &http::Response<Bytes>,
     ) -> Result<String, String> {
-        MANNERS.acknowledged(reply.status())?;
+        DELIVERY_POLICY.acknowledged(reply.status())?;
         let parts = Parts::from_response(reply.body()).ok().flatten();
         let parts = parts.ok_or("expected JSON with msg_signature, timeStamp, nonce and encrypt")?;
         let (message, _) =

@@ -37,7 +37,7 @@ pub struct Credentials {
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<mac::Key, D::Error> {
     mac::Key::new(&Secret::deserialize(deserializer)?, SecretEncoding::Text)
-        .map_err(|expected| D::Error::custom(format!("expected {expected}")))
+        .map_err(|error| D::Error::custom(format!("expected {}", error.expected)))
 }
 
 /// Headers that become extension attributes of the event. They are not signed.
@@ -67,7 +67,7 @@ impl Provider for GitHub {
                 algorithm,
                 ..Description::default()
             };
-            Scheme::new(description).map_err(|(member, expected)| format!("{member}: expected {expected}"))
+            Scheme::new(description).map_err(|error| error.to_string())
         };
         Ok(Self {
             sha256: scheme("x-hub-signature-256", "sha256=", Algorithm::Sha256)?,

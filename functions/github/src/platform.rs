@@ -7,17 +7,17 @@ use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Provider, Reject, Request, Timestamp,
-    platform::{Manners, Opened, Platform, Sample, Step, read_acknowledgement, samples_in},
+    platform::{DeliveryPolicy, Opened, Platform, Sample, Step, read_acknowledgement, samples_in},
 };
 
 use crate::{Credentials, GitHub, form, is_form};
 
 /// Source: docs.github.com, "Best practices for using webhooks" and "Handling failed webhook deliveries".
-const MANNERS: Manners = Manners {
-    patience: Some(Duration::from_secs(10)),
-    success: 200..=299,
-    pauses: &[],
-    on_failure: "GitHub does not retry automatically; use Redeliver under Recent Deliveries",
+const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
+    timeout: Some(Duration::from_secs(10)),
+    accepted: 200..=299,
+    retry_delays: &[],
+    afterwards: "GitHub does not retry automatically; use Redeliver under Recent Deliveries",
     checks: "status 2xx",
 };
 
@@ -40,8 +40,8 @@ impl Platform for GitHub {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }
 
-    fn manners(_: &Credentials) -> Manners {
-        MANNERS
+    fn delivery_policy(_: &Credentials) -> DeliveryPolicy {
+        DELIVERY_POLICY
     }
 
     /// Builds a signed delivery. The sample's name, up to a dot, is the event type.
@@ -70,7 +70,7 @@ impl Platform for GitHub {
     }
 
     fn read_reply(_: &Credentials, _: &Request, reply: &http::Response<Bytes>) -> Result<String, String> {
-        read_acknowledgement(&MANNERS, reply)
+        read_acknowledgement(&DELIVERY_POLICY, reply)
     }
 
     fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject> {

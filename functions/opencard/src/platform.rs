@@ -6,17 +6,17 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
     jwe::{self, Header, Token},
-    platform::{Manners, Opened, Platform, Sample, Step, samples_in},
+    platform::{DeliveryPolicy, Opened, Platform, Sample, Step, samples_in},
 };
 
 use crate::{Credentials, MEDIA_TYPE, OpenCard};
 
 /// Source: the `OpenCard` guide (jwe-api, faq). It publishes no timeout; a search waits for the query.
-const MANNERS: Manners = Manners {
-    patience: None,
-    success: 200..=200,
-    pauses: &[],
-    on_failure: "OpenCard does not retry: that search shows no card",
+const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
+    timeout: None,
+    accepted: 200..=200,
+    retry_delays: &[],
+    afterwards: "OpenCard does not retry: that search shows no card",
     checks: "status 200, the query's own JOSE header, tag, decryption",
 };
 
@@ -50,8 +50,8 @@ impl Platform for OpenCard {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }
 
-    fn manners(_: &Credentials) -> Manners {
-        MANNERS
+    fn delivery_policy(_: &Credentials) -> DeliveryPolicy {
+        DELIVERY_POLICY
     }
 
     fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
@@ -69,7 +69,7 @@ impl Platform for OpenCard {
         letter: &Request,
         reply: &http::Response<Bytes>,
     ) -> Result<String, String> {
-        MANNERS.acknowledged(reply.status())?;
+        DELIVERY_POLICY.acknowledged(reply.status())?;
         let parse = |body: &[u8]| Token::parse(body).map_err(|refused| refused.reject.message().into_owned());
         let (asked, answered) = (parse(letter.body())?, parse(reply.body())?);
         let header = |token: &Token| serde_json::from_str::<serde_json::Value>(&token.header.json()).ok();

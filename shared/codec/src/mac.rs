@@ -20,7 +20,7 @@ use sha2::{Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-pub use self::description::{Algorithm, Description, Encoding, Scheme, SecretEncoding};
+pub use self::description::{Algorithm, Description, Encoding, Scheme, SchemeError, SecretEncoding};
 use self::template::Part;
 use crate::{Reject, Request, Secret, Timestamp, Verified, timestamp::Unit};
 
@@ -32,8 +32,11 @@ const MOST_SIGNATURES: usize = 16;
 pub struct Key(Zeroizing<Vec<u8>>);
 
 impl Key {
-    /// Decodes a configured secret. The error says what was expected.
-    pub fn new(secret: &Secret, encoding: SecretEncoding) -> Result<Self, &'static str> {
+    /// Decodes a configured secret.
+    ///
+    /// # Errors
+    /// If the secret is not of that encoding, or decodes to nothing. The error is one of the field `secret`.
+    pub fn new(secret: &Secret, encoding: SecretEncoding) -> Result<Self, SchemeError> {
         let text = secret.expose();
         let bytes = match encoding {
             SecretEncoding::Text => Ok(text.as_bytes().to_vec()),
@@ -43,8 +46,9 @@ impl Key {
                 .decode(text.strip_prefix("whsec_").unwrap_or(text))
                 .map_err(|_| "`whsec_` and base64"),
         };
-        let bytes = Zeroizing::new(bytes?);
-        if bytes.is_empty() { Err("a secret that is not empty") } else { Ok(Self(bytes)) }
+        let error = |expected| SchemeError::new("secret", expected);
+        let bytes = Zeroizing::new(bytes.map_err(error)?);
+        if bytes.is_empty() { Err(error("a secret that is not empty")) } else { Ok(Self(bytes)) }
     }
 }
 
@@ -372,7 +376,7 @@ mod tests {
         ] {
             let key = Key::new(&Secret::new(secret.into()).unwrap(), encoding);
             let bytes = key.map(|Key(bytes)| hex::encode(&*bytes));
-            assert_eq!(bytes.as_deref().map_err(|expected| *expected), expected, "{secret}");
+            assert_eq!(bytes.as_deref().map_err(|error| error.expected), expected, "{secret}");
         }
     }
 }

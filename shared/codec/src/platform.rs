@@ -21,25 +21,25 @@ pub struct Sample {
 
 /// How a platform delivers, according to its documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Manners {
-    /// How long the platform waits for the whole response; `None` if it publishes no timeout.
-    pub patience: Option<Duration>,
-    /// The statuses that the platform accepts as an acknowledgement.
-    pub success: RangeInclusive<u16>,
+pub struct DeliveryPolicy {
+    /// How long the platform waits for the whole response; `None` if it publishes no limit.
+    pub timeout: Option<Duration>,
+    /// The response statuses that acknowledge a delivery.
+    pub accepted: RangeInclusive<u16>,
     /// The delay before each retry of a delivery that was not acknowledged. Empty if the platform does not retry
     /// automatically, or publishes no schedule.
-    pub pauses: &'static [Duration],
-    /// What happens to a delivery that was never acknowledged, for display.
-    pub on_failure: &'static str,
-    /// What [`Platform::read_reply`] checks, for display.
+    pub retry_delays: &'static [Duration],
+    /// What the platform does with a delivery that was never acknowledged, for a person to read.
+    pub afterwards: &'static str,
+    /// What [`Platform::read_reply`] checks, for a person to read.
     pub checks: &'static str,
 }
 
-impl Manners {
-    /// Checks that a status acknowledges. The error says which statuses do.
+impl DeliveryPolicy {
+    /// Checks that a response status acknowledges a delivery. The error names the statuses that do.
     pub fn acknowledged(&self, status: StatusCode) -> Result<(), String> {
-        let (first, last) = (self.success.start(), self.success.end());
-        match (self.success.contains(&status.as_u16()), first == last) {
+        let (first, last) = (self.accepted.start(), self.accepted.end());
+        match (self.accepted.contains(&status.as_u16()), first == last) {
             (true, _) => Ok(()),
             (false, true) => Err(format!("expected status {first}, got {status}")),
             (false, false) => Err(format!("expected a status from {first} to {last}, got {status}")),
@@ -109,8 +109,8 @@ pub trait Platform: Provider {
     /// The sample payloads, sorted by name.
     fn samples() -> Vec<Sample>;
 
-    /// How the platform delivers. If the provider serves several, it is the one that the credentials name.
-    fn manners(key: &Self::Credentials) -> Manners;
+    /// How the platform delivers. For a provider that serves several platforms, the entry says which one.
+    fn delivery_policy(key: &Self::Credentials) -> DeliveryPolicy;
 
     /// The paths of the payload's fields that identify the event. Empty if only its content does.
     fn id_members(_key: &Self::Credentials) -> Vec<&str> {
@@ -166,9 +166,12 @@ pub fn samples_in<'a>(files: impl Iterator<Item = (&'a std::path::Path, &'a [u8]
     samples
 }
 
-/// Reads a response that only acknowledges: only its status counts.
-pub fn read_acknowledgement(manners: &Manners, reply: &http::Response<Bytes>) -> Result<String, String> {
-    manners.acknowledged(reply.status())?;
+/// Returns the body of a response whose status acknowledges a delivery. The error names the statuses that do.
+pub fn read_acknowledgement(
+    policy: &DeliveryPolicy,
+    reply: &http::Response<Bytes>,
+) -> Result<String, String> {
+    policy.acknowledged(reply.status())?;
     Ok(String::from_utf8_lossy(reply.body()).into_owned())
 }
 
@@ -178,15 +181,21 @@ mod tests {
 
     #[test]
     fn a_status_acknowledges_or_the_error_says_which_would() {
-        let manners = |success| Manners { patience: None, success, pauses: &[], on_failure: "", checks: "" };
-        let (exactly, any) = (manners(200..=200), manners(200..=299));
+        let policy = |accepted| DeliveryPolicy {
+            timeout: None,
+            accepted,
+            retry_delays: &[],
+            afterwards: "",
+            checks: "",
+        };
+        let (exactly, any) = (policy(200..=200), policy(200..=299));
         assert_eq!(exactly.acknowledged(StatusCode::OK), Ok(()));
         assert_eq!(any.acknowledged(StatusCode::NO_CONTENT), Ok(()));
-        for (manners, expected) in [
+        for (policy, expected) in [
             (exactly, "expected status 200, got 302 Found"),
             (any, "expected a status from 200 to 299, got 302 Found"),
         ] {
-            assert_eq!(manners.acknowledged(StatusCode::FOUND), Err(expected.to_owned()));
+            assert_eq!(policy.acknowledged(StatusCode::FOUND), Err(expected.to_owned()));
         }
     }
 }

@@ -34,6 +34,12 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// One entry of a source's credentials. Its deserializer rejects entries that could never verify anything.
     type Credentials: DeserializeOwned + Send + Sync;
 
+    /// The deadline that an entry's sender imposes, if it is to have the response within its own timeout. The earliest of
+    /// this, [`Provider::DEADLINE`] and the operator's setting applies. `None`: the sender imposes none.
+    fn deadline(_key: &Self::Credentials) -> Option<Duration> {
+        None
+    }
+
     /// Creates the provider from its [`Document`], which is empty if it has none. The error names the place in the document
     /// and what was expected.
     fn new(document: &[u8]) -> Result<Self, String>;

@@ -1,15 +1,13 @@
 //! Handles one delivery: verify and decode it, put the event on the queue, respond. The order is fixed.
 
-use std::{
-    fmt,
-    time::{Duration, Instant},
-};
+use std::{fmt, time::Duration};
 
 use http::{HeaderValue, Method, Response, header};
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Reply, Request, Source,
     provider::{Refused, Settled},
 };
+use tokio::time::Instant;
 
 use crate::{
     Keyring, Message, Queue, QueueError, Refreshed, Sources, ambient,
@@ -176,7 +174,8 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         let reply = match self.open_with_newest(source, request, &mut record).await {
             Ok((received, message)) => {
                 queued = message;
-                self.settle(started, received, queued.as_ref(), &mut record).await
+                let deadline = self.deadline(source);
+                self.settle(started, deadline, received, queued.as_ref(), &mut record).await
             }
             Err(Fault::Refused(Refused { reject, delivery, key })) => {
                 record.delivery = delivery;
@@ -196,6 +195,13 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         Answer { response: response(reply), record, message: queued }
     }
 
+    /// The deadline of a source's deliveries: the function's, or an earlier one that any of its entries has.
+    fn deadline(&self, source: &str) -> Duration {
+        let sources = self.keyring.current();
+        let entries = sources.get(source).unwrap_or_default();
+        entries.iter().filter_map(P::deadline).fold(self.deadline, Duration::min)
+    }
+
     /// Refuses an event that is not a request to a source. `source` is empty if it is unknown.
     pub fn refuse(&self, source: &str, reject: &Reject) -> Answer {
         let mut record = Record::new(P::NAME, source);
@@ -213,15 +219,17 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
         let opened = self.open(source, request, record);
+        let limit = self.deadline(source) / 3;
         match &opened {
             Ok((_, Some(_))) => {
                 (record.credentials, record.document) = tokio::join!(
-                    self.keyring.refresh(RefreshTrigger::Accepted, "credentials"),
-                    self.provider.refresh(RefreshTrigger::Accepted, "the document")
+                    within(limit, self.keyring.refresh(RefreshTrigger::Accepted, "credentials")),
+                    within(limit, self.provider.refresh(RefreshTrigger::Accepted, "the document"))
                 );
             }
             Err(Fault::Refused(Refused { reject, .. })) if matches!(reject.status(), 401 | 403 | 404) => {
-                record.credentials = self.keyring.refresh(RefreshTrigger::Refused, "credentials").await;
+                let refresh = self.keyring.refresh(RefreshTrigger::Refused, "credentials");
+                record.credentials = within(limit, refresh).await;
             }
             _ => {}
         }
@@ -258,6 +266,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
     async fn settle(
         &self,
         started: Instant,
+        deadline: Duration,
         received: Received,
         message: Option<&Message>,
         record: &mut Record,
@@ -269,7 +278,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
             record.kind = Some(event.kind.clone());
             record.id = Some(event.id.clone());
         }
-        let remaining = self.deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
+        let remaining = deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
         let queues = message.is_some();
         let asked = Instant::now();
         let settled = received
@@ -301,6 +310,11 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
             }
         }
     }
+}
+
+/// Waits for a refresh for at most `limit`. One that takes longer continues, and a later delivery finds it done.
+async fn within(limit: Duration, refresh: impl Future<Output = RefreshResult>) -> RefreshResult {
+    tokio::time::timeout(limit, refresh).await.unwrap_or(RefreshResult::Unchanged)
 }
 
 /// Verifies and decodes one request to one source: everything of a delivery except the queue.

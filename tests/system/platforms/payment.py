@@ -6,9 +6,11 @@ import hmac
 import json
 import secrets
 import time
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 
 import standardwebhooks
 import stripe
@@ -55,7 +57,7 @@ def stripe_header(service, body, now):
 
 
 def shopify(service, body, now):
-    return {"X-Shopify-Hmac-SHA256": base64_mac(service, body), "X-Shopify-Topic": "payment_success"}
+    return {"X-Shopify-Hmac-SHA256": base64_mac(service, body), "X-Shopify-Topic": proof("shopify")["event"]["type"]}
 
 
 def paddle(service, body, now):
@@ -86,6 +88,7 @@ def standard_webhooks(service, body, now):
     }
 
 
+# A preset that is missing here is tested by the proof in its file alone.
 SIGNERS = {
     None: plain,
     "github-style": github_style,
@@ -98,41 +101,24 @@ SIGNERS = {
     "standard-webhooks": standard_webhooks,
 }
 
-# What each service's own notices look like. `event_id`, where there is one, is the id that stays over retries.
-PAYLOADS = {
-    None: {"event_type": "payment_success", "transaction_id": "tx_1", "amount": 1},
-    "github-style": {"event_type": "payment_success", "transaction_id": "tx_1"},
-    "stripe": {
-        "id": "evt_1",
-        "type": "payment_success",
-        "created": 1763719200,
-        "data": {"object": {"id": "tx_1"}},
-    },
-    "shopify": {"id": "tx_1", "total_price": "10.00"},
-    "paddle": {
-        "event_id": "evt_1",
-        "event_type": "payment_success",
-        "occurred_at": "2025-11-21T10:00:00.123456Z",
-        "data": {"id": "tx_1"},
-    },
-    "paystack": {"event": "payment_success", "data": {"reference": "tx_1"}},
-    "razorpay": {
-        "event": "payment_success",
-        "created_at": 1763719200,
-        "payload": {"payment": {"entity": {"id": "tx_1"}}},
-    },
-    "square": {
-        "event_id": "evt_1",
-        "type": "payment_success",
-        "created_at": "2025-11-21T10:00:00Z",
-        "data": {"id": "tx_1"},
-    },
-    "standard-webhooks": {
-        "type": "payment_success",
-        "timestamp": "2025-11-21T10:00:00Z",
-        "data": {"id": "tx_1"},
-    },
-}
+PRESETS = Path(__file__).resolve().parents[3] / "shared/signed/presets"
+
+
+def proof(preset):
+    """The signed request in the file of a preset."""
+    return tomllib.loads((PRESETS / f"{preset}.toml").read_text("utf-8"))["proof"]
+
+
+# The payload of a sender without a preset, and of a preset whose proof is not an event.
+PLAIN = {"event_type": "payment_success", "transaction_id": "tx_1", "amount": 1}
+
+
+def own_payload(preset):
+    """The sender's own payload, and the facts that its event must have."""
+    facts = proof(preset).get("event") if preset else None
+    if facts:
+        return proof(preset)["body"].encode(), facts
+    return json.dumps(PLAIN).encode(), {"type": "payment_success", "subject": "tx_1"}
 
 
 def make_payload(**members):
@@ -196,7 +182,7 @@ class Service:
 
     def letter(self, payload=None, *, now=None):
         """A notice: the service's own payload, unless there is another; `now` is when it says it was signed."""
-        body = json.dumps(PAYLOADS[self.preset]).encode() if payload is None else payload
+        body = own_payload(self.preset)[0] if payload is None else payload
         now = int(time.time() if now is None else now)
         if self.signer:
             signed = self.signer(self.secret.encode(), body, now)

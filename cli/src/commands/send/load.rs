@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use letterbox_codec::platform::{Manners, Sample};
+use letterbox_codec::platform::{DeliveryPolicy, Sample};
 use letterbox_intake::ambient;
 
 use crate::{
@@ -103,7 +103,7 @@ pub fn run(delivery: &OutgoingDelivery, options: &LoadArgs, count: u32) -> Resul
 /// What all deliveries share.
 struct Load<'a> {
     delivery: &'a OutgoingDelivery,
-    manners: Manners,
+    manners: DeliveryPolicy,
     post: Post,
     /// The pause from one start to the next.
     step: Duration,
@@ -154,7 +154,7 @@ impl<'a> Load<'a> {
 /// Prints it. The error says how many failed.
 fn summary(
     provider: &str,
-    manners: &Manners,
+    manners: &DeliveryPolicy,
     outcomes: &[Outcome],
     took: Duration,
     options: &LoadArgs,
@@ -176,7 +176,7 @@ fn summary(
     }
     let mut times: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.took).collect();
     times.sort_unstable();
-    let limit = manners.patience.map(|patience| format!(" ({provider} waits {})", span(patience)));
+    let limit = manners.timeout.map(|patience| format!(" ({provider} waits {})", span(patience)));
     if let Some(latency) = latency(&times) {
         tell(QUIET, &format!("latency: {latency}{}", limit.unwrap_or_default()))?;
     }

@@ -198,7 +198,7 @@ pub(super) fn secret_of_another_source(delivery: &DiagnosisInput) -> Vec<Variant
 pub(super) fn another_preset(delivery: &DiagnosisInput) -> Vec<Variant> {
     let mut variants = Vec::new();
     for signing in schemes(delivery).iter().filter(|signing| !signing.is_fixed) {
-        for preset in payment::presets() {
+        for preset in letterbox_signed::presets::PRESETS.iter().map(|preset| preset.name) {
             let entry: Map<_, _> = signing
                 .entry
                 .iter()

@@ -119,14 +119,32 @@ impl Default for Description {
     }
 }
 
-/// A member of a [`Description`] that makes no sense, and what was expected of it.
-pub type Nonsense = (&'static str, &'static str);
+/// A field of a scheme or its secret whose value cannot be used. Displays as `<field>: expected <what>`; the value,
+/// which may be secret, is not part of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: expected {expected}")]
+pub struct SchemeError {
+    /// The field's name in a credentials entry.
+    pub field: &'static str,
+    /// What the field must hold.
+    pub expected: &'static str,
+}
+
+impl SchemeError {
+    /// An error about `field`.
+    pub const fn new(field: &'static str, expected: &'static str) -> Self {
+        Self { field, expected }
+    }
+}
 
 impl Scheme {
-    /// Checks a description: a scheme that could not verify, or that would leave the body or the timestamp out of the
-    /// signature, is refused. The error is the member and what was expected.
-    pub fn new(description: Description) -> Result<Self, Nonsense> {
-        let template = Template::parse(&description.template).map_err(|expected| ("template", expected))?;
+    /// Checks a description.
+    ///
+    /// # Errors
+    /// If the scheme could never verify a request, or would leave the body or the timestamp unsigned.
+    pub fn new(description: Description) -> Result<Self, SchemeError> {
+        let template = Template::parse(&description.template)
+            .map_err(|expected| SchemeError::new("template", expected))?;
         let scheme = Self {
             header: name("header", &description.header)?,
             prefix: description.prefix,
@@ -177,17 +195,17 @@ impl Scheme {
                 "{url}, since there is a url",
             ),
         ];
-        match checks.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, member, expected)) => Err((member, expected)),
+        match checks.into_iter().find(|(is_met, ..)| !is_met) {
+            Some((_, field, expected)) => Err(SchemeError { field, expected }),
             None => Ok(scheme),
         }
     }
 }
 
-fn name(member: &'static str, text: &str) -> Result<HeaderName, Nonsense> {
-    text.parse().map_err(|_| (member, "an HTTP header name"))
+fn name(field: &'static str, text: &str) -> Result<HeaderName, SchemeError> {
+    text.parse().map_err(|_| SchemeError::new(field, "an HTTP header name"))
 }
 
-fn optional_name(member: &'static str, text: Option<String>) -> Result<Option<HeaderName>, Nonsense> {
-    text.map(|text| name(member, &text)).transpose()
+fn optional_name(field: &'static str, text: Option<String>) -> Result<Option<HeaderName>, SchemeError> {
+    text.map(|text| name(field, &text)).transpose()
 }

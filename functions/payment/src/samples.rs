@@ -1,0 +1,15 @@
+//! The samples that come with Letterbox.
+
+use include_dir::{Dir, include_dir};
+use letterbox_codec::platform::{Sample, samples_in};
+use letterbox_signed::sender::Samples;
+
+use crate::PaymentBranch;
+
+static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
+
+impl Samples for PaymentBranch {
+    fn samples() -> Vec<Sample> {
+        samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
+    }
+}

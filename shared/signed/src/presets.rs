@@ -1,0 +1,52 @@
+//! The presets: named schemes, compiled from `presets/<name>.toml` by the build script.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Reserved of a sender's timeout for the network and the gateway.
+pub const MARGIN: Duration = Duration::from_millis(500);
+
+/// The scheme of one sender, under a name.
+#[derive(Debug)]
+pub struct Preset {
+    /// The name that an entry gives as `preset`.
+    pub name: &'static str,
+    /// How long the sender waits for the whole response; `None` if it publishes no limit.
+    pub timeout: Option<Duration>,
+    /// The fields of an entry that the preset sets.
+    pub(crate) fields: &'static [(&'static str, Field)],
+}
+
+/// The value of a field.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Field {
+    Text(&'static str),
+    #[allow(dead_code, reason = "constructed only if a preset has a number")]
+    Number(u32),
+}
+
+/// Every preset, sorted by name.
+#[allow(clippy::pedantic, reason = "generated")]
+pub static PRESETS: &[Preset] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
+
+impl Preset {
+    /// The preset of that name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        PRESETS.iter().find(|preset| preset.name == name)
+    }
+
+    /// When a response must be ready, so that it reaches the sender within its timeout.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.timeout.map(|timeout| timeout.saturating_sub(MARGIN))
+    }
+}
+
+impl From<Field> for Value {
+    fn from(field: Field) -> Self {
+        match field {
+            Field::Text(text) => text.into(),
+            Field::Number(number) => number.into(),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The sender's side: how each preset's sender delivers and is set up, and signed samples.
+//!
+//! For the local program and tests; the Lambda binaries do not carry it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, header};
+use letterbox_codec::{
+    Ambient, Reject, Request, Timestamp,
+    platform::{DeliveryPolicy, Opened, Platform, Sample, Step, read_acknowledgement},
+};
+
+use crate::{Branch, Credentials, Signed};
+
+/// One sender: what its file says besides the scheme.
+#[derive(Debug)]
+pub struct Sender {
+    /// The preset's name.
+    pub name: &'static str,
+    /// What the sender is called.
+    pub title: &'static str,
+    /// The URL of the documentation that these facts are from.
+    pub source: &'static str,
+    /// The date on which it was last read, as `2026-01-31`.
+    pub read: &'static str,
+    /// How the sender delivers.
+    pub policy: DeliveryPolicy,
+    /// What the sender does with a delivery that was never acknowledged.
+    pub afterwards: Bilingual<&'static str>,
+    /// What to do in the sender's console.
+    pub setup: Bilingual<&'static [&'static str]>,
+    /// A request that was signed outside of this project.
+    pub proof: Proof,
+}
+
+/// The same in both languages.
+#[derive(Clone, Copy, Debug)]
+pub struct Bilingual<T> {
+    /// English.
+    pub en: T,
+    /// Chinese.
+    pub zh: T,
+}
+
+/// A request that was signed outside of this project, and what its event is.
+#[derive(Debug)]
+pub struct Proof {
+    /// What made the signature.
+    pub from: &'static str,
+    /// The secret, as it stands in an entry.
+    pub secret: &'static str,
+    /// The signed timestamp in Unix seconds; `None` if the scheme has none.
+    pub signed_at: Option<i64>,
+    /// The URL that was called, if the scheme signs it.
+    pub url: Option<&'static str>,
+    /// The headers that count.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// The body.
+    pub body: &'static str,
+    /// The facts of the event; `None` if the body is not one.
+    pub event: Option<ProofEvent>,
+}
+
+/// The facts of a proof's event. What is `None` is not in the payload.
+#[derive(Debug)]
+pub struct ProofEvent {
+    /// The sender's own type, without the provider's prefix.
+    pub event_type: &'static str,
+    /// What the event is about.
+    pub subject: Option<&'static str>,
+    /// The sender's id of the event.
+    pub id: Option<&'static str>,
+    /// The sender's time of the event, in RFC 3339.
+    pub time: Option<&'static str>,
+}
+
+/// Every preset's sender, sorted by name.
+#[allow(clippy::pedantic, reason = "generated")]
+pub static SENDERS: &[Sender] = include!(concat!(env!("OUT_DIR"), "/senders.rs"));
+
+/// The preset whose delivery policy stands for a sender that is not known: the specification's advice to all senders.
+const ANY: &str = "standard-webhooks";
+
+/// A sender of which nothing is known but that any 2xx acknowledges.
+const UNKNOWN: DeliveryPolicy = DeliveryPolicy {
+    timeout: None,
+    accepted: 200..=299,
+    retry_delays: &[],
+    afterwards: "no retry schedule of this sender is known",
+    checks: "status 2xx",
+};
+
+/// The branch's samples.
+pub trait Samples: Branch {
+    /// [`Platform::samples`].
+    fn samples() -> Vec<Sample>;
+}
+
+impl<B: Samples> Platform for Signed<B> {
+    const STEPS: &'static [Step] = &[
+        Step::ROUTE,
+        Step::SIGNATURE_HEADER,
+        Step {
+            name: "signature",
+            en: "Signature: HMAC of the signed text",
+            zh: "签名：对被签名的文本计算 HMAC",
+            codes: &["signature_mismatch"],
+        },
+        Step {
+            name: "timestamp",
+            en: "Age of the signed timestamp, where there is one",
+            zh: "签名中的时间戳是否过期（如果有）",
+            codes: &["malformed_timestamp", "timestamp_out_of_range"],
+        },
+        Step { name: "event", en: "Event: its type and JSON", zh: "事件：类型与 JSON", codes: &[] },
+    ];
+
+    fn samples() -> Vec<Sample> {
+        B::samples()
+    }
+
+    fn delivery_policy(key: &Credentials) -> DeliveryPolicy {
+        let name = key.preset.map_or(ANY, |preset| preset.name);
+        let sender = SENDERS.iter().find(|sender| sender.name == name);
+        sender.map_or(UNKNOWN, |sender| sender.policy.clone())
+    }
+
+    fn id_members(key: &Credentials) -> Vec<&str> {
+        key.id.as_deref().into_iter().collect()
+    }
+
+    /// Where the type is in a header, the sample's name is the type.
+    fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
+        let (id, _) = ambient.split::<12, 0>();
+        let id = format!("msg_{}", hex::encode(id));
+        let mut request = http::Request::builder()
+            .method(Method::POST)
+            .uri(url)
+            .header(header::CONTENT_TYPE, "application/json");
+        for (name, value) in key.scheme.sign(&key.secret, "POST", url, &sample.payload, ambient.now, &id) {
+            request = request.header(name, value);
+        }
+        if let Some(name) = &key.type_header {
+            if sample.name.is_empty() {
+                return Err(format!("{name}: expected an event type"));
+            }
+            request = request.header(name, &sample.name);
+        }
+        request.body(sample.payload.clone().into()).map_err(|error| error.to_string())
+    }
+
+    fn read_reply(key: &Credentials, _: &Request, reply: &http::Response<Bytes>) -> Result<String, String> {
+        read_acknowledgement(&Self::delivery_policy(key), reply)
+    }
+
+    fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
+        let signed = key.scheme.verify(&key.secret, message, now)?;
+        let mut told = vec!["signature holds".to_owned()];
+        told.extend(signed.id.map(|id| format!("signed id {id}")));
+        Ok(Opened { content: signed.content.bytes().to_vec(), told })
+    }
+}

@@ -1,0 +1,207 @@
+//! Every preset, against a request that was signed outside of this project and against its sender's timeout.
+
+use std::time::Duration;
+
+use letterbox_codec::{
+    Ambient, Provider, Received, Reject, Request, Source, Timestamp,
+    platform::{Platform, Sample},
+    provider::Refused,
+};
+use letterbox_intake::{
+    Intake, Keyring, Message, Queue, QueueError, Refreshed, Sources,
+    refreshed::{Content, Read},
+};
+use letterbox_signed::{
+    Branch, Credentials, Signed, describe,
+    presets::PRESETS,
+    sender::{SENDERS, Samples, Sender},
+};
+use serde_json::json;
+
+enum Any {}
+
+impl Branch for Any {
+    const NAME: &'static str = "any";
+    const DEADLINE: Duration = Duration::from_secs(5);
+}
+
+impl Samples for Any {
+    fn samples() -> Vec<Sample> {
+        Vec::new()
+    }
+}
+
+type AnySender = Signed<Any>;
+
+/// The time of receipt where none is signed.
+const NOW: i64 = 1_795_255_200_123;
+
+fn entry(sender: &Sender, secret: &str) -> serde_json::Value {
+    json!({ "preset": sender.name, "secret": secret })
+}
+
+fn credentials(sender: &Sender, secret: &str) -> Credentials {
+    serde_json::from_value(entry(sender, secret)).unwrap_or_else(|error| panic!("{}: {error}", sender.name))
+}
+
+/// A secret that differs in one letter, which is a digit in hex and in base64, too.
+fn another(secret: &str) -> String {
+    let (start, end) = secret.split_at(secret.len() / 2);
+    let letter = if end.starts_with('a') { 'b' } else { 'a' };
+    format!("{start}{letter}{}", &end[1..])
+}
+
+fn request(sender: &Sender, body: Vec<u8>) -> Request {
+    let proof = &sender.proof;
+    let url = proof.url.unwrap_or("https://localhost/any");
+    let mut request = http::Request::builder().method("POST").uri(url);
+    for (name, value) in proof.headers {
+        request = request.header(*name, *value);
+    }
+    request.body(body.into()).unwrap()
+}
+
+fn proof(sender: &Sender) -> Request {
+    request(sender, sender.proof.body.into())
+}
+
+/// Milliseconds.
+fn now(sender: &Sender) -> i64 {
+    sender.proof.signed_at.map_or(NOW, |seconds| seconds * 1000)
+}
+
+fn verify(sender: &Sender, request: &Request, now: i64) -> Result<Vec<u8>, Reject> {
+    let key = credentials(sender, sender.proof.secret);
+    AnySender::open(&key, request, Timestamp(now)).map(|opened| opened.content)
+}
+
+fn receive(sender: &Sender) -> Result<Received, Refused> {
+    let keys = [credentials(sender, sender.proof.secret)];
+    let ambient = Ambient { now: Timestamp(now(sender)), entropy: [0; Ambient::ENTROPY] };
+    let source = Source { provider: Any::NAME, name: "default", keys: &keys };
+    AnySender::new(&[]).unwrap().receive(&source, &proof(sender), &ambient)
+}
+
+#[test]
+fn every_proof_is_verified_and_no_changed_byte_is() {
+    assert!(!SENDERS.is_empty());
+    for sender in SENDERS {
+        let (name, body) = (sender.name, sender.proof.body.as_bytes());
+        assert_eq!(verify(sender, &proof(sender), now(sender)).as_deref(), Ok(body), "{name}");
+        for position in 0..body.len() {
+            let mut changed = body.to_vec();
+            changed[position] ^= 1;
+            let refused = verify(sender, &request(sender, changed), now(sender));
+            assert_eq!(refused, Err(Reject::SignatureMismatch), "{name}: byte {position}");
+        }
+        let other = credentials(sender, &another(sender.proof.secret));
+        let refused = AnySender::open(&other, &proof(sender), Timestamp(now(sender)));
+        assert_eq!(refused.err(), Some(Reject::SignatureMismatch), "{name}: another secret");
+    }
+}
+
+#[test]
+fn a_signed_timestamp_is_accepted_up_to_the_tolerance() {
+    for sender in SENDERS {
+        let name = sender.name;
+        let scheme = describe(entry(sender, "").as_object().unwrap().clone()).unwrap();
+        let is_timed = scheme.timestamp_key.is_some() || scheme.timestamp_header.is_some();
+        assert_eq!(sender.proof.signed_at.is_some(), is_timed, "{name}: signed_at goes with a timestamp");
+        if !is_timed {
+            continue;
+        }
+        let tolerance = i64::from(scheme.tolerance) * 1000;
+        for distance in [-tolerance, tolerance] {
+            let at = |distance| verify(sender, &proof(sender), now(sender) + distance).err();
+            assert_eq!(at(distance), None, "{name}: {distance} ms");
+            let outside = distance + distance.signum();
+            assert_eq!(at(outside), Some(Reject::TimestampOutOfRange), "{name}: {outside} ms");
+        }
+    }
+}
+
+#[test]
+fn every_proof_is_the_event_that_it_says() {
+    for sender in SENDERS {
+        let name = sender.name;
+        let Some(expected) = &sender.proof.event else {
+            // Signed by the right secret, and yet no event.
+            assert_eq!(receive(sender).unwrap_err().key, Some(0), "{name}: its event is not in the proof");
+            continue;
+        };
+        let received = receive(sender).unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
+        let event = received.queued_event().unwrap();
+        assert_eq!(event.kind, format!("any.{}", expected.event_type), "{name}");
+        assert_eq!(event.subject.as_deref(), expected.subject, "{name}");
+        match expected.id {
+            Some(id) => assert_eq!(event.id, id, "{name}"),
+            None => assert_eq!(event.id.len(), 64, "{name}: SHA-256 of the body"),
+        }
+        let received = Timestamp(now(sender)).to_string();
+        assert_eq!(event.time, expected.time.unwrap_or(&received), "{name}");
+    }
+}
+
+/// A queue that never responds.
+struct Hanging;
+
+impl Queue for Hanging {
+    async fn put(&self, _: &Message) -> Result<(), QueueError> {
+        std::future::pending().await
+    }
+}
+
+fn fixed() -> Ambient {
+    Ambient { now: Timestamp(NOW), entropy: [7; Ambient::ENTROPY] }
+}
+
+/// Credentials whose first read succeeds, and which every delivery then waits for in vain.
+async fn credentials_that_hang(sender: &Sender, deadline: Duration) -> Keyring<Credentials> {
+    let json = json!({ "default": entry(sender, sender.proof.secret) }).to_string();
+    let read: Read = Box::new(move |known| match known {
+        None => {
+            let content = Content { bytes: json.clone().into(), version: "1".into() };
+            Box::pin(async move { Ok(Some(content)) })
+        }
+        Some(_) => Box::pin(std::future::pending()),
+    });
+    let parse = |bytes: &[u8]| {
+        let json = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+        Sources::parse(json).map_err(|error| error.to_string())
+    };
+    // As the runtime starts them, but always old.
+    Keyring::start(read, parse, Duration::ZERO, deadline / 3).await.unwrap()
+}
+
+/// Half a second is left for the network and the gateway, whatever the operator's own deadline.
+#[tokio::test(start_paused = true)]
+async fn the_response_is_ready_500_ms_before_the_senders_timeout() {
+    assert_eq!(PRESETS.len(), SENDERS.len());
+    for (preset, sender) in PRESETS.iter().zip(SENDERS) {
+        assert_eq!((preset.name, preset.timeout), (sender.name, sender.policy.timeout));
+        for deadline in [Any::DEADLINE, Duration::from_secs(1), Duration::from_secs(29)] {
+            let before_timeout =
+                preset.timeout.map(|timeout| timeout.checked_sub(Duration::from_millis(500)).unwrap());
+            let limit = before_timeout.map_or(deadline, |limit| limit.min(deadline));
+
+            let keyring = credentials_that_hang(sender, deadline).await;
+            let provider = Refreshed::fixed(AnySender::new(&[]).unwrap());
+            let intake = Intake::new(provider, keyring, Hanging, deadline).with_ambient(|| Ok(fixed()));
+            let key = credentials(sender, sender.proof.secret);
+            // A proof that is no event is of a sender that has the default paths.
+            let payload = match &sender.proof.event {
+                Some(_) => sender.proof.body.into(),
+                None => br#"{"event_type":"a"}"#.to_vec(),
+            };
+            let sample = Sample { name: "a".into(), payload };
+            let delivery = AnySender::letter(&key, &sample, "https://localhost/any", &fixed()).unwrap();
+
+            let started = tokio::time::Instant::now();
+            let answer = intake.handle("default", &delivery).await;
+            let took = started.elapsed();
+            assert_eq!(answer.record.status, 503, "{}: {:?}", preset.name, answer.record);
+            assert!(took <= limit, "{}: {took:?} of {limit:?}", preset.name);
+            assert!(took >= limit * 4 / 5, "{}: gave up after {took:?} of {limit:?}", preset.name);
+        }
+    }
+}
