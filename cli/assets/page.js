@@ -1,9 +1,9 @@
-// The page works without this: here it becomes live, and changes in place.
+// The page works without this script, which adds live updates and changes the page in place.
 
 const $ = (id) => document.getElementById(id);
 const MOST_LINES = 200;
 
-// Times as the reader's clock shows them, in the page's language.
+// Shows times in the user's time zone and the page's language.
 const { lang } = document.documentElement;
 const locale = navigator.languages.find((tag) => tag.startsWith(lang)) ?? lang;
 
@@ -15,17 +15,17 @@ function localize(root) {
     const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
     if ("long" in time.dataset) time.textContent = date.toLocaleString(locale);
     else if (date.toDateString() === new Date().toDateString()) time.textContent = date.toLocaleTimeString(locale, { ...clock, second: "2-digit" });
-    // Kept for days: one of another day says which, and no seconds.
+    // A delivery of another day: the date instead of the seconds.
     else time.textContent = date.toLocaleString(locale, { ...clock, month: "numeric", day: "numeric" });
   }
 }
 
-// What is live
+// Live updates
 
-let events, again;
+let events, reconnection;
 
 function live() {
-  clearTimeout(again);
+  clearTimeout(reconnection);
   events?.close();
   const { query, newest, older } = $("list").dataset;
   if (older !== undefined) {
@@ -34,15 +34,15 @@ function live() {
   }
   const since = `${query ? `${query}&` : "?"}after=${newest}`;
   events = new EventSource(`/deliveries/live${since}`);
-  const tell = (state) => {
+  const showState = (state) => {
     $("live").className = state;
     $("live").textContent = state === "on" ? document.body.dataset.live : document.body.dataset.offline;
   };
-  events.onopen = () => tell("on");
+  events.onopen = () => showState("on");
   events.onerror = () => {
-    tell("off");
-    // Of an answer that is none of ours, such as a proxy's, a browser lets go.
-    if (events.readyState === EventSource.CLOSED) again = setTimeout(live, 3000);
+    showState("off");
+    // A browser does not reconnect after a response that is not an event stream, such as a proxy's error page.
+    if (events.readyState === EventSource.CLOSED) reconnection = setTimeout(live, 3000);
   };
   events.addEventListener("delivery", (event) => add(event.data));
   events.addEventListener("reset", () => location.reload());
@@ -58,23 +58,23 @@ function add(html) {
   const template = document.createElement("template");
   template.innerHTML = html;
   const row = template.content.querySelector("a");
-  // One that the page had already, when it was read anew in between.
+  // The page has this row already, because it was loaded again in between.
   if (!row || $(row.id)) return;
   row.classList.add("new");
   localize(row);
   $("rows").prepend(row);
-  // Only in the page its link has an address.
+  // The link has a path only once it is in the document.
   if (location.pathname === row.pathname) row.setAttribute("aria-current", "true");
   $("none")?.remove();
   while ($("rows").children.length > MOST_LINES) $("rows").lastElementChild.remove();
 }
 
-// What changes in place: the page of a URL is read, and its parts take the place of these.
+// Navigation in place: fetches the page of a URL, and replaces the parts of this page with its parts.
 
-let asked = 0;
+let requests = 0;
 
 async function show(url, { push = true, list = false, focus = true } = {}) {
-  const turn = ++asked;
+  const request = ++requests;
   let text;
   try {
     text = await (await fetch(url, { headers: { accept: "text/html" } })).text();
@@ -82,8 +82,8 @@ async function show(url, { push = true, list = false, focus = true } = {}) {
     location.href = url;
     return;
   }
-  // Another link was followed meanwhile.
-  if (turn !== asked) return;
+  // The user has followed another link in the meantime.
+  if (request !== requests) return;
   const page = new DOMParser().parseFromString(text, "text/html");
   const delivery = page.getElementById("delivery");
   if (!delivery) {
@@ -104,7 +104,7 @@ async function show(url, { push = true, list = false, focus = true } = {}) {
     }
     $("reset").hidden = page.getElementById("reset").hidden;
     $("send").querySelector("form").action = page.querySelector("#send form").getAttribute("action");
-    // Not what is being written: that is newer than the answer.
+    // Not while the user types: the input is newer than this response.
     if (!push) for (const { name, value } of page.getElementById("filter").elements) if (name) filter.elements[name].value = value;
     localize($("rows"));
     live();
@@ -121,7 +121,7 @@ async function show(url, { push = true, list = false, focus = true } = {}) {
   if (push) history.pushState(null, "", url);
   if (focus && !delivery.hidden) {
     delivery.focus({ preventScroll: true });
-    // On a phone it takes the place of the list, however far down that was read.
+    // On a phone the delivery replaces the list, which may be scrolled down.
     if (!$("list").checkVisibility()) scrollTo(0, 0);
   }
 }
@@ -163,7 +163,7 @@ filter.addEventListener("submit", (event) => {
   apply();
 });
 
-// Only the sources of the sample's own provider
+// Sources of the selected sample's provider
 
 const [sample, source] = ["sample", "source"].map((name) => $("send").querySelector(`[name=${name}]`));
 
@@ -183,20 +183,20 @@ sample.addEventListener("change", sources);
 // Copying
 
 async function copy(link) {
-  const told = (link.dataset.copy ||= link.textContent);
+  const label = (link.dataset.copy ||= link.textContent);
   try {
-    // Asked for before the text is there: a browser allows it only as long as the click is fresh.
-    const text = fetch(link.href).then((answer) => answer.text());
+    // Called right after the click, because browsers allow writing to the clipboard only for a short time after it.
+    const text = fetch(link.href).then((response) => response.text());
     await navigator.clipboard.writeText(await text);
     link.textContent = document.body.dataset.copied;
   } catch {
     link.textContent = document.body.dataset.notCopied;
     open(link.href, "_blank", "noopener");
   }
-  setTimeout(() => { link.textContent = told; }, 2000);
+  setTimeout(() => { link.textContent = label; }, 2000);
 }
 
-// Keys: j and k through the list, on a line the arrows too, / to the search, Escape back to the list.
+// Keys: j and k (and the arrows, on a line) move through the list, / focuses the search, Escape returns to the list.
 
 document.addEventListener("keydown", (event) => {
   if (event.metaKey || event.ctrlKey || event.altKey) return;
@@ -216,7 +216,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// The language link leads back to what is shown now.
+// The language link returns to the current view.
 $("language").addEventListener("click", () => {
   const url = new URL($("language").href);
   url.searchParams.set("back", location.pathname + location.search);

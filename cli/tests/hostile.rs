@@ -1,4 +1,4 @@
-//! What a stranger writes, in a delivery or in a file: it runs nothing, hides nothing, and ends.
+//! Hostile input, in a delivery or a file: it must not run commands, hide text, or read without an end.
 
 use std::{
     fs,
@@ -10,13 +10,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use letterbox::local::history::{Delivery, Summary, Trace, sqlite::Deliveries};
+use letterbox::local::history::{StoredDelivery, Summary, Trace, sqlite::Deliveries};
 use letterbox_codec::Timestamp;
 use serde_json::json;
 
 use crate::program::{PROGRAM, Receiver, Server, events, letterbox, letterbox_with, printed, run, text};
 
-/// Characters that a terminal obeys, hides or reorders by.
+/// Characters that a terminal interprets or hides, or that reorder text.
 const HIDDEN: &str = "\u{1b}\u{7}\r\u{7f}\u{85}\u{9b}\u{ad}\u{61c}\u{200b}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202d}\
     \u{202e}\u{2060}\u{2066}\u{2069}\u{3164}\u{e000}\u{fe0f}\u{feff}\u{fff9}\u{e0001}\u{e0041}\u{e0100}";
 
@@ -35,15 +35,15 @@ fn post(url: &str, request: &[u8]) -> Vec<u8> {
     response
 }
 
-/// A request with a body of a stranger's.
+/// A request as bytes of HTTP/1.1.
 fn request(url: &str, method: &str, target: &str, headers: &[u8], body: &[u8]) -> Vec<u8> {
     let host = url.trim_start_matches("http://");
     let head = format!("{method} {target} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {}\r\n", body.len());
     [head.as_bytes(), headers, b"connection: close\r\n\r\n", body].concat()
 }
 
-/// A delivery, once it is stored.
-fn stored(folder: &Path, id: i64) -> Delivery {
+/// Waits until a delivery is stored, and returns it.
+fn stored(folder: &Path, id: i64) -> StoredDelivery {
     let started = Instant::now();
     loop {
         let found = Deliveries::open(&folder.join("letterbox.db")).unwrap().get(id).unwrap();
@@ -102,7 +102,7 @@ fn a_copied_command_sends_the_delivery_and_runs_nothing_else() {
 }
 
 #[test]
-fn more_headers_than_a_map_holds_are_an_error() {
+fn too_many_headers_are_an_error() {
     const MANY: usize = 26_000;
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: String| fs::write(folder.path().join(name), content).unwrap();
@@ -133,11 +133,11 @@ fn more_headers_than_a_map_holds_are_an_error() {
         (&[&["open", "github", "--data", "/dev/null"], &arguments[..]].concat(), Some(MANY)),
     ] {
         let output = letterbox(folder.path(), args);
-        let (args, told) = (&args[..3], text(&output.stderr));
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
+        let (args, message) = (&args[..3], text(&output.stderr));
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
         let found = found.map(|found| format!(", found {found}")).unwrap_or_default();
         let expected = format!("headers: expected at most 1000{found}");
-        assert!(told.contains(&expected), "{args:?}: {told}");
+        assert!(message.contains(&expected), "{args:?}: {message}");
     }
 }
 
@@ -158,24 +158,24 @@ fn a_stored_delivery_with_too_many_headers_is_an_error() {
         milliseconds: 0.0,
     };
     let request = http::Request::new(bytes::Bytes::new());
-    let delivery = Delivery { summary, request, content: None, message: None, trace: Trace::default() };
+    let delivery = StoredDelivery { summary, request, content: None, message: None, trace: Trace::default() };
     let id = deliveries.insert(&delivery).unwrap();
     assert!(deliveries.get(id).unwrap().is_some());
     let headers: Vec<_> = (0..40_000).map(|number| (format!("x-{number}"), "v")).collect();
     let file = rusqlite::Connection::open(folder.path().join("letterbox-deliveries.db")).unwrap();
     file.execute("UPDATE deliveries SET headers = ?", [json!(headers).to_string()]).unwrap();
-    assert!(deliveries.get(id).err().unwrap().contains("not as this version"));
+    assert!(deliveries.get(id).err().unwrap().contains("this version of Letterbox cannot read its format"));
 }
 
 #[test]
-fn foreign_text_is_visible_wherever_it_is_shown() {
+fn foreign_text_is_shown_with_visible_characters_only() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();
     let run = |args: &[&str]| -> Output { letterbox(folder.path(), args) };
     let mut server = Server::start(folder.path(), &[]);
     let hidden: String = HIDDEN.chars().filter(|character| !character.is_control()).collect();
 
-    // Bytes of a path are escaped, and a source is a stranger's word.
+    // Bytes of a path are escaped; any sender can choose a source.
     let escaped = HIDDEN.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
     post(&server.url, &request(&server.url, "POST", &format!("/github/{escaped}"), b"", b"{}"));
     // A control character is not allowed in a type.
@@ -294,15 +294,15 @@ fn a_file_without_an_end_is_an_error() {
         (&["serve", "--port", "0", "--credentials", "pipe"], "pipe: no program has opened"),
         (&["serve", "--port", "0", "--cards", "/dev/zero"], "at most 16 MiB"),
     ];
-    // Side by side, since a pipe takes its five seconds.
+    // In parallel, because each pipe takes five seconds.
     thread::scope(|scope| {
         for (args, expected) in rows {
             let folder = folder.path();
             scope.spawn(move || {
                 let output = letterbox_with(folder, args, b"a");
-                let told = text(&output.stderr);
-                assert_eq!(output.status.code(), Some(2), "{args:?}: {told}");
-                assert!(told.contains(expected), "{args:?}: {told}");
+                let message = text(&output.stderr);
+                assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+                assert!(message.contains(expected), "{args:?}: {message}");
             });
         }
     });

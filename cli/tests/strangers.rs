@@ -1,5 +1,5 @@
-//! What strangers without a key can do to a running `letterbox serve`: nothing that stops deliveries, loses one that was
-//! acknowledged, or shows what deliveries contain.
+//! Senders without credentials must not be able to stop deliveries to a running `letterbox serve`, lose an acknowledged
+//! one, or read the content of deliveries.
 
 use std::{
     fs,
@@ -17,10 +17,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::program::{PROGRAM, Server, events, letterbox, text};
 
-/// Longer than any response may take on a busy machine.
+/// Longer than any response takes, even on a busy machine.
 const SLOW: Duration = Duration::from_secs(20);
 
-/// Starts the server from a shell, which first sets a limit of the process.
+/// Starts the server from a shell that first sets a process limit.
 fn limited(folder: &Path, limit: &str) -> Server {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{limit}; exec \"$0\" serve --port 0"), PROGRAM]);
@@ -34,7 +34,7 @@ fn signed(folder: &Path, url: &str) -> Vec<u8> {
     output.stdout
 }
 
-/// Sends bytes and reads what comes back, until the server closes the connection.
+/// Sends bytes, and reads the response until the server closes the connection.
 fn exchange(url: &str, request: &[u8]) -> String {
     let mut stream = connect(url);
     stream.write_all(request).unwrap();
@@ -62,10 +62,10 @@ fn get(url: &str, path: &str, headers: &str) -> String {
 }
 
 #[test]
-fn reads_that_are_given_up_hold_up_no_delivery() {
+fn abandoned_reads_do_not_delay_deliveries() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
-    // Enough for a search to take a while.
+    // Enough data for a slow search.
     let filler = format!(
         "POST /github HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: 1000000\r\n\r\n{}",
         &server.url[7..],
@@ -92,7 +92,7 @@ fn reads_that_are_given_up_hold_up_no_delivery() {
         thread::sleep(Duration::from_millis(100).saturating_sub(started.elapsed()));
     }
     reader.join().unwrap();
-    // GitHub waits for 10 s; the function's own deadline is shorter, and what is later is 503.
+    // GitHub waits 10 s; the function's own deadline is shorter, and a later response is 503.
     assert!(slowest < Duration::from_secs(9), "{slowest:?}");
     let started = Instant::now();
     assert_eq!(status(&get(&server.url, "/deliveries", "")), 200);
@@ -100,16 +100,16 @@ fn reads_that_are_given_up_hold_up_no_delivery() {
 }
 
 #[test]
-fn an_output_that_nobody_reads_holds_up_nothing() {
+fn unread_output_does_not_delay_deliveries() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path(), &[]);
     let delivery = signed(folder.path(), &server.url);
-    // A pipe holds 64 KiB, and so many more lines wait: what comes after them is not written.
+    // A pipe buffers 64 KiB, and a bounded number of lines waits; later ones are dropped.
     for _ in 0..2500 {
         assert_eq!(status(&exchange(&server.url, &delivery)), 202);
     }
     assert_eq!(status(&get(&server.url, "/healthz", "")), 200);
-    let missing = server.line_with("lines are missing here");
+    let missing = server.line_with("lines dropped");
     assert!(missing.starts_with("letterbox: "), "{missing}");
     assert_eq!(status(&exchange(&server.url, &delivery)), 202);
     assert!(server.end().contains("queued"));
@@ -117,10 +117,10 @@ fn an_output_that_nobody_reads_holds_up_nothing() {
 }
 
 #[test]
-fn a_signal_ends_a_program_whose_output_nobody_reads() {
+fn a_signal_ends_the_program_although_its_output_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let mut child = Command::new("sh");
-    // Standard error goes into the same pipe.
+    // Standard error uses the same pipe.
     child.args(["-c", "exec \"$0\" serve --port 0 2>&1", PROGRAM]);
     let server = Server::spawn(folder.path(), &mut child);
     let delivery = signed(folder.path(), &server.url);
@@ -134,7 +134,7 @@ fn a_signal_ends_a_program_whose_output_nobody_reads() {
 }
 
 #[test]
-fn nothing_is_acknowledged_that_would_not_be_found() {
+fn no_delivery_is_acknowledged_while_the_queue_file_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path(), &[]);
     let delivery = signed(folder.path(), &server.url);
@@ -154,7 +154,7 @@ fn nothing_is_acknowledged_that_would_not_be_found() {
 }
 
 #[test]
-fn connections_that_stand_still_hold_up_no_delivery() {
+fn idle_connections_do_not_delay_deliveries() {
     let folder = tempfile::tempdir().unwrap();
     let server = limited(folder.path(), "ulimit -n 1024");
     let delivery = signed(folder.path(), &server.url);
@@ -172,7 +172,7 @@ fn connections_that_stand_still_hold_up_no_delivery() {
         idle.push(stream);
         if number % 100 == 99 {
             let started = Instant::now();
-            assert_eq!(status(&exchange(&server.url, &delivery)), 202, "behind {number} connections");
+            assert_eq!(status(&exchange(&server.url, &delivery)), 202, "with {number} idle connections");
             assert!(started.elapsed() < Duration::from_secs(9), "{:?}", started.elapsed());
         }
     }
@@ -181,7 +181,7 @@ fn connections_that_stand_still_hold_up_no_delivery() {
 }
 
 #[test]
-fn a_limit_of_file_sizes_ends_no_program() {
+fn a_file_size_limit_does_not_end_the_program() {
     let folder = tempfile::tempdir().unwrap();
     // In units of 512 or 1024 bytes.
     let server = limited(folder.path(), "ulimit -f 400");
@@ -196,7 +196,7 @@ fn a_limit_of_file_sizes_ends_no_program() {
 }
 
 #[test]
-fn every_response_is_closed_to_other_sites() {
+fn every_response_is_isolated_from_other_sites() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     let other = "sec-fetch-site: cross-site\r\nsec-fetch-mode: no-cors\r\n";
@@ -235,7 +235,7 @@ fn every_response_is_closed_to_other_sites() {
 }
 
 #[test]
-fn a_source_that_is_no_text_is_an_unknown_one() {
+fn a_source_that_is_not_utf_8_is_unknown() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     let post = |path: &str| {
@@ -267,7 +267,7 @@ async fn exchange_h2(url: &str, request: http::Request<Full<Bytes>>) -> (u16, St
 }
 
 #[tokio::test]
-async fn http_2_has_the_host_in_the_url() {
+async fn http_2_requests_have_their_host_in_the_url() {
     let folder = tempfile::tempdir().unwrap();
     let square = r#"{ "payment": { "default": { "preset": "square", "secret": "squareSecret" } } }"#;
     fs::write(folder.path().join("mine.json"), square).unwrap();
@@ -312,7 +312,7 @@ async fn http_2_has_the_host_in_the_url() {
 }
 
 #[test]
-fn what_makes_no_progress_is_closed() {
+fn connections_without_progress_are_closed() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     let limits = [
@@ -339,12 +339,12 @@ fn what_makes_no_progress_is_closed() {
 }
 
 #[test]
-fn a_flood_that_is_not_stored_is_told_once_a_second() {
+fn failed_writes_are_reported_at_most_once_a_second() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new("sh");
     command.args(["-c", "exec \"$0\" serve --port 0 2>errors", PROGRAM]);
     let server = Server::spawn(folder.path(), &mut command);
-    // What is not known as a database is not written to.
+    // The server stops writing once its files are moved away.
     for ending in ["", "-wal", "-shm"] {
         fs::rename(
             folder.path().join(format!("letterbox-deliveries.db{ending}")),
@@ -359,12 +359,12 @@ fn a_flood_that_is_not_stored_is_told_once_a_second() {
     }
     server.end();
     let errors = fs::read_to_string(folder.path().join("errors")).unwrap();
-    let told: Vec<_> = errors.lines().filter(|line| line.contains("writes failed")).collect();
+    let message: Vec<_> = errors.lines().filter(|line| line.contains("writes failed")).collect();
     assert!(
-        told.iter().all(|line| line.contains("letterbox-deliveries.db was deleted, moved or replaced")),
+        message.iter().all(|line| line.contains("letterbox-deliveries.db was deleted, moved or replaced")),
         "{errors}"
     );
     let seconds = started.elapsed().as_secs() + 1;
-    // One more at the end.
-    assert!((1..=seconds + 1).contains(&(told.len() as u64)), "{} in {seconds} s", told.len());
+    // One more report at the end.
+    assert!((1..=seconds + 1).contains(&(message.len() as u64)), "{} in {seconds} s", message.len());
 }

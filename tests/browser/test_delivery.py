@@ -53,7 +53,7 @@ HEADERS = {
     "github": ["content-type", "x-github-event", "x-github-delivery", "x-hub-signature-256"],
     "payment": ["content-type", "x-signature"],
 }
-HELD, FAILED, NOT_REACHED = "held", "failed", "not reached"
+PASSED, FAILED, NOT_REACHED = "passed", "failed", "not reached"
 
 
 def section(page: Page, title: str) -> Locator:
@@ -82,8 +82,8 @@ def test_all_of_a_delivery_that_opens(letterbox, browse, provider):
     expect(page.locator(".facts")).to_contain_text(f"{provider}/default")
     expect(page.locator(".why")).to_have_count(0)
 
-    assert set(steps(page)) == {HELD}
-    expect(page.locator(".steps li").last).to_have_text(re.compile("^Queue: put held"))
+    assert set(steps(page)) == {PASSED}
+    expect(page.locator(".steps li").last).to_have_text(re.compile("^Queue: put passed"))
     keys = page.locator(".steps small")
     expect(keys).to_have_text("key 1/1")
     expect(page.locator(".steps li", has=page.locator("small"))).to_contain_text(
@@ -111,10 +111,10 @@ def test_all_of_a_delivery_that_opens(letterbox, browse, provider):
     else:
         assert payload not in shown
 
-    reply = section(page, "Reply")
+    reply = section(page, "Response")
     sent = reply.locator("pre").first.inner_text()
     clear = reply.locator("pre").nth(1)
-    expect(reply.get_by_role("heading", name="In clear")).to_be_visible()
+    expect(reply.get_by_role("heading", name="Plaintext")).to_be_visible()
     if provider == "dingtalk":
         assert set(json.loads(sent)) == {"msg_signature", "timeStamp", "nonce", "encrypt"}
         expect(clear).to_have_text("success")
@@ -140,41 +140,41 @@ def test_a_handshake_has_no_event(letterbox, browse):
     expect(section(page, "Decoded event")).to_contain_text("There is no event")
     expect(section(page, "Decoded event").locator("pre")).to_contain_text('"EventType": "check_url"')
     expect(section(page, "Queue message")).to_contain_text("There is none.")
-    expect(section(page, "Reply").locator("pre").last).to_have_text("success")
+    expect(section(page, "Response").locator("pre").last).to_have_text("success")
 
 
 WRONG = {
     "dingtalk token": (
         {"dingtalk": {"default": DEMO["dingtalk"]["default"] | {"token": "another"}}},
-        ["held", "held", "failed", "not reached", "not reached", "not reached", "not reached", "not reached"],
+        ["passed", "passed", "failed", "not reached", "not reached", "not reached", "not reached", "not reached"],
         "Signature: SHA-1",
         "token_mismatch",
         "Copy token and aes_key together",
     ),
     "dingtalk owner key": (
         {"dingtalk": {"default": DEMO["dingtalk"]["default"] | {"owner_key": "dinganother"}}},
-        ["held", "held", "held", "held", "held", "failed", "not reached", "not reached"],
+        ["passed", "passed", "passed", "passed", "passed", "failed", "not reached", "not reached"],
         "Owner key",
         "owner_key_mismatch",
         "dinganother",
     ),
     "opencard": (
         {"opencard": {"default": {"keys": {"0": "YW5vdGhlcmFub3RoZXJhbg"}}}},
-        ["held", "held", "failed", "not reached", "not reached", "not reached"],
+        ["passed", "passed", "failed", "not reached", "not reached", "not reached"],
         "Key",
         "jwe_key_mismatch",
         "key",
     ),
     "github": (
         {"github": {"default": {"secret": "another"}}},
-        ["held", "held", "failed", "not reached", "not reached"],
+        ["passed", "passed", "failed", "not reached", "not reached"],
         "Signature: HMAC",
         "secret_mismatch",
         "secret",
     ),
     "payment": (
         {"payment": {"default": {"secret": "another"}}},
-        ["held", "held", "failed", "not reached", "not reached", "not reached"],
+        ["passed", "passed", "failed", "not reached", "not reached", "not reached"],
         "Signature: HMAC",
         "secret_mismatch",
         "secret",
@@ -197,7 +197,7 @@ def test_why_one_was_refused(letterbox, browse, tmp_path, keys, states, failed, 
     expect(why).not_to_contain_text("`")
     expect(section(page, "Decoded event")).to_contain_text("There is no event: nothing was opened")
     expect(section(page, "Queue message")).to_contain_text("There is none.")
-    expect(section(page, "Reply").locator("pre")).to_have_count(0 if provider == "opencard" else 1)
+    expect(section(page, "Response").locator("pre")).to_have_count(0 if provider == "opencard" else 1)
     assert letterbox.queue() == []
 
 
@@ -209,8 +209,8 @@ def test_a_queue_that_does_not_take_it(serve, browse):
         assert letterbox.send(provider, is_refused=outcome == "failed") == number
         page = browse(f"{letterbox.url}/deliveries/{number}")
         expect(page.get_by_role("heading", level=2)).to_have_text(f"Delivery {number} {outcome}")
-        assert steps(page)[-1] == FAILED and set(steps(page)[:-1]) == {HELD}
-        expect(section(page, "Queue message")).to_contain_text("The queue did not take it.")
+        assert steps(page)[-1] == FAILED and set(steps(page)[:-1]) == {PASSED}
+        expect(section(page, "Queue message")).to_contain_text("Not on the queue: putting it there failed.")
         expect(section(page, "Queue message").locator("pre")).to_contain_text(
             f'"source": "/{provider}/default"'
         )
@@ -228,7 +228,7 @@ def test_a_body_that_is_no_text_is_shown_in_base64(letterbox, browse):
     page = browse(f"{letterbox.url}/deliveries/{delivery}")
     expect(section(page, "Request").locator("pre")).to_have_text("/wD+")
     with page.expect_download() as download:
-        section(page, "Request").get_by_role("link", name="Whole").click()
+        section(page, "Request").get_by_role("link", name="Download in full").click()
     assert download.value.path().read_bytes() == b"\xff\x00\xfe"
 
 

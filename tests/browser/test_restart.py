@@ -17,7 +17,7 @@ def test_a_restart_keeps_the_list_and_the_open_page(letterbox, browse):
     letterbox.stop()
     assert "letterbox: ended" in letterbox.told()
     expect(page.locator("#live")).to_have_class("off")
-    expect(page.locator("#live")).to_have_text("connection lost, trying again")
+    expect(page.locator("#live")).to_have_text("connection lost, reconnecting")
     letterbox.start(letterbox.port)
     # One that comes before the page is back, and one that comes after.
     assert letterbox.send("payment") == 3

@@ -15,13 +15,13 @@ def guarded(serve):
 
 def test_the_token_lets_in(guarded, browse):
     page = browse(guarded.url, is_live=False, expected="401")
-    expect(page.get_by_role("heading", level=2)).to_have_text("A token, please")
+    expect(page.get_by_role("heading", level=2)).to_have_text("Token required")
     assert page.locator("#list").count() == 0
     field = page.get_by_label("Token")
     expect(field).to_be_focused()
     field.fill("fedcba9876543210-and-more")
-    page.get_by_role("button", name="Enter").click()
-    expect(page.get_by_role("alert")).to_have_text("This is not the token.")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("alert")).to_have_text("The token is not correct.")
     page.get_by_label("Token").fill(TOKEN)
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{guarded.url}/")
@@ -65,7 +65,7 @@ def test_an_open_page_comes_back_once_its_token_holds_again(guarded, browse):
 
 def test_a_wrong_url_does_not(guarded, browse):
     page = browse(f"{guarded.url}/?token=fedcba9876543210-and-more", is_live=False, expected="401")
-    expect(page.get_by_role("alert")).to_have_text("This is not the token.")
+    expect(page.get_by_role("alert")).to_have_text("The token is not correct.")
     expect(page.get_by_label("Token")).to_have_value("")
     page = browse(f"{guarded.url}/", is_live=False, expected="401", locale="zh-CN")
     expect(page.get_by_role("heading", level=2)).to_have_text("请输入令牌")

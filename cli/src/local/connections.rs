@@ -1,5 +1,5 @@
-//! The connections of the local server: how many are open at a time, which one is closed for a new one, and when one that
-//! stands still is closed.
+//! The connections of the local server: limits their number, closes the longest waiting one to make room for a new one,
+//! and closes idle ones.
 
 use std::{
     collections::BTreeMap,
@@ -27,32 +27,32 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-/// How long a request's headers may take, and how long a connection may stand still.
+/// The time limit for a request's headers, and the idle timeout of a connection.
 pub const STALLED: Duration = Duration::from_secs(30);
 
-/// How many connections are open at a time, if the process may have as many descriptors.
+/// The maximum number of open connections, if the process may have that many file descriptors.
 pub const MOST: usize = 1000;
 
-/// Descriptors that are kept for files, and for connections to a queue.
+/// File descriptors reserved for files and for connections to a queue.
 const OTHER_DESCRIPTORS: usize = 64;
 
-/// Fewer than this are always allowed.
+/// The maximum is never lower than this.
 const FEWEST: usize = 16;
 
-/// How much longer than a body a whole connection may stand still, so that the body's sender still gets a response.
+/// Added to the idle timeout of a connection, so that the sender of a stalled body still receives a response.
 const FOR_THE_RESPONSE: Duration = Duration::from_secs(2);
 
-/// After an error of the listener, such as no free descriptor.
+/// The pause after an error of the listener, such as no free file descriptor.
 const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
 
 /// One open connection.
 #[derive(Debug)]
 pub struct Connection {
-    /// Since when it waits for a request, or for the rest of one.
+    /// When it began to wait for a request or for the rest of one.
     since: Moment,
-    /// When a byte last went in either direction.
+    /// When a byte was last sent or received.
     moved: Moment,
-    /// Deliveries on it that are being answered.
+    /// The number of deliveries on it that are being answered.
     answering: AtomicUsize,
     /// Closes it.
     closed: CancellationToken,
@@ -79,7 +79,7 @@ impl Connection {
         self.answering.load(Ordering::Relaxed) == 0
     }
 
-    /// Returns once it has stood still for too long.
+    /// Returns once the connection has been idle for too long.
     async fn stalled(&self) {
         let limit = STALLED + FOR_THE_RESPONSE;
         loop {
@@ -92,7 +92,7 @@ impl Connection {
     }
 }
 
-/// A time that is set again and again.
+/// A time that several tasks read and update.
 #[derive(Debug)]
 struct Moment(Mutex<Instant>);
 
@@ -110,7 +110,7 @@ impl Moment {
     }
 }
 
-/// A delivery that is being answered.
+/// Keeps a connection open while a delivery on it is being answered.
 #[derive(Debug)]
 pub struct Answering(Arc<Connection>);
 
@@ -121,17 +121,17 @@ impl Drop for Answering {
     }
 }
 
-/// Those that are open, by number: a later one has a higher number.
+/// The open connections by number; a later one has a higher number.
 struct Open {
     most: usize,
     connections: Mutex<BTreeMap<u64, Arc<Connection>>>,
-    /// One was closed.
+    /// Notified when a connection is closed.
     freed: Notify,
 }
 
 impl Open {
-    /// Waits for room, which is made by closing the connection that has waited longest for a request or for the rest of
-    /// one.
+    /// Registers a connection. At the maximum, first closes the connection that has waited longest for a request or for the
+    /// rest of one.
     async fn admit(&self, number: u64) -> Arc<Connection> {
         loop {
             {
@@ -148,7 +148,7 @@ impl Open {
                     oldest.closed.cancel();
                 }
             }
-            // Where each of them is being answered, one will be within the deadline of its provider.
+            // If all are being answered, one of them finishes within its provider's deadline.
             self.freed.notified().await;
         }
     }
@@ -179,7 +179,7 @@ pub async fn serve(
             () = ended(&mut ending) => break,
         };
         let Ok((stream, _)) = accepted else {
-            // The client is gone already, or no descriptor is free.
+            // The client has already disconnected, or no file descriptor is free.
             time::sleep(AFTER_AN_ERROR).await;
             continue;
         };
@@ -195,7 +195,7 @@ pub async fn serve(
     }
     drop(listener);
     tasks.close();
-    // A client that holds its connection open must not hold up the end.
+    // A client that keeps its connection open must not delay the shutdown.
     let _ = time::timeout(grace, tasks.wait()).await;
 }
 
@@ -206,7 +206,7 @@ async fn run(
     router: Router,
     mut ending: watch::Receiver<bool>,
 ) {
-    // A response is one small write: nothing is gained by waiting for more.
+    // A response is one small write, so delaying it for more data gains nothing.
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Watched { stream, connection: Arc::clone(connection) });
     let on_request = Arc::clone(connection);
@@ -228,7 +228,7 @@ async fn run(
     let mut is_ending = false;
     loop {
         tokio::select! {
-            // How a connection ends is its client's matter.
+            // An error here concerns only this client.
             _ = served.as_mut() => return,
             () = connection.closed.cancelled() => return,
             () = connection.stalled() => return,
@@ -240,12 +240,12 @@ async fn run(
     }
 }
 
-/// Returns once the server is to end.
+/// Returns when the server shuts down.
 async fn ended(ending: &mut watch::Receiver<bool>) {
     drop(ending.wait_for(|ending| *ending).await);
 }
 
-/// How many connections the limits of the process allow.
+/// The maximum number of connections within the process's limit of file descriptors.
 fn most() -> usize {
     #[cfg(unix)]
     let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -255,7 +255,7 @@ fn most() -> usize {
     MOST.min(descriptors.saturating_sub(OTHER_DESCRIPTORS)).max(FEWEST)
 }
 
-/// A stream that remembers when it last moved.
+/// A stream that records when it last transferred data.
 struct Watched {
     stream: TcpStream,
     connection: Arc<Connection>,

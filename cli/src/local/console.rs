@@ -1,5 +1,5 @@
-//! Standard output and standard error of the server, each written by a thread of its own: no response waits for whoever
-//! reads them (a full pipe, a terminal that was stopped with Ctrl-S).
+//! Standard output and standard error of the server. A thread for each writes them, so that a full pipe or a terminal
+//! stopped with Ctrl-S delays no response.
 
 use std::{
     sync::{
@@ -13,10 +13,10 @@ use std::{
 
 use crate::terminal::{complain, print};
 
-/// Lines that wait to be written. What comes beyond that is counted and not written.
+/// The maximum number of lines that wait to be written; further lines are dropped and counted.
 const WAITING: usize = 1024;
 
-/// Where the server writes to.
+/// The output streams of the server.
 #[derive(Clone, Debug)]
 pub struct Console {
     output: Lane,
@@ -32,7 +32,7 @@ struct Lane {
 
 enum Line {
     Text(String),
-    /// Answered once everything before it is written.
+    /// Acknowledged once everything before it is written.
     Flush(SyncSender<()>),
 }
 
@@ -41,12 +41,10 @@ impl Console {
     pub fn start() -> Self {
         Self {
             output: Lane::start(print, |unwritten| {
-                format!(
-                    "letterbox: {unwritten} lines are missing here: standard output was not read in time\n"
-                )
+                format!("letterbox: {unwritten} lines dropped: standard output was not read fast enough\n")
             }),
             errors: Lane::start(complain, |unwritten| {
-                format!("{unwritten} messages are missing here: standard error was not read in time")
+                format!("{unwritten} messages dropped: standard error was not read fast enough")
             }),
         }
     }
@@ -85,7 +83,7 @@ impl Lane {
     }
 
     fn flush(&self, end: Instant) {
-        /// Between two attempts to get into a full queue.
+        /// The pause between two attempts to write to a full queue.
         const PAUSE: Duration = Duration::from_millis(5);
         let (written, is_written) = mpsc::sync_channel(1);
         let mut flush = Line::Flush(written);
@@ -100,7 +98,7 @@ impl Lane {
     }
 }
 
-/// Writes line after line. What could not be queued is reported as soon as everything that was queued is written.
+/// Writes the queued lines, then reports how many were dropped.
 fn run(waiting: &Receiver<Line>, unwritten: &AtomicU64, write: fn(&str), missing: fn(u64) -> String) {
     let report = || match unwritten.swap(0, Ordering::Relaxed) {
         0 => {}
@@ -112,7 +110,7 @@ fn run(waiting: &Receiver<Line>, unwritten: &AtomicU64, write: fn(&str), missing
                 Line::Text(text) => write(&text),
                 Line::Flush(written) => {
                     report();
-                    // Whoever asked may have stopped waiting.
+                    // The caller may have stopped waiting.
                     let _ = written.send(());
                 }
             }

@@ -1,4 +1,4 @@
-//! Recent deliveries: what a local server received, how far it was opened, and what was answered.
+//! The delivery history of the local server: requests, their verification and their responses.
 
 pub mod readers;
 pub mod recorder;
@@ -7,101 +7,119 @@ pub mod sqlite;
 use std::time::Duration;
 
 use letterbox_codec::{Request, Timestamp};
+use letterbox_intake::Outcome;
 use serde::{Deserialize, Serialize};
 
-/// How many are kept; what is beyond any of these goes, oldest first.
+/// Limits of the history. If one is exceeded, the oldest deliveries are removed.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// How many.
+    /// Maximum number of deliveries.
     pub number: u32,
-    /// How old the oldest may be.
+    /// Maximum age of a delivery.
     pub age: Duration,
-    /// How many bytes they may take together.
+    /// Maximum total size in bytes.
     pub bytes: u64,
 }
 
-/// What the list shows of a delivery.
+/// A delivery as the list shows it.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// Its number: rises with every delivery, and is never given twice.
+    /// The number: it increases with every delivery and is never reused.
     pub id: i64,
-    /// When it came.
+    /// The time of receipt.
     pub received: Timestamp,
     /// The provider.
     pub provider: String,
     /// The source in the route.
     pub source: String,
-    /// The event's type; none where there is no event.
+    /// The event type; `None` if there is no event.
     pub kind: Option<String>,
-    /// A word of [`letterbox_intake::Outcome`].
+    /// The code of an [`Outcome`], or the code that another version of Letterbox stored.
     pub outcome: String,
-    /// A stable word for why: a refusal's code, or the provider's remark.
+    /// The reason code of a refusal, or the provider's remark.
     pub reason: Option<String>,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     pub status: u16,
-    /// From the request's arrival to the answer.
+    /// From the request's arrival to the response.
     pub milliseconds: f64,
 }
 
-/// A delivery with everything that is kept of it.
-pub struct Delivery {
-    /// As in the list.
+impl Summary {
+    /// The outcome; `None` if this version of Letterbox does not know the stored code.
+    pub fn known_outcome(&self) -> Option<Outcome> {
+        known_outcome(&self.outcome)
+    }
+}
+
+/// Every outcome, in the order in which the page offers them.
+pub const OUTCOMES: [Outcome; 5] =
+    [Outcome::Queued, Outcome::Answered, Outcome::Refused, Outcome::Failed, Outcome::Unqueued];
+
+/// The outcome with this code.
+pub fn known_outcome(code: &str) -> Option<Outcome> {
+    OUTCOMES.into_iter().find(|outcome| outcome.as_str() == code)
+}
+
+/// A delivery with everything that the history stores about it.
+pub struct StoredDelivery {
+    /// The part that the list shows.
     pub summary: Summary,
-    /// The request, with the exact bytes that came; see [`WITHHELD`].
+    /// The request with its exact body; see [`WITHHELD`] for headers that are not stored.
     pub request: Request,
-    /// What was inside, as far as it opened.
+    /// The decoded content, if verification and decryption succeeded and it differs from the body.
     pub content: Option<Vec<u8>>,
-    /// The queue message, as it was or would have been put.
+    /// The body of the queue message, whether or not the queue accepted it.
     pub message: Option<String>,
-    /// The rest.
+    /// How it was verified and what was returned.
     pub trace: Trace,
 }
 
-/// How a delivery was opened and answered.
+/// How a delivery was verified, and the response to it.
 #[derive(Default, Deserialize, Serialize)]
 pub struct Trace {
-    /// The delivery whose bytes were sent again.
+    /// The number of the delivery that this one repeats.
     pub redelivery_of: Option<i64>,
-    /// Whether the body could not be read, so that there is none to see or to send again.
+    /// True if the body was too large or arrived incomplete: it is not stored and cannot be redelivered.
     pub body_is_lost: bool,
-    /// The operator's detail, as in the log.
+    /// The detail for the operator, as in the log.
     pub detail: Option<String>,
     /// The name of the step that failed.
     pub failed: Option<String>,
-    /// Which of the source's keys opened it, from 1, and of how many.
+    /// The position (from 1) of the credential entry that verified it, and the number of entries.
     pub key: Option<(usize, usize)>,
-    /// What was found to hold.
-    pub held: Vec<String>,
+    /// The checks that passed, one line each.
+    #[serde(alias = "held")]
+    pub checks: Vec<String>,
     /// The attributes of the queue message.
     pub attributes: Vec<(String, String)>,
-    /// The headers of the answer.
+    /// The headers of the response.
     pub reply_headers: Vec<(String, String)>,
-    /// The body of the answer, as it was sent.
+    /// The body of the response as it was sent.
     pub reply: String,
-    /// The answer in clear, or why the platform would not take it.
+    /// The response's plaintext, or why the platform would reject the response.
     pub reply_in_clear: Option<Result<String, String>>,
 }
 
-/// Which deliveries the list shows; an empty text is any.
+/// Which deliveries the list shows; an empty field matches every delivery.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Filter {
     /// The provider.
     pub provider: String,
-    /// A part of the source.
+    /// A substring of the source.
     pub source: String,
-    /// The outcome.
+    /// The code of the outcome.
     pub outcome: String,
-    /// A part of the event's type.
+    /// A substring of the event type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// A text in the request, in what was inside, or in the queue message.
+    /// A substring of the request, the decoded content or the queue message.
     pub q: String,
 }
 
-/// Request headers that are for this server or a proxy and no part of any delivery: their values are not kept.
+/// Request headers for this server or a proxy, which are not part of a delivery: their values are not stored.
 pub const WITHHELD: [http::HeaderName; 3] =
     [http::header::AUTHORIZATION, http::header::COOKIE, http::header::PROXY_AUTHORIZATION];
 
-/// What stands in the place of such a value.
-pub const NOT_KEPT: &str = "***";
+/// Stored in place of such a value.
+pub const NOT_STORED: &str = "***";

@@ -1,4 +1,4 @@
-//! The page: recent deliveries, live, each as it came and as it was opened.
+//! The page: recent deliveries, live, each with its request, verification steps, event and response.
 
 mod actions;
 mod cookies;
@@ -22,7 +22,7 @@ use serde::Deserialize;
 use self::state::{PageContext, PageState, Wanted};
 use super::history::Filter;
 
-/// Where the list begins; with the newest, unless it says otherwise.
+/// Where the list begins: below the number `before`, or with the newest delivery.
 #[derive(Debug, Default, Deserialize)]
 struct Start {
     before: Option<i64>,
@@ -78,16 +78,16 @@ async fn delivery(
     Query(Start { before }): Query<Start>,
     headers: HeaderMap,
 ) -> Response {
-    let asked = Wanted { filter, before, id: Some(id), notice: None };
-    state.show(texts::wanted(&headers), asked).await
+    let wanted = Wanted { filter, before, id: Some(id), notice: None };
+    state.show(texts::wanted(&headers), wanted).await
 }
 
-/// Remembers the language, and goes on where the browser was.
-async fn language(Path(tag): Path<String>, Query(asked): Query<Back>) -> Response {
+/// Stores the language in a cookie, and redirects back to the previous page.
+async fn language(Path(tag): Path<String>, Query(Back { back }): Query<Back>) -> Response {
     let tag = if tag == "zh" { "zh" } else { "en" };
     let cookie = format!("{}={tag}; SameSite=Strict; Path=/; Max-Age=31536000", texts::COOKIE);
-    // A path of this server and no other: `//` would lead to another.
-    let back = Some(asked.back).filter(|back| {
+    // Only a path on this server: `//` would begin another host's URL.
+    let back = Some(back).filter(|back| {
         back.starts_with('/')
             && !back.starts_with("//")
             && !back.contains(|odd: char| odd == '\\' || odd.is_control())

@@ -1,4 +1,4 @@
-//! One delivery on this machine: the gateway's part, then the same handler that runs in Lambda, then the record of it.
+//! Receives one delivery on this machine: the gateway's part, the same handler that runs in Lambda, and the history.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -15,7 +15,7 @@ use super::{
     connections::{Connection, STALLED},
     console::Console,
     history::{
-        Delivery,
+        StoredDelivery,
         recorder::{Exchange, Recorder},
     },
     queue::LocalQueue,
@@ -28,10 +28,10 @@ use crate::{
     terminal::printable,
 };
 
-/// The gateway's own limit of a body, in bytes.
+/// The body limit of API Gateway, in bytes.
 const LARGEST_BODY: usize = data::LARGEST_BODY;
 
-/// The providers that are served, and who keeps what they receive.
+/// The providers that are served, and the recorder of their deliveries.
 pub struct Reception {
     handlers: BTreeMap<&'static str, Box<dyn Handle>>,
     recorder: Recorder,
@@ -39,7 +39,7 @@ pub struct Reception {
 }
 
 impl Reception {
-    /// Starts a handler for each provider that there are credentials of.
+    /// Starts a handler for each provider in the credentials.
     pub fn new(
         credentials: &Credentials,
         cards: Option<&Path>,
@@ -69,17 +69,17 @@ impl Reception {
         Ok(Self { handlers, recorder, console })
     }
 
-    /// The sources of a provider; `None` where it is not served.
+    /// The sources of a provider; `None` if it is not served.
     pub fn sources(&self, provider: &str) -> Option<Vec<String>> {
         self.handlers.get(provider).map(|handler| handler.sources())
     }
 
-    /// Who keeps what is received.
+    /// The recorder of the delivery history.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }
 
-    /// Hands a request to the function, as it is, and returns its number once it is kept.
+    /// Passes a request to the function unchanged, and returns its number once it is stored.
     pub async fn receive(
         &self,
         row: &'static Row,
@@ -100,14 +100,17 @@ impl Reception {
             answer,
             redelivery_of,
         };
-        self.recorder.keep(exchange).await
+        self.recorder.store(exchange).await
     }
 
-    /// The same bytes again.
-    pub async fn redeliver(&self, delivery: Delivery) -> Result<i64, String> {
+    /// Redelivers the stored bytes, and returns the number of the new delivery.
+    pub async fn redeliver(&self, delivery: StoredDelivery) -> Result<i64, String> {
         let row = providers::find(&delivery.summary.provider)?;
         if delivery.trace.body_is_lost {
-            return Err("its body could not be read when it came, so there is none to send again".to_owned());
+            return Err(
+                "cannot redeliver: the body was too large or arrived incomplete, so it was not stored"
+                    .to_owned(),
+            );
         }
         self.receive(row, &delivery.summary.source, delivery.request, Some(delivery.summary.id)).await
     }
@@ -123,7 +126,7 @@ impl Reception {
         let received = now();
         let (parts, content) = request.into_parts();
         let content = read(content).await;
-        // From here on the connection is not closed in favour of another: the event may be on the queue already.
+        // From here on the connection is not closed to make room for another: the event may be on the queue already.
         let _answering = connection.answering();
         let mut request = Request::new(content.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone));
         *request.method_mut() = parts.method;
@@ -149,7 +152,7 @@ pub async fn deliver(
     Extension(connection): Extension<Arc<Connection>>,
     request: axum::extract::Request,
 ) -> Response {
-    // What is no UTF-8 names a source that nobody has.
+    // A path that is not UTF-8 becomes the name of an unknown source.
     let decoded = |segment| percent_decode_str(segment).decode_utf8_lossy().into_owned();
     let path = request.uri().path().trim_matches('/');
     let (provider, source) = path.split_once('/').unwrap_or((path, DEFAULT_SOURCE));
@@ -174,7 +177,7 @@ async fn read(mut body: Body) -> Result<Bytes, Reject> {
     }
 }
 
-/// The time, or that of an unset clock.
+/// The current time; 1970 if the clock is not set.
 pub fn now() -> Timestamp {
     ambient::system().map_or(Timestamp(0), |ambient| ambient.now)
 }
@@ -184,12 +187,12 @@ fn absolute(uri: &Uri, host: Option<&http::HeaderValue>) -> Uri {
     let host = host.and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let whole = Uri::builder().scheme("http").authority(host).path_and_query(path).build();
-    // A URI may be built that is longer than any that is read again.
+    // A URI can be built that is longer than the parser accepts.
     let whole = whole.ok().filter(|whole| whole.to_string().parse::<Uri>().is_ok());
     whole.unwrap_or_else(|| uri.clone())
 }
 
-/// What the terminal shows of a delivery.
+/// The line that the terminal shows for a delivery.
 fn line(record: &Record) -> String {
     let now = now().to_string();
     let time = now.get(11..19).unwrap_or_default();

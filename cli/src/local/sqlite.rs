@@ -8,27 +8,27 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig};
 
-/// What a file holds.
+/// The expected content of a file.
 #[derive(Debug)]
 pub struct Layout {
-    /// Its `user_version`. Another number means another kind of file, or that another version of Letterbox made it.
+    /// Its `user_version`. A different number means another kind of file, or one of another version of Letterbox.
     pub number: i32,
-    /// Its name, for a person.
+    /// A description for messages, with its article.
     pub name: &'static str,
     /// Its tables.
     pub schema: &'static str,
-    /// Settings of each connection that writes.
+    /// Statements that each new connection runs.
     pub settings: &'static str,
 }
 
-/// How long one process waits for another that writes.
+/// How long a process waits while another one writes.
 const BUSY: Duration = Duration::from_secs(2);
 
-/// The files of a database in WAL mode, by what is appended to its name. SQLite goes on writing to a file that was
-/// deleted or renamed, and what it writes there is lost to everybody who opens the path.
+/// The suffixes of a database's files in WAL mode. SQLite keeps writing to a file that was deleted or renamed, and a
+/// process that opens the path does not see those writes.
 const FILES: [&str; 3] = ["", "-wal", "-shm"];
 
-/// Device and inode of each of [`FILES`]; `None` where there is no such file.
+/// Device and inode of each of [`FILES`]; `None` if the file does not exist.
 type Identity = [Option<(u64, u64)>; FILES.len()];
 
 /// An open database, together with the identity of its files.
@@ -41,7 +41,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the file, and creates it if it is not there.
+    /// Opens the file, or creates it if it does not exist.
     pub fn create(path: &Path, layout: &'static Layout) -> Result<Self, String> {
         let described = |error: rusqlite::Error| described(path, &error);
         let mut connection = Connection::open(path).map_err(described)?;
@@ -58,7 +58,7 @@ impl Database {
         Self::checked(connection, path, layout)
     }
 
-    /// Opens the file, which must exist; for reading only where it cannot be written.
+    /// Opens an existing file, read-only if it cannot be written.
     pub fn open(path: &Path, layout: &'static Layout) -> Result<Self, String> {
         if !path.exists() {
             return Err(format!(
@@ -91,24 +91,24 @@ impl Database {
         Ok(Self { path: path.to_owned(), layout, identity: identity(path), connection })
     }
 
-    /// The open file, whatever became of its path.
+    /// The open file, even if the path now leads to another file.
     pub fn raw(&self) -> &Connection {
         &self.connection
     }
 
-    /// The file at the path: the open one, or one that has been put in its place.
+    /// The file at the path; reopens it if it has been replaced.
     pub fn current(&mut self) -> Result<&Connection, String> {
         if self.check_in_place().is_err() && self.is_replaced() {
             let mut replacement = Self::open(&self.path, self.layout)?;
             std::mem::swap(self, &mut replacement);
-            // What the old file's log still holds goes into the old file, wherever that is now.
+            // Writes the rest of the old file's log into the old file, wherever that is now.
             let _ = replacement.connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)");
         }
         self.check_in_place()?;
         Ok(&self.connection)
     }
 
-    /// An error if what is written now would not be found at the path.
+    /// Returns an error if the open file is no longer the one at the path.
     pub fn check_in_place(&self) -> Result<(), String> {
         let now = identity(&self.path);
         if now == self.identity {
@@ -117,12 +117,12 @@ impl Database {
         let gone = FILES.iter().zip(now).zip(self.identity).find(|((_, now), opened)| now != opened);
         let name = gone.map_or("", |((name, _), _)| name);
         Err(format!(
-            "{}{name} was deleted, moved or replaced while in use: put it back, or end and start `letterbox serve`",
+            "{}{name} was deleted, moved or replaced while in use: put it back, or restart `letterbox serve`",
             self.path.display()
         ))
     }
 
-    /// Whether another file is at the path.
+    /// True if another file is at the path.
     fn is_replaced(&self) -> bool {
         let now = identity(&self.path)[0];
         now.is_some() && now != self.identity[0]
@@ -132,7 +132,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if self.is_replaced() {
-            // Closing would delete the log at the path, which is that of the other file now.
+            // Closing would delete the log at the path, which now belongs to the other file.
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
     }
@@ -141,13 +141,13 @@ impl Drop for Database {
 fn open_with(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
-    // Nothing of the file is read before the first statement.
+    // SQLite does not read the file before the first statement.
     number(&connection)?;
     Ok(connection)
 }
 
-/// Opens a file on read-only media. There SQLite cannot create the index of the log (`-shm`); without a log there is
-/// nothing in it, and the file is read as one that does not change. <https://www.sqlite.org/wal.html#read_only_databases>
+/// Opens a file on read-only media, where SQLite cannot create the index of the log (`-shm`). Without a log, the file is
+/// opened as immutable. <https://www.sqlite.org/wal.html#read_only_databases>
 /// (read 2026-11-26)
 fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
     open_with(path, OpenFlags::SQLITE_OPEN_READ_ONLY).or_else(|error| {
@@ -164,7 +164,7 @@ fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
     open_with(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
 }
 
-/// The name of a file beside the database's.
+/// The path with a suffix appended to its name.
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
@@ -181,7 +181,7 @@ fn device_and_inode(file: &fs::Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// Where files have no inode number, only whether there is a file is noticed.
+/// Without inode numbers, only the file's existence is checked.
 #[cfg(not(unix))]
 fn device_and_inode(_: &fs::Metadata) -> (u64, u64) {
     (0, 0)
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_layout_is_left_alone() {
+    fn a_file_of_another_layout_is_rejected_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         insert(&mut Database::create(&path, &LAYOUT).unwrap()).unwrap();
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_taken_away_is_noticed_until_it_is_back() {
+    fn writing_fails_while_a_file_is_moved_away() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let mut database = Database::create(&path, &LAYOUT).unwrap();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_put_in_its_place_is_used() {
+    fn a_replacement_file_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let [path, moved, other] = ["a.db", "moved.db", "other.db"].map(|name| folder.path().join(name));
         let mut database = Database::create(&path, &LAYOUT).unwrap();
@@ -258,7 +258,7 @@ mod tests {
         assert_eq!(count(&database), 2);
         drop(database);
         assert_eq!(count(&Database::open(&path, &LAYOUT).unwrap()), 2);
-        // What was acknowledged before is in the file that was moved.
+        // The earlier row is in the file that was moved.
         assert_eq!(count(&Database::open(&moved, &LAYOUT).unwrap()), 1);
         fs::write(&other, "no database").unwrap();
         let mut database = Database::create(&path, &LAYOUT).unwrap();
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_never_written_is_read() {
+    fn a_read_only_file_can_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a b?#%+中.db");
         insert(&mut Database::create(&path, &LAYOUT).unwrap()).unwrap();

@@ -1,5 +1,5 @@
-//! Reads of the delivery history for the page: few at a time, each on a connection of its own and for a bounded time.
-//! Receiving waits for none of them: they share no lock with it, and never take all of the threads that it needs.
+//! Reads the delivery history for the page: a few reads at a time, each with its own connection and a time limit.
+//! Receiving never waits for a read: they share no lock, and reads never occupy all blocking threads.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,11 +16,10 @@ use super::sqlite::Deliveries;
 /// How many reads run at a time.
 const AT_A_TIME: usize = 2;
 
-/// How long a read may take, the time that it waits for its turn included. A search through a full history takes some
-/// seconds.
+/// The time limit of a read, including the wait for its turn. A search through a full history takes some seconds.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Reads the history beside one queue's file.
+/// Reads the history file beside a queue's file.
 #[derive(Clone, Debug)]
 pub struct Readers {
     queue: PathBuf,
@@ -28,10 +27,10 @@ pub struct Readers {
     limit: Duration,
 }
 
-/// Why something was not read.
+/// Why a read failed.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum ReadError {
-    /// It took longer than the limit.
+    /// The read took longer than the limit.
     #[error("reading the delivery history took longer than {} s: narrow the search, or try again later", LIMIT.as_secs())]
     TimedOut,
     /// The history could not be read.
@@ -45,7 +44,7 @@ impl Readers {
         Self { queue: queue.to_owned(), turns: Arc::new(Semaphore::new(AT_A_TIME)), limit: LIMIT }
     }
 
-    /// Waits for its turn and reads. Dropping the future ends the read.
+    /// Waits for a turn, then reads. Dropping the future cancels the read.
     pub async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Deliveries) -> Result<T, String> + Send + 'static,
@@ -57,7 +56,7 @@ impl Readers {
             let _guard = token.clone().drop_guard();
             let queue = self.queue.clone();
             let reading = task::spawn_blocking(move || {
-                // Passed on by the thread, which may go on for a moment after the future is dropped.
+                // Released by the thread, which may run for a moment after the future is dropped.
                 let _turn = turn;
                 read(&Deliveries::open(&queue)?.cancelled_by(token))
             });
@@ -81,44 +80,44 @@ mod tests {
         (folder, history, Readers { limit, ..Readers::new(&queue) })
     }
 
-    /// A read that goes on until it is cancelled, and tells when it begins and when it ends.
+    /// A read that runs until it is cancelled, and reports its begin and end.
     fn endless(
-        told: mpsc::Sender<&'static str>,
+        report: mpsc::Sender<&'static str>,
     ) -> impl FnOnce(&Deliveries) -> Result<(), String> + Send + 'static {
         move |deliveries| {
-            told.send("begun").unwrap();
+            report.send("begun").unwrap();
             let ended = loop {
                 if let Err(error) = deliveries.newest(&Filter::default(), None, 1) {
                     break error;
                 }
             };
-            told.send("ended").unwrap();
+            report.send("ended").unwrap();
             Err(ended)
         }
     }
 
     #[tokio::test]
-    async fn a_read_that_takes_too_long_ends() {
+    async fn a_read_beyond_the_limit_is_cancelled() {
         let (_folder, _history, readers) = readers(Duration::from_millis(50));
-        let (told, was_told) = mpsc::channel();
-        assert_eq!(readers.read(endless(told)).await, Err(ReadError::TimedOut));
-        assert_eq!(was_told.iter().collect::<Vec<_>>(), ["begun", "ended"]);
+        let (report, reported) = mpsc::channel();
+        assert_eq!(readers.read(endless(report)).await, Err(ReadError::TimedOut));
+        assert_eq!(reported.iter().collect::<Vec<_>>(), ["begun", "ended"]);
         assert_eq!(readers.read(Deliveries::last).await, Ok(0));
     }
 
     #[tokio::test]
-    async fn a_read_that_nobody_waits_for_ends_and_passes_its_turn_on() {
+    async fn dropping_a_read_cancels_it_and_releases_its_turn() {
         let (_folder, _history, readers) = readers(LIMIT);
         for _ in 0..2 * AT_A_TIME {
-            let (told, was_told) = mpsc::channel();
+            let (report, reported) = mpsc::channel();
             let reading = tokio::spawn({
                 let readers = readers.clone();
-                async move { readers.read(endless(told)).await }
+                async move { readers.read(endless(report)).await }
             });
-            let was_told = task::spawn_blocking(move || (was_told.recv(), was_told)).await.unwrap();
-            assert_eq!(was_told.0, Ok("begun"));
+            let reported = task::spawn_blocking(move || (reported.recv(), reported)).await.unwrap();
+            assert_eq!(reported.0, Ok("begun"));
             reading.abort();
-            let ended = task::spawn_blocking(move || was_told.1.recv()).await.unwrap();
+            let ended = task::spawn_blocking(move || reported.1.recv()).await.unwrap();
             assert_eq!(ended, Ok("ended"));
         }
         assert_eq!(readers.read(Deliveries::last).await, Ok(0));

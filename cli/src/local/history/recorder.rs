@@ -11,49 +11,49 @@ use letterbox_codec::{Request, Timestamp, platform::Step};
 use letterbox_intake::{Answer, Outcome, ambient};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
-use super::{Bounds, Delivery, NOT_KEPT, Summary, Trace, WITHHELD, sqlite::Deliveries};
+use super::{Bounds, NOT_STORED, StoredDelivery, Summary, Trace, WITHHELD, sqlite::Deliveries};
 use crate::{
     credentials::{self, Credentials},
     local::console::Console,
     providers::{Key, Row},
 };
 
-/// How many deliveries may wait to be stored, and how many bytes they may hold. What arrives beyond that is answered all
-/// the same, and not stored.
+/// How many deliveries, and how many bytes, may wait to be stored. Deliveries beyond these limits are answered but not
+/// stored.
 const WAITING: usize = 256;
 const WAITING_BYTES: u32 = 64 * 1024 * 1024;
 
-/// How often it is reported what was not stored.
+/// How often the number of deliveries that were not stored is reported.
 const REPORT: Duration = Duration::from_secs(1);
 
-/// How often what has grown too old is looked for, apart from every new delivery.
+/// How often expired deliveries are removed, besides after every new delivery.
 const SWEEP: Duration = Duration::from_mins(10);
 
-/// A request and what became of it.
+/// A request and the response to it.
 pub struct Exchange {
     /// The provider.
     pub row: &'static Row,
     /// The source in the route.
     pub source: String,
-    /// The request, as it came.
+    /// The request as it was received.
     pub request: Request,
-    /// Whether its body could not be read, so that it is empty here.
+    /// True if its body was too large or arrived incomplete; it is empty here.
     pub body_is_lost: bool,
-    /// When it came.
+    /// The time of receipt.
     pub received: Timestamp,
-    /// What was answered.
+    /// The response, its log record and its queue message.
     pub answer: Answer,
-    /// The delivery whose bytes were sent again.
+    /// The number of the delivery that this one repeats.
     pub redelivery_of: Option<i64>,
 }
 
-/// What the recorder is told to do.
+/// A task for the recorder's thread.
 enum Order {
-    Keep(Box<Exchange>, Option<OwnedSemaphorePermit>, oneshot::Sender<Result<i64, String>>),
+    Store(Box<Exchange>, Option<OwnedSemaphorePermit>, oneshot::Sender<Result<i64, String>>),
     Sweep,
 }
 
-/// A thread that stores deliveries.
+/// A handle of the thread that stores deliveries.
 pub struct Recorder {
     orders: mpsc::Sender<Order>,
     room: Arc<Semaphore>,
@@ -61,13 +61,13 @@ pub struct Recorder {
     newest: watch::Receiver<i64>,
 }
 
-/// The end of a recorder, which ends once nobody can give it orders any more.
+/// Waits for the recorder's thread, which ends once every [`Recorder`] is dropped.
 pub struct Ending {
     ended: std::sync::mpsc::Receiver<()>,
     missed: Arc<Missed>,
 }
 
-/// What was not stored since the last report: a flood of deliveries must not become a flood of messages.
+/// Counts what was not stored since the last report, so that many failures make one message.
 struct Missed {
     counts: Mutex<Counts>,
     console: Console,
@@ -75,9 +75,9 @@ struct Missed {
 
 #[derive(Default)]
 struct Counts {
-    /// Deliveries for which there was no room.
+    /// Deliveries that exceeded the limits on waiting ones.
     without_room: u64,
-    /// Deliveries and sweeps that failed, and the last error.
+    /// Failed writes and sweeps, and the last error.
     failed: u64,
     error: String,
 }
@@ -110,7 +110,7 @@ impl Missed {
 }
 
 impl Recorder {
-    /// Starts the thread, inside of a runtime. What is out of bounds already is removed at once.
+    /// Starts the thread, and removes deliveries that already exceed the bounds. Must run inside a Tokio runtime.
     pub fn start(
         deliveries: Deliveries,
         bounds: Bounds,
@@ -118,7 +118,7 @@ impl Recorder {
         console: Console,
     ) -> Result<(Self, Ending), String> {
         let (orders, mut queue) = mpsc::channel(WAITING);
-        let (told, newest) = watch::channel(deliveries.last()?);
+        let (newest_sender, newest) = watch::channel(deliveries.last()?);
         let (end, ended) = std::sync::mpsc::channel();
         let missed = Arc::new(Missed { counts: Mutex::default(), console });
         let counted = Arc::clone(&missed);
@@ -132,23 +132,23 @@ impl Recorder {
             sweep();
             while let Some(order) = queue.blocking_recv() {
                 match order {
-                    Order::Keep(exchange, room, done) => {
-                        let kept = deliveries.insert(&delivery(*exchange, &credentials));
+                    Order::Store(exchange, room, done) => {
+                        let stored = deliveries.insert(&stored_delivery(*exchange, &credentials));
                         drop(room);
-                        match &kept {
+                        match &stored {
                             Ok(id) => {
                                 sweep();
-                                told.send_replace(*id);
+                                newest_sender.send_replace(*id);
                             }
                             Err(error) => counted.failed(error),
                         }
-                        // Only what the page itself has sent is waited for.
-                        let _ = done.send(kept);
+                        // Only the page waits for the result, for a delivery that it has sent itself.
+                        let _ = done.send(stored);
                     }
                     Order::Sweep => sweep(),
                 }
             }
-            // Closed before anybody is told: the last connection brings the file in order.
+            // The last connection checkpoints the file as it closes, so it closes before the end is signalled.
             drop(deliveries);
             drop(end);
         });
@@ -173,12 +173,12 @@ impl Recorder {
         Ok((Self { orders, room, missed, newest }, ending))
     }
 
-    /// Has a delivery kept, if there is room.
+    /// Stores a delivery in the background; counts it as missed if too many are waiting.
     pub fn offer(&self, exchange: Exchange) {
         let bytes = u32::try_from(exchange.bytes()).unwrap_or(WAITING_BYTES).min(WAITING_BYTES);
         let room = Arc::clone(&self.room).try_acquire_many_owned(bytes);
         let offered = room.is_ok_and(|room| {
-            let order = Order::Keep(Box::new(exchange), Some(room), oneshot::channel().0);
+            let order = Order::Store(Box::new(exchange), Some(room), oneshot::channel().0);
             self.orders.try_send(order).is_ok()
         });
         if !offered {
@@ -186,22 +186,22 @@ impl Recorder {
         }
     }
 
-    /// Keeps a delivery, and returns its number.
-    pub async fn keep(&self, exchange: Exchange) -> Result<i64, String> {
-        let (done, kept) = oneshot::channel();
+    /// Stores a delivery and returns its number.
+    pub async fn store(&self, exchange: Exchange) -> Result<i64, String> {
+        let (done, stored) = oneshot::channel();
         // A thread that has ended drops the other end.
-        let _ = self.orders.send(Order::Keep(Box::new(exchange), None, done)).await;
-        kept.await.map_err(|_| "the server ends".to_owned())?
+        let _ = self.orders.send(Order::Store(Box::new(exchange), None, done)).await;
+        stored.await.map_err(|_| "not stored: the server is shutting down".to_owned())?
     }
 
-    /// The number of the newest delivery, as it rises.
+    /// The number of the newest delivery, updated with every new one.
     pub fn newest(&self) -> watch::Receiver<i64> {
         self.newest.clone()
     }
 }
 
 impl Ending {
-    /// Returns once everything that was to be stored is stored, or after `limit`.
+    /// Returns once every waiting delivery is stored, or after `limit`.
     pub fn wait(&self, limit: Duration) {
         let ended = self.ended.recv_timeout(limit);
         self.missed.report();
@@ -213,21 +213,21 @@ impl Ending {
 }
 
 impl Exchange {
-    /// About what it takes while it waits.
+    /// Its approximate size in memory, in bytes.
     fn bytes(&self) -> usize {
         let message = self.answer.message.as_ref().map_or(0, |message| message.body.len());
         self.request.body().len() + message + self.answer.response.body().len()
     }
 }
 
-/// Looks at what was received once more, to tell how far it was opened.
-fn delivery(exchange: Exchange, credentials: &Credentials) -> Delivery {
+/// Verifies the delivery again, to record the steps that passed and the decoded content.
+fn stored_delivery(exchange: Exchange, credentials: &Credentials) -> StoredDelivery {
     let Exchange { row, source, request, body_is_lost, received, answer, redelivery_of } = exchange;
     let Answer { response, record, message } = answer;
     let credentials = credentials.get(row.name).map_or("{}", String::as_str);
     let only = record.key.and_then(|position| credentials::with_single_entry(credentials, &source, position));
     let key = only.as_ref().map(|credentials| Key { credentials, source: &source });
-    // Without a key that verified it there is nothing to open.
+    // Without an entry that verified it, the delivery is not decoded.
     let opened = key.as_ref().and_then(|key| (row.open)(key, &request, received).ok()?.ok());
     let mut content = opened.as_ref().map(|opened| opened.content.clone());
     let failed = matches!(record.outcome, Outcome::Refused).then(|| {
@@ -246,7 +246,7 @@ fn delivery(exchange: Exchange, credentials: &Credentials) -> Delivery {
         detail: record.detail.clone(),
         failed: failed.flatten(),
         key: record.key.map(|position| (position + 1, credentials::entry_count(credentials, &source))),
-        held: opened.map(|opened| opened.told).unwrap_or_default(),
+        checks: opened.map(|opened| opened.told).unwrap_or_default(),
         attributes: message
             .iter()
             .flat_map(|message| &message.attributes)
@@ -258,11 +258,11 @@ fn delivery(exchange: Exchange, credentials: &Credentials) -> Delivery {
         reply,
         reply_in_clear,
     };
-    // A letter that is not encrypted is its own content.
+    // The content of a delivery that is not encrypted is its body.
     if content.as_deref() == Some(request.body().as_ref()) {
         content = None;
     }
-    Delivery {
+    StoredDelivery {
         summary: Summary {
             id: 0,
             received,
@@ -281,8 +281,8 @@ fn delivery(exchange: Exchange, credentials: &Credentials) -> Delivery {
     }
 }
 
-/// The methods that are stored as they came. HTTP allows any token, also one that means something to a shell; nothing
-/// else about a delivery depends on which one it was, since all but POST are refused.
+/// The methods that are stored unchanged. HTTP allows any token, including ones with a meaning for a shell. All methods
+/// but POST are refused, so nothing else depends on the exact one.
 const METHODS: [Method; 9] = [
     Method::GET,
     Method::HEAD,
@@ -295,10 +295,10 @@ const METHODS: [Method; 9] = [
     Method::PATCH,
 ];
 
-/// What is stored in place of any other method.
+/// Stored in place of any other method.
 const OTHER_METHOD: &[u8] = b"OTHER";
 
-/// The request without what was for this server alone. A header that the source's entries name is none of that.
+/// The request without the values of [`WITHHELD`] headers, unless the source's entries name the header.
 fn withheld(mut request: Request, credentials: &str, source: &str) -> Request {
     if !METHODS.contains(request.method()) {
         *request.method_mut() = Method::from_bytes(OTHER_METHOD).unwrap_or_default();
@@ -306,7 +306,7 @@ fn withheld(mut request: Request, credentials: &str, source: &str) -> Request {
     for name in WITHHELD {
         let is_used = credentials::names_header(credentials, source, name.as_str());
         if let (Entry::Occupied(mut values), false) = (request.headers_mut().entry(name), is_used) {
-            values.iter_mut().for_each(|value| *value = HeaderValue::from_static(NOT_KEPT));
+            values.iter_mut().for_each(|value| *value = HeaderValue::from_static(NOT_STORED));
         }
     }
     request

@@ -10,13 +10,13 @@ use letterbox_codec::{Request, Timestamp, headers};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use tokio_util::sync::CancellationToken;
 
-use super::{Bounds, Delivery, Filter, Summary, Trace};
+use super::{Bounds, Filter, StoredDelivery, Summary, Trace};
 use crate::{
     local::sqlite::{Database, Layout},
     statistics::percentile,
 };
 
-/// Its file.
+/// The layout of the file.
 const LAYOUT: Layout = Layout {
     number: 2,
     name: "deliveries",
@@ -50,10 +50,10 @@ const LAYOUT: Layout = Layout {
     settings: "PRAGMA synchronous = NORMAL",
 };
 
-/// What a line of the list is read from.
+/// The columns of a [`Summary`].
 const SUMMARY: &str = "id, received, provider, source, type, outcome, reason, status, milliseconds";
 
-/// The condition of a [`Filter`], whose members are the first five parameters.
+/// The condition of a [`Filter`], whose fields are the first five parameters.
 const FILTER: &str = "
     (?1 = '' OR provider = ?1)
     AND (?2 = '' OR instr(lower(source), lower(?2)))
@@ -70,22 +70,21 @@ pub struct Deliveries {
     cancelled: CancellationToken,
 }
 
-/// How many of SQLite's instructions run between two looks at whether a read is cancelled. One of them may search a whole
-/// body.
+/// How many SQLite instructions run between two checks for cancellation. A single instruction may search a whole body.
 const INSTRUCTIONS: i32 = 100;
 
-/// What the top of the page shows of all deliveries that are kept.
+/// Totals over all stored deliveries, for the top of the page.
 #[derive(Debug)]
 pub struct Totals {
-    /// How many there are of each outcome that there is.
+    /// Each outcome that occurs, with its number of deliveries.
     pub outcomes: Vec<(String, u64)>,
-    /// The latest, newest first.
+    /// The latest deliveries, newest first.
     pub latest: Vec<Summary>,
-    /// Milliseconds that half of these took at most, and 95 %.
+    /// Median and 95th percentile of their latencies, in milliseconds.
     pub latency: Option<(f64, f64)>,
 }
 
-/// What the filters offer.
+/// Suggestions for the filters.
 #[derive(Debug)]
 pub struct Names {
     /// Sources.
@@ -94,7 +93,7 @@ pub struct Names {
     pub types: Vec<String>,
 }
 
-/// Anyone can make up a source: no more of them are offered.
+/// The maximum number of suggestions, since any sender can invent sources.
 const NAMES: u32 = 100;
 
 impl Deliveries {
@@ -112,15 +111,15 @@ impl Deliveries {
         Self { database: RefCell::new(database), cancelled: CancellationToken::new() }
     }
 
-    /// Lets the token end what is read: the statement that runs, and each that follows, then fails.
+    /// Makes the running statement, and each later one, fail once the token is cancelled.
     #[must_use]
     pub fn cancelled_by(self, token: CancellationToken) -> Self {
         Self { cancelled: token, ..self }
     }
 
-    /// Keeps a delivery, whose number in `summary` counts for nothing, and returns its number.
-    pub fn insert(&self, delivery: &Delivery) -> Result<i64, String> {
-        let Delivery { summary, request, content, message, trace } = delivery;
+    /// Stores a delivery and returns its number. The number in `summary` is ignored.
+    pub fn insert(&self, delivery: &StoredDelivery) -> Result<i64, String> {
+        let StoredDelivery { summary, request, content, message, trace } = delivery;
         let headers = request.headers().iter().map(|(name, value)| (name.as_str(), latin1(value.as_bytes())));
         let headers =
             serde_json::to_string(&headers.collect::<Vec<_>>()).map_err(|error| error.to_string())?;
@@ -163,14 +162,14 @@ impl Deliveries {
         })
     }
 
-    /// The number of the newest; 0 where there is none.
+    /// The number of the newest delivery; 0 if there is none.
     pub fn last(&self) -> Result<i64, String> {
         self.with(|connection| {
             connection.query_row("SELECT coalesce(max(id), 0) FROM deliveries", [], |row| row.get(0))
         })
     }
 
-    /// Lets go of what is out of bounds.
+    /// Removes the deliveries that exceed the bounds.
     pub fn prune(&self, bounds: &Bounds, now: Timestamp) -> Result<(), String> {
         let age = i64::try_from(bounds.age.as_millis()).unwrap_or(i64::MAX);
         let bytes = i64::try_from(bounds.bytes).unwrap_or(i64::MAX);
@@ -188,14 +187,14 @@ impl Deliveries {
         Ok(())
     }
 
-    /// Those that the filter lets through: the newest, or the newest before a number; newest first.
+    /// The newest deliveries that match the filter, below the number `before` if that is given; newest first.
     pub fn newest(&self, filter: &Filter, before: Option<i64>, limit: u32) -> Result<Vec<Summary>, String> {
         let sql =
             format!("SELECT {SUMMARY} FROM deliveries WHERE {FILTER} AND id < ?6 ORDER BY id DESC LIMIT ?7");
         self.summaries(&sql, filter, before.unwrap_or(i64::MAX), limit)
     }
 
-    /// Those that the filter lets through behind a number, oldest first.
+    /// The deliveries with a higher number than `id` that match the filter, oldest first.
     pub fn after(&self, filter: &Filter, id: i64, limit: u32) -> Result<Vec<Summary>, String> {
         let sql = format!("SELECT {SUMMARY} FROM deliveries WHERE {FILTER} AND id > ?6 ORDER BY id LIMIT ?7");
         self.summaries(&sql, filter, id, limit)
@@ -208,26 +207,26 @@ impl Deliveries {
         })
     }
 
-    /// The delivery of that number.
-    pub fn get(&self, id: i64) -> Result<Option<Delivery>, String> {
+    /// The delivery with this number.
+    pub fn get(&self, id: i64) -> Result<Option<StoredDelivery>, String> {
         let found = self.with(|connection| {
             let sql = format!(
                 "SELECT {SUMMARY}, method, url, headers, body, content, message, trace FROM deliveries WHERE id = ?"
             );
             let read = |row: &Row<'_>| {
-                let request = Kept { method: row.get(9)?, url: row.get(10)?, headers: row.get(11)?, body: row.get(12)? };
+                let request = StoredRequest { method: row.get(9)?, url: row.get(10)?, headers: row.get(11)?, body: row.get(12)? };
                 Ok((summary(row)?, request, row.get(13)?, row.get(14)?, row.get::<_, String>(15)?))
             };
             connection.prepare_cached(&sql)?.query_row([id], read).optional()
         })?;
         let Some((summary, request, content, message, trace)) = found else { return Ok(None) };
-        let unreadable = || format!("delivery {id}: not as this version of Letterbox keeps it");
+        let unreadable = || format!("delivery {id}: this version of Letterbox cannot read its format");
         let request = request.read().ok_or_else(unreadable)?;
         let trace: Trace = serde_json::from_str(&trace).map_err(|_| unreadable())?;
-        Ok(Some(Delivery { summary, request, content, message, trace }))
+        Ok(Some(StoredDelivery { summary, request, content, message, trace }))
     }
 
-    /// What the top of the page shows: of the newest as many as `latest`.
+    /// The totals, with at most `latest` of the newest deliveries.
     pub fn totals(&self, latest: u32) -> Result<Totals, String> {
         self.with(|connection| {
             let outcomes = all(
@@ -245,7 +244,7 @@ impl Deliveries {
         })
     }
 
-    /// What the filters offer.
+    /// Suggestions for the filters.
     pub fn names(&self) -> Result<Names, String> {
         self.with(|connection| {
             let texts = |column: &str| {
@@ -306,15 +305,15 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<Summary> {
     })
 }
 
-/// A request in columns.
-struct Kept {
+/// The columns of a request.
+struct StoredRequest {
     method: String,
     url: String,
     headers: String,
     body: Vec<u8>,
 }
 
-impl Kept {
+impl StoredRequest {
     fn read(self) -> Option<Request> {
         let pairs = serde_json::from_str::<Vec<(String, String)>>(&self.headers).ok()?;
         let bytes =
@@ -329,7 +328,7 @@ impl Kept {
     }
 }
 
-/// Any bytes as a text of as many characters.
+/// Decodes bytes as Latin-1, which keeps every byte.
 fn latin1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }

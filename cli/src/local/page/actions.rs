@@ -1,4 +1,4 @@
-//! What the page's buttons do.
+//! The actions of the page's buttons and links.
 
 use axum::{
     Form,
@@ -21,7 +21,7 @@ use crate::{
     sender::sample::sample,
 };
 
-/// Headers of one connection, which whoever sends the request again writes anew.
+/// Headers of one connection: a client that sends the request again writes its own.
 const OF_THE_CONNECTION: [HeaderName; 5] =
     [header::HOST, header::CONTENT_LENGTH, header::CONNECTION, header::TRANSFER_ENCODING, header::EXPECT];
 
@@ -30,7 +30,7 @@ const OF_THE_CONNECTION: [HeaderName; 5] =
 pub struct SampleForm {
     /// `<provider>/<sample>`
     sample: String,
-    /// Its source; empty is the default one.
+    /// The source; empty means the default source.
     #[serde(default)]
     source: String,
 }
@@ -46,8 +46,8 @@ pub async fn redeliver(
         Ok(delivery) => delivery,
         Err(failed) => return failed,
     };
-    let kept = state.reception.redeliver(delivery).await;
-    state.opened(kept, Wanted { filter, id: Some(id), ..Wanted::default() }, &headers).await
+    let stored = state.reception.redeliver(delivery).await;
+    state.redirect_to(stored, Wanted { filter, id: Some(id), ..Wanted::default() }, &headers).await
 }
 
 /// `POST /deliveries/send`
@@ -58,11 +58,11 @@ pub async fn send(
     Form(form): Form<SampleForm>,
 ) -> Response {
     let source = if form.source.is_empty() { DEFAULT_SOURCE } else { &form.source };
-    let kept = match state.letter(&form.sample, source) {
-        Ok((row, letter)) => state.reception.receive(row, source, letter, None).await,
+    let stored = match state.build_request(&form.sample, source) {
+        Ok((row, request)) => state.reception.receive(row, source, request, None).await,
         Err(error) => Err(error),
     };
-    state.opened(kept, Wanted { filter, ..Wanted::default() }, &headers).await
+    state.redirect_to(stored, Wanted { filter, ..Wanted::default() }, &headers).await
 }
 
 /// `GET /deliveries/{id}/body`: the exact bytes.
@@ -75,7 +75,7 @@ pub async fn body(State(state): State<PageState>, Path(id): Path<i64>) -> Respon
     }
 }
 
-/// `GET /deliveries/{id}/message`: the queue message, as it was put.
+/// `GET /deliveries/{id}/message`: the body of the queue message.
 pub async fn message(State(state): State<PageState>, Path(id): Path<i64>) -> Response {
     match state.delivery(id).await {
         Ok(delivery) => saved(
@@ -95,7 +95,7 @@ pub async fn curl(State(state): State<PageState>, Path(id): Path<i64>) -> Respon
     }
 }
 
-/// `GET /deliveries/{id}/event`: the delivery as API Gateway would hand it over.
+/// `GET /deliveries/{id}/event`: the delivery as an API Gateway event.
 pub async fn event(State(state): State<PageState>, Path(id): Path<i64>) -> Response {
     let delivery = match state.delivery(id).await {
         Ok(delivery) => delivery,
@@ -113,27 +113,31 @@ pub async fn event(State(state): State<PageState>, Path(id): Path<i64>) -> Respo
 }
 
 impl PageState {
-    /// A sample, sealed for this server.
-    fn letter(&self, sample: &str, source: &str) -> Result<(&'static Row, Request), String> {
-        let (provider, name) = sample
-            .split_once('/')
-            .ok_or("the sample: expected `<provider>/<sample>`, such as `github/push`")?;
+    /// Builds the request for a sample, signed or encrypted for this server.
+    fn build_request(&self, sample: &str, source: &str) -> Result<(&'static Row, Request), String> {
+        let (provider, name) =
+            sample.split_once('/').ok_or("sample: expected `<provider>/<sample>`, such as `github/push`")?;
         let row = providers::find(provider)?;
         let sample = self::sample(row, Some(name), None)?;
         let credentials = self
             .credentials
             .get(row.name)
-            .ok_or_else(|| format!("{provider} is not served: no credentials"))?;
+            .ok_or_else(|| format!("{provider} is not served: add its credentials to the file of --credentials, and restart the server"))?;
         let path = if source == DEFAULT_SOURCE { String::new() } else { format!("/{source}") };
         let url = format!("{}/{}{path}", self.url, row.name);
         let ambient = ambient::system().map_err(|error| error.to_string())?;
-        let letter = (row.letter)(&Key { credentials, source }, &sample, &url, &ambient)?;
-        Ok((row, letter))
+        let request = (row.letter)(&Key { credentials, source }, &sample, &url, &ambient)?;
+        Ok((row, request))
     }
 
-    /// Shows what was received, or says on the page that it stays on why nothing was.
-    async fn opened(&self, kept: Result<i64, String>, wanted: Wanted, headers: &HeaderMap) -> Response {
-        match kept {
+    /// Redirects to the stored delivery, or shows the current page with the error.
+    async fn redirect_to(
+        &self,
+        stored: Result<i64, String>,
+        wanted: Wanted,
+        headers: &HeaderMap,
+    ) -> Response {
+        match stored {
             Ok(id) => {
                 Redirect::to(&format!("/deliveries/{id}{}", view::query(&wanted.filter))).into_response()
             }
@@ -142,7 +146,7 @@ impl PageState {
     }
 }
 
-/// The request without what belongs to the connection that it came by, and without what is not kept.
+/// The request without the headers of its connection and without headers whose values are not stored.
 fn portable(mut request: Request) -> Request {
     for name in OF_THE_CONNECTION.iter().chain(&WITHHELD) {
         request.headers_mut().remove(name);
@@ -150,7 +154,7 @@ fn portable(mut request: Request) -> Request {
     request
 }
 
-/// A file to save.
+/// A response that the browser saves as a file.
 fn saved(media_type: &'static str, name: &str, content: bytes::Bytes) -> Response {
     let disposition = format!("attachment; filename=\"{name}\"");
     let headers = [(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, disposition)];

@@ -1,13 +1,13 @@
-//! Cookies of a request.
+//! Reads the cookies of a request.
 
 use http::{HeaderMap, header::COOKIE};
 
-/// The value of a cookie.
+/// The first value of the cookie `name`.
 pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     cookies(headers, name).next()
 }
 
-/// Its values, should there be more than one.
+/// All values of the cookie `name`; a request may contain it more than once.
 pub fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h str> {
     let lines = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';'));

@@ -1,4 +1,4 @@
-//! What every request passes before it is handled: the checks of [`guard`](super::guard) as middleware.
+//! Middleware for every request: applies the checks of [`guard`](super::guard), and adds security headers.
 
 use axum::{
     Form,
@@ -22,14 +22,14 @@ use super::{
 };
 use crate::local::response::error;
 
-/// The token as a form or a URL gives it.
+/// The form that submits the token.
 #[derive(Deserialize)]
-pub struct Given {
+pub struct TokenForm {
     token: String,
 }
 
-/// Headers of every response of the server. Nothing is loaded from elsewhere, nothing frames it, and no page of another
-/// origin holds a window of it.
+/// Security headers of every response: the page loads nothing from other origins, cannot be framed, and is isolated from
+/// windows of other origins.
 const HEADERS: [(HeaderName, &str); 6] = [
     (
         CONTENT_SECURITY_POLICY,
@@ -37,15 +37,15 @@ const HEADERS: [(HeaderName, &str); 6] = [
          form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     ),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    // None at all would make a browser hide the origin of the page's own forms.
+    // With `no-referrer`, browsers would send `Origin: null` for the page's own forms.
     (REFERRER_POLICY, "same-origin"),
     (CACHE_CONTROL, "no-store"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
 ];
 
-/// Refuses requests that a browser sends for a page of another origin: such a page could not read the response, but it
-/// could measure how long it takes, and so find out what the kept deliveries contain.
+/// Refuses requests that a browser sends for a page of another origin. Such a page could not read the response, but could
+/// measure its duration, and so learn what the stored deliveries contain.
 pub async fn refuse_other_sites(request: Request, next: Next) -> Response {
     if is_from_other_site(request.method(), request.uri(), request.headers()) {
         return denied(AccessDenied::OtherSite);
@@ -53,11 +53,11 @@ pub async fn refuse_other_sites(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// Lets through who may see the page.
+/// Passes on requests that may see the page, and responds to others with the token form or 403.
 pub async fn require_access(State(state): State<PageState>, request: Request, next: Next) -> Response {
     let mut why = state.guard.denied(request.headers());
     if request.version() == Version::HTTP_10 && matches!(state.guard, Guard::Loopback) {
-        // Some proxies speak HTTP/1.0, and no browser does.
+        // Some proxies use HTTP/1.0; no browser does.
         why = Some(AccessDenied::Forwarded);
     }
     match why {
@@ -83,34 +83,37 @@ pub async fn add_security_headers(mut response: Response) -> Response {
     response
 }
 
-/// Sees to it that a request names its host in one place: in HTTP/2, and in HTTP/1.1 with a whole URL, it is in the URL.
-/// Sources whose signature covers the URL, and the page, look at the header `Host`.
+/// Copies the host of the URL (HTTP/2, or HTTP/1.1 with an absolute URL) to the header `Host`, and refuses a request that
+/// names two different hosts. The page, and signatures that cover the URL, use the header `Host`.
 pub async fn require_one_host(mut request: Request, next: Next) -> Response {
     let authority = request.uri().authority().map(|authority| HeaderValue::from_str(authority.as_str()));
     if let Some(Ok(authority)) = authority {
         let hosts: Vec<_> = request.headers().get_all(HOST).iter().collect();
         if hosts.iter().any(|host| !host.as_bytes().eq_ignore_ascii_case(authority.as_bytes())) {
-            return error(StatusCode::BAD_REQUEST, "the header Host and the URL name different hosts");
+            return error(
+                StatusCode::BAD_REQUEST,
+                "the Host header and the URL name different hosts; send the same host in both",
+            );
         }
         request.headers_mut().insert(HOST, authority);
     }
     next.run(request).await
 }
 
-/// `POST /token`: the only part of the page that needs no token.
+/// `POST /token`: the only route of the page that does not require the token.
 pub async fn submit_token(
     State(state): State<PageState>,
     headers: HeaderMap,
-    Form(given): Form<Given>,
+    Form(form): Form<TokenForm>,
 ) -> Response {
     match state.guard.denied(&headers) {
         None | Some(AccessDenied::NoToken) => {}
         Some(why) => return denied(why),
     }
-    set_token_cookie(&state, &given.token, &headers)
+    set_token_cookie(&state, &form.token, &headers)
 }
 
-/// A cookie for whoever has the token, and the page without the token in its URL.
+/// Sets the cookie if the token is correct, and redirects to the page without the token in its URL.
 fn set_token_cookie(state: &PageState, given: &str, headers: &HeaderMap) -> Response {
     if !state.guard.accepts(given) {
         return view::token(texts::wanted(headers), true);

@@ -1,4 +1,4 @@
-//! Who may see the page, which shows what deliveries contain.
+//! Decides which requests may see the page, because it shows the content of deliveries.
 
 use std::{ffi::OsStr, net::IpAddr};
 
@@ -13,14 +13,14 @@ use subtle::ConstantTimeEq;
 
 use super::cookies::cookies;
 
-/// The cookie that holds the token.
+/// The cookie with the token.
 pub const COOKIE: &str = "letterbox_token";
 
-/// A shorter token could be guessed.
+/// The minimum length of a token in characters; a shorter one could be guessed.
 const SHORTEST_TOKEN: usize = 16;
 
-/// How the names of headers begin or end that proxies, tunnels and gateways add to what they forward. No browser sends a
-/// header `x-…` on its own; a script may send [`OF_SCRIPTS`]. A tunnel below HTTP adds no header: its requests look like
+/// Prefixes and suffixes of headers that proxies, tunnels and gateways add to requests that they forward. Browsers send no
+/// header `x-…` of their own; a script may send [`OF_SCRIPTS`]. A tunnel below HTTP adds no header: its requests look like
 /// those of a browser on this machine.
 const FORWARDING: [&str; 16] = [
     "akamai-",
@@ -43,22 +43,22 @@ const FORWARDING: [&str; 16] = [
 const FORWARDING_ENDS: [&str; 2] = ["client-ip", "clientip"];
 const OF_SCRIPTS: &str = "x-requested-with";
 
-/// What the browser says about where a request comes from. <https://www.w3.org/TR/fetch-metadata/> (read 2026-11-26)
+/// Fetch Metadata headers, with which a browser describes the origin of a request. <https://www.w3.org/TR/fetch-metadata/> (read 2026-11-26)
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// What stands between a request and the page.
+/// The access rule of the page.
 #[derive(Debug)]
 pub enum Guard {
-    /// The server is reachable from this machine alone, and only what comes from it directly is let in.
+    /// The server listens on the loopback address; only requests that come directly from this machine may see the page.
     Loopback,
-    /// Whoever has the token.
+    /// Only requests with this token may see the page.
     Token(Secret),
 }
 
-/// Reads a token as the command line or the environment gives it: nothing that would have to be escaped in a URL or a
-/// cookie. Of one that is wrong clap's own parsers would print the value.
+/// Parses a token from the command line or the environment. It may contain only characters that need no escaping in a URL
+/// or a cookie. clap's own parsers would print an invalid value.
 #[derive(Clone)]
 pub struct TokenParser;
 
@@ -69,20 +69,20 @@ impl TypedValueParser for TokenParser {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         let token = given.to_str().filter(|text| text.len() >= SHORTEST_TOKEN && text.bytes().all(is_plain));
         token.and_then(|text| Secret::new(text.to_owned()).ok()).ok_or_else(|| {
-            let told = format!(
+            let message = format!(
                 "--token or LETTERBOX_TOKEN: expected at least {SHORTEST_TOKEN} letters, digits, `-`, `.`, `_` or `~`"
             );
-            clap::Error::raw(ErrorKind::ValueValidation, told + "\n").with_cmd(command)
+            clap::Error::raw(ErrorKind::ValueValidation, message + "\n").with_cmd(command)
         })
     }
 }
 
 impl Guard {
-    /// Why a request may not see the page, if so.
+    /// The reason to deny a request; `None` if it may see the page.
     pub fn denied(&self, headers: &HeaderMap) -> Option<AccessDenied> {
         match self {
             Self::Loopback if headers.keys().any(is_forwarding) => Some(AccessDenied::Forwarded),
-            // Another server's DNS name may resolve to this machine.
+            // The DNS name of another site may resolve to this machine (DNS rebinding).
             Self::Loopback if !is_loopback(host(headers)) => Some(AccessDenied::ForeignHost),
             Self::Loopback => None,
             Self::Token(token) => {
@@ -92,7 +92,7 @@ impl Guard {
         }
     }
 
-    /// Whether it is the token.
+    /// True if `given` is the token.
     pub fn accepts(&self, given: &str) -> bool {
         matches!(self, Self::Token(token) if is_equal(given, token))
     }
@@ -103,36 +103,38 @@ impl Guard {
 pub enum AccessDenied {
     /// A browser sent it for a page of another origin.
     OtherSite,
-    /// It was sent to a name that is not this machine's.
+    /// Its Host header is not a loopback name.
     ForeignHost,
     /// A proxy forwarded it.
     Forwarded,
-    /// It does not have the token.
+    /// It has no valid token.
     NoToken,
 }
 
 impl AccessDenied {
-    /// What is wrong, and what to do.
+    /// The message for the response: the reason, and what to do.
     pub const fn explanation(self) -> &'static str {
         match self {
             Self::OtherSite => {
                 "refused: a page of another site sent this request; open the page itself, or paste its address into the address bar"
             }
             Self::ForeignHost => {
-                "the page is for this machine alone: call it by 127.0.0.1 or localhost, or give `letterbox serve` a --token"
+                "the page is for this machine alone: open it as 127.0.0.1 or localhost, or start `letterbox serve` with --token"
             }
             Self::Forwarded => {
-                "the page is for this machine alone, and a proxy or tunnel forwarded this request: give `letterbox serve` a --token"
+                "the page is for this machine alone, and a proxy or tunnel forwarded this request: start `letterbox serve` with --token"
             }
-            Self::NoToken => "the page needs the token",
+            Self::NoToken => {
+                "the page requires the token: enter it on the page, or send it as a bearer token"
+            }
         }
     }
 }
 
-/// Whether a browser says that a page of another origin made it send the request; other programs say nothing. The exception
-/// is a link that leads here, if it searches nothing.
+/// True if the browser reports that a page of another origin caused the request; other programs send no such headers. A
+/// link to this page is allowed unless it searches.
 pub fn is_from_other_site(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
-    // A header that is there twice, or that is no text, is not what a browser sends.
+    // A browser never sends these headers twice or with bytes beyond ASCII: such a value counts as empty.
     let text = |name: &HeaderName| {
         let mut values = headers.get_all(name).iter();
         let first = values.next()?;
@@ -153,11 +155,11 @@ pub fn is_from_other_site(method: &Method, uri: &Uri, headers: &HeaderMap) -> bo
 
 fn is_forwarding(name: &HeaderName) -> bool {
     let name = name.as_str();
-    let begins_so = FORWARDING.iter().any(|beginning| name.starts_with(beginning));
-    (begins_so && name != OF_SCRIPTS) || FORWARDING_ENDS.iter().any(|end| name.ends_with(end))
+    let has_prefix = FORWARDING.iter().any(|beginning| name.starts_with(beginning));
+    (has_prefix && name != OF_SCRIPTS) || FORWARDING_ENDS.iter().any(|end| name.ends_with(end))
 }
 
-/// The one host that is called; empty where there is none or more than one.
+/// The value of the Host header; empty if there is none or more than one.
 fn host(headers: &HeaderMap) -> &str {
     let mut hosts = headers.get_all(HOST).into_iter();
     let only = hosts.next().filter(|_| hosts.next().is_none());
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_token_whoever_has_it_is_let_in() {
+    fn only_requests_with_the_token_may_see_the_page() {
         let guard = Guard::Token(Secret::new("0123456789abcdef".into()).unwrap());
         for (lines, is_in) in [
             (&[("cookie", "a=b; letterbox_token=0123456789abcdef; c=d")][..], true),
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_site_makes_a_browser_do_nothing() {
+    fn requests_caused_by_another_site_are_refused() {
         let navigate = ("sec-fetch-mode", "navigate");
         let document = ("sec-fetch-dest", "document");
         let link = [("sec-fetch-site", "cross-site"), navigate, document];
@@ -314,7 +316,7 @@ mod tests {
                 assert_eq!(is_from_other_site(&method, &uri, &headers), !is_in, "{method} {lines:?}");
             }
         }
-        // How long a search takes says what it found.
+        // The duration of a search reveals whether it found anything.
         let search = Uri::from_static("/deliveries?q=a");
         assert!(is_from_other_site(&Method::GET, &search, &headers(&link)));
     }

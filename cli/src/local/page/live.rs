@@ -1,5 +1,5 @@
-//! New deliveries as server-sent events: `delivery` is a line of the list, `totals` the top of the page. `reset` tells a
-//! page of deliveries that are gone, since their file is another, to be read anew.
+//! New deliveries as server-sent events: `delivery` is a line of the list, `totals` the top of the page. `reset` makes a
+//! page reload whose deliveries no longer exist, because the file was replaced.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -22,20 +22,20 @@ use super::{
 };
 use crate::local::history::Filter;
 
-/// Between two looks; under load many deliveries come with one.
+/// The interval between two reads; under load, one read returns many deliveries.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Less than a proxy waits before it takes a silent connection for dead.
+/// Shorter than the idle timeout of common proxies.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Behind which delivery.
+/// The number of the last delivery that the page has.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Since {
     after: i64,
 }
 
-/// How far one browser is.
+/// The state of one browser's stream.
 struct Reader {
     state: PageState,
     t: &'static Texts,
@@ -43,8 +43,8 @@ struct Reader {
     newest: tokio::sync::watch::Receiver<i64>,
     ending: tokio::sync::watch::Receiver<bool>,
     seen: i64,
-    /// Whether it has seen what was never here.
-    is_astray: bool,
+    /// True if the browser's last seen number is higher than any in this file: the file was replaced.
+    is_reset_needed: bool,
 }
 
 /// `GET /deliveries/live`
@@ -54,17 +54,18 @@ pub async fn stream(
     Query(Since { after }): Query<Since>,
     headers: HeaderMap,
 ) -> Response {
-    // A browser that lost the connection says what it saw last.
+    // A browser that reconnects sends the id of the last event that it received.
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let seen = last.unwrap_or(after);
-    let is_astray = state.read(move |_, deliveries| Ok(seen > deliveries.last()?)).await.unwrap_or(false);
+    let is_reset_needed =
+        state.read(move |_, deliveries| Ok(seen > deliveries.last()?)).await.unwrap_or(false);
     let reader = Reader {
         t: texts::wanted(&headers),
         filter,
         newest: state.reception.recorder().newest(),
         ending: state.ending.clone(),
         seen,
-        is_astray,
+        is_reset_needed,
         state,
     };
     let batches = stream::unfold(reader, |mut reader| async move {
@@ -76,10 +77,10 @@ pub async fn stream(
 }
 
 impl Reader {
-    /// Waits for deliveries that were not seen yet. `None` once the server is to end, or cannot read them.
+    /// Waits for deliveries that this browser has not received. `None` when the server shuts down or cannot read them.
     async fn next(&mut self) -> Option<Vec<Event>> {
         let seen = self.seen;
-        if std::mem::take(&mut self.is_astray) {
+        if std::mem::take(&mut self.is_reset_needed) {
             self.seen = 0;
             return Some(vec![Event::default().event("reset").data("")]);
         }
@@ -96,7 +97,7 @@ impl Reader {
             Ok((summaries, totals, view::query(&filter)))
         });
         let (summaries, totals, query) = read.await.ok()?;
-        // Where there were more than a page shows, the rest comes with the next look. Some may have come since this one.
+        // If there are more than fit in one batch, the next read returns the rest. More may have arrived since this read.
         let is_full = u32::try_from(summaries.len()).is_ok_and(|count| count == LINES);
         let last = summaries.last().map_or(newest, |last| last.id);
         self.seen = if is_full { last } else { last.max(newest) };

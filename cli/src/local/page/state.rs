@@ -1,9 +1,10 @@
-//! What the page is made from: the history, the functions and their credentials.
+//! The state behind the page: the history, the functions and their credentials.
 
 use std::{ops::Deref, sync::Arc};
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use letterbox_intake::Outcome;
 use tokio::sync::watch;
 
 use super::{
@@ -16,7 +17,7 @@ use crate::{
     doctor::{Report, diagnosis_input::DiagnosisInput},
     local::{
         history::{
-            Delivery, Filter,
+            Filter, StoredDelivery,
             readers::{ReadError, Readers},
             sqlite::Deliveries,
         },
@@ -26,29 +27,29 @@ use crate::{
     providers::{self, PROVIDERS},
 };
 
-/// How many lines the list shows at a time.
+/// How many deliveries the list shows at a time.
 pub const LINES: u32 = 100;
 
-/// The largest body, in bytes, that is diagnosed while somebody waits for the page.
+/// The largest body, in bytes, that is diagnosed while the page is built; a larger one would delay the response.
 const LARGEST_DIAGNOSED: usize = 64 * 1024;
 
-/// Everything that a request for the page needs.
+/// A shared [`PageContext`].
 #[derive(Clone)]
 pub struct PageState(Arc<PageContext>);
 
-/// The content of a [`PageState`].
+/// Everything that a request for the page needs.
 pub struct PageContext {
-    /// Who may see it.
+    /// Decides which requests may see the page.
     pub guard: Guard,
-    /// Who receives what the page sends.
+    /// Receives the deliveries that the page sends.
     pub reception: Arc<Reception>,
     /// The delivery history.
     pub history: Readers,
-    /// What samples are sealed with, and what the diagnosis is made with.
+    /// The credentials for samples and for the diagnosis.
     pub credentials: Credentials,
-    /// Where this server is called, without a slash at its end.
+    /// The base URL of this server, without a slash at the end.
     pub url: String,
-    /// Turns true once the server is to end, since a live page never does so by itself.
+    /// Becomes true when the server shuts down; a live page's response would otherwise never end.
     pub ending: watch::Receiver<bool>,
 }
 
@@ -60,14 +61,14 @@ impl Deref for PageState {
     }
 }
 
-/// What a page is to show.
+/// What a request asks the page to show.
 #[derive(Default)]
 pub struct Wanted {
     /// Which deliveries the list shows.
     pub filter: Filter,
-    /// The list begins before this number; with the newest delivery if there is none.
+    /// Lists deliveries below this number; `None` begins with the newest.
     pub before: Option<i64>,
-    /// The delivery beside the list.
+    /// The delivery to show beside the list.
     pub id: Option<i64>,
     /// Why an action was not carried out.
     pub notice: Option<String>,
@@ -95,12 +96,11 @@ impl PageState {
         })
     }
 
-    /// The delivery of that number; the error is the response.
-    pub async fn delivery(&self, id: i64) -> Result<Delivery, Response> {
+    /// The delivery with this number; the error is the response.
+    pub async fn delivery(&self, id: i64) -> Result<StoredDelivery, Response> {
         let found = self.read(move |_, deliveries| deliveries.get(id)).await?;
-        found.ok_or_else(|| {
-            error(StatusCode::NOT_FOUND, "no such delivery: it was removed, or there never was one")
-        })
+        found
+            .ok_or_else(|| error(StatusCode::NOT_FOUND, "no such delivery: it was removed, or never existed"))
     }
 
     /// The whole page.
@@ -161,9 +161,9 @@ impl PageState {
         Ok((status, view::html(&page)).into_response())
     }
 
-    /// What doctor says of a refused delivery.
-    fn diagnosis(&self, delivery: &Delivery) -> Option<Diagnosis> {
-        if delivery.summary.outcome != "refused" || delivery.trace.body_is_lost {
+    /// The diagnosis of a refused delivery.
+    fn diagnosis(&self, delivery: &StoredDelivery) -> Option<Diagnosis> {
+        if delivery.summary.known_outcome() != Some(Outcome::Refused) || delivery.trace.body_is_lost {
             return None;
         }
         if delivery.request.body().len() > LARGEST_DIAGNOSED {
@@ -177,7 +177,7 @@ impl PageState {
             credentials: self.credentials.clone(),
         };
         let report = Report::new(&input, None);
-        Some(if report.opens { Diagnosis::Opens } else { Diagnosis::Cause(Box::new(report)) })
+        Some(if report.opens { Diagnosis::Accepted } else { Diagnosis::Cause(Box::new(report)) })
     }
 
     fn served(&self) -> Vec<Served> {

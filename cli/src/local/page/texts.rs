@@ -1,18 +1,20 @@
-//! What the page says, in English and in Chinese.
+//! The page's texts, in English and Chinese.
 
 use http::{HeaderMap, header::ACCEPT_LANGUAGE};
 use letterbox_codec::platform::Step;
+use letterbox_intake::Outcome;
 
 use super::cookies::cookie;
+use crate::local::history::known_outcome;
 
-/// The cookie that holds the language that was chosen.
+/// The cookie with the language that the user chose.
 pub const COOKIE: &str = "letterbox_language";
 
-/// One language's words. A word that a language lacks does not compile.
+/// The texts of one language. A missing translation does not compile.
 pub struct Texts {
-    /// The language's tag, as HTML has it.
+    /// The language tag, as in HTML's `lang`.
     pub tag: &'static str,
-    /// The other language's tag, and its name in itself.
+    /// The other language: its tag, and its own name for itself.
     pub other: (&'static str, &'static str),
     pub title: &'static str,
     pub skip: &'static str,
@@ -22,8 +24,8 @@ pub struct Texts {
     pub totals: &'static str,
     pub all: &'static str,
     pub latency: &'static str,
-    /// Of the two latencies that half, and 95 %, of the deliveries took at most.
-    pub latency_told: fn(&str, &str) -> String,
+    /// The latency line, from the median and the 95th percentile.
+    pub latency_summary: fn(&str, &str) -> String,
     pub latency_of_latest: &'static str,
     pub filters: &'static str,
     pub apply: &'static str,
@@ -63,7 +65,7 @@ pub struct Texts {
     pub run_doctor: &'static str,
     pub opens_now: &'static str,
     pub steps: &'static str,
-    pub held: &'static str,
+    pub passed: &'static str,
     pub failed: &'static str,
     pub not_reached: &'static str,
     pub key: &'static str,
@@ -88,7 +90,7 @@ pub struct Texts {
     pub reply: &'static str,
     pub reply_sent: &'static str,
     pub reply_in_clear: &'static str,
-    pub reply_not_taken: &'static str,
+    pub reply_rejected: &'static str,
     pub bytes: &'static str,
     pub token_title: &'static str,
     pub token_hint: &'static str,
@@ -103,36 +105,54 @@ pub struct Texts {
     step: fn(&Step) -> &'static str,
 }
 
-/// The words that a browser asks for.
+/// The texts in the language that the request asks for: by cookie, or else by `Accept-Language`.
 pub fn wanted(headers: &HeaderMap) -> &'static Texts {
     let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Texts::of(cookie(headers, COOKIE), accepted)
 }
 
 impl Texts {
-    /// The words of a language: of that tag, else of the first that `Accept-Language` names.
-    fn of(tag: Option<&str>, accepted: Option<&str>) -> &'static Self {
-        let wants_chinese = |tag: &str| tag.trim_start().to_ascii_lowercase().starts_with("zh");
-        let first = accepted.unwrap_or_default().split(',').find(|tag| {
-            let tag = tag.trim_start().to_ascii_lowercase();
-            tag.starts_with("zh") || tag.starts_with("en")
-        });
-        if tag.or(first).is_some_and(wants_chinese) { &ZH } else { &EN }
+    /// The texts of the chosen language, or else of the best one in `Accept-Language`, or else English.
+    fn of(chosen: Option<&str>, accepted: Option<&str>) -> &'static Self {
+        match chosen {
+            Some(tag) => Self::in_language(tag),
+            None => accepted.and_then(Self::accepted),
+        }
+        .unwrap_or(&EN)
     }
 
-    /// An outcome in this language.
+    /// The texts of a language tag, such as `zh-CN`.
+    fn in_language(tag: &str) -> Option<&'static Self> {
+        let language = tag.split('-').next().unwrap_or_default();
+        [&EN, &ZH].into_iter().find(|texts| texts.tag.eq_ignore_ascii_case(language))
+    }
+
+    /// The language with the highest quality in `Accept-Language`; of equal ones the first (RFC 9110, section 12.5.4).
+    fn accepted(header: &str) -> Option<&'static Self> {
+        let ranges = header.split(',').filter_map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let texts = Self::in_language(parts.next()?)?;
+            let quality = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+            let quality = quality.map_or(Some(1.0), |quality| quality.parse::<f32>().ok())?;
+            // 0 means "not acceptable".
+            (quality > 0.0 && quality <= 1.0).then_some((texts, quality))
+        });
+        ranges.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|(texts, _)| texts)
+    }
+
+    /// The name of an outcome in this language; an unknown outcome is returned as it is.
     pub fn outcome<'a>(&self, outcome: &'a str) -> &'a str {
-        match outcome {
-            "queued" => self.queued,
-            "answered" => self.answered,
-            "refused" => self.refused,
-            "failed" => self.unavailable,
-            "unqueued" => self.unqueued,
-            other => other,
+        match known_outcome(outcome) {
+            Some(Outcome::Queued) => self.queued,
+            Some(Outcome::Answered) => self.answered,
+            Some(Outcome::Refused) => self.refused,
+            Some(Outcome::Failed) => self.unavailable,
+            Some(Outcome::Unqueued) => self.unqueued,
+            None => outcome,
         }
     }
 
-    /// A step in this language.
+    /// The name of a step in this language.
     pub fn step(&self, step: &Step) -> &'static str {
         (self.step)(step)
     }
@@ -145,18 +165,18 @@ const EN: Texts = Texts {
     skip: "Skip to the deliveries",
     live: "live",
     not_live: "needs JavaScript to be live",
-    offline: "connection lost, trying again",
-    totals: "All kept deliveries",
+    offline: "connection lost, reconnecting",
+    totals: "All stored deliveries",
     all: "all",
     latency: "Latency",
-    latency_of_latest: "Milliseconds of the latest deliveries, oldest first",
-    latency_told: |half, most| format!("Latency: median {half}, 95 % {most}"),
+    latency_of_latest: "Latency of the latest deliveries in milliseconds, oldest first",
+    latency_summary: |median, p95| format!("Latency: median {median}, 95 % {p95}"),
     filters: "Filter",
     apply: "Filter",
     reset: "Reset",
     any: "any",
     search: "Text",
-    search_hint: "in request, event or message",
+    search_hint: "in request, event or queue message",
     list: "Deliveries, newest first",
     time: "Time",
     provider: "Provider",
@@ -165,7 +185,7 @@ const EN: Texts = Texts {
     outcome: "Outcome",
     status: "Status",
     took: "ms",
-    none_yet: "No deliveries yet. Send a sample, or point a platform here.",
+    none_yet: "No deliveries yet. Send a sample, or set a platform's webhook URL to this server.",
     none_match: "No delivery matches the filter.",
     older: "Older",
     to_newest: "Newest",
@@ -173,23 +193,23 @@ const EN: Texts = Texts {
     sample: "Sample",
     send: "Send",
     back: "Back to the list",
-    gone: "There is no such delivery: it is no longer kept, or never was.",
+    gone: "No such delivery: it was removed, or never existed.",
     delivery: "Delivery",
     redelivery_of: "Redelivery of",
     redeliver: "Redeliver",
-    redeliver_hint: "Hands the same bytes to the function again",
+    redeliver_hint: "Sends the same bytes to the function again",
     copy_curl: "Copy as curl",
     copy_event: "Copy as sample event",
     save_event: "Save as sample event",
     copied: "Copied.",
-    not_copied: "The browser does not allow copying here; the text is opened instead.",
+    not_copied: "The browser does not allow copying here; the text opens in a new tab.",
     why: "Why it was refused",
     remedy: "What to do",
     remedy_here: "For this delivery",
     run_doctor: "The body is large. To find the cause, run",
-    opens_now: "It would open now, with these credentials and at the time it came.",
-    steps: "Steps of opening",
-    held: "held",
+    opens_now: "With the current credentials and its time of receipt, this delivery would be accepted.",
+    steps: "Verification steps",
+    passed: "passed",
     failed: "failed",
     not_reached: "not reached",
     key: "key",
@@ -197,30 +217,30 @@ const EN: Texts = Texts {
     nothing_to_queue: "nothing to queue",
     request: "Request",
     headers: "Headers",
-    withheld: "*** is a value that is not kept.",
+    withheld: "*** stands for a value that is not stored.",
     body: "Body",
     body_empty: "The body is empty.",
-    body_is_lost: "The body could not be read: it was too large, or did not come whole.",
+    body_is_lost: "The body was not stored: it was too large, or it arrived incomplete.",
     body_binary: "Not UTF-8; shown in base64.",
-    cut: "Shown up to here.",
-    whole: "Whole",
+    cut: "Truncated here.",
+    whole: "Download in full",
     event: "Decoded event",
-    no_event: "There is no event: nothing was opened, or there was nothing inside to queue.",
-    content: "What was inside",
+    no_event: "No event: the delivery was refused, or it contains nothing to queue.",
+    content: "Decoded content",
     message: "Queue message",
     attributes: "Message attributes",
-    no_message: "There is none.",
-    message_not_queued: "The queue did not take it.",
-    reply: "Reply",
+    no_message: "None.",
+    message_not_queued: "Not on the queue: putting it there failed.",
+    reply: "Response",
     reply_sent: "As sent",
-    reply_in_clear: "In clear",
-    reply_not_taken: "The platform would not take it:",
+    reply_in_clear: "Plaintext",
+    reply_rejected: "The platform would reject it:",
     bytes: "bytes",
-    token_title: "A token, please",
-    token_hint: "It was given when the server was started; else the terminal in which that runs shows it.",
+    token_title: "Token required",
+    token_hint: "Enter the token that was set with --token or LETTERBOX_TOKEN. If none was set, the terminal that runs the server shows one.",
     token: "Token",
-    token_wrong: "This is not the token.",
-    enter: "Enter",
+    token_wrong: "The token is not correct.",
+    enter: "Continue",
     queued: "queued",
     answered: "answered",
     refused: "refused",
@@ -237,17 +257,17 @@ const ZH: Texts = Texts {
     live: "实时",
     not_live: "启用 JavaScript 后可实时更新",
     offline: "连接已断开，正在重连",
-    totals: "已保留的全部投递",
+    totals: "已保存的全部投递",
     all: "全部",
     latency: "延迟",
     latency_of_latest: "最近投递的耗时（毫秒），由旧到新",
-    latency_told: |half, most| format!("延迟：中位数 {half}，95 % {most}"),
+    latency_summary: |median, p95| format!("延迟：中位数 {median}，95 % {p95}"),
     filters: "筛选",
     apply: "筛选",
     reset: "重置",
     any: "不限",
     search: "文本",
-    search_hint: "在请求、事件或消息中查找",
+    search_hint: "在请求、事件或队列消息中查找",
     list: "投递，最新在前",
     time: "时间",
     provider: "Provider",
@@ -256,7 +276,7 @@ const ZH: Texts = Texts {
     outcome: "结果",
     status: "状态码",
     took: "毫秒",
-    none_yet: "还没有投递。可以发送一个样例，或将平台的回调地址设为本服务。",
+    none_yet: "还没有投递。可以发送一个样例，或将平台的 webhook URL 设为本服务。",
     none_match: "没有符合筛选条件的投递。",
     older: "更早",
     to_newest: "回到最新",
@@ -264,23 +284,23 @@ const ZH: Texts = Texts {
     sample: "样例",
     send: "发送",
     back: "返回列表",
-    gone: "没有这条投递：它已不再保留，或从未存在。",
+    gone: "没有这条投递：它已被删除，或从未存在。",
     delivery: "投递",
     redelivery_of: "重新投递自",
     redeliver: "重新投递",
-    redeliver_hint: "把同样的字节再交给函数一次",
+    redeliver_hint: "把相同的字节再次发送给函数",
     copy_curl: "复制为 curl 命令",
     copy_event: "复制为样例事件",
     save_event: "保存为样例事件",
     copied: "已复制。",
-    not_copied: "浏览器不允许在此复制，已改为直接打开文本。",
+    not_copied: "浏览器不允许在此复制，已改为在新标签页中打开文本。",
     why: "为什么被拒绝",
     remedy: "如何处理",
     remedy_here: "针对这次投递",
     run_doctor: "请求体较大。要查明原因，请运行",
-    opens_now: "用当前的凭证、按收到时的时间判断，它现在可以解开。",
-    steps: "解开的各个步骤",
-    held: "通过",
+    opens_now: "按当前的凭证和当时的接收时间，这次投递会验证通过。",
+    steps: "验证步骤",
+    passed: "通过",
     failed: "失败",
     not_reached: "未执行",
     key: "密钥",
@@ -288,32 +308,32 @@ const ZH: Texts = Texts {
     nothing_to_queue: "无需入队",
     request: "请求",
     headers: "请求头",
-    withheld: "*** 表示该值不予保留。",
+    withheld: "*** 表示该值不予保存。",
     body: "请求体",
     body_empty: "内容为空。",
-    body_is_lost: "请求体未能读取：过大，或没有完整到达。",
+    body_is_lost: "请求体未保存：过大，或没有完整到达。",
     body_binary: "不是 UTF-8，以 base64 显示。",
-    cut: "仅显示到此处。",
-    whole: "完整内容",
+    cut: "在此处截断。",
+    whole: "下载完整内容",
     event: "解码后的事件",
-    no_event: "没有事件：信件没有解开，或其中没有需要入队的内容。",
-    content: "信件内容",
+    no_event: "没有事件：投递被拒绝，或其中没有需要入队的内容。",
+    content: "解码后的内容",
     message: "队列消息",
     attributes: "消息属性",
-    no_message: "没有。",
-    message_not_queued: "队列没有接收。",
-    reply: "应答",
+    no_message: "无。",
+    message_not_queued: "未入队：写入队列失败。",
+    reply: "响应",
     reply_sent: "实际发送",
     reply_in_clear: "明文",
-    reply_not_taken: "平台不会接受它：",
+    reply_rejected: "平台会拒绝它：",
     bytes: "字节",
     token_title: "请输入令牌",
-    token_hint: "启动本服务时指定的令牌；如果没有指定，令牌显示在运行本服务的终端里。",
+    token_hint: "请输入用 --token 或 LETTERBOX_TOKEN 设置的令牌；如果没有设置，运行本服务的终端会显示一个。",
     token: "令牌",
     token_wrong: "令牌不正确。",
-    enter: "进入",
+    enter: "继续",
     queued: "已入队",
-    answered: "已应答",
+    answered: "已响应",
     refused: "已拒绝",
     unavailable: "失败",
     unqueued: "未入队",
@@ -325,13 +345,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_language_is_chosen_or_the_first_accepted_that_there_is() {
+    fn the_language_is_the_chosen_one_or_the_best_accepted_one() {
         for (chosen, accepted, expected) in [
             (None, None, "en"),
             (None, Some("zh-CN,zh;q=0.9,en;q=0.8"), "zh"),
             (None, Some("en-GB,zh;q=0.9"), "en"),
             (None, Some("fr, zh-TW;q=0.5, en;q=0.3"), "zh"),
             (None, Some("fr"), "en"),
+            (None, Some("en;q=0.1, zh;q=0.9"), "zh"),
+            (None, Some("en; q=0.8,zh ;q=0.8"), "en"),
+            (None, Some("zh;q=0, en;q=0.1"), "en"),
+            (None, Some("zh;q=0"), "en"),
+            (None, Some("en;q=0.5, ZH-hant;Q=0.6"), "zh"),
+            (None, Some("zh;q=NaN, en;q=x, zh-CN;q=0.001"), "zh"),
+            (None, Some("zhx, ;, , en"), "en"),
             (Some("en"), Some("zh"), "en"),
             (Some("zh"), Some("en"), "zh"),
             (Some("xx"), Some("zh"), "en"),

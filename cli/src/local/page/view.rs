@@ -1,4 +1,4 @@
-//! What the page shows, ready for its templates.
+//! The data that the page's templates show.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::StatusCode;
 use letterbox_codec::json::Object;
+use letterbox_intake::Outcome;
 use serde_json::value::RawValue;
 
 use super::texts::Texts;
@@ -14,26 +15,23 @@ use crate::{
     doctor,
     formats::json_style::{INDENTED, Spelling, restyle},
     local::history::{
-        Delivery, Filter, NOT_KEPT, Summary, WITHHELD,
+        Filter, NOT_STORED, OUTCOMES, StoredDelivery, Summary, WITHHELD,
         sqlite::{Names, Totals},
     },
     providers::{self, PROVIDERS, Row},
 };
 
-/// How many bytes of one text the page shows; the whole of it is a link away.
+/// How many bytes of one text the page shows; a link downloads the whole.
 const SHOWN: usize = 64 * 1024;
 
-/// How many bytes of JSON are indented.
+/// The largest JSON, in bytes, that is indented.
 const INDENTED_UP_TO: usize = 256 * 1024;
 
-/// How many of the latest the latency chart shows.
+/// How many of the latest deliveries the latency chart shows.
 pub const BARS: u32 = 80;
 
-/// The height of the latency chart, in its own units, and the width of a bar with the gap beside it.
+/// The height of the latency chart and the width of a bar with its gap, in the chart's units.
 const CHART: (f64, f64) = (40.0, 4.0);
-
-/// The outcomes that a delivery may have.
-const OUTCOMES: [&str; 5] = ["queued", "answered", "refused", "failed", "unqueued"];
 
 /// The page.
 #[derive(Template)]
@@ -41,16 +39,16 @@ const OUTCOMES: [&str; 5] = ["queued", "answered", "refused", "failed", "unqueue
 pub struct Page<'a> {
     pub t: &'static Texts,
     pub filter: &'a Filter,
-    /// The filter as a query with its question mark, empty where it lets everything through.
+    /// The filter as a query string with its question mark; empty if the filter matches everything.
     pub query: String,
     pub totals: TotalsView,
     pub names: Names,
     pub rows: Vec<RowView>,
-    /// Where older ones are.
+    /// The URL of the page with older deliveries.
     pub older: Option<String>,
-    /// This page's own path and query, as a value in a query.
+    /// This page's path and query string, encoded as a value in a query string.
     pub here: String,
-    /// Whether the list begins with the newest, so that new ones belong before it.
+    /// True if the list begins with the newest delivery, so that new ones are added at the top.
     pub is_newest: bool,
     pub newest: i64,
     pub shown: Shown<'a>,
@@ -59,19 +57,19 @@ pub struct Page<'a> {
     pub version: &'static str,
 }
 
-/// What is beside the list.
+/// The content beside the list.
 pub enum Shown<'a> {
     Nothing,
-    /// A delivery that is not kept.
+    /// The requested delivery is not in the history.
     Gone,
     Delivery(Box<DeliveryView<'a>>),
 }
 
-/// A provider that samples can be sent to.
+/// A provider that is served, and can be sent samples.
 pub struct Served {
     pub name: &'static str,
     pub sources: Vec<String>,
-    /// Each behind whether it is the one to try first.
+    /// Whether the sample is preselected, and its name.
     pub samples: Vec<(bool, String)>,
 }
 
@@ -91,7 +89,7 @@ pub struct RowView {
 pub struct TotalsView {
     t: &'static Texts,
     count: u64,
-    /// Outcome, how many, and the list of them.
+    /// Each outcome, its number of deliveries, and the query string that lists them.
     outcomes: Vec<(String, u64, String)>,
     latency: Option<(String, String)>,
     bars: Vec<Bar>,
@@ -115,12 +113,12 @@ struct Token {
     is_wrong: bool,
 }
 
-/// A delivery, opened.
+/// One delivery in detail.
 #[derive(Template)]
 #[template(path = "delivery.html")]
 pub struct DeliveryView<'a> {
     pub t: &'static Texts,
-    pub delivery: &'a Delivery,
+    pub delivery: &'a StoredDelivery,
     pub query: String,
     pub diagnosis: Option<Diagnosis>,
 }
@@ -128,29 +126,29 @@ pub struct DeliveryView<'a> {
 /// Why it was refused.
 pub enum Diagnosis {
     Cause(Box<doctor::Report>),
-    /// It opens by now.
-    Opens,
-    /// Finding out would take long.
+    /// It would be accepted with the current credentials.
+    Accepted,
+    /// The body is too large for a diagnosis while the page is built.
     TooLarge,
 }
 
-/// How far opening came with a step.
+/// The result of a verification step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    Held,
+    Passed,
     Failed,
     NotReached,
     NotNeeded,
 }
 
-/// A step of opening.
+/// One verification step.
 pub struct StepView {
     pub state: State,
     pub label: &'static str,
     pub notes: Vec<String>,
 }
 
-/// A text, cut to what the page shows.
+/// The beginning of a text, up to [`SHOWN`] bytes.
 pub struct Excerpt {
     pub text: String,
     pub is_cut: bool,
@@ -158,12 +156,12 @@ pub struct Excerpt {
 }
 
 impl TotalsView {
-    /// The counts, and a bar for each of the latest.
+    /// The counts, and a bar for each of the latest deliveries.
     pub fn new(t: &'static Texts, totals: Totals) -> Self {
         let most = totals.latest.iter().map(|one| one.milliseconds).fold(1.0, f64::max);
         let (height, step) = CHART;
         let width = f64::from(BARS) * step;
-        // As wide as if it were full, with the newest at its right end.
+        // Always as wide as a full chart, with the newest delivery at the right end.
         let mut x = width;
         let bars: Vec<Bar> = totals
             .latest
@@ -186,7 +184,7 @@ impl TotalsView {
                 }
             })
             .collect();
-        let told = |milliseconds: f64| format!("{milliseconds:.1} ms");
+        let shown = |milliseconds: f64| format!("{milliseconds:.1} ms");
         Self {
             t,
             count: totals.outcomes.iter().map(|(_, count)| count).sum(),
@@ -198,7 +196,7 @@ impl TotalsView {
                     (outcome, count, query(&filter))
                 })
                 .collect(),
-            latency: totals.latency.map(|(half, most)| (told(half), told(most))),
+            latency: totals.latency.map(|(median, p95)| (shown(median), shown(p95))),
             width,
             bars,
         }
@@ -222,12 +220,12 @@ impl DeliveryView<'_> {
     }
 
     fn is_queued(&self) -> bool {
-        self.delivery.summary.outcome == "queued"
+        self.delivery.summary.known_outcome() == Some(Outcome::Queued)
     }
 
-    /// The provider's steps, and the queue's.
+    /// The provider's steps, then the queue's.
     fn steps(&self) -> Vec<StepView> {
-        let Delivery { summary, trace, message, .. } = self.delivery;
+        let StoredDelivery { summary, trace, message, .. } = self.delivery;
         let steps = self.row().map_or(&[][..], |row| row.steps);
         let failed = trace.failed.as_deref().and_then(|name| steps.iter().position(|step| step.name == name));
         let mut views: Vec<StepView> = steps
@@ -237,7 +235,7 @@ impl DeliveryView<'_> {
                 let state = match failed {
                     Some(failed) if position == failed => State::Failed,
                     Some(failed) if position > failed => State::NotReached,
-                    _ => State::Held,
+                    _ => State::Passed,
                 };
                 let notes = if state == State::Failed {
                     [summary.reason.as_ref(), trace.detail.as_ref()].into_iter().flatten().cloned().collect()
@@ -252,11 +250,11 @@ impl DeliveryView<'_> {
         {
             step.notes.push(format!("{} {key}/{of}", self.t.key));
         }
-        let state = match summary.outcome.as_str() {
-            "queued" => State::Held,
-            "answered" => State::NotNeeded,
-            "refused" => State::NotReached,
-            _ => State::Failed,
+        let state = match summary.known_outcome() {
+            Some(Outcome::Queued) => State::Passed,
+            Some(Outcome::Answered) => State::NotNeeded,
+            Some(Outcome::Refused) => State::NotReached,
+            Some(Outcome::Failed | Outcome::Unqueued) | None => State::Failed,
         };
         let notes = match (state, message) {
             (State::Failed, _) => trace.detail.iter().cloned().collect(),
@@ -276,14 +274,14 @@ impl DeliveryView<'_> {
 
     fn has_withheld(&self) -> bool {
         let headers = self.delivery.request.headers();
-        WITHHELD.iter().any(|name| headers.get_all(name).iter().any(|value| value == NOT_KEPT))
+        WITHHELD.iter().any(|name| headers.get_all(name).iter().any(|value| value == NOT_STORED))
     }
 
     fn body(&self) -> Excerpt {
         Excerpt::of(self.delivery.request.body())
     }
 
-    /// The payload of the event, as the queue message has it.
+    /// The event's payload, from the queue message.
     fn event(&self) -> Option<Excerpt> {
         #[derive(serde::Deserialize)]
         struct Message<'m> {
@@ -294,7 +292,7 @@ impl DeliveryView<'_> {
         Some(Excerpt::json(message.data.get()))
     }
 
-    /// What was inside, where it is not what came and no event shows it.
+    /// The decoded content, if it differs from the body and no event shows it.
     fn content(&self) -> Option<Excerpt> {
         let content = self.delivery.content.as_ref().filter(|_| self.delivery.message.is_none())?;
         Some(std::str::from_utf8(content).map_or_else(|_| Excerpt::of(content), Excerpt::json))
@@ -308,7 +306,7 @@ impl DeliveryView<'_> {
         Excerpt::json(&self.delivery.trace.reply)
     }
 
-    /// The cause in the page's language, where that is not the report's.
+    /// The Chinese text of the cause, if the page is in Chinese.
     fn translated<'r>(&self, report: &'r doctor::Report) -> Option<&'r doctor::InChinese> {
         report.in_chinese.as_ref().filter(|_| self.t.tag == "zh")
     }
@@ -321,7 +319,7 @@ impl DeliveryView<'_> {
 impl StepView {
     fn class(&self) -> &'static str {
         match self.state {
-            State::Held => "held",
+            State::Passed => "passed",
             State::Failed => "failed",
             State::NotReached | State::NotNeeded => "not-reached",
         }
@@ -329,7 +327,7 @@ impl StepView {
 
     fn word(&self, t: &Texts) -> &'static str {
         match self.state {
-            State::Held => t.held,
+            State::Passed => t.passed,
             State::Failed => t.failed,
             State::NotReached => t.not_reached,
             State::NotNeeded => "-",
@@ -342,14 +340,14 @@ impl Excerpt {
         if let Ok(text) = std::str::from_utf8(bytes) {
             return Self::cut(text.to_owned());
         }
-        // So much that a whole base64 text of it is as long as may be shown.
+        // As many bytes as make SHOWN characters of base64.
         let shown = bytes.get(..SHOWN / 4 * 3).unwrap_or(bytes);
         Self { text: STANDARD.encode(shown), is_cut: shown.len() < bytes.len(), is_binary: true }
     }
 
-    /// With a line for each member, if it is JSON.
+    /// Indents the text if it is a JSON object.
     fn json(text: &str) -> Self {
-        // An indent for each level may make a text many times as long.
+        // Indentation can make a deeply nested text many times longer.
         let json = Object::parse(text).ok().filter(|_| text.len() <= INDENTED_UP_TO);
         Self::cut(json.map_or_else(|| text.to_owned(), |json| restyle(&json, &INDENTED, Spelling::AsIs)))
     }
@@ -361,13 +359,13 @@ impl Excerpt {
     }
 }
 
-/// The filter as a query with its question mark; empty where it lets everything through.
+/// The filter as a query string with its question mark; empty if the filter matches everything.
 pub fn query(filter: &Filter) -> String {
-    let members = serde_json::to_value(filter).ok();
-    let members: BTreeMap<String, String> =
-        members.and_then(|members| serde_json::from_value(members).ok()).unwrap_or_default();
+    let fields = serde_json::to_value(filter).ok();
+    let fields: BTreeMap<String, String> =
+        fields.and_then(|fields| serde_json::from_value(fields).ok()).unwrap_or_default();
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(members.iter().filter(|(_, value)| !value.is_empty()));
+    query.extend_pairs(fields.iter().filter(|(_, value)| !value.is_empty()));
     let query = query.finish();
     if query.is_empty() { query } else { format!("?{query}") }
 }
@@ -377,7 +375,7 @@ pub fn token(t: &'static Texts, is_wrong: bool) -> Response {
     (StatusCode::UNAUTHORIZED, html(&Token { t, is_wrong })).into_response()
 }
 
-/// A template as an answer.
+/// Renders a template as a response.
 pub fn html(template: &impl Template) -> Response {
     match template.render() {
         Ok(text) => Html(text).into_response(),

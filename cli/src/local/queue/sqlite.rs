@@ -10,7 +10,7 @@ use rusqlite::params;
 
 use crate::local::sqlite::{Database, Layout};
 
-/// Its file.
+/// The layout of the file.
 const LAYOUT: Layout = Layout {
     number: 1,
     name: "a queue",
@@ -23,7 +23,7 @@ const LAYOUT: Layout = Layout {
         deduplication TEXT NOT NULL
     ) STRICT;
 ",
-    // A message counts as queued only once it is on the disk.
+    // A message is queued only once it is on disk.
     settings: "PRAGMA synchronous = FULL",
 };
 
@@ -31,27 +31,27 @@ const LAYOUT: Layout = Layout {
 #[derive(Clone, Debug)]
 pub struct Store(Arc<Mutex<Database>>);
 
-/// A message that the store holds.
+/// A message on the queue.
 #[derive(Debug)]
 pub struct Stored {
-    /// Its place in the queue: rises by at least one with every message.
+    /// Its position in the queue: it increases by at least one with every message.
     pub sequence: i64,
     /// The CloudEvents object.
     pub body: String,
 }
 
 impl Store {
-    /// Opens the queue, and creates it if it is not there.
+    /// Opens the queue, or creates it if the file does not exist.
     pub fn create(path: &Path) -> Result<Self, String> {
         Ok(Self(Arc::new(Mutex::new(Database::create(path, &LAYOUT)?))))
     }
 
-    /// Opens the queue; it must be there.
+    /// Opens an existing queue.
     pub fn open(path: &Path) -> Result<Self, String> {
         Ok(Self(Arc::new(Mutex::new(Database::open(path, &LAYOUT)?))))
     }
 
-    /// Messages behind `sequence`, oldest first, at most `limit`.
+    /// Messages after the position `sequence`, oldest first, at most `limit`.
     pub fn after(&self, sequence: i64, limit: u32) -> Result<Vec<Stored>, String> {
         let database = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let read = || -> rusqlite::Result<Vec<Stored>> {
@@ -66,8 +66,8 @@ impl Store {
         read().map_err(|error| error.to_string())
     }
 
-    /// Inserts a message. Before and after, the file must be the one at the path: SQLite itself goes on writing to a file
-    /// that was deleted or moved.
+    /// Inserts a message. Checks before and after that the open file is still the one at the path, because SQLite keeps
+    /// writing to a file that was deleted or moved.
     fn insert(&self, message: &Message) -> Result<(), String> {
         let attributes = message.attributes.iter();
         let attributes = attributes.map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
