@@ -19,7 +19,7 @@ use self::{
     serve::Serve, sign::Sign,
 };
 
-/// Receives webhooks of several platforms, and puts each as a decoded event on a queue.
+/// Receives webhooks from several platforms, and puts each as a decoded event on a queue
 #[derive(Debug, Parser)]
 #[command(
     version,
@@ -28,27 +28,27 @@ use self::{
     after_help = "\
 Examples:
   letterbox serve                          receive on this machine
-  letterbox send dingtalk user_add_org     be a platform once
+  letterbox send dingtalk user_add_org     act as a platform: send one delivery
   letterbox events                         read the queue
-  letterbox sign github push | sh          the same by curl
-  letterbox doctor --event event.json      say why a delivery was refused
+  letterbox sign github push | sh          send a delivery with curl
+  letterbox doctor --event event.json      explain why a delivery was refused
   letterbox COMMAND --help                 more examples
 
-Exit codes: 0 success, 1 refused or failed, 2 the command line or a file that it names cannot be used.
-Colours appear only on a terminal, and not where NO_COLOR is set."
+Exit codes: 0 success, 1 refused or failed, 2 usage error (the command line, or a file that it names, is invalid).
+Colours appear only on a terminal, and only if NO_COLOR is not set."
 )]
 pub struct Program {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What the program can do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve all functions on this machine, under the routes of the deployed bundle
+    /// Run all functions on this machine, under the same routes as the deployed bundle
     Serve(Serve),
-    /// Send a delivery as the platform would, and open its answer
+    /// Send a delivery as the platform would, and check the response
     Send(Send),
     /// Print a delivery as curl, as an API Gateway event or as raw HTTP, without sending it
     Sign(Sign),
@@ -58,9 +58,9 @@ pub enum Command {
     Seal(Seal),
     /// List the events on the embedded queue
     Events(Events),
-    /// Say why a delivery was refused, and what to do
+    /// Report why a delivery was refused, and what to do
     Doctor(Box<Doctor>),
-    /// Print a script that completes this program's command line in a shell
+    /// Print a completion script for a shell
     Completions(Completions),
 }
 

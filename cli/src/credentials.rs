@@ -1,4 +1,4 @@
-//! The credentials of all providers: a file, or the demo credentials.
+//! Loads the credentials of all providers: from a file, or the demo credentials.
 
 use std::{
     collections::BTreeMap,
@@ -17,13 +17,13 @@ use crate::{
 /// Provider → its credentials JSON.
 pub type Credentials = BTreeMap<String, String>;
 
-/// Which source and which credentials a command uses.
+/// The source and the credentials that a command uses.
 #[derive(Debug, Args)]
 pub struct KeyArgs {
-    /// The source, in the URL and in the credentials
+    /// Source, in the URL and in the credentials [default: default]
     #[arg(long)]
     pub source: Option<String>,
-    /// A JSON file: provider → its credentials JSON; the demo credentials otherwise
+    /// JSON file: provider → its credentials JSON [default: the demo credentials]
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
 }
@@ -34,12 +34,12 @@ impl KeyArgs {
         let file = self.credentials.as_deref();
         load(file)?.remove(provider).ok_or_else(|| {
             let place = file.unwrap_or(Path::new("the demo credentials")).display();
-            format!("{place}: no credentials of {provider}; add a member {provider:?}")
+            format!("{place}: no credentials of {provider}; add an object under the name {provider:?}")
         })
     }
 }
 
-/// Reads a file of `{"<provider>": {"<source>": {...}}}`, or takes the demo credentials.
+/// Reads a file of `{"<provider>": {"<source>": {...}}}`; without a file, returns the demo credentials.
 pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
     let Some(file) = file else {
         return Ok(PROVIDERS.iter().map(|row| (row.name.to_owned(), row.demo.to_owned())).collect());
@@ -47,7 +47,7 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
     let place = file.display();
     let text = String::from_utf8(data::read(file, data::CREDENTIALS)?)
         .map_err(|_| format!("{place}: expected UTF-8"))?;
-    // What serde says of the text may quote it, and the text is secrets: tell the place alone.
+    // serde's message may quote the text, which contains secrets: report only the position.
     let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&text).map_err(|error| {
         format!(
             "{place}: line {}, column {}: expected a JSON object of providers, such as {{\"github\": {{\"default\": {{\"secret\": \"...\"}}}}}}",
@@ -67,12 +67,12 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
     Ok(members.into_iter().map(|(name, json)| (name, json.get().to_owned())).collect())
 }
 
-/// How many keys a source has in a provider's credentials JSON.
+/// The number of a source's entries in a provider's credentials JSON.
 pub fn entry_count(credentials: &str, source: &str) -> usize {
     entries(credentials, source).len()
 }
 
-/// Whether an entry of a source names a header, as that of the signature or of the type.
+/// True if an entry of the source names this header, for example as the header of the signature.
 pub fn names_header(credentials: &str, source: &str, header: &str) -> bool {
     let entries = entries(credentials, source);
     let mut texts =
@@ -80,7 +80,7 @@ pub fn names_header(credentials: &str, source: &str, header: &str) -> bool {
     texts.any(|text| text.eq_ignore_ascii_case(header))
 }
 
-/// The credentials JSON with nothing but one key of one source, by position.
+/// The credentials JSON with only one entry of one source, by position.
 pub fn with_single_entry(credentials: &str, source: &str, position: usize) -> Option<String> {
     let entry = entries(credentials, source).into_iter().nth(position)?;
     Some(json!({ source: entry }).to_string())

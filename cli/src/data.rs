@@ -1,4 +1,4 @@
-//! A file that the user or an input names, or standard input: read up to a limit.
+//! Reads files and standard input up to a size limit.
 
 use std::{
     fs::{self, File},
@@ -14,7 +14,7 @@ use std::{
 
 use crate::terminal::complain;
 
-/// How much of a file is read, and what the limit is that of.
+/// A size limit, and what it applies to.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
     bytes: u64,
@@ -27,35 +27,35 @@ const MIB: u64 = 1024 * 1024;
 /// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>, read in November 2026).
 pub const LARGEST_BODY: usize = 10 * 1024 * 1024;
 
-/// A body, or a payload.
+/// The limit of a body or payload.
 pub const BODY: Limit = Limit { bytes: LARGEST_BODY as u64, of: "a body" };
 
-/// A request or a response with its body in it, as an event, a command or raw HTTP: JSON may take six characters for a
-/// byte, which makes 60 MiB of the largest body.
+/// The limit of a request or response as an event, a command or raw HTTP: JSON may need six characters for a byte, so
+/// the largest body becomes 60 MiB.
 pub const MESSAGE: Limit = Limit { bytes: 64 * MIB, of: "one request or response" };
 
-/// A HAR, in which a browser puts all responses of a session.
+/// The limit of a HAR, which contains all responses of a browser session.
 pub const ARCHIVE: Limit = Limit { bytes: 256 * MIB, of: "a HAR" };
 
-/// Credentials of all providers. One secret in Secrets Manager has 64 KiB at most.
+/// The limit of a credentials file; a Secrets Manager secret has at most 64 KiB.
 pub const CREDENTIALS: Limit = Limit { bytes: 4 * MIB, of: "credentials" };
 
-/// The card catalogue: as much as a function reads from S3.
+/// The limit of the card catalogue, as for a function that reads it from S3.
 pub const CATALOGUE: Limit = Limit { bytes: 16 * MIB, of: "a card catalogue" };
 
-/// How long a named pipe may take until a program opens it for writing.
+/// The timeout for another program to open a named pipe for writing.
 const UNOPENED: Duration = Duration::from_secs(5);
 
-/// Other names of standard input, which shells and curl commands use.
+/// Names of standard input in shells and curl commands.
 const STANDARD_INPUT: [&str; 4] = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
-/// Whether standard input was read: there is no second time.
+/// True once standard input has been read; it can be read only once.
 static CONSUMED: AtomicBool = AtomicBool::new(false);
 
-/// The content of a file; `-` is standard input. A file that is larger than the limit, or has no end, is an error.
+/// Reads a file; `-` is standard input. Returns an error if the content exceeds the limit.
 ///
-/// A pipe is read like a file, since that is what `<(command)` is in a shell. A named pipe must be opened by a writer
-/// within five seconds; from then on it may take as long as its writer does, like standard input.
+/// A pipe is read like a file, because `<(command)` in a shell is one. A program must open a named pipe for writing within
+/// five seconds; reading it then has no timeout, like standard input.
 pub fn read(file: &Path, limit: Limit) -> Result<Vec<u8>, String> {
     if STANDARD_INPUT.iter().any(|name| file == Path::new(name)) {
         return standard_input(limit);
@@ -75,7 +75,7 @@ pub fn read(file: &Path, limit: Limit) -> Result<Vec<u8>, String> {
 fn standard_input(limit: Limit) -> Result<Vec<u8>, String> {
     const PLACE: &str = "standard input";
     if CONSUMED.swap(true, Ordering::Relaxed) {
-        return Err(format!("{PLACE}: it can be read only once; save it to a file, and name that"));
+        return Err(format!("{PLACE}: it can be read only once; save it to a file, and name the file"));
     }
     let input = io::stdin().lock();
     if input.is_terminal() {
@@ -85,8 +85,8 @@ fn standard_input(limit: Limit) -> Result<Vec<u8>, String> {
     read.ok_or_else(|| too_large(&PLACE, limit, "more"))
 }
 
-/// Opens what is no regular file. Opening a named pipe waits for its writer, so that a thread does it: the thread ends
-/// with the program.
+/// Opens a special file. Opening a named pipe blocks until it has a writer, so a separate thread opens it; if there is no
+/// writer, that thread ends with the program.
 fn open(file: &Path) -> Result<io::Result<File>, String> {
     let (done, opened) = mpsc::channel();
     let path = file.to_owned();
@@ -100,7 +100,7 @@ fn open(file: &Path) -> Result<io::Result<File>, String> {
     })
 }
 
-/// All of it, or `None` if it is larger than the limit.
+/// The whole content, or `None` if it exceeds the limit.
 fn bounded(input: impl Read, limit: Limit) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     input.take(limit.bytes.saturating_add(1)).read_to_end(&mut bytes)?;

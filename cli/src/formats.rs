@@ -1,4 +1,4 @@
-//! The forms in which people have a request: a curl command, a HAR, raw HTTP, an API Gateway event, a bare body.
+//! The input and output formats of a request: curl command, HAR, raw HTTP, API Gateway event, bare body.
 
 pub mod curl;
 pub mod gateway;

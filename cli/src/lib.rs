@@ -1,4 +1,4 @@
-//! Letterbox on one machine: the parts of the program `letterbox`.
+//! The parts of the program `letterbox`, which runs Letterbox on one machine.
 
 pub mod commands;
 pub mod credentials;

@@ -1,4 +1,4 @@
-//! `letterbox`: serve all functions on this machine, send them deliveries, read the queue, debug single messages.
+//! The program `letterbox`: parses the command line, runs the command, and sets the exit code.
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -20,13 +20,13 @@ fn main() -> ExitCode {
     error.exit_code()
 }
 
-/// Prints help, the version, or what is wrong with the command line. clap quotes arguments in its errors, which a script
-/// may have from a stranger: the error is that of the same arguments in printable form.
+/// Prints help, the version, or the error of the command line. clap quotes arguments in its errors, and a script may pass
+/// untrusted ones, so the command line is parsed again with the arguments in printable form.
 fn rejected(error: &clap::Error) -> ExitCode {
     let printable = std::env::args_os().map(|arg| OsString::from(printable(&arg.to_string_lossy())));
     match Program::try_parse_from(printable) {
         Err(error) => error.exit(),
-        // Nothing is wrong but what was replaced.
+        // Only the replaced characters were invalid.
         Ok(_) => {
             let text = error.to_string();
             complain(text.lines().next().unwrap_or_default().trim_start_matches("error: "));

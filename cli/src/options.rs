@@ -7,13 +7,14 @@ use clap::{
 
 use crate::providers::PROVIDERS;
 
-/// Where `serve` serves and the others send, unless told otherwise.
+/// The default URL of `serve`, and the default target of the other commands.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:9000";
 
-/// Where the embedded queue is, unless told otherwise.
+/// The default file of the embedded queue.
 pub const DATABASE: &str = "letterbox.db";
 
-/// Any text, since the table of providers tells an unknown one; help and completions offer those that there are.
+/// Parses a provider name. It accepts any text, because the table of providers reports unknown names; help and completions
+/// list the known ones.
 #[derive(Clone)]
 pub struct ProviderName;
 

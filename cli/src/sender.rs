@@ -1,4 +1,4 @@
-//! Acting as a platform: which payload goes where, signed or encrypted as the platform does it, and how it is sent.
+//! Acts as a platform: selects a payload, signs or encrypts it as the platform does, and sends it.
 
 pub mod delivery;
 pub mod post;

@@ -1,17 +1,17 @@
-//! Words of a command line that the program prints or offers for copying.
+//! Quotes the words of command lines that the program prints or offers for copying.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
 use crate::terminal::is_shown;
 
-/// Quotes a word, whatever it is, so that a shell hands exactly these bytes to the command: sh, bash, dash, zsh and
-/// fish, in a script as well as pasted at a prompt. NUL, which no argument can hold, is left out.
+/// Quotes any word so that a shell passes exactly these bytes to the command: sh, bash, dash, zsh and fish, in a script as
+/// well as pasted at a prompt. Omits NUL, which an argument cannot contain.
 ///
-/// `shell_words::quote` leaves `{a,b}` and `!` bare, which bash expands. Two things are stricter than POSIX demands:
+/// `shell_words::quote` leaves `{a,b}` and `!` unquoted, which bash expands. Two rules are stricter than POSIX requires:
 ///
-/// * fish reads `\\` and `\'` inside of single quotes as escapes, so these backslashes stand outside of them.
-/// * A tab at a prompt completes a file name and closes the quotes behind it, other control characters edit the line,
-///   and invisible ones hide what is run. A word with such characters, or that is not UTF-8, is written by `printf`.
+/// * fish reads `\\` and `\'` inside single quotes as escapes, so these backslashes are placed outside the quotes.
+/// * At a prompt, a tab completes a file name and closes the quotes, other control characters edit the line, and invisible
+///   characters hide what runs. A word with such characters, or one that is not UTF-8, is written with `printf`.
 pub fn word(text: impl AsRef<[u8]>) -> String {
     let bytes = text.as_ref();
     match std::str::from_utf8(bytes) {
@@ -20,8 +20,18 @@ pub fn word(text: impl AsRef<[u8]>) -> String {
     }
 }
 
-/// Whether the text can stand in quotes and be seen there. A `!` behind a line break is excluded: old versions of bash
-/// replace it from the history, since they look at each line of a pasted text on its own.
+/// The command that starts this program again, for examples to copy: `cargo run --` if it runs from Cargo's `target`
+/// folder, otherwise `letterbox`.
+pub fn program() -> &'static str {
+    program_at(&std::env::current_exe().unwrap_or_default())
+}
+
+fn program_at(file: &Path) -> &'static str {
+    if file.components().any(|part| part.as_os_str() == "target") { "cargo run --" } else { "letterbox" }
+}
+
+/// True if the text is fully visible and safe inside quotes. A `!` after a line break is excluded: old versions of bash
+/// expand it from the history, because they read a pasted text line by line.
 pub fn is_visible(text: &str) -> bool {
     let mut lines = text.split('\n').skip(1);
     text.chars().all(|character| character == '\n' || is_shown(character))
@@ -45,12 +55,12 @@ fn quoted(text: &str) -> String {
     word + "'"
 }
 
-/// What [`escaped`] puts before and behind the format. A reader of such commands looks for it.
+/// The text that [`escaped`] puts before and after the format; the parser of such commands searches for it.
 pub const PRINTF: [&str; 2] = ["\"$(printf '", "')\""];
 
-/// `"$(printf '…')"` with octal escapes for all but a few characters, so that nothing in it means anything to any shell.
+/// Returns `"$(printf '…')"` with octal escapes for all but a few characters, so that no shell interprets any of it.
 fn escaped(bytes: &[u8]) -> String {
-    // The substitution drops line breaks at the end.
+    // Command substitution drops trailing line breaks.
     let end = bytes.iter().rposition(|byte| *byte != b'\n').map_or(0, |last| last.saturating_add(1));
     let (bytes, breaks) = bytes.split_at(end);
     let mut word = PRINTF[0].to_owned();
@@ -81,13 +91,13 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::word;
+    use super::{program_at, word};
 
-    /// Every shell that is installed here. The first two must be.
+    /// The shells to test if they are installed; the first two must be.
     const SHELLS: [&str; 5] = ["sh", "bash", "dash", "zsh", "fish"];
 
-    /// The words that the shell hands to a command.
-    fn handed(shell: &str, words: &[String]) -> Option<Vec<Vec<u8>>> {
+    /// The words that the shell passes to a command.
+    fn passed(shell: &str, words: &[String]) -> Option<Vec<Vec<u8>>> {
         let child = Command::new(shell).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = match child {
             Err(error)
@@ -97,7 +107,7 @@ mod tests {
             }
             child => child.unwrap(),
         };
-        // `env` is no builtin, so the words go through exec, as they do to curl.
+        // `env` is not a builtin, so the words go through exec, as for curl.
         let script = format!("env printf '%s\\0' {}\n", words.join(" "));
         child.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
@@ -110,17 +120,17 @@ mod tests {
     fn check(texts: &[Vec<u8>]) {
         let words: Vec<_> = texts.iter().map(word).collect();
         for shell in SHELLS {
-            if let Some(handed) = handed(shell, &words) {
-                for ((handed, meant), word) in handed.iter().zip(texts).zip(&words) {
-                    assert_eq!(handed, meant, "{shell}: {word}");
+            if let Some(passed) = passed(shell, &words) {
+                for ((passed, expected), word) in passed.iter().zip(texts).zip(&words) {
+                    assert_eq!(passed, expected, "{shell}: {word}");
                 }
-                assert_eq!(handed.len(), texts.len(), "{shell}: {words:?}");
+                assert_eq!(passed.len(), texts.len(), "{shell}: {words:?}");
             }
         }
     }
 
     #[test]
-    fn what_a_shell_would_read_as_more_than_a_word_stays_one() {
+    fn special_characters_stay_in_one_word() {
         let printable: String = (' '..='~').collect();
         let texts = [
             "",
@@ -211,6 +221,19 @@ mod tests {
             }
         }
         assert_eq!(word("a\0b"), "\"$(printf 'ab')\"", "an argument ends at NUL");
+    }
+
+    #[test]
+    fn examples_name_the_program_as_it_was_started() {
+        for (file, expected) in [
+            ("/home/a/letterbox/target/debug/letterbox", "cargo run --"),
+            ("/home/a/letterbox/target/aarch64-unknown-linux-musl/release/letterbox", "cargo run --"),
+            ("/home/a/.cargo/bin/letterbox", "letterbox"),
+            ("/opt/targets/letterbox", "letterbox"),
+            ("", "letterbox"),
+        ] {
+            assert_eq!(program_at(std::path::Path::new(file)), expected, "{file}");
+        }
     }
 
     proptest! {

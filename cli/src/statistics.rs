@@ -1,6 +1,6 @@
-//! Figures about measurements.
+//! Statistics of measurements.
 
-/// What so many per cent of all did not exceed (nearest rank).
+/// The percentile of sorted values (nearest-rank method); `None` if there are no values.
 pub fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
     let rank = (sorted.len() * percent).div_ceil(100);
     sorted.get(rank.checked_sub(1)?).copied()

@@ -1,4 +1,4 @@
-//! What a terminal shows: colours where it has them, and foreign text only as visible characters.
+//! Terminal output: colours, and foreign text with only visible characters.
 
 use std::{borrow::Cow, io::IsTerminal, time::Duration};
 
@@ -8,13 +8,13 @@ use icu_properties::props::{
 };
 use thiserror::Error;
 
-/// What went out and what came back.
+/// The style of requests and responses.
 pub const QUIET: Style = Style::new().dimmed();
-/// What holds.
+/// The style of a success.
 pub const GOOD: Style = AnsiColor::Green.on_default();
-/// What a platform would try again.
+/// The style of a failure that a platform would retry.
 pub const DOUBTFUL: Style = AnsiColor::Yellow.on_default();
-/// What ended in an error.
+/// The style of an error.
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Standard output could not be written.
@@ -22,15 +22,15 @@ pub const BAD: Style = AnsiColor::Red.on_default().bold();
 #[error("standard output: {0}")]
 pub struct OutputError(String);
 
-/// What stands for a character that a terminal would obey or hide.
+/// Replaces a character that a terminal would interpret or hide.
 const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
-/// The most combining marks on one character: more than any script writes, and fewer than reach the next line.
+/// The maximum number of combining marks on one character: more than any script uses, too few to reach the next line.
 const MOST_MARKS: usize = 4;
 
-/// Whether a terminal shows the character as a character of its own, and does nothing else with it. Excluded are control
-/// and format characters (bidirectional ones and tags among them), line and paragraph separators, private and unassigned
-/// ones, and those that Unicode lets a renderer leave out, such as zero-width spaces, fillers and variation selectors.
+/// True if a terminal only displays the character. Excludes control and format characters (including bidirectional ones
+/// and tags), line and paragraph separators, private and unassigned ones, and those that Unicode lets a renderer omit,
+/// such as zero-width spaces, fillers and variation selectors.
 pub fn is_shown(character: char) -> bool {
     let hidden = matches!(
         Category::for_char(character),
@@ -45,7 +45,7 @@ pub fn is_shown(character: char) -> bool {
     !hidden && !DefaultIgnorableCodePoint::for_char(character)
 }
 
-/// The characters of a text, and whether each is shown.
+/// The characters of a text, each with whether a terminal shows it.
 fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
     let mut marks = 0_usize;
     text.chars().map(move |character| {
@@ -56,24 +56,24 @@ fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
     })
 }
 
-/// Foreign text on one line of a terminal: a sender must not move its cursor, reorder, hide or add anything. Whatever is
-/// not shown becomes U+FFFD.
+/// Makes foreign text safe for one line of a terminal: a sender must not move the cursor, or reorder, hide or add text.
+/// Characters that are not shown become U+FFFD.
 pub fn printable(text: &str) -> String {
     characters(text).map(|(character, is_shown)| if is_shown { character } else { REPLACEMENT }).collect()
 }
 
-/// The same for a text of several lines, which may be indented by tabs.
+/// Like [`printable`], for text with line breaks and tabs.
 pub fn printable_lines(text: &str) -> String {
     let lines = text.split('\n').map(|line| line.split('\t').map(printable).collect::<Vec<_>>().join("\t"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// A JSON text of the same value, in which every character that is not shown is an escape. It stays exact for programs.
+/// JSON of the same value, with every character that is not shown as an escape; programs read the same value from it.
 pub fn printable_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for (character, is_shown) in characters(json) {
         match character {
-            // Outside of strings, where alone JSON has them, line breaks and tabs are white space.
+            // JSON has line breaks and tabs only outside strings, as whitespace.
             '\n' | '\t' => out.push(character),
             '\r' => out.push(' '),
             _ if is_shown => out.push(character),
@@ -86,42 +86,42 @@ pub fn printable_json(json: &str) -> String {
     out
 }
 
-/// What a delivery took, in milliseconds.
+/// Formats a duration in milliseconds.
 pub fn milliseconds(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1000.0)
 }
 
-/// Writes one line to standard output, coloured on a terminal that wants it.
-pub fn tell(style: Style, line: &str) -> Result<(), OutputError> {
+/// Writes one line to standard output, with the style if it is a terminal that supports it.
+pub fn print_line(style: Style, line: &str) -> Result<(), OutputError> {
     use std::io::Write;
     writeln!(anstream::stdout(), "{style}{}{style:#}", printable(line)).map_err(|error| unwritten(&error))
 }
 
-/// Writes lines to standard output; a reader that has gone away is no reason to end.
+/// Writes lines to standard output, and ignores an error: a closed pipe must not stop the server.
 pub fn print(text: &str) {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(printable_lines(text).as_bytes()).and_then(|()| out.flush());
 }
 
-/// Tells on standard error what went wrong. Whatever an error quotes, it stays one line.
+/// Writes an error to standard error, always as one line.
 pub fn complain(error: &str) {
     anstream::eprintln!("{BAD}letterbox:{BAD:#} {}", printable(error));
 }
 
-/// Writes one line to standard error, in a style.
+/// Writes one line to standard error, with a style.
 pub fn note(style: Style, line: &str) {
     anstream::eprintln!("{style}{}{style:#}", printable(line));
 }
 
-/// Writes bytes to standard output as they are.
+/// Writes bytes to standard output unchanged.
 pub fn write(bytes: &[u8]) -> Result<(), OutputError> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| unwritten(&error))
 }
 
-/// Writes foreign content to standard output: exact for a file or a program, as printable lines for a terminal.
+/// Writes foreign content to standard output: unchanged to a file or a program, as printable lines to a terminal.
 pub fn write_content(content: &[u8]) -> Result<(), OutputError> {
     write(&content_for(content, std::io::stdout().is_terminal()))
 }
@@ -142,14 +142,14 @@ fn unwritten(error: &std::io::Error) -> OutputError {
 mod tests {
     use super::*;
 
-    /// Characters that a terminal obeys, hides or reorders by.
+    /// Characters that a terminal interprets or hides, or that reorder text.
     const HIDDEN: &str = "\0\u{7}\u{8}\t\n\r\u{1b}\u{7f}\u{85}\u{9b}\u{ad}\u{34f}\u{61c}\u{115f}\u{1160}\u{17b4}\u{180e}\
         \u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2060}\u{2064}\
         \u{2066}\u{2067}\u{2068}\u{2069}\u{206a}\u{206f}\u{3164}\u{e000}\u{fe00}\u{fe0f}\u{feff}\u{ffa0}\u{fff9}\u{fffb}\
         \u{ffff}\u{1bca0}\u{1d173}\u{e0001}\u{e0041}\u{e007f}\u{e0100}\u{f0000}\u{10ffff}";
 
     #[test]
-    fn what_a_terminal_would_obey_or_hide_is_replaced() {
+    fn characters_that_a_terminal_interprets_or_hides_are_replaced() {
         for character in HIDDEN.chars() {
             let text = format!("a{character}b");
             assert_eq!(printable(&text), "a\u{fffd}b", "{character:?}");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_every_script_stays() {
+    fn text_of_every_script_is_unchanged() {
         let text = "Zürich e\u{301} 飛天 订单\u{3000}№ ελ яд שלום مرحبا नमस्ते ไทย 한글 ｶﾅ 🙂 \u{a0}€→│ �";
         assert_eq!(printable(text), text);
         assert_eq!(printable_lines("a\n\tb\u{1b}\r\n"), "a\n\tb\u{fffd}\u{fffd}\n");

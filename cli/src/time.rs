@@ -1,10 +1,10 @@
-//! Times as people and archives write them.
+//! Parses and formats times and durations.
 
 use std::time::Duration;
 
 use letterbox_codec::Timestamp;
 
-/// RFC 3339, or Unix seconds or milliseconds.
+/// Parses RFC 3339, or Unix seconds or milliseconds.
 pub fn parse(text: &str) -> Result<Timestamp, String> {
     if let Some((time, _)) = Timestamp::guess(text) {
         return Ok(time);
@@ -15,7 +15,7 @@ pub fn parse(text: &str) -> Result<Timestamp, String> {
     Ok(Timestamp(time.as_millisecond()))
 }
 
-/// A length of time, exactly: `1500 ms`, `10 s`, `5 min`, `2 h`.
+/// An exact duration: `1500 ms`, `10 s`, `5 min`, `2 h`.
 pub fn span(time: Duration) -> String {
     match (time.as_millis(), time.as_secs()) {
         (milliseconds, _) if milliseconds % 1000 != 0 => format!("{milliseconds} ms"),
@@ -25,11 +25,11 @@ pub fn span(time: Duration) -> String {
     }
 }
 
-/// A length of time, about: `5 minutes`, `2 days`.
+/// An approximate duration: `5 minutes`, `2 days`.
 pub fn about(milliseconds: u64) -> String {
     const UNITS: [(u64, &str); 4] =
         [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes"), (1000, "seconds")];
-    // Two of a unit before it is used: "90 minutes" says more than "1 hours".
+    // A unit is used from two on: "90 minutes" is more precise than "1 hours".
     let found = UNITS.iter().find(|(length, _)| milliseconds / length >= 2);
     found.map_or_else(
         || format!("{milliseconds} milliseconds"),
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_come_in_several_forms() {
+    fn times_are_parsed_from_several_formats() {
         for (text, expected) in [
             ("1763719200", Some(1_763_719_200_000)),
             ("1763719200123", Some(1_763_719_200_123)),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_exact_is_told_in_the_largest_unit_that_fits() {
+    fn approximate_durations_use_the_largest_fitting_unit() {
         for (milliseconds, expected) in [
             (1500, "1500 milliseconds"),
             (301_000, "5 minutes"),

@@ -12,14 +12,14 @@ use serde_json::Value;
 
 use crate::program::{letterbox, letterbox_with, text};
 
-/// Members of credentials that hold secrets; an owner key is an identifier.
+/// Fields of credentials that contain secrets; an owner key is an identifier.
 const SECRETS: [&str; 4] = ["secret", "token", "aes_key", "keys"];
 
-/// A delivery of the table.
+/// A delivery in `tests/doctor/`.
 struct Case {
     name: String,
     provider: String,
-    /// `None` for one that opens.
+    /// `None` if the delivery is accepted.
     cause: Option<String>,
     json: Value,
 }
@@ -86,43 +86,43 @@ impl Case {
 }
 
 #[test]
-fn the_cause_of_each_is_named() {
+fn doctor_names_the_cause_of_each_delivery() {
     let cases = cases();
     assert!(cases.len() >= 100, "{}", cases.len());
     let wrong: Vec<_> = cases
         .iter()
         .filter_map(|case| {
             let output = case.run(&["--json"]);
-            let told: Value = serde_json::from_slice(&output.stdout)
+            let report: Value = serde_json::from_slice(&output.stdout)
                 .unwrap_or_else(|_| panic!("{}: {}", case.name, text(&output.stderr)));
-            let members: BTreeSet<_> = told.as_object().unwrap().keys().map(String::as_str).collect();
+            let members: BTreeSet<_> = report.as_object().unwrap().keys().map(String::as_str).collect();
             assert_eq!(members, ["cause", "explanation", "opens", "provider", "remedy", "source"].into());
-            assert_eq!(told["provider"], *case.provider, "{}", case.name);
-            assert_eq!(told["opens"], told["cause"].is_null(), "{}: {told}", case.name);
-            assert_eq!(output.status.code(), Some(i32::from(told["opens"] == false)), "{}", case.name);
-            (told["cause"].as_str() != case.cause.as_deref()).then(|| format!("{}: {told}", case.name))
+            assert_eq!(report["provider"], *case.provider, "{}", case.name);
+            assert_eq!(report["opens"], report["cause"].is_null(), "{}: {report}", case.name);
+            assert_eq!(output.status.code(), Some(i32::from(report["opens"] == false)), "{}", case.name);
+            (report["cause"].as_str() != case.cause.as_deref()).then(|| format!("{}: {report}", case.name))
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn the_text_says_cause_and_remedy() {
+fn the_text_output_has_cause_and_remedy() {
     for case in cases() {
         let output = case.run(&[]);
-        let told = text(&output.stdout);
-        assert_eq!(output.status.code(), Some(i32::from(case.cause.is_some())), "{}: {told}", case.name);
+        let report = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(i32::from(case.cause.is_some())), "{}: {report}", case.name);
         match &case.cause {
             Some(cause) => {
-                assert!(told.contains(&format!("is refused: {cause}\n")), "{}: {told}", case.name);
-                assert!(told.contains("\nWhat to do: "), "{}: {told}", case.name);
+                assert!(report.contains(&format!("is refused: {cause}\n")), "{}: {report}", case.name);
+                assert!(report.contains("\nWhat to do: "), "{}: {report}", case.name);
             }
-            None => assert!(told.contains("It opens"), "{}: {told}", case.name),
+            None => assert!(report.contains("It opens"), "{}: {report}", case.name),
         }
     }
 }
 
-/// All secrets of a file of credentials, and what a mended one could look like.
+/// All secrets in a credentials file, and their corrected forms.
 fn secrets(value: &Value, is_secret: bool, found: &mut BTreeSet<String>) {
     match value {
         Value::String(text) if is_secret => {
@@ -132,7 +132,7 @@ fn secrets(value: &Value, is_secret: bool, found: &mut BTreeSet<String>) {
         Value::Array(list) => list.iter().for_each(|value| secrets(value, is_secret, found)),
         Value::Object(members) => {
             for (name, value) in members {
-                // Where kid and key are swapped the secret is a name.
+                // If kid and key are swapped, the secret is a field name.
                 if is_secret {
                     found.insert(name.clone());
                 }
@@ -143,7 +143,7 @@ fn secrets(value: &Value, is_secret: bool, found: &mut BTreeSet<String>) {
     }
 }
 
-/// Whether a word could be a signature, a digest or a key.
+/// True if a word could be a signature, a digest or a key.
 fn looks_secret(word: &str) -> bool {
     let is_owner = ["ding", "suite"].iter().any(|start| word.starts_with(start));
     !is_owner && word.len() >= 20 && word.bytes().any(|byte| byte.is_ascii_digit())
@@ -154,19 +154,19 @@ fn no_secret_and_no_signature_is_printed() {
     for case in cases() {
         let mut found = BTreeSet::new();
         secrets(&case.json["credentials"], false, &mut found);
-        // A kid is short, and no secret.
+        // A kid is short and not secret.
         found.retain(|secret| secret.len() > 3);
         assert!(!found.is_empty(), "{}", case.name);
         for more in [&[][..], &["--json"]] {
             let output = case.run(more);
-            let told = text(&output.stdout) + &text(&output.stderr);
+            let report = text(&output.stdout) + &text(&output.stderr);
             for secret in &found {
-                assert!(!told.contains(secret.as_str()), "{}: a secret in {told}", case.name);
+                assert!(!report.contains(secret.as_str()), "{}: a secret in {report}", case.name);
             }
-            let words = told
+            let words = report
                 .split(|character: char| !character.is_ascii_alphanumeric() && !"+/_=".contains(character));
             let shown: Vec<_> = words.filter(|word| looks_secret(word)).collect();
-            assert!(shown.is_empty(), "{}: {shown:?} in {told}", case.name);
+            assert!(shown.is_empty(), "{}: {shown:?} in {report}", case.name);
         }
     }
 }
@@ -183,13 +183,13 @@ fn every_cause_has_a_delivery_and_a_row_in_both_reference_pages() {
             let row = format!("\n| `{code}` | {explanation} |\n");
             assert!(page.contains(&row), "not in docs/reference/causes:{row}");
         }
-        // A translation keeps the words of code.
+        // A translation has the same code words.
         for (english, chinese) in [(cause.explanation, cause.explanation_zh), (cause.remedy, cause.remedy_zh)]
         {
             let code_words = |text: &'static str| text.split('`').skip(1).step_by(2).collect::<BTreeSet<_>>();
             assert_eq!(code_words(english), code_words(chinese), "{code}");
         }
-        // An event above 1 MiB makes no readable file; `events/` has two.
+        // An event above 1 MiB is not a readable file; `events/` has two.
         assert!(named.contains(cause.code) || cause.code == "too_large", "{}: no delivery", cause.code);
     }
 }
@@ -219,12 +219,12 @@ fn bad_usage_is_exit_code_2() {
         (&["--event", "absent.json"], "absent.json"),
         (&["--event", "broken.json"], "broken.json: line 1, column 20: expected JSON"),
         (&["--event", "rest.json"], "payload format 2.0"),
-        (&["--event", "nowhere.json"], "--provider says which"),
+        (&["--event", "nowhere.json"], "name one with --provider"),
         (&["--event", "base64.json"], "isBase64Encoded"),
         (&["--har", "broken.json"], "expected a HAR"),
-        (&["--har", "two.har"], "it has 2 entries: --entry says which"),
+        (&["--har", "two.har"], "it has 2 entries: select one with --entry"),
         (&["--curl", "wget.txt"], "wget.txt: expected a command that starts with `curl`"),
-        (&["--url", "h/github"], "expected a whole one"),
+        (&["--url", "h/github"], "expected an absolute one"),
         (&[good[0], good[1], "--header", "x"], "--header: expected `NAME: VALUE`"),
         (&[good[0], good[1], "--header", "a b: c"], "expected a header's name"),
         (&[good[0], good[1], "--method", "A B"], "the method: expected one such as POST"),
@@ -239,15 +239,15 @@ fn bad_usage_is_exit_code_2() {
         (&["--event", "event.json", "--body", "x"], "--body goes with --url"),
     ] {
         let output = letterbox(folder.path(), &[&["doctor"], args].concat());
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {told}{}", text(&output.stdout));
-        assert!(told.contains(expected), "{args:?}: {told}");
-        assert!(!told.contains("hunter2"), "{args:?}: {told}");
+        let report = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {report}{}", text(&output.stdout));
+        assert!(report.contains(expected), "{args:?}: {report}");
+        assert!(!report.contains("hunter2"), "{args:?}: {report}");
     }
 }
 
 #[test]
-fn a_command_comes_on_the_standard_input() {
+fn a_command_is_read_from_standard_input() {
     let folder = tempfile::tempdir().unwrap();
     let command = "curl https://h/payment -H 'content-type: application/json' -d '{}'";
     let args = ["doctor", "--curl", "-", "--json"];
@@ -257,7 +257,7 @@ fn a_command_comes_on_the_standard_input() {
 }
 
 #[test]
-fn what_sign_prints_opens() {
+fn the_output_of_sign_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     for (form, option) in [("curl", "--curl"), ("event", "--event")] {
         for (provider, sample) in [
@@ -268,8 +268,8 @@ fn what_sign_prints_opens() {
         ] {
             let signed = letterbox(folder.path(), &["sign", provider, sample, "--as", form]);
             let output = letterbox_with(folder.path(), &["doctor", option, "-"], &signed.stdout);
-            let told = text(&output.stdout) + &text(&output.stderr);
-            assert_eq!(output.status.code(), Some(0), "{provider} as {form}: {told}");
+            let report = text(&output.stdout) + &text(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{provider} as {form}: {report}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The program as its user runs it: serve, send, events.
+//! `letterbox serve`, `send` and `events` together.
 
 use std::{
     io::{BufRead, BufReader},
@@ -13,7 +13,7 @@ use crate::program::{PROGRAM, Server, events, letterbox, text};
 fn four_samples_are_answered_and_queued() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
-    for (provider, sample, told) in [
+    for (provider, sample, message) in [
         ("dingtalk", "user_add_org", "= success"),
         ("opencard", "scenic_spot", r#""jump_url": "/path/to/page3""#),
         ("github", "push", r#"= {"status":"accepted"}"#),
@@ -21,7 +21,7 @@ fn four_samples_are_answered_and_queued() {
     ] {
         let output = letterbox(folder.path(), &["send", provider, sample, "--to", &server.url]);
         assert!(output.status.success(), "{}", text(&output.stderr));
-        assert!(text(&output.stdout).contains(told), "{}", text(&output.stdout));
+        assert!(text(&output.stdout).contains(message), "{}", text(&output.stdout));
     }
     let printed = server.end();
     assert_eq!(printed.lines().filter(|line| line.contains("queued")).count(), 4, "{printed}");
@@ -53,7 +53,7 @@ fn every_sample_is_answered() {
 }
 
 #[test]
-fn what_was_acknowledged_before_the_end_is_on_the_queue() {
+fn every_delivery_acknowledged_before_the_shutdown_is_on_the_queue() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     let senders: Vec<_> = (0..4)
@@ -78,7 +78,7 @@ fn what_was_acknowledged_before_the_end_is_on_the_queue() {
 }
 
 #[test]
-fn own_credentials_and_a_wrong_key() {
+fn own_credentials_are_used_and_wrong_ones_refused() {
     let folder = tempfile::tempdir().unwrap();
     let credentials = folder.path().join("mine.json");
     std::fs::write(&credentials, r#"{"github":{"acme":{"secret":"mine"}}}"#).unwrap();
@@ -97,7 +97,7 @@ fn own_credentials_and_a_wrong_key() {
 }
 
 #[test]
-fn follow_prints_events_as_they_come() {
+fn follow_prints_new_events() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     let mut follow = Command::new(PROGRAM)
@@ -114,7 +114,7 @@ fn follow_prints_events_as_they_come() {
         lines.read_line(&mut line).unwrap();
     }
     let took = started.elapsed();
-    // First, so that nothing is left running where the test fails.
+    // First, so that the process ends even if the test fails.
     follow.kill().unwrap();
     follow.wait().unwrap();
     assert!(line.contains(r#""type":"github.ping""#), "{line}");
@@ -157,33 +157,33 @@ fn errors_say_what_to_do() {
         (&["send", "github", "pull"], 2, "--list"),
         (&["send", "github"], 2, "SAMPLE"),
         (&["send", "github", "push", "--to", "nowhere"], 2, "--to"),
-        (&["send", "github", "push", "--to", "http://127.0.0.1:1"], 1, "is `letterbox serve` running"),
+        (&["send", "github", "push", "--to", "http://127.0.0.1:1"], 1, "check that the server is running"),
         (&["send", "github", "push", "--source", "nobody"], 2, "no source \"nobody\""),
         (&["events", "--database", "absent.db"], 2, "absent.db: no such file"),
         (&["events", "--database", "not-a-queue.db"], 2, "not-a-queue.db"),
         (&[], 2, "Usage"),
     ] {
         let output = letterbox(folder.path(), args);
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {told}");
-        assert!(told.contains(expected), "{args:?}: {told}");
-        assert!(!told.contains("hunter2"), "{told}");
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {message}");
+        assert!(message.contains(expected), "{args:?}: {message}");
+        assert!(!message.contains("hunter2"), "{message}");
     }
 }
 
 #[test]
-fn a_port_in_use_is_told() {
+fn a_port_in_use_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let output = letterbox(folder.path(), &["serve", "--port", &port]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("choose another port with --port"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("choose another with --port"), "{}", text(&output.stderr));
 }
 
-/// A folder on read-only media: mounted so where that is allowed, else without the right to write.
+/// A folder on read-only media: mounted read-only if that is allowed, otherwise without write permission.
 #[test]
-fn events_are_read_on_read_only_media() {
+fn events_can_be_read_on_read_only_media() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     let sent = letterbox(folder.path(), &["send", "github", "push", "--to", &server.url]);

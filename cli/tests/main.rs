@@ -1,6 +1,6 @@
-//! The tests of the program as one binary, so that its libraries are linked once and not once per file.
+//! The tests of the program in one binary, so that its libraries are linked once and not once per file.
 //!
-//! A new file is a line here. `cargo test -p letterbox --test it page::` runs one of them.
+//! Add a line here for a new file. `cargo test -p letterbox --test it page::` runs one of them.
 
 mod doctor;
 mod hostile;

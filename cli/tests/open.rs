@@ -9,7 +9,7 @@ fn event(name: &str) -> String {
     format!("{}/../events/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// When the sample events were made.
+/// The time at which the sample events were signed.
 const AT: [&str; 2] = ["--at", "2026-11-21T10:00:00Z"];
 
 fn open(folder: &Path, args: &[&str], input: &[u8]) -> (String, String) {
@@ -18,9 +18,9 @@ fn open(folder: &Path, args: &[&str], input: &[u8]) -> (String, String) {
 }
 
 #[test]
-fn what_is_sealed_opens() {
+fn a_sealed_message_can_be_opened() {
     let folder = tempfile::tempdir().unwrap();
-    for (provider, payload, told) in [
+    for (provider, payload, message) in [
         ("dingtalk", "success", "signature holds\nowner key dingletterboxdemo holds\n"),
         ("dingtalk", "{\"EventType\":\"茶\"}", "signature holds"),
         ("opencard", "{\"srcid\":\"123\"}", "tag holds, JOSE header {\"alg\":\"A128KW\""),
@@ -28,12 +28,12 @@ fn what_is_sealed_opens() {
         let sealed = letterbox_with(folder.path(), &["seal", provider, "--data", "-"], payload.as_bytes());
         let (content, holds) = open(folder.path(), &[provider], printed(&sealed).as_bytes());
         assert_eq!(content, format!("{payload}\n"));
-        assert!(holds.starts_with(told), "{holds}");
+        assert!(holds.starts_with(message), "{holds}");
     }
 }
 
 #[test]
-fn an_answer_opens() {
+fn a_response_can_be_opened() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     let sign = letterbox(folder.path(), &["sign", "dingtalk", "check_url", "--to", &server.url]);
@@ -50,7 +50,7 @@ fn an_answer_opens() {
 }
 
 #[test]
-fn an_event_opens_with_its_source_and_any_of_its_keys() {
+fn an_event_opens_with_any_entry_of_its_source() {
     let folder = tempfile::tempdir().unwrap();
     for (name, expected) in [
         ("dingtalk/user_add_org.200.json", "user_add_org"),
@@ -69,26 +69,26 @@ fn an_event_opens_with_its_source_and_any_of_its_keys() {
 }
 
 #[test]
-fn a_body_needs_what_came_with_it() {
+fn a_body_needs_its_headers_or_url() {
     let folder = tempfile::tempdir().unwrap();
     let raw = printed(&letterbox(folder.path(), &["sign", "github", "ping", "--as", "raw"]));
     let (head, body) = raw.split_once("\r\n\r\n").unwrap();
     let signature = head.lines().find(|line| line.starts_with("x-hub-signature-256")).unwrap();
-    let (content, told) = open(folder.path(), &["github", "--header", signature], body.as_bytes());
-    assert_eq!((content.trim_end(), told.as_str()), (body.trim_end(), "signature holds\n"));
+    let (content, message) = open(folder.path(), &["github", "--header", signature], body.as_bytes());
+    assert_eq!((content.trim_end(), message.as_str()), (body.trim_end(), "signature holds\n"));
 
     let raw = printed(&letterbox(folder.path(), &["sign", "dingtalk", "user_add_org", "--as", "raw"]));
     let (head, body) = raw.split_once("\r\n\r\n").unwrap();
     let target = head.split(' ').nth(1).unwrap();
     let url = format!("https://example.com{target}");
-    let (_, told) = open(folder.path(), &["dingtalk", "--url", &url], body.as_bytes());
-    assert!(told.starts_with("signature holds"), "{told}");
-    let (content, told) = open(folder.path(), &["dingtalk"], body.as_bytes());
-    assert!(content.contains("user_add_org") && told.starts_with("signature not checked"), "{told}");
+    let (_, message) = open(folder.path(), &["dingtalk", "--url", &url], body.as_bytes());
+    assert!(message.starts_with("signature holds"), "{message}");
+    let (content, message) = open(folder.path(), &["dingtalk"], body.as_bytes());
+    assert!(content.contains("user_add_org") && message.starts_with("signature not checked"), "{message}");
 }
 
 #[test]
-fn what_does_not_open_says_why_and_what_to_do() {
+fn errors_give_the_reason_and_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("body.json"), "{\"event_type\":\"hunter2\"}").unwrap();
     fs::write(folder.path().join("cut.http"), "POST /github HTTP/1.1\r\nhost: h\r\n").unwrap();
@@ -113,7 +113,7 @@ fn what_does_not_open_says_why_and_what_to_do() {
         (&["open", "opencard", "--data", "body.json"], "malformed_jwe; body: expected a compact JWE"),
         (
             &["open", "github", "--data", "cut.http"],
-            "--data cut.http: expected an empty line behind the headers",
+            "--data cut.http: expected an empty line after the headers",
         ),
         (&["open", "github", "--data", "absent.json"], "--data absent.json: No such file"),
         (
@@ -135,19 +135,19 @@ fn what_does_not_open_says_why_and_what_to_do() {
         (&stale, "timestamp_out_of_range; --at TIME"),
         (
             &["seal", "github", "push"],
-            "github signs its deliveries and encrypts nothing; `letterbox sign github push`",
+            "github signs its deliveries and encrypts nothing; print a signed one with `letterbox sign github push`",
         ),
         (&["seal", "payment", "--data", "body.json"], "payment signs its deliveries and encrypts nothing"),
         (&["seal", "dingtalk", "nothing"], "no sample \"nothing\" of dingtalk"),
         (&["seal", "dingtalk", "--data", "absent"], "--data absent: No such file"),
     ] {
         let output = letterbox(folder.path(), args);
-        let told = text(&output.stderr);
-        // Everything else that goes wrong here is the command line, or a file that it names.
-        let code = if told.contains("does not open as") { 1 } else { 2 };
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {told}");
-        assert!(told.contains(expected), "{args:?}: {told}");
-        assert!(!told.contains("hunter2"), "{told}");
+        let message = text(&output.stderr);
+        // All other errors here concern the command line, or a file that it names.
+        let code = if message.contains("does not open as") { 1 } else { 2 };
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {message}");
+        assert!(message.contains(expected), "{args:?}: {message}");
+        assert!(!message.contains("hunter2"), "{message}");
         assert!(output.stdout.is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! Runs the program as its user does, and receives what it sends.
+//! Runs the program, and receives the requests that it sends.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -27,7 +27,7 @@ impl Server {
         Self::spawn(folder, Command::new(PROGRAM).args(["serve", "--port", "0"]).args(more))
     }
 
-    /// Runs a command that ends up as `letterbox serve`.
+    /// Runs a command that starts `letterbox serve` with `exec`.
     pub fn spawn(folder: &Path, command: &mut Command) -> Self {
         let mut child =
             command.current_dir(folder).env_remove("CARDS").stdout(Stdio::piped()).spawn().unwrap();
@@ -38,7 +38,7 @@ impl Server {
         Self { child, url: url.trim_end_matches(',').to_owned(), lines }
     }
 
-    /// The rest of the next line that begins so.
+    /// The rest of the next line that starts with `beginning`.
     pub fn printed(&mut self, beginning: &str) -> String {
         let mut line = String::new();
         while self.lines.read_line(&mut line).unwrap() > 0 {
@@ -50,7 +50,7 @@ impl Server {
         panic!("nothing begins with {beginning:?}");
     }
 
-    /// The next line that contains this.
+    /// The next line that contains `part`.
     pub fn line_with(&mut self, part: &str) -> String {
         let mut line = String::new();
         while self.lines.read_line(&mut line).unwrap() > 0 {
@@ -67,13 +67,13 @@ impl Server {
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
-    /// SIGTERM, while nobody reads what it prints.
+    /// Sends SIGTERM without reading the output.
     pub fn end_without_reading(mut self) -> ExitStatus {
         self.terminate();
         self.child.wait().unwrap()
     }
 
-    /// SIGTERM, and the rest of what it printed.
+    /// Sends SIGTERM, and returns the rest of the output.
     pub fn end(mut self) -> String {
         self.terminate();
         let mut rest = String::new();
@@ -90,60 +90,60 @@ impl Drop for Server {
     }
 }
 
-/// Runs it to its end.
+/// Runs the program to its end.
 pub fn letterbox(folder: &Path, args: &[&str]) -> Output {
     Command::new(PROGRAM).args(args).current_dir(folder).env_remove("CARDS").output().unwrap()
 }
 
-/// The same, with something on its standard input.
+/// Runs the program to its end, with `input` on standard input.
 pub fn letterbox_with(folder: &Path, args: &[&str], input: &[u8]) -> Output {
     run(Command::new(PROGRAM).args(args).current_dir(folder), input)
 }
 
-/// Runs a command to its end, with something on its standard input.
+/// Runs a command to its end, with `input` on standard input.
 pub fn run(command: &mut Command, input: &[u8]) -> Output {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().unwrap();
     let mut pipe = child.stdin.take().unwrap();
     let input = input.to_vec();
-    // A command that ends before it has read all closes the pipe; its output tells why.
+    // A command that ends before it has read everything closes the pipe; its output shows the reason.
     let writer = thread::spawn(move || drop(pipe.write_all(&input)));
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
     output
 }
 
-/// Standard output of what must succeed.
+/// The standard output of a command that must succeed.
 pub fn printed(output: &Output) -> String {
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
 }
 
-/// Output as text.
+/// Decodes output as UTF-8.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// What the embedded queue of a folder holds.
+/// The events on the embedded queue of a folder.
 pub fn events(folder: &Path) -> Vec<Value> {
     let output = letterbox(folder, &["events", "--json"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// A receiver that answers as it is told, and remembers what it was sent.
+/// A server with fixed responses that records the requests it receives.
 pub struct Receiver {
     pub url: String,
-    letters: Arc<Mutex<Vec<Letter>>>,
+    requests: Arc<Mutex<Vec<SentRequest>>>,
 }
 
-/// A request as it came.
-pub struct Letter {
+/// A request that the program sent.
+pub struct SentRequest {
     pub head: String,
     pub body: Vec<u8>,
 }
 
-impl Letter {
+impl SentRequest {
     /// The value of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
@@ -152,40 +152,40 @@ impl Letter {
 }
 
 impl Receiver {
-    /// Gives each answer (status and body) once, the last one for ever, each after `pause`.
+    /// Sends each response (status and body) once, then repeats the last one; waits for `pause` before each.
     pub fn start(answers: &[(&'static str, &'static str)], pause: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let letters = Arc::new(Mutex::new(Vec::new()));
-        let (answers, kept) = (answers.to_vec(), Arc::clone(&letters));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (answers, recorded) = (answers.to_vec(), Arc::clone(&requests));
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let mut reader = BufReader::new(stream.try_clone().unwrap());
                 let mut head = String::new();
                 while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
-                let mut letter = Letter { head, body: Vec::new() };
-                let length = letter.header("content-length").map_or(0, |length| length.parse().unwrap());
-                letter.body = vec![0; length];
-                reader.read_exact(&mut letter.body).unwrap();
-                let mut letters = kept.lock().unwrap();
-                let (status, body) = answers.get(letters.len()).unwrap_or(answers.last().unwrap());
-                letters.push(letter);
-                drop(letters);
+                let mut request = SentRequest { head, body: Vec::new() };
+                let length = request.header("content-length").map_or(0, |length| length.parse().unwrap());
+                request.body = vec![0; length];
+                reader.read_exact(&mut request.body).unwrap();
+                let mut requests = recorded.lock().unwrap();
+                let (status, body) = answers.get(requests.len()).unwrap_or(answers.last().unwrap());
+                requests.push(request);
+                drop(requests);
                 thread::sleep(pause);
                 let answer = format!(
                     "HTTP/1.1 {status}\r\nlocation: /elsewhere\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
                     body.len()
                 );
-                // Who has lost patience does not read it.
+                // A client whose timeout has passed does not read it.
                 let _ = stream.write_all(answer.as_bytes());
             }
         });
-        Self { url, letters }
+        Self { url, requests }
     }
 
-    /// What was sent so far.
-    pub fn letters(&self) -> Vec<Letter> {
-        std::mem::take(&mut *self.letters.lock().unwrap())
+    /// The requests since the last call.
+    pub fn requests(&self) -> Vec<SentRequest> {
+        std::mem::take(&mut *self.requests.lock().unwrap())
     }
 }

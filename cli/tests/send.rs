@@ -1,4 +1,4 @@
-//! `letterbox send`: own payloads, wrong answers, the platform's delivery policy, and many deliveries.
+//! `letterbox send`: own payloads, wrong responses, the platform's delivery policy, and many deliveries.
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
@@ -14,7 +14,7 @@ fn preset(folder: &std::path::Path, name: &str) {
 }
 
 #[test]
-fn own_payloads_come_from_a_file_or_standard_input() {
+fn own_payloads_are_read_from_a_file_or_standard_input() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     let to = ["--to", server.url.as_str()];
@@ -46,7 +46,7 @@ fn own_payloads_come_from_a_file_or_standard_input() {
 }
 
 #[test]
-fn an_answer_is_held_to_what_the_platform_expects() {
+fn a_response_is_checked_as_the_platform_does() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     for (args, checks) in [
@@ -68,7 +68,7 @@ fn an_answer_is_held_to_what_the_platform_expects() {
 }
 
 #[test]
-fn wrong_answers_are_told() {
+fn wrong_responses_are_reported() {
     let folder = tempfile::tempdir().unwrap();
     let sealed = |word: &str| {
         printed(&letterbox_with(folder.path(), &["seal", "dingtalk", "--data", "-"], word.as_bytes()))
@@ -93,15 +93,15 @@ fn wrong_answers_are_told() {
         let body: &'static str = body.to_owned().leak();
         let receiver = Receiver::start(&[(status, body)], Duration::ZERO);
         let output = letterbox(folder.path(), &["send", args[0], args[1], "--to", &receiver.url]);
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{told}");
-        assert!(told.contains(expected), "{args:?}: {told}");
-        assert_eq!(receiver.letters().len(), 1, "{args:?}: sent again, or followed a redirect");
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.contains(expected), "{args:?}: {message}");
+        assert_eq!(receiver.requests().len(), 1, "{args:?}: sent again, or followed a redirect");
     }
 }
 
 #[test]
-fn a_late_answer_is_no_answer() {
+fn a_late_response_is_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let word = printed(&letterbox_with(folder.path(), &["seal", "dingtalk", "--data", "-"], b"success"));
     let receiver = Receiver::start(&[("200 OK", word.leak())], Duration::from_millis(1700));
@@ -109,36 +109,39 @@ fn a_late_answer_is_no_answer() {
     let late = letterbox(folder.path(), &send);
     assert_eq!(late.status.code(), Some(1));
     assert!(
-        text(&late.stderr).contains("answered too late: dingtalk waits 1500 ms"),
+        text(&late.stderr).contains("the response came too late: dingtalk waits 1500 ms"),
         "{}",
         text(&late.stderr)
     );
     let lost = letterbox(folder.path(), &[&send[..], &["--as-platform"]].concat());
-    assert!(text(&lost.stderr).contains("no answer within 1500 ms"), "{}", text(&lost.stderr));
+    assert!(text(&lost.stderr).contains("no response within 1500 ms"), "{}", text(&lost.stderr));
 }
 
 #[test]
-fn as_platform_tries_again_until_it_is_acknowledged() {
+fn as_platform_retries_until_the_delivery_is_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     preset(folder.path(), "standard-webhooks");
     let answers = [("503 Down", "{}"), ("500 Oh", "{}"), ("202 Accepted", r#"{"status":"accepted"}"#)];
     let receiver = Receiver::start(&answers, Duration::ZERO);
     let args = ["send", "payment", "payment_success", "--to", &receiver.url, "--credentials", "preset.json"];
     let output = letterbox(folder.path(), &[&args[..], &["--as-platform", "--longest-pause", "0"]].concat());
-    let told = printed(&output);
-    assert!(told.contains("! attempt 2 of 10 in 0 s") && told.contains("! attempt 3 of 10"), "{told}");
-    assert!(told.contains("got 503") && told.contains(r#"= {"status":"accepted"}"#), "{told}");
-    let letters = receiver.letters();
-    let ids: BTreeSet<_> = letters.iter().map(|letter| letter.header("webhook-id").unwrap()).collect();
-    assert_eq!((letters.len(), ids.len()), (3, 1), "one event has one id, however often it is sent");
-    for letter in &letters {
-        let raw = [letter.head.as_bytes(), &letter.body].concat();
+    let message = printed(&output);
+    assert!(
+        message.contains("! attempt 2 of 10 in 0 s") && message.contains("! attempt 3 of 10"),
+        "{message}"
+    );
+    assert!(message.contains("got 503") && message.contains(r#"= {"status":"accepted"}"#), "{message}");
+    let requests = receiver.requests();
+    let ids: BTreeSet<_> = requests.iter().map(|request| request.header("webhook-id").unwrap()).collect();
+    assert_eq!((requests.len(), ids.len()), (3, 1), "one event has one id, however often it is sent");
+    for request in &requests {
+        let raw = [request.head.as_bytes(), &request.body].concat();
         printed(&letterbox_with(folder.path(), &["open", "payment", "--credentials", "preset.json"], &raw));
     }
 }
 
 #[test]
-fn as_platform_gives_up_where_the_platform_does() {
+fn as_platform_gives_up_when_the_platform_does() {
     let folder = tempfile::tempdir().unwrap();
     for (name, pauses, expected) in [
         ("svix", 7, "Svix marks the message as failed"),
@@ -153,17 +156,17 @@ fn as_platform_gives_up_where_the_platform_does() {
             letterbox(folder.path(), &[&args[..], &["--as-platform", "--longest-pause", "0"]].concat());
         assert_eq!(output.status.code(), Some(1));
         assert!(text(&output.stderr).contains(expected), "{}", text(&output.stderr));
-        assert_eq!(receiver.letters().len(), pauses + 1, "{name}");
+        assert_eq!(receiver.requests().len(), pauses + 1, "{name}");
     }
     let receiver = Receiver::start(&[("503 Down", "")], Duration::ZERO);
     let args = ["send", "github", "push", "--to", &receiver.url, "--as-platform"];
-    let told = text(&letterbox(folder.path(), &args).stderr);
-    assert!(told.contains("GitHub does not retry automatically"), "{told}");
-    assert_eq!(receiver.letters().len(), 1);
+    let message = text(&letterbox(folder.path(), &args).stderr);
+    assert!(message.contains("GitHub does not retry automatically"), "{message}");
+    assert_eq!(receiver.requests().len(), 1);
 }
 
 #[test]
-fn repeats_are_events_of_their_own_and_summed_up() {
+fn repeats_are_separate_events_with_a_summary() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     for (provider, sample) in [
@@ -174,10 +177,10 @@ fn repeats_are_events_of_their_own_and_summed_up() {
     ] {
         let args = ["send", provider, sample, "--to", &server.url, "--repeat", "12", "--at-once", "3"];
         let output = letterbox(folder.path(), &args);
-        let told = printed(&output);
-        assert!(told.starts_with("12 deliveries in "), "{told}");
-        assert!(told.contains(&format!("      12 answered as {provider} expects: status 2")), "{told}");
-        assert!(told.contains("latency: least ") && told.contains(" ms, median "), "{told}");
+        let message = printed(&output);
+        assert!(message.starts_with("12 deliveries in "), "{message}");
+        assert!(message.contains(&format!("      12 answered as {provider} expects: status 2")), "{message}");
+        assert!(message.contains("latency: least ") && message.contains(" ms, median "), "{message}");
         assert_eq!(text(&output.stderr), "", "a progress bar is for terminals");
     }
     let ids: BTreeSet<_> = events(folder.path()).iter().map(|event| event["id"].to_string()).collect();
@@ -192,18 +195,18 @@ fn repeats_are_events_of_their_own_and_summed_up() {
 }
 
 #[test]
-fn a_rate_is_kept() {
+fn a_rate_is_not_exceeded() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start(&[("202 Accepted", "{}")], Duration::ZERO);
     let started = std::time::Instant::now();
     let args = ["send", "github", "push", "--to", &receiver.url, "--repeat", "5", "--rate", "10/s"];
     printed(&letterbox(folder.path(), &args));
-    // The last of five starts 400 ms after the first: no sooner, however fast the machine.
+    // The last of five starts at least 400 ms after the first, even on a fast machine.
     assert!(started.elapsed() >= Duration::from_millis(400));
     let deliveries: BTreeSet<_> = receiver
-        .letters()
+        .requests()
         .iter()
-        .map(|letter| letter.header("x-github-delivery").unwrap().to_owned())
+        .map(|request| request.header("x-github-delivery").unwrap().to_owned())
         .collect();
     assert_eq!(deliveries.len(), 5);
 }
@@ -215,11 +218,13 @@ fn failed_repeats_are_counted_by_cause() {
     let output =
         letterbox(folder.path(), &["send", "github", "push", "--to", &receiver.url, "--repeat", "4"]);
     assert_eq!(output.status.code(), Some(1));
-    let told = text(&output.stdout);
-    assert!(told.contains("       1 answered as github expects"), "{told}");
+    let message = text(&output.stdout);
+    assert!(message.contains("       1 answered as github expects"), "{message}");
     assert!(
-        told.contains("       3 failed: not the platform's answer: expected a status from 200"),
-        "{told}"
+        message.contains(
+            "       3 failed: the platform would not accept this response: expected a status from 200"
+        ),
+        "{message}"
     );
     assert!(text(&output.stderr).contains("3 of 4 deliveries failed"));
 }

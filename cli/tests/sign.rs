@@ -1,4 +1,4 @@
-//! `letterbox sign`: what it prints is what others can send.
+//! `letterbox sign`: other tools can send its output.
 
 use std::{
     fs,
@@ -33,7 +33,7 @@ fn sign(folder: &Path, args: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn curl_sends_it() {
+fn curl_sends_the_printed_command() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     for (provider, sample) in SAMPLES {
@@ -60,12 +60,12 @@ fn curl_sends_it() {
     assert!(text(&refused).contains("/github/dingtalk?"));
     assert!(
         !run(&mut Command::new("sh"), &refused).status.success(),
-        "curl fails where the answer is a refusal"
+        "curl fails if the response is a refusal"
     );
 }
 
 #[test]
-fn raw_is_what_goes_over_the_wire() {
+fn raw_output_is_a_valid_http_request() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     for (provider, sample) in SAMPLES {
@@ -79,7 +79,7 @@ fn raw_is_what_goes_over_the_wire() {
 }
 
 #[test]
-fn an_event_invokes_the_function() {
+fn a_printed_event_invokes_the_function() {
     let folder = tempfile::tempdir().unwrap();
     let square = r#"{"payment":{"shop":{"preset":"square","secret":"s","type":"event_type"}}}"#;
     fs::write(folder.path().join("square.json"), square).unwrap();
@@ -117,8 +117,8 @@ fn every_sample_of_every_provider_opens_again() {
         for sample in (row.samples)() {
             for source in sources.as_object().unwrap().keys() {
                 let key = providers::Key { credentials: row.demo, source };
-                let letter = (row.letter)(&key, &sample, "https://h/x?own=1", &ambient).unwrap();
-                let opened = (row.open)(&key, &letter, ambient.now).unwrap().unwrap();
+                let request = (row.letter)(&key, &sample, "https://h/x?own=1", &ambient).unwrap();
+                let opened = (row.open)(&key, &request, ambient.now).unwrap().unwrap();
                 assert_eq!(opened.content, sample.payload, "{} {source} {}", row.name, sample.name);
                 if let Some(sealed) = (row.seal)(&key, &sample.payload, &ambient).unwrap() {
                     let sealed = http::Request::new(sealed.into_bytes().into());

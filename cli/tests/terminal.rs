@@ -1,4 +1,4 @@
-//! What the program looks like: help, completions, colours, and errors of the command line.
+//! Terminal output: help, completions, colours, and errors of the command line.
 
 use std::{
     fs,
@@ -10,13 +10,13 @@ use letterbox::commands::Program;
 
 use crate::program::{PROGRAM, Receiver, letterbox, letterbox_with, printed, run, text};
 
-/// Every command that the program has.
+/// The names of all commands.
 fn commands() -> Vec<String> {
     Program::command().get_subcommands().map(|command| command.get_name().to_owned()).collect()
 }
 
 #[test]
-fn every_command_explains_itself_by_examples() {
+fn the_help_of_every_command_has_examples() {
     let folder = tempfile::tempdir().unwrap();
     let all = printed(&letterbox(folder.path(), &["--help"]));
     for command in commands() {
@@ -45,7 +45,7 @@ fn completions_know_commands_options_and_providers() {
 }
 
 #[test]
-fn colours_are_for_terminals_that_want_them() {
+fn colours_depend_on_terminal_and_environment() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start(&[("202 Accepted", "{}")], std::time::Duration::ZERO);
     let send = |variables: &[(&str, &str)], sample: &str| -> Output {
@@ -68,7 +68,7 @@ fn colours_are_for_terminals_that_want_them() {
 }
 
 #[test]
-fn errors_name_what_is_wrong_and_what_would_be_right() {
+fn errors_name_the_option_and_what_was_expected() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("github.json"), r#"{"github":{"default":{"secret":"hunter2"}}}"#).unwrap();
     let shopify = r#"{"payment":{"default":{"preset":"shopify","secret":"hunter2"}}}"#;
@@ -79,7 +79,7 @@ fn errors_name_what_is_wrong_and_what_would_be_right() {
         (
             &["send", "github", "push", "--repeat", "2", "--rate", "fast"],
             2,
-            "expected deliveries a second, such as 50/s",
+            "expected deliveries per second, such as 50/s",
         ),
         (&["send", "github", "push", "--repeat", "2", "--at-once", "0"], 2, "--at-once"),
         (&["send", "github", "push", "--repeat", "2", "--as-platform"], 2, "cannot be used with"),
@@ -114,7 +114,11 @@ fn errors_name_what_is_wrong_and_what_would_be_right() {
         ),
         (&["sign", "github"], 2, "SAMPLE"),
         (&["sign", "github", "push", "--as", "wget"], 2, "possible values: curl, event, raw"),
-        (&["sign", "github", "pull"], 2, "no sample \"pull\" of github; `letterbox send --list`"),
+        (
+            &["sign", "github", "pull"],
+            2,
+            "no sample \"pull\" of github; list all with `letterbox send --list`",
+        ),
         (&["sign", "github", "push", "--to", "nowhere"], 2, "--to \"nowhere\": expected a URL"),
         (&["open", "github", "--header", "nothing"], 2, "expected `NAME: VALUE`"),
         (&["open", "github", "--at", "noon"], 2, "expected RFC 3339"),
@@ -124,17 +128,17 @@ fn errors_name_what_is_wrong_and_what_would_be_right() {
         (&["completions"], 2, "SHELL"),
     ] {
         let output = letterbox_with(folder.path(), args, b"");
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(code), "{args:?}: {told}");
-        assert!(told.contains(expected), "{args:?}: {told}");
-        assert!(!told.contains("hunter2"), "{told}");
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {message}");
+        assert!(message.contains(expected), "{args:?}: {message}");
+        assert!(!message.contains("hunter2"), "{message}");
     }
 }
 
-/// What goes wrong with a command.
+/// The kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Wrong {
-    /// The command line, or a file that it names, cannot be used.
+    /// The command line, or a file that it names, is invalid.
     Usage,
     /// The delivery or the response is refused.
     Refused,
@@ -190,7 +194,7 @@ fn the_kind_of_error_decides_the_exit_code_of_every_command() {
     for (args, wrong) in rows {
         let mut command = Command::new(PROGRAM);
         command.args(args).current_dir(folder.path()).env_remove("CARDS");
-        // What these print cannot be written.
+        // The output of these commands cannot be written.
         let prints =
             [&["sign", "github", "push"][..], &["seal", "dingtalk", "check_url"], &["completions", "bash"]];
         if prints.contains(&args) {
@@ -199,13 +203,13 @@ fn the_kind_of_error_decides_the_exit_code_of_every_command() {
         }
         let output = command.stdin(std::process::Stdio::null()).output().unwrap();
         let expected = if wrong == Usage { 2 } else { 1 };
-        let told = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(expected), "{wrong:?} {args:?}: {told}");
-        // A diagnosis is the output itself.
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(expected), "{wrong:?} {args:?}: {message}");
+        // A diagnosis goes to standard output, without an error line.
         assert_eq!(
-            told.contains("letterbox: ") || told.starts_with("error: "),
+            message.contains("letterbox: ") || message.starts_with("error: "),
             args[0] != "doctor" || wrong != Refused,
-            "{told}"
+            "{message}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! `letterbox completions`: the command line, for a shell.
+//! `letterbox completions`: completion scripts for shells.
 
 use clap::Args;
 use clap_complete::Shell;
@@ -13,13 +13,13 @@ Examples:
   letterbox completions bash > ~/.local/share/bash-completion/completions/letterbox
   letterbox completions zsh > ~/.zfunc/_letterbox       # with ~/.zfunc in fpath
   letterbox completions fish > ~/.config/fish/completions/letterbox.fish
-  source <(letterbox completions bash)                  # for this shell alone")]
+  source <(letterbox completions bash)                  # for the current shell only")]
 pub struct Completions {
-    /// The shell
+    /// Shell to complete for
     pub shell: Shell,
 }
 
-/// Prints the script that completes `program`.
+/// Prints the completion script of `program`.
 pub fn run(args: &Completions, mut program: clap::Command) -> Result<(), CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut program, "letterbox", &mut script);

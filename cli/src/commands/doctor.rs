@@ -1,4 +1,4 @@
-//! `letterbox doctor`: why was it refused?
+//! `letterbox doctor`: reports why a delivery was refused.
 
 pub mod args;
 mod input;
@@ -11,12 +11,12 @@ use crate::{doctor::Report, terminal::write};
 pub fn run(args: &Doctor) -> Result<(), CommandError> {
     let report = examine(args).map_err(CommandError::Usage)?;
     let text = if args.json { report.to_json() } else { report.to_text() };
-    // A reader that has gone away changes nothing about the finding.
+    // A closed standard output does not change the result.
     let _ = write(text.as_bytes());
     if report.opens { Ok(()) } else { Err(CommandError::Reported) }
 }
 
-/// Reads what the command line names, and judges it.
+/// Reads the delivery that the command line names, and diagnoses it.
 fn examine(args: &Doctor) -> Result<Report, String> {
     if args.key.credentials.is_none() {
         eprintln!("demo credentials: --credentials FILE for your own");

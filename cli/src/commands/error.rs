@@ -6,38 +6,38 @@ use thiserror::Error;
 
 use crate::terminal::OutputError;
 
-/// Why a command did not succeed. Its kind decides the exit code, in the same way for every command.
+/// Why a command did not succeed. The variant determines the exit code.
 #[derive(Debug, Error)]
 pub enum CommandError {
-    /// The command line, or a file that it names, cannot be used, so that the command has not begun its work.
+    /// The command line, or a file that it names, is invalid: the command has not started its work.
     #[error("{0}")]
     Usage(String),
-    /// The work is done, and its result is a refusal: of a delivery, or of the response to one.
+    /// The command completed, and its result is that a delivery or a response is refused.
     #[error("{0}")]
     Refused(String),
-    /// As [`Self::Refused`], where the command has printed the reason on standard output.
+    /// Like [`Self::Refused`], if the command has already printed the reason to standard output.
     #[error("refused, as the report says")]
     Reported,
-    /// The work could not be finished.
+    /// The command could not complete its work.
     #[error("{0}")]
     Failed(String),
 }
 
 impl CommandError {
-    /// The exit code of a command line that clap rejects, and of [`Self::Usage`].
+    /// The exit code of [`Self::Usage`], and of a command line that clap rejects.
     pub const BAD_USAGE: u8 = 2;
 
-    /// An error of [`Self::Usage`] with the text of `error`.
+    /// A [`Self::Usage`] error with the text of `error`.
     pub fn usage(error: impl Display) -> Self {
         Self::Usage(error.to_string())
     }
 
-    /// An error of [`Self::Failed`] with the text of `error`.
+    /// A [`Self::Failed`] error with the text of `error`.
     pub fn failed(error: impl Display) -> Self {
         Self::Failed(error.to_string())
     }
 
-    /// The same error with more to say.
+    /// Appends `more` to the text of the error.
     #[must_use]
     pub fn followed_by(self, more: &str) -> Self {
         match self {
@@ -48,7 +48,7 @@ impl CommandError {
         }
     }
 
-    /// 2 for bad usage, 1 for everything else.
+    /// The exit code: 2 for a usage error, 1 for all others.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Usage(_) => ExitCode::from(Self::BAD_USAGE),

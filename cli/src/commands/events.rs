@@ -1,4 +1,4 @@
-//! `letterbox events`: what the embedded queue holds.
+//! `letterbox events`: lists the embedded queue.
 
 use std::{io::Write, path::PathBuf, thread, time::Duration};
 
@@ -20,13 +20,13 @@ Examples:
   letterbox events --json | jq .data
   letterbox events --json --follow")]
 pub struct Events {
-    /// Print each queue message (a CloudEvents object) on a line of its own
+    /// Print each queue message (a CloudEvents object) on one line
     #[arg(long)]
     pub json: bool,
-    /// Keep on, and print events as they come
+    /// Wait for new events, and print them as they arrive
     #[arg(long)]
     pub follow: bool,
-    /// The SQLite file of the embedded queue
+    /// SQLite file of the embedded queue
     #[arg(long, value_name = "FILE", default_value = DATABASE)]
     pub database: PathBuf,
 }
@@ -34,10 +34,10 @@ pub struct Events {
 /// How many messages are read at a time.
 const PAGE: u32 = 500;
 
-/// How often `--follow` looks.
+/// How often `--follow` reads the queue.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Prints the queue, oldest first. A reader that goes away ends it.
+/// Prints the queue, oldest first. Ends without an error when standard output is closed.
 pub fn run(args: &Events) -> Result<(), CommandError> {
     let store = Store::open(&args.database).map_err(CommandError::Usage)?;
     let mut out = std::io::stdout().lock();
@@ -47,7 +47,7 @@ pub fn run(args: &Events) -> Result<(), CommandError> {
         if page.is_empty() {
             if !args.follow {
                 if last == 0 && !args.json {
-                    eprintln!("no events yet: `letterbox send --list` names samples to send");
+                    eprintln!("no events yet: list the samples to send with `letterbox send --list`");
                 }
                 return Ok(());
             }
@@ -63,13 +63,13 @@ pub fn run(args: &Events) -> Result<(), CommandError> {
     }
 }
 
-/// Line breaks can stand only between the tokens of a JSON text: a space means the same there. What a terminal would obey
-/// or hide is written as an escape, also for a program, whose output may end on a terminal.
+/// The JSON on one line: line breaks occur only between tokens, where a space means the same. Escapes characters that a
+/// terminal would interpret or hide, for programs as well, because their output may go to a terminal.
 fn one_line(json: &str) -> String {
     printable_json(json).replace('\n', " ")
 }
 
-/// Place, time, type, source, subject and id.
+/// One line with position, time, type, source, subject and id.
 fn row(sequence: i64, body: &str) -> String {
     let event = Object::parse(body).ok();
     let get = |name: &str| {

@@ -1,4 +1,4 @@
-//! `letterbox seal`: one message, encrypted.
+//! `letterbox seal`: encrypts one message.
 
 use std::path::PathBuf;
 
@@ -24,25 +24,25 @@ Examples:
   letterbox seal opencard --data query.json
   letterbox seal dingtalk check_url | letterbox open dingtalk
 
-dingtalk    an answer: msg_signature, timeStamp, nonce, encrypt (a letter's body has encrypt alone)
-opencard    a query: a compact JWE under a header of its own
-github, payment    no meaning, since they encrypt nothing: `letterbox sign` signs for them")]
+dingtalk    a response: msg_signature, timeStamp, nonce, encrypt (the body of a request has only encrypt)
+opencard    a query: a compact JWE with its own JOSE header
+github, payment    not available, because these platforms only sign: use `letterbox sign`")]
 pub struct Seal {
-    /// Whose seal
+    /// Provider to encrypt for
     #[arg(value_parser = ProviderName)]
     pub provider: String,
-    /// The sample to seal
+    /// Sample to encrypt
     #[arg(required_unless_present = "data")]
     pub sample: Option<String>,
-    /// A payload of your own, taken as it is
+    /// File with your own payload, used unchanged
     #[arg(long, value_name = "FILE|-", conflicts_with = "sample")]
     pub data: Option<PathBuf>,
-    /// Which key.
+    /// The source and its credentials.
     #[command(flatten)]
     pub key: credentials::KeyArgs,
 }
 
-/// Prints the sealed message.
+/// Prints the encrypted message.
 pub fn run(args: &Seal) -> Result<(), CommandError> {
     let row = providers::find(&args.provider).map_err(CommandError::Usage)?;
     let sample = sample(row, args.sample.as_deref(), args.data.as_deref()).map_err(CommandError::Usage)?;
@@ -54,7 +54,7 @@ pub fn run(args: &Seal) -> Result<(), CommandError> {
     let sealed = sealed.ok_or_else(|| {
         let (name, sample) = (row.name, word(row.try_sample));
         CommandError::Usage(format!(
-            "{name} signs its deliveries and encrypts nothing; `letterbox sign {name} {sample}` prints one"
+            "{name} signs its deliveries and encrypts nothing; print a signed one with `letterbox sign {name} {sample}`"
         ))
     })?;
     Ok(write(format!("{sealed}\n").as_bytes())?)

@@ -1,4 +1,4 @@
-//! `letterbox send`: a delivery as the platform would make it.
+//! `letterbox send`: sends a delivery as the platform would.
 
 mod load;
 
@@ -16,7 +16,7 @@ use crate::{
         delivery::{self, OutgoingDelivery},
         post::{LONGEST, Post},
     },
-    terminal::{DOUBTFUL, GOOD, QUIET, milliseconds, tell},
+    terminal::{DOUBTFUL, GOOD, QUIET, milliseconds, print_line},
     time::span,
 };
 
@@ -34,27 +34,27 @@ Examples:
   letterbox send payment payment_success --as-platform --longest-pause 1
   letterbox send github push --repeat 1000 --rate 50/s
 
-The exit code is 0 only if every answer is the one that the platform expects, in the time that it waits.")]
+The exit code is 0 only if the platform would accept every response, and each arrives within the platform's timeout.")]
 pub struct Send {
-    /// The platform to act as
+    /// Platform to act as
     #[arg(required_unless_present = "list", value_parser = ProviderName)]
     pub provider: Option<String>,
-    /// The sample to send; with --data, the name of the event, where the platform says it outside of the payload
+    /// Sample to send; with --data, the event name, if the platform sends it outside the payload
     #[arg(required_unless_present_any = ["list", "data"])]
     pub sample: Option<String>,
     /// List the providers and their samples
     #[arg(long, conflicts_with_all = ["sample", "data", "to", "source", "credentials", "as_platform", "repeat"])]
     pub list: bool,
-    /// What goes where.
+    /// The payload, its target and the credentials.
     #[command(flatten)]
     pub delivery: delivery::DeliveryArgs,
-    /// Wait no longer than the platform does, and try again after its pauses, until it would give up
+    /// Apply the platform's timeout and retry schedule until it would give up
     #[arg(long, conflicts_with = "repeat")]
     pub as_platform: bool,
-    /// Cut the platform's pauses, some of which are hours, to so many seconds
+    /// Shorten each of the platform's retry delays to at most SECONDS
     #[arg(long, value_name = "SECONDS", requires = "as_platform", value_parser = seconds)]
     pub longest_pause: Option<Duration>,
-    /// How often, and how fast.
+    /// The number and rate of deliveries.
     #[command(flatten)]
     pub load: load::LoadArgs,
 }
@@ -77,61 +77,64 @@ pub fn run(args: &Send) -> Result<(), CommandError> {
     }
 }
 
-/// One attempt, or as many as the platform makes.
+/// Makes one attempt, or with --as-platform as many as the platform makes.
 fn attempts(delivery: &OutgoingDelivery, args: &Send) -> Result<(), CommandError> {
-    let manners = delivery.manners().map_err(CommandError::Usage)?;
-    let (patience, pauses) = if args.as_platform {
-        (manners.timeout.unwrap_or(LONGEST), manners.retry_delays)
+    let policy = delivery.policy().map_err(CommandError::Usage)?;
+    let (timeout, retry_delays) = if args.as_platform {
+        (policy.timeout.unwrap_or(LONGEST), policy.retry_delays)
     } else {
         (LONGEST, &[][..])
     };
-    let post = Post::new(patience, 1);
+    let post = Post::new(timeout, 1);
     let mut ambient = ambient::system().map_err(CommandError::failed)?;
-    for (attempt, pause) in (2..).zip(pauses) {
-        let Some(failed) = attempt_once(delivery, &manners, &post, &ambient)? else { return Ok(()) };
-        let pause = args.longest_pause.map_or(*pause, |longest| longest.min(*pause));
-        tell(DOUBTFUL, &format!("! {failed}"))?;
-        tell(DOUBTFUL, &format!("! attempt {attempt} of {} in {}", pauses.len() + 1, span(pause)))?;
-        thread::sleep(pause);
-        // The entropy stays, since it names the delivery; the time of the attempt does not.
+    for (attempt, delay) in (2..).zip(retry_delays) {
+        let Some(failed) = attempt_once(delivery, &policy, &post, &ambient)? else { return Ok(()) };
+        let delay = args.longest_pause.map_or(*delay, |longest| longest.min(*delay));
+        print_line(DOUBTFUL, &format!("! {failed}"))?;
+        print_line(
+            DOUBTFUL,
+            &format!("! attempt {attempt} of {} in {}", retry_delays.len() + 1, span(delay)),
+        )?;
+        thread::sleep(delay);
+        // The same entropy keeps the delivery id; the timestamp is that of the new attempt.
         ambient.now = ambient::system().map_err(CommandError::failed)?.now;
     }
-    match attempt_once(delivery, &manners, &post, &ambient)? {
+    match attempt_once(delivery, &policy, &post, &ambient)? {
         None => Ok(()),
-        Some(failed) if args.as_platform => Err(failed.followed_by(manners.afterwards)),
+        Some(failed) if args.as_platform => Err(failed.followed_by(policy.afterwards)),
         Some(failed) => Err(failed),
     }
 }
 
-/// Sends once. Returns why the platform would count the attempt as failed, or `None` if it would not; the error is one
-/// that another attempt would meet again.
+/// Sends once. Returns the reason for which the platform would count the attempt as failed, or `None`. An error is one
+/// that another attempt would not fix.
 fn attempt_once(
     delivery: &OutgoingDelivery,
-    manners: &DeliveryPolicy,
+    policy: &DeliveryPolicy,
     post: &Post,
     ambient: &letterbox_codec::Ambient,
 ) -> Result<Option<CommandError>, CommandError> {
-    let letter = delivery.build_request(ambient).map_err(CommandError::Usage)?;
+    let request = delivery.build_request(ambient).map_err(CommandError::Usage)?;
     let (name, row) = (&delivery.sample.name, delivery.row.name);
     let name = if name.is_empty() { "own payload" } else { name };
-    tell(QUIET, &format!("> POST {}", letter.uri()))?;
-    tell(QUIET, &format!("> {name} as {row}/{}, {} bytes", delivery.source, letter.body().len()))?;
-    let answer = match post.send(&letter) {
+    print_line(QUIET, &format!("> POST {}", request.uri()))?;
+    print_line(QUIET, &format!("> {name} as {row}/{}, {} bytes", delivery.source, request.body().len()))?;
+    let answer = match post.send(&request) {
         Ok(answer) => answer,
         Err(unsent) => return Ok(Some(CommandError::Failed(unsent))),
     };
     let body = String::from_utf8_lossy(answer.response.body());
-    tell(QUIET, &format!("< {} in {}", answer.response.status(), milliseconds(answer.took)))?;
-    tell(QUIET, &format!("< {body}"))?;
-    let told = match delivery.judge(manners, &letter, &answer) {
-        Ok(told) => told,
-        Err(wrong) => return Ok(Some(CommandError::Refused(wrong))),
+    print_line(QUIET, &format!("< {} in {}", answer.response.status(), milliseconds(answer.took)))?;
+    print_line(QUIET, &format!("< {body}"))?;
+    let content = match delivery.judge(policy, &request, &answer) {
+        Ok(content) => content,
+        Err(reason) => return Ok(Some(CommandError::Refused(reason))),
     };
-    let limit = manners.timeout.map_or("no limit is published".to_owned(), |patience| {
-        format!("within the {} that the platform waits", span(patience))
+    let limit = policy.timeout.map_or("no limit is published".to_owned(), |timeout| {
+        format!("within the {} that the platform waits", span(timeout))
     });
-    tell(GOOD, &format!("= {told}"))?;
-    tell(GOOD, &format!("ok: {}; {limit}", manners.checks))?;
+    print_line(GOOD, &format!("= {content}"))?;
+    print_line(GOOD, &format!("ok: {}; {limit}", policy.checks))?;
     Ok(None)
 }
 

@@ -1,4 +1,4 @@
-//! `letterbox serve`: all functions on one port.
+//! `letterbox serve`: runs all functions on one port.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -39,7 +39,7 @@ use crate::{
     },
     options::{DATABASE, DEFAULT_URL},
     providers::PROVIDERS,
-    shell::word,
+    shell::{program, word},
 };
 
 /// `letterbox serve`
@@ -51,48 +51,48 @@ Examples:
   letterbox serve --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/letterbox
   letterbox serve --listen 0.0.0.0 --token \"$(openssl rand -hex 16)\"
 
-GET / is a page with the recent deliveries: for this machine alone, unless there is a token.
-Without --credentials the demo credentials of events/ are used: anyone can sign with them.
-GET /healthz answers 200 while the server runs. Ctrl-C or SIGTERM ends it within 10 s, a second one at once; every
-acknowledged delivery is on the queue.
+GET / shows a page with the recent deliveries. Without a token, only this machine can open it.
+Without --credentials the server uses the demo credentials of events/, with which anyone can sign.
+GET /healthz returns 200 while the server runs. Ctrl-C or SIGTERM ends the server within 10 s, a second one at once;
+every acknowledged delivery is then on the queue.
 
-Limits: a body has at most 10 MiB. A request's headers may take 30 s, and a connection is closed after 30 s without a
-byte. At most 1000 connections are open (fewer if `ulimit -n` is low): for a new one, the one that has waited longest
-for a request is closed.")]
+Limits: a body has at most 10 MiB. The headers of a request may take 30 s; the server closes a connection after 30 s
+without a byte. At most 1000 connections are open (fewer if `ulimit -n` is low); for a new one, the server closes the
+one that has waited longest for a request.")]
 pub struct Serve {
-    /// The port to listen on; 0 takes a free one
+    /// Port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 9000)]
     pub port: u16,
-    /// The address to listen on
+    /// Address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub listen: IpAddr,
-    /// A JSON file: provider → its credentials JSON. Only the providers in it are served
+    /// JSON file: provider → its credentials JSON; only the providers in it are served [default: the demo credentials]
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
-    /// The SQLite file of the embedded queue; the recent deliveries are in `letterbox-deliveries.db` beside it
+    /// SQLite file of the embedded queue; the delivery history is beside it, by default in letterbox-deliveries.db
     #[arg(long, value_name = "FILE", default_value = DATABASE)]
     pub database: PathBuf,
-    /// Put events on this SQS queue instead; region, keys and endpoint come from the usual AWS_* variables
+    /// Put events on this SQS queue instead; region, credentials and endpoint come from the usual AWS_* variables
     #[arg(long, value_name = "URL", value_parser = queue_url)]
     pub queue_url: Option<String>,
-    /// OpenCard's card catalogue; a built-in sample otherwise
+    /// File of OpenCard's card catalogue [default: a built-in sample]
     #[arg(long, value_name = "FILE", env = "CARDS")]
     pub cards: Option<PathBuf>,
-    /// What shows the page with the recent deliveries; made up where --listen is not the loopback address
+    /// Token to require for the page; generated if --listen is not a loopback address
     #[arg(long, env = "LETTERBOX_TOKEN", hide_env_values = true, value_parser = TokenParser)]
     pub token: Option<Secret>,
-    /// How much the page keeps.
+    /// The bounds of the delivery history.
     #[command(flatten)]
     pub keep: Keep,
 }
 
-/// How much the page keeps.
+/// The bounds of the delivery history.
 #[derive(Debug, Args)]
 pub struct Keep {
-    /// How many recent deliveries are kept
+    /// Number of deliveries to store for the page
     #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub keep: u32,
-    /// How many days they are kept
+    /// Number of days to store deliveries for
     #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub keep_days: u32,
 }
@@ -100,20 +100,20 @@ pub struct Keep {
 impl Keep {
     fn bounds(&self) -> Bounds {
         let age = Duration::from_secs(u64::from(self.keep_days) * 24 * 60 * 60);
-        Bounds { number: self.keep, age, bytes: MOST_BYTES }
+        Bounds { number: self.keep, age, bytes: HISTORY_BYTES }
     }
 }
 
-/// What the kept deliveries may take on the disk: bodies may be large.
-const MOST_BYTES: u64 = 256 * 1024 * 1024;
+/// The maximum size of the stored deliveries, in bytes.
+const HISTORY_BYTES: u64 = 256 * 1024 * 1024;
 
-/// What an SQS queue far from this machine may take; each provider's own deadline still holds.
-const FAR_QUEUE: Duration = Duration::from_secs(6);
+/// The timeout of a call to SQS from this machine; each provider's own deadline still applies.
+const SQS_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// How long the end may take, from the signal on.
+/// The time limit of the shutdown, from the signal on.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Of this, what is left at least for each thing that has to end.
+/// The minimum time for each step of the shutdown.
 const SHORTEST_GRACE: Duration = Duration::from_millis(500);
 
 /// Serves until Ctrl-C or SIGTERM.
@@ -135,14 +135,14 @@ pub fn run(args: &Serve) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Returns what is still being stored, and when the end was asked for.
+/// Returns the recorder's [`Ending`], and the time of the signal.
 async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), CommandError> {
     let _file_size_signal = file_size_signal()?;
     let credentials = credentials::load(args.credentials.as_deref()).map_err(CommandError::Usage)?;
     let history = Deliveries::create(&args.database).map_err(CommandError::Usage)?;
     let (queue, place) = match &args.queue_url {
         Some(url) => (
-            LocalQueue::Sqs(Sqs::connect(&aws::config().await, url.clone(), None, FAR_QUEUE).await),
+            LocalQueue::Sqs(Sqs::connect(&aws::config().await, url.clone(), None, SQS_TIMEOUT).await),
             url.clone(),
         ),
         None => (
@@ -161,14 +161,14 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
     let address = SocketAddr::new(args.listen, args.port);
     let listener = TcpListener::bind(address).await.map_err(|error| {
         CommandError::Failed(format!(
-            "cannot listen on {address}: {error}; choose another port with --port; 0 picks a free one"
+            "cannot listen on {address}: {error}; choose another with --port; 0 picks a free one"
         ))
     })?;
     let url = url(listener.local_addr().map_err(CommandError::failed)?);
-    let made_up =
+    let generated =
         if args.token.is_none() && !args.listen.is_loopback() { Some(random_token()?) } else { None };
-    console.print(banner(args, &url, made_up.as_ref(), &reception, &place));
-    let token = args.token.clone().or(made_up);
+    console.print(banner(args, &url, generated.as_ref(), &reception, &place));
+    let token = args.token.clone().or(generated);
 
     let (end, mut ending) = watch::channel(false);
     let page = page::router(page::state::PageContext {
@@ -205,11 +205,11 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
     Ok((records, signalled))
 }
 
-/// As a shell tells that Ctrl-C ended a program.
+/// The exit code with which a shell reports that Ctrl-C ended a program.
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// Takes the signal of a write beyond the limit of a file's size (`ulimit -f`), which would end the program: the write
-/// fails all the same.
+/// Handles the signal of a write beyond the file size limit (`ulimit -f`), which would end the program. The write itself
+/// still fails with an error.
 #[cfg(unix)]
 fn file_size_signal() -> Result<signal::unix::Signal, CommandError> {
     let kind = signal::unix::SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
@@ -221,9 +221,9 @@ fn file_size_signal() -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Where the server is called from this machine.
+/// The URL of the server on this machine.
 fn url(mut address: SocketAddr) -> String {
-    // Nobody can send to the address that stands for all of them.
+    // The unspecified address (0.0.0.0 or ::) is only for listening.
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() {
             Ipv4Addr::LOCALHOST.into()
@@ -234,21 +234,23 @@ fn url(mut address: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// A token that nobody guesses.
+/// A random token of 128 bits.
 fn random_token() -> Result<Secret, CommandError> {
     let ambient = ambient::system().map_err(CommandError::failed)?;
     let (token, _) = ambient.split::<16, 0>();
     Secret::new(hex::encode(token)).map_err(CommandError::failed)
 }
 
-/// What is served where, and how to try it. A token that was given is known, and not for the terminal or its log.
-fn banner(args: &Serve, url: &str, made_up: Option<&Secret>, reception: &Reception, queue: &str) -> String {
+/// The text at start: the routes, and commands to try them. Shows the token only if the server generated it; a token that
+/// the user set must not appear in the terminal or its log.
+fn banner(args: &Serve, url: &str, generated: Option<&Secret>, reception: &Reception, queue: &str) -> String {
     let mut text = format!("letterbox {} on {url}, events on {queue}\n", env!("CARGO_PKG_VERSION"));
     if args.credentials.is_none() {
         text += "demo credentials: anyone can sign with them; --credentials FILE for your own\n";
     }
-    let token = made_up.map(|token| format!("?token={}", token.expose())).unwrap_or_default();
+    let token = generated.map(|token| format!("?token={}", token.expose())).unwrap_or_default();
     text += &format!("recent deliveries: {url}/{token}\n");
+    let program = program();
     let to = if url == DEFAULT_URL { String::new() } else { format!(" --to {}", word(url)) };
     for row in &PROVIDERS {
         let Some(sources) = reception.sources(row.name) else { continue };
@@ -257,12 +259,12 @@ fn banner(args: &Serve, url: &str, made_up: Option<&Secret>, reception: &Recepti
             let path = if source == DEFAULT_SOURCE { String::new() } else { format!("/{source}") };
             text += &format!("    POST {url}/{}{path}\n", row.name);
         }
-        text += &format!("    try: cargo run -- send {} {}{to}\n", row.name, row.try_sample);
+        text += &format!("    try: {program} send {} {}{to}\n", row.name, row.try_sample);
     }
-    text + "\nRead the queue: cargo run -- events. End: Ctrl-C.\n\n"
+    text + &format!("\nRead the queue: {program} events. End: Ctrl-C.\n\n")
 }
 
-/// Ctrl-C, or SIGTERM where there is one.
+/// Waits for Ctrl-C, or on Unix for SIGTERM.
 async fn end_signal() {
     #[cfg(unix)]
     let terminated = async {

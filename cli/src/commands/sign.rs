@@ -1,4 +1,4 @@
-//! `letterbox sign`: a delivery for other tools, not sent.
+//! `letterbox sign`: prints a delivery for other tools, without sending it.
 
 use clap::{Args, ValueEnum};
 use letterbox_intake::ambient;
@@ -21,32 +21,32 @@ Examples:
   letterbox sign github push --as event > event.json
     cargo lambda invoke github --data-file event.json
     sam local invoke GithubFunction --event event.json
-  letterbox sign payment --data notice.json --as raw | nc 127.0.0.1 9000
+  letterbox sign payment --data payment.json --as raw | nc 127.0.0.1 9000
 
-What is printed is signed for now: a receiver that bounds the age of a timestamp takes it for some minutes.")]
+The delivery is signed with the current time: a receiver that checks the timestamp accepts it only for some minutes.")]
 pub struct Sign {
-    /// The platform to act as
+    /// Platform to act as
     #[arg(value_parser = ProviderName)]
     pub provider: String,
-    /// The sample; with --data, the name of the event, where the platform says it outside of the payload
+    /// Sample to sign; with --data, the event name, if the platform sends it outside the payload
     #[arg(required_unless_present = "data")]
     pub sample: Option<String>,
-    /// In which form
+    /// Output format
     #[arg(long = "as", value_name = "FORM", default_value = "curl")]
     pub form: Form,
-    /// What goes where.
+    /// The payload, its target and the credentials.
     #[command(flatten)]
     pub delivery: delivery::DeliveryArgs,
 }
 
-/// A form of a delivery.
+/// An output format.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Form {
     /// A shell command
     Curl,
-    /// The JSON with which API Gateway invokes a function (payload format 2.0)
+    /// The event with which API Gateway invokes a function (payload format 2.0)
     Event,
-    /// HTTP/1.1, byte for byte
+    /// The bytes of an HTTP/1.1 request
     Raw,
 }
 
@@ -55,14 +55,14 @@ pub fn run(args: &Sign) -> Result<(), CommandError> {
     let delivery = OutgoingDelivery::new(&args.provider, args.sample.as_deref(), &args.delivery)
         .map_err(CommandError::Usage)?;
     let ambient = ambient::system().map_err(CommandError::failed)?;
-    let letter = delivery.build_request(&ambient).map_err(CommandError::Usage)?;
+    let request = delivery.build_request(&ambient).map_err(CommandError::Usage)?;
     let written = match args.form {
-        Form::Curl => write(curl::command(&letter).as_bytes()),
+        Form::Curl => write(curl::command(&request).as_bytes()),
         Form::Event => {
-            let event = format!("{:#}\n", gateway::event(&letter, delivery.row.name, ambient.now));
+            let event = format!("{:#}\n", gateway::event(&request, delivery.row.name, ambient.now));
             write(printable_json(&event).as_bytes())
         }
-        Form::Raw => write_content(&raw::write(&letter)),
+        Form::Raw => write_content(&raw::write(&request)),
     };
     Ok(written?)
 }

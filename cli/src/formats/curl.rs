@@ -1,4 +1,4 @@
-//! curl commands, read and written.
+//! Reads and writes curl commands.
 
 mod ansi_c;
 pub mod read;

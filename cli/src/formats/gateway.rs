@@ -1,11 +1,11 @@
-//! API Gateway's side: the event of a request, in payload format 2.0.
+//! Writes API Gateway events, in payload format 2.0.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use letterbox_codec::{Request, Timestamp};
 use serde_json::{Map, Value, json};
 
-/// The event that the gateway makes of a request to `[/stage]/<provider>[/<source>]`: header names in lower case, a
-/// body that is no text in base64, milliseconds since the epoch.
+/// The event with which API Gateway passes on a request to `[/stage]/<provider>[/<source>]`: header names in lower case,
+/// a body that is not UTF-8 in base64, the time in milliseconds since the epoch.
 pub fn event(request: &Request, provider: &str, now: Timestamp) -> Value {
     let uri = request.uri();
     let path = uri.path();
@@ -16,12 +16,12 @@ pub fn event(request: &Request, provider: &str, now: Timestamp) -> Value {
     };
     let mut headers = Map::new();
     for name in request.headers().keys() {
-        // As the gateway joins the values of a header that comes more than once.
+        // API Gateway joins the values of a repeated header in this way.
         let values = request.headers().get_all(name).iter();
         let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         headers.insert(name.as_str().to_owned(), values.join(",").into());
     }
-    // What a signature may cover of the URL is told here alone.
+    // The parts of the URL that a signature may cover.
     let host = uri.authority().map_or("localhost", |host| host.as_str());
     let scheme = uri.scheme_str().unwrap_or("https");
     let port = uri.port_u16().unwrap_or(if scheme == "http" { 80 } else { 443 });
@@ -67,7 +67,7 @@ pub fn event(request: &Request, provider: &str, now: Timestamp) -> Value {
     event
 }
 
-/// The gateway's own form of a time: `21/Nov/2026:10:00:00 +0000`.
+/// The time in API Gateway's format: `21/Nov/2026:10:00:00 +0000`.
 fn time(Timestamp(milliseconds): Timestamp) -> String {
     let time = jiff::Timestamp::from_millisecond(milliseconds).unwrap_or_default();
     time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string()

@@ -1,4 +1,4 @@
-//! A HAR (HTTP archive, version 1.2): only what makes up a request.
+//! Reads a request from a HAR (HTTP archive, version 1.2).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use letterbox_codec::Timestamp;
@@ -44,13 +44,13 @@ struct Pair {
 #[derive(Deserialize)]
 struct PostData {
     text: Option<String>,
-    /// Not in the standard; some tools say it of a body that is no text.
+    /// Not in the standard; some tools set it for a binary body.
     encoding: Option<String>,
     #[serde(default)]
     params: Vec<Pair>,
 }
 
-/// One entry of the archive.
+/// The selected entry of the archive.
 pub struct Found {
     /// Its request.
     pub parts: Parts,
@@ -58,7 +58,7 @@ pub struct Found {
     pub sent: Option<Timestamp>,
 }
 
-/// Reads entry `number` (from 1), else the only one whose URL `fits`, else the only one.
+/// Reads entry `number` (from 1); without it, the only entry, or the only one whose URL satisfies `fits`.
 pub fn parse(text: &str, number: Option<usize>, fits: impl Fn(&str) -> bool) -> Result<Found, String> {
     let archive: Archive = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
         format!("line {}, column {}: expected a HAR with log.entries[].request", error.line(), error.column())
@@ -77,14 +77,15 @@ pub fn parse(text: &str, number: Option<usize>, fits: impl Fn(&str) -> bool) -> 
             }
         }
     };
-    let position = position.ok_or_else(|| format!("it has {count} entries: --entry says which, from 1"))?;
+    let position =
+        position.ok_or_else(|| format!("it has {count} entries: select one with --entry, from 1"))?;
     let entry = entries.swap_remove(position);
     let sent = entry.started_date_time.as_deref().and_then(|text| time::parse(text).ok());
     let request = entry.request;
     let headers = request
         .headers
         .into_iter()
-        // HTTP/2 has method and path among its headers.
+        // HTTP/2 sends method and path as pseudo-headers.
         .filter(|pair| !pair.name.starts_with(':'))
         .map(|pair| (pair.name, pair.value.into_bytes()))
         .collect();
@@ -130,13 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_archive_is_told() {
+    fn invalid_archives_are_reported() {
         for (text, number, expected) in [
             ("{}".to_owned(), None, "expected a HAR"),
             (archive(""), None, "it has 0 entries"),
-            (archive(&format!("{ONE},{THREE}")), None, "--entry says which"),
-            (archive(ONE), Some(0), "--entry says which"),
-            (archive(ONE), Some(2), "--entry says which"),
+            (archive(&format!("{ONE},{THREE}")), None, "select one with --entry"),
+            (archive(ONE), Some(0), "select one with --entry"),
+            (archive(ONE), Some(2), "select one with --entry"),
             (archive(&THREE.replace("/wA=", "%")), None, "postData.text"),
         ] {
             let error = parse(&text, number, |url| url.ends_with("/github")).err().unwrap();

@@ -1,51 +1,51 @@
-//! JSON in another layout and with other escapes, but the same values: numbers and order stay as they are.
+//! Rewrites JSON with another layout and other escapes, but the same values: numbers and order are unchanged.
 //!
-//! A tree would not do: it forgets order, digits and escapes, which the signature covers.
+//! A parsed tree would lose order, digits and escapes, which the signature covers.
 
 use std::iter::Peekable;
 
 use letterbox_codec::json::Object;
 
-/// Where white space stands.
+/// The whitespace between tokens.
 pub struct Layout {
-    /// Behind a comma on the same line.
+    /// After a comma.
     comma: &'static str,
-    /// Behind a colon.
+    /// After a colon.
     colon: &'static str,
-    /// Each member on a line of its own, so far in per level.
+    /// The indent per level, with each field on its own line.
     indent: Option<&'static str>,
 }
 
-/// For a reader: an indent of two spaces.
+/// An indent of two spaces, for people.
 pub const INDENTED: Layout = Layout { comma: "", colon: " ", indent: Some("  ") };
 
-/// The layouts that serialisers write.
+/// The layouts that common serialisers write.
 pub const LAYOUTS: &[(&str, Layout)] = &[
     ("without white space", Layout { comma: "", colon: "", indent: None }),
-    ("with a space behind each comma and colon", Layout { comma: " ", colon: " ", indent: None }),
+    ("with a space after each comma and colon", Layout { comma: " ", colon: " ", indent: None }),
     ("with an indent of two spaces", INDENTED),
     ("with an indent of four spaces", Layout { comma: "", colon: " ", indent: Some("    ") }),
     ("with an indent of tabs", Layout { comma: "", colon: " ", indent: Some("\t") }),
 ];
 
-/// How the characters of a text are written.
+/// How the characters of a string are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Spelling {
-    /// As they came.
+    /// Unchanged.
     AsIs,
-    /// Beyond ASCII as `\u` escapes.
+    /// Non-ASCII characters as `\u` escapes.
     Ascii,
-    /// Beyond ASCII as themselves.
+    /// Non-ASCII characters without escapes.
     Plain,
-    /// `/` as `\/`, as they came otherwise.
+    /// `/` as `\/`, others unchanged.
     Slashes,
-    /// `/` as `\/`, and beyond ASCII as `\u` escapes.
+    /// `/` as `\/`, and non-ASCII characters as `\u` escapes.
     AsciiAndSlashes,
     /// `<`, `>` and `&` as `\u` escapes.
     Html,
 }
 
-/// The spellings that serialisers use.
+/// The spellings that common serialisers use.
 pub const SPELLINGS: &[(&str, Spelling)] = &[
     ("", Spelling::AsIs),
     (", and with escapes for all that is not ASCII", Spelling::Ascii),
@@ -55,7 +55,7 @@ pub const SPELLINGS: &[(&str, Spelling)] = &[
     (", and with escapes for `<`, `>` and `&`", Spelling::Html),
 ];
 
-/// Writes a JSON text anew. How deep an [`Object`] is nested is bounded, and so is what the indents add.
+/// Rewrites JSON. The depth of an [`Object`] is bounded, and therefore the length of the indents.
 pub fn restyle(json: &Object<'_>, layout: &Layout, spelling: Spelling) -> String {
     let json = json.raw().get();
     let mut out = String::with_capacity(json.len());
@@ -73,7 +73,7 @@ pub fn restyle(json: &Object<'_>, layout: &Layout, spelling: Spelling) -> String
             '{' | '[' => {
                 out.push(character);
                 while rest.next_if(char::is_ascii_whitespace).is_some() {}
-                // Nothing inside: no line of its own.
+                // Empty: stays on one line.
                 if let Some(end) = rest.next_if(|next| matches!(next, '}' | ']')) {
                     out.push(end);
                 } else {
@@ -102,7 +102,7 @@ pub fn restyle(json: &Object<'_>, layout: &Layout, spelling: Spelling) -> String
     out
 }
 
-/// A text up to and with its closing quote.
+/// Copies a string up to and including its closing quote.
 fn text(rest: &mut Peekable<std::str::Chars<'_>>, out: &mut String, spelling: Spelling) {
     out.push('"');
     while let Some(character) = rest.next() {
@@ -115,7 +115,7 @@ fn text(rest: &mut Peekable<std::str::Chars<'_>>, out: &mut String, spelling: Sp
     out.push('"');
 }
 
-/// One escape: kept, unless the spelling writes its character otherwise.
+/// Copies one escape, unless the spelling writes its character differently.
 fn escape(rest: &mut Peekable<std::str::Chars<'_>>, out: &mut String, spelling: Spelling) {
     match rest.next() {
         Some('/') if spelling != Spelling::AsIs => *out += &spelled('/', spelling),
@@ -134,7 +134,7 @@ fn escape(rest: &mut Peekable<std::str::Chars<'_>>, out: &mut String, spelling: 
     }
 }
 
-/// The character of an escape; takes the second half of a surrogate pair along.
+/// The character of an escape; also consumes the second half of a surrogate pair.
 fn decoded(digits: &str, rest: &mut Peekable<std::str::Chars<'_>>) -> Option<char> {
     let first = u16::from_str_radix(digits, 16).ok()?;
     if !(0xd800..0xdc00).contains(&first) {
@@ -148,7 +148,7 @@ fn decoded(digits: &str, rest: &mut Peekable<std::str::Chars<'_>>) -> Option<cha
     Some(character)
 }
 
-/// The escapes of a character beyond the first plane, in the case of the digits that it came with.
+/// The escapes of a character beyond U+FFFF, with hexadecimal digits in the case of `like`.
 fn escaped(character: char, like: &str) -> String {
     let mut units = [0; 2];
     let upper = like.bytes().any(|byte| byte.is_ascii_uppercase());

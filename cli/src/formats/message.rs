@@ -1,4 +1,4 @@
-//! A message as a user has it: a body, an API Gateway event, or raw HTTP; and the parts of one.
+//! Reads one message: a body, an API Gateway event or raw HTTP.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, Uri, header};
@@ -9,16 +9,16 @@ use letterbox_codec::{
 };
 use letterbox_intake::gateway;
 
-/// A message as far as it is known.
+/// A message, and its source if that is known.
 pub struct Message {
-    /// Its body, and what headers and URL came with it.
+    /// The body, with its headers and URL if the input has them.
     pub request: Request,
-    /// The source, where the message names it.
+    /// The source, if the message names it.
     pub source: Option<String>,
 }
 
 impl Message {
-    /// Reads whichever it is: a body of any platform begins otherwise than HTTP, and has no `requestContext`.
+    /// Detects the format and reads it. No platform's body begins like HTTP or has a `requestContext`.
     pub fn read(provider: &str, bytes: Vec<u8>) -> Result<Self, String> {
         if let Some(event) = event(&bytes) {
             let event = gateway::read(event).map_err(|reject| reject.message().into_owned())?;
@@ -26,11 +26,11 @@ impl Message {
                 gateway::request(provider, event).map_err(|reject| reject.message().into_owned())?;
             return Ok(Self { request, source: Some(source) });
         }
-        let request = if let Some(answer) = answer(&bytes) {
-            // Only the body matters: nothing else of an answer is signed.
-            Request::new(answer?.1)
+        let request = if let Some(response) = response(&bytes) {
+            // Only the body is needed: no platform signs another part of a response.
+            Request::new(response?.1)
         } else if bytes.starts_with(b"POST ") {
-            letter(&bytes)?
+            request(&bytes)?
         } else {
             Request::new(bytes.into())
         };
@@ -38,25 +38,25 @@ impl Message {
     }
 }
 
-/// The text of a gateway's event.
+/// The JSON of an API Gateway event.
 fn event(bytes: &[u8]) -> Option<&serde_json::value::RawValue> {
     let event = Object::parse(std::str::from_utf8(bytes).ok()?).ok()?;
     event.get("requestContext").ok()??;
     Some(event.raw())
 }
 
-fn letter(bytes: &[u8]) -> Result<Request, String> {
+fn request(bytes: &[u8]) -> Result<Request, String> {
     let mut headers = vec![httparse::EMPTY_HEADER; headers::MOST];
     let mut parsed = httparse::Request::new(&mut headers);
     let end = match parsed.parse(bytes) {
         Ok(httparse::Status::Complete(end)) => end,
-        Ok(httparse::Status::Partial) => return Err("expected an empty line behind the headers".to_owned()),
+        Ok(httparse::Status::Partial) => return Err("expected an empty line after the headers".to_owned()),
         Err(httparse::Error::TooManyHeaders) => {
             let found =
                 bytes.split(|byte| *byte == b'\n').skip(1).take_while(|line| !line.trim_ascii().is_empty());
             return Err(HeaderError::TooMany { found: found.count() }.to_string());
         }
-        Err(error) => return Err(format!("not HTTP/1.1: {error}")),
+        Err(error) => return Err(format!("expected an HTTP/1.1 request: {error}")),
     };
     let mut request = Request::new(Bytes::copy_from_slice(bytes.get(end..).unwrap_or_default()));
     let given = parsed.headers.iter().map(|header| (header.name, header.value));
@@ -69,8 +69,8 @@ fn letter(bytes: &[u8]) -> Result<Request, String> {
     Ok(request)
 }
 
-/// The status and the body of an answer, as `curl --include` prints it; `None` for what does not begin as one.
-pub fn answer(bytes: &[u8]) -> Option<Result<(StatusCode, Bytes), String>> {
+/// The status and body of a response, as `curl --include` prints it; `None` if the bytes do not begin like one.
+pub fn response(bytes: &[u8]) -> Option<Result<(StatusCode, Bytes), String>> {
     const EXPECTED: &str =
         "expected a status line, headers, an empty line and the body, as `curl --include` prints them";
     if !bytes.starts_with(b"HTTP/") {
@@ -88,14 +88,14 @@ pub fn answer(bytes: &[u8]) -> Option<Result<(StatusCode, Bytes), String>> {
     Some(read.ok_or_else(|| EXPECTED.to_owned()))
 }
 
-/// Name and value of `NAME: VALUE`.
+/// Splits `NAME: VALUE`.
 pub fn name_and_value(line: &str) -> Result<(&str, &str), String> {
     let (name, value) =
         line.split_once(':').ok_or("expected `NAME: VALUE`, such as `X-GitHub-Event: push`")?;
     Ok((name.trim(), value.trim()))
 }
 
-/// A header from `NAME: VALUE`.
+/// Parses a header from `NAME: VALUE`.
 pub fn header_line(line: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (name, value) = name_and_value(line)?;
     headers::header(name.as_bytes(), value.as_bytes()).map_err(|error| error.to_string())
@@ -161,8 +161,8 @@ mod tests {
     #[test]
     fn errors_say_what_was_expected() {
         for (text, expected) in [
-            ("POST /github HTTP/1.1\r\nHost: h\r\n", "expected an empty line behind the headers"),
-            ("POST /github HTTP/9\r\n\r\n", "not HTTP/1.1: "),
+            ("POST /github HTTP/1.1\r\nHost: h\r\n", "expected an empty line after the headers"),
+            ("POST /github HTTP/9\r\n\r\n", "expected an HTTP/1.1 request: "),
             ("POST /github HTTP/1.1\r\nHost: a b\r\n\r\n", "the request's target or host: "),
             ("HTTP/1.1 200 OK\r\n", "expected a status line, "),
             (r#"{"requestContext":{"http":{"method":5}}}"#, "event: expected an HTTP API event"),

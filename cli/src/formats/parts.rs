@@ -1,14 +1,14 @@
-//! A request in parts, before any of them is checked.
+//! The unchecked parts of a request.
 
-/// The parts as every form of input has them.
+/// The parts of a request, as an input format contains them.
 #[derive(Debug)]
 pub struct Parts {
     /// The method.
     pub method: String,
-    /// The URL, as the input has it.
+    /// The URL as written in the input.
     pub url: String,
-    /// Names and values.
+    /// The names and values of the headers.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The exact bytes.
+    /// The exact bytes of the body.
     pub body: Vec<u8>,
 }

@@ -1,16 +1,16 @@
-//! Raw HTTP.
+//! Writes raw HTTP.
 
 use letterbox_codec::Request;
 
-/// The bytes on the wire.
-pub fn write(letter: &Request) -> Vec<u8> {
-    let target = letter.uri().path_and_query().map_or("/", |target| target.as_str());
-    let host = letter.uri().authority().map_or("localhost", |host| host.as_str());
-    let mut raw = format!("{} {target} HTTP/1.1\r\nhost: {host}\r\n", letter.method()).into_bytes();
-    for (name, value) in letter.headers() {
+/// The request as bytes of HTTP/1.1.
+pub fn write(request: &Request) -> Vec<u8> {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let host = request.uri().authority().map_or("localhost", |host| host.as_str());
+    let mut raw = format!("{} {target} HTTP/1.1\r\nhost: {host}\r\n", request.method()).into_bytes();
+    for (name, value) in request.headers() {
         raw.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
     }
-    raw.extend(format!("content-length: {}\r\nconnection: close\r\n\r\n", letter.body().len()).into_bytes());
-    raw.extend_from_slice(letter.body());
+    raw.extend(format!("content-length: {}\r\nconnection: close\r\n\r\n", request.body().len()).into_bytes());
+    raw.extend_from_slice(request.body());
     raw
 }

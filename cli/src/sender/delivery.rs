@@ -1,4 +1,4 @@
-//! What a delivery contains and where it goes: what `send` and `sign` have in common.
+//! Builds a delivery from a sample or the user's payload, for `send` and `sign`.
 
 use std::path::PathBuf;
 
@@ -17,35 +17,35 @@ use crate::{
     time::span,
 };
 
-/// What goes where.
+/// The payload, its target and the credentials.
 #[derive(Debug, Args)]
 pub struct DeliveryArgs {
-    /// A payload of your own, taken as it is; SAMPLE then only names the event
+    /// File with your own payload, used unchanged; SAMPLE then only names the event
     #[arg(long, value_name = "FILE|-")]
     pub data: Option<PathBuf>,
-    /// Where to send: a base URL, or the whole URL of a function
+    /// Target: a base URL, or the full URL of a function
     #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
     pub to: String,
-    /// Which key.
+    /// The source and its credentials.
     #[command(flatten)]
     pub key: credentials::KeyArgs,
 }
 
-/// A payload that is to be sealed or signed, and for whom.
+/// A payload to sign or encrypt, with its target and credentials.
 pub struct OutgoingDelivery {
-    /// The platform.
+    /// The provider.
     pub row: &'static Row,
     /// The payload.
     pub sample: Sample,
     /// The source, in the URL and in the credentials.
     pub source: String,
-    /// The whole URL of the function.
+    /// The full URL of the function.
     pub url: String,
     credentials: String,
 }
 
 impl OutgoingDelivery {
-    /// Takes a sample or the user's own payload.
+    /// Selects a sample, or the user's own payload.
     pub fn new(provider: &str, sample: Option<&str>, options: &DeliveryArgs) -> Result<Self, String> {
         let row = providers::find(provider)?;
         let sample = sample::sample(row, sample, options.data.as_deref())?;
@@ -54,45 +54,45 @@ impl OutgoingDelivery {
         Ok(Self { row, sample, source, url, credentials })
     }
 
-    /// The key that seals and opens.
+    /// The credentials that sign or encrypt the request and verify the response.
     pub fn key(&self) -> Key<'_> {
         Key { credentials: &self.credentials, source: &self.source }
     }
 
-    /// How the platform delivers.
-    pub fn manners(&self) -> Result<DeliveryPolicy, String> {
+    /// The platform's delivery policy.
+    pub fn policy(&self) -> Result<DeliveryPolicy, String> {
         (self.row.manners)(&self.key())
     }
 
-    /// Seals or signs the payload.
+    /// Builds the signed or encrypted request.
     pub fn build_request(&self, ambient: &Ambient) -> Result<Request, String> {
         self.build_request_for(&self.sample, ambient)
     }
 
-    /// Seals or signs another payload in the same way.
+    /// Builds the request for another payload.
     pub fn build_request_for(&self, sample: &Sample, ambient: &Ambient) -> Result<Request, String> {
         (self.row.letter)(&self.key(), sample, &self.url, ambient)
     }
 
-    /// What the response says to the platform, or why the platform would count the delivery as failed.
+    /// The content of the response, or the reason for which the platform would count the delivery as failed.
     pub fn judge(
         &self,
-        manners: &DeliveryPolicy,
-        letter: &Request,
+        policy: &DeliveryPolicy,
+        request: &Request,
         answer: &Answer,
     ) -> Result<String, String> {
-        let content = (self.row.read_reply)(&self.key(), letter, &answer.response)
-            .map_err(|error| format!("not the platform's answer: {error}"))?;
-        match manners.timeout {
-            Some(patience) if answer.took > patience => {
-                Err(format!("answered too late: {} waits {}", self.row.name, span(patience)))
+        let content = (self.row.read_reply)(&self.key(), request, &answer.response)
+            .map_err(|error| format!("the platform would not accept this response: {error}"))?;
+        match policy.timeout {
+            Some(timeout) if answer.took > timeout => {
+                Err(format!("the response came too late: {} waits {}", self.row.name, span(timeout)))
             }
             _ => Ok(content),
         }
     }
 }
 
-/// The URL of the function, and the source that it names. `to` is a base, or has the provider in it already.
+/// The URL of the function, and its source. `to` is a base URL, or already contains the provider.
 fn target(to: &str, provider: &str, source: Option<&str>) -> Result<(String, String), String> {
     let uri: http::Uri = to
         .parse()
@@ -101,8 +101,11 @@ fn target(to: &str, provider: &str, source: Option<&str>) -> Result<(String, Str
         .ok_or_else(|| format!("--to {to:?}: expected a URL, such as http://127.0.0.1:9000"))?;
     let (base, query) = to.split_once('?').map_or((to, None), |(base, query)| (base, Some(query)));
     let mut url = base.trim_end_matches('/').to_owned();
-    let mut segments =
-        uri.path().split('/').filter(|segment| !segment.is_empty()).skip_while(|one| *one != provider);
+    let mut segments = uri
+        .path()
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .skip_while(|segment| *segment != provider);
     let named = match (segments.next(), segments.next()) {
         (None, _) => {
             url += &format!("/{provider}");
@@ -132,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_url_is_a_base_or_whole() {
+    fn the_target_is_a_base_url_or_a_full_url() {
         for (to, source, expected) in [
             ("http://h:1", None, Ok(("http://h:1/github", "default"))),
             ("http://h:1/", Some("acme"), Ok(("http://h:1/github/acme", "acme"))),

@@ -1,13 +1,13 @@
-//! Another event of the same kind: the same payload under an id of its own.
+//! Derives further events from one payload, each with its own id.
 
 use letterbox_codec::json::Object;
 use serde_json::{Value, value::RawValue};
 
-/// The member that tells repeats apart where the payload has no id.
-const MEMBER: &str = "letterbox_repeat";
+/// The field that distinguishes repeats of a payload without an id.
+const FIELD: &str = "letterbox_repeat";
 
-/// Appends `suffix` to every id that the payload holds, or adds it as a member of its own. A payload that is not one
-/// JSON object stays as it is.
+/// Appends `suffix` to every id in the payload, or adds it as a field of its own. A payload that is not a JSON object
+/// stays unchanged.
 pub fn event(payload: &[u8], ids: &[String], suffix: &str) -> Vec<u8> {
     changed(payload, ids, suffix).map_or_else(|| payload.to_vec(), String::into_bytes)
 }
@@ -24,10 +24,10 @@ fn changed(payload: &[u8], ids: &[String], suffix: &str) -> Option<String> {
     }
     let members = Object::parse(text).ok()?.members().ok()?;
     let members = members.into_iter().map(|(name, value)| (name, value.get().to_owned()));
-    Some(object(members.chain([(MEMBER.to_owned(), Value::from(suffix).to_string())])))
+    Some(object(members.chain([(FIELD.to_owned(), Value::from(suffix).to_string())])))
 }
 
-/// The object with its id changed, everything else as it was written; `None` where it has no such member.
+/// The object with the id at `path` changed and everything else unchanged; `None` if it has no such field.
 fn with_id(parsed: &Object<'_>, path: &str, suffix: &str) -> Option<String> {
     let mut found = false;
     let members = parsed.members().ok()?.into_iter().map(|(name, value)| {
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_id_changes_and_nothing_else() {
+    fn only_the_id_changes() {
         for (payload, ids, expected) in [
             (r#"{"b":1.0,"eventId":"e"}"#, &["eventId", "BizId"][..], r#"{"b":1.0,"eventId":"e-7"}"#),
             (r#"{"BizId":"b","eventId":"e"}"#, &["eventId", "BizId"], r#"{"BizId":"b-7","eventId":"e-7"}"#),

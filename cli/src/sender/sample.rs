@@ -1,4 +1,4 @@
-//! The payload that is sent: a sample, or the user's own.
+//! Selects the payload to send: a sample, or the user's own.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use letterbox_codec::platform::Sample;
 
 use crate::{data, providers::Row};
 
-/// The sample of that name, or the user's own payload under it.
+/// The sample with this name; with `file`, the user's payload under this name.
 pub fn sample(row: &Row, name: Option<&str>, file: Option<&Path>) -> Result<Sample, String> {
     let name = name.unwrap_or_default();
     if let Some(file) = file {
@@ -14,5 +14,5 @@ pub fn sample(row: &Row, name: Option<&str>, file: Option<&Path>) -> Result<Samp
         return Ok(Sample { name: name.to_owned(), payload });
     }
     (row.sample)(name)
-        .ok_or_else(|| format!("no sample {name:?} of {}; `letterbox send --list` names them all", row.name))
+        .ok_or_else(|| format!("no sample {name:?} of {}; list all with `letterbox send --list`", row.name))
 }

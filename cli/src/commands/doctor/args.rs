@@ -14,7 +14,7 @@ use crate::{
 /// `letterbox doctor`
 #[derive(Debug, Args)]
 #[command(
-    group = ArgGroup::new("letter").required(true).args(["delivery", "event", "curl", "har", "url"]),
+    group = ArgGroup::new("input").required(true).args(["delivery", "event", "curl", "har", "url"]),
     after_help = "\
 Examples:
   letterbox doctor --delivery 12
@@ -25,52 +25,52 @@ Examples:
       --header 'X-GitHub-Event: push' --header 'X-Hub-Signature-256: sha256=...'
   letterbox doctor --event events/opencard/scenic_spot.200.json --reply reply.txt
 
-No secret and no expected signature is ever printed.
-The delivery is judged at --now, else at the time that the page, the event or the HAR tells, else now.
+The program never prints a secret or an expected signature.
+The time of receipt is --now, or else the time recorded on the page, in the event or in the HAR, or else now.
 
-Exit codes: 0 it opens, 1 it is refused and the cause is told, 2 bad usage."
+Exit codes: 0 accepted, 1 refused (the cause is printed), 2 usage error."
 )]
 pub struct Doctor {
-    /// The number of a delivery on the page of `letterbox serve`
+    /// Number of a delivery on the page of `letterbox serve`
     #[arg(long, value_name = "NUMBER")]
     pub delivery: Option<i64>,
-    /// The SQLite file of that server's queue; its deliveries are beside it
+    /// SQLite file of that server's queue; the delivery history is beside it
     #[arg(long, value_name = "FILE", default_value = DATABASE)]
     pub database: PathBuf,
-    /// An API Gateway event, payload format 2.0
+    /// File with an API Gateway event, payload format 2.0
     #[arg(long, value_name = "FILE|-")]
     pub event: Option<PathBuf>,
-    /// A curl command, as a browser or an inspection tool copies it (for bash)
+    /// File with a curl command, as a browser or an inspection tool copies it (for bash)
     #[arg(long, value_name = "FILE|-")]
     pub curl: Option<PathBuf>,
-    /// A HAR (HTTP archive)
+    /// File with a HAR (HTTP archive)
     #[arg(long, value_name = "FILE|-")]
     pub har: Option<PathBuf>,
-    /// Which entry of the HAR, from 1; else the only one whose URL names a provider
+    /// Entry of the HAR, from 1 [default: the only one whose URL names a provider]
     #[arg(long, value_name = "NUMBER")]
     pub entry: Option<usize>,
-    /// The URL that was called
+    /// URL that was called
     #[arg(long)]
     pub url: Option<String>,
-    /// The method; POST otherwise
+    /// HTTP method of --url [default: POST]
     #[arg(long)]
     pub method: Option<String>,
-    /// A header, as often as there are headers
+    /// Header of --url; repeat the option for each header
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
-    /// The file of the exact body; none is an empty body
+    /// File with the exact body of --url [default: an empty body]
     #[arg(long, value_name = "FILE|-")]
     pub body: Option<PathBuf>,
-    /// The provider, where the URL does not name it
+    /// Provider, if the URL does not name it
     #[arg(long, value_parser = ProviderName)]
     pub provider: Option<String>,
-    /// Whose keys, where the URL does not say it.
+    /// The source, if the URL does not name it, and the credentials.
     #[command(flatten)]
     pub key: KeyArgs,
-    /// The time of receipt: RFC 3339, or Unix seconds or milliseconds
+    /// Time of receipt: RFC 3339, or Unix seconds or milliseconds
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     pub now: Option<Timestamp>,
-    /// Also check an answer: as `curl -i` prints it, a Lambda result, or the bare body of one with the right status
+    /// File with a response to check as well: as `curl -i` prints it, a Lambda result, or a bare body
     #[arg(long, value_name = "FILE|-")]
     pub reply: Option<PathBuf>,
     /// Print one JSON object: opens, provider, source, cause, explanation, remedy

@@ -1,4 +1,4 @@
-//! From the command line to a delivery: what comes in as a file, a command or an archive becomes one request.
+//! Reads the delivery to diagnose: a stored delivery, a file, a curl command or an archive becomes one request.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ struct ParsedRequest {
 
 /// Reads the delivery that the command line names. The error is a usage error.
 pub fn delivery(args: &Doctor) -> Result<DiagnosisInput, String> {
-    // clap does not ask for an option that excludes one that is there.
+    // clap does not check `requires` for an option that is in the same group.
     let parts = [
         ("--entry", args.entry.is_some(), "--har", args.har.is_some()),
         ("--method", args.method.is_some(), "--url", args.url.is_some()),
@@ -75,10 +75,12 @@ fn stored(args: &Doctor, id: i64) -> Result<ParsedRequest, String> {
     let place = args.database.display();
     let found = Deliveries::open(&args.database)?.get(id).map_err(|error| format!("{place}: {error}"))?;
     let found = found.ok_or_else(|| {
-        format!("{place}: no delivery {id} beside it: it is no longer kept, or never was; the page of `letterbox serve` lists them")
+        format!("{place}: no delivery {id} in the history beside it: it was removed, or never existed; see the page of `letterbox serve` for the stored ones")
     })?;
     if found.trace.body_is_lost {
-        return Err(format!("{place}: delivery {id}: its body could not be read when it came"));
+        return Err(format!(
+            "{place}: delivery {id}: the body was too large or arrived incomplete, so it was not stored"
+        ));
     }
     let row = match &args.provider {
         Some(name) => providers::find(name).map_err(|error| format!("--provider: {error}"))?,
@@ -118,12 +120,12 @@ fn provider(args: &Doctor, path: &str) -> Result<&'static Row, String> {
     match &args.provider {
         Some(name) => providers::find(name).map_err(|error| format!("--provider: {error}")),
         None => in_path(path).ok_or_else(|| {
-            format!("the URL's path {path:?} names no provider: --provider says which, --source its source")
+            format!("the URL's path {path:?} names no provider: name one with --provider, and its source with --source")
         }),
     }
 }
 
-/// The source that a path names. What is no route names a source that nobody has.
+/// The source that a path names. A path that is not a route becomes an unknown source.
 fn source(args: &Doctor, row: &Row, path: &str) -> String {
     let named = || match gateway::source(row.name, path) {
         Ok(source) => source.to_owned(),
@@ -138,7 +140,7 @@ fn parsed_request(args: &Doctor, parts: Parts, received: Option<Timestamp>) -> R
         .parse()
         .ok()
         .filter(|uri: &Uri| uri.scheme().is_some())
-        .ok_or("the URL: expected a whole one, such as https://hooks.example.com/github/acme")?;
+        .ok_or("the URL: expected an absolute one, such as https://hooks.example.com/github/acme")?;
     let row = provider(args, uri.path())?;
     let source = source(args, row, uri.path());
     let mut request = Request::new(Bytes::from(parts.body));
@@ -164,10 +166,10 @@ fn event(args: &Doctor, text: &str) -> Result<ParsedRequest, String> {
     Ok(ParsedRequest { row, source, request, received })
 }
 
-/// Reads an answer: a Lambda result, what `curl --include` prints, or a bare body, which has no status.
+/// Reads a response: a Lambda result, the output of `curl --include`, or a bare body, which has no status.
 pub fn reply(file: &Path) -> Result<Reply, String> {
     let content = data::read(file, data::MESSAGE)?;
-    let with_status = lambda_result(&content).or_else(|| message::answer(&content));
+    let with_status = lambda_result(&content).or_else(|| message::response(&content));
     match with_status.transpose().map_err(|error| in_file(file, &error))? {
         Some((status, body)) => Ok(Reply { status: Some(status), body }),
         None => Ok(Reply { status: None, body: content.into() }),
@@ -203,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_comes_in_three_forms() {
+    fn a_response_is_read_in_three_forms() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("reply");
         for (content, expected) in [

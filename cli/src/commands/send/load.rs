@@ -1,4 +1,4 @@
-//! `letterbox send --repeat`: many deliveries, and what became of them.
+//! `letterbox send --repeat`: sends many deliveries and prints a summary.
 
 use std::{
     collections::BTreeMap,
@@ -21,50 +21,50 @@ use crate::{
         repeat,
     },
     statistics::percentile,
-    terminal::{BAD, DOUBTFUL, GOOD, QUIET, milliseconds, tell},
+    terminal::{BAD, DOUBTFUL, GOOD, QUIET, milliseconds, print_line},
     time::span,
 };
 
-/// A start so much behind its time means that the asked rate is not reached.
+/// A delivery that starts later than this after its due time means that the requested rate is not reached.
 const LAG: Duration = Duration::from_millis(250);
 
-/// How often, and how fast.
+/// The number and rate of deliveries.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
-    /// Send so many deliveries, each sealed freshly and an event of its own, and sum up what became of them
+    /// Send N deliveries, each signed or encrypted separately, with its own event id, and print a summary
     #[arg(long, value_name = "N")]
     pub repeat: Option<NonZeroU32>,
-    /// Start them at this rate, such as 50/s; else each as soon as an earlier one is answered
+    /// Start deliveries at this rate, such as 50/s [default: each as soon as an earlier one has its response]
     #[arg(long, value_name = "N/s", requires = "repeat", value_parser = rate)]
     pub rate: Option<f64>,
-    /// The most that are under way at once
+    /// Maximum number of concurrent deliveries
     #[arg(long, value_name = "N", requires = "repeat", default_value = "8")]
     pub at_once: NonZeroUsize,
-    /// Repeat one and the same event, as a platform's further attempts do: a FIFO queue takes it once
+    /// Send the same event each time, as a platform's retries do: a FIFO queue accepts it once
     #[arg(long, requires = "repeat")]
     pub identical: bool,
 }
 
 fn rate(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix("/s").unwrap_or(text).parse().ok();
-    // Neither so slow nor so fast that a time cannot hold it.
+    // Within the range of `Duration`.
     number
         .filter(|rate| (0.001..=1_000_000.0).contains(rate))
-        .ok_or_else(|| "expected deliveries a second, such as 50/s or 0.5/s".to_owned())
+        .ok_or_else(|| "expected deliveries per second, such as 50/s or 0.5/s".to_owned())
 }
 
-/// One delivery's end.
+/// The result of one delivery.
 #[derive(Clone)]
-struct Outcome {
-    /// What it took, where there was an answer.
+struct DeliveryResult {
+    /// The latency, if there was a response.
     took: Option<Duration>,
-    /// How long after its time it started.
+    /// How long after its due time it started.
     lag: Duration,
-    /// Why the platform would count it as failed.
+    /// The reason for which the platform would count it as failed.
     verdict: Result<(), String>,
 }
 
-/// Sends `count` deliveries, shows how it goes on, and prints the summary.
+/// Sends `count` deliveries with a progress bar, and prints the summary.
 pub fn run(delivery: &OutgoingDelivery, options: &LoadArgs, count: u32) -> Result<(), CommandError> {
     let load = Load::new(delivery, options).map_err(CommandError::Usage)?;
     let bar = ProgressBar::new(count.into());
@@ -74,45 +74,46 @@ pub fn run(delivery: &OutgoingDelivery, options: &LoadArgs, count: u32) -> Resul
     let failed = AtomicU32::new(0);
     let started = Instant::now();
     let work = || {
-        let mut outcomes = Vec::new();
+        let mut results = Vec::new();
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
-                return outcomes;
+                return results;
             }
-            let outcome = load.one(number, started);
-            if outcome.verdict.is_err() {
+            let result = load.one(number, started);
+            if result.verdict.is_err() {
                 bar.set_message(format!("  {} failed", failed.fetch_add(1, Ordering::Relaxed) + 1));
             }
             bar.inc(1);
-            outcomes.push(outcome);
+            results.push(result);
         }
     };
-    let outcomes = thread::scope(|scope| {
-        let senders = options.at_once.get().min(count as usize);
-        let senders: Vec<_> = (0..senders).map(|_| scope.spawn(work)).collect();
-        senders.into_iter().map(thread::ScopedJoinHandle::join).collect::<Result<Vec<_>, _>>()
+    let results = thread::scope(|scope| {
+        let workers = options.at_once.get().min(count as usize);
+        let workers: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(thread::ScopedJoinHandle::join).collect::<Result<Vec<_>, _>>()
     });
-    // A summary of less than all would look better than it was.
-    let outcomes = outcomes.map_err(|_| CommandError::failed("a sender broke off, see above"))?.concat();
+    // A summary without the panicked worker's deliveries would be wrong.
+    let results =
+        results.map_err(|_| CommandError::failed("a worker thread panicked; its message is above"))?.concat();
     let took = started.elapsed();
     bar.finish_and_clear();
-    summary(delivery.row.name, &load.manners, &outcomes, took, options)
+    summary(delivery.row.name, &load.policy, &results, took, options)
 }
 
-/// What all deliveries share.
+/// The state that all deliveries share.
 struct Load<'a> {
     delivery: &'a OutgoingDelivery,
-    manners: DeliveryPolicy,
+    policy: DeliveryPolicy,
     post: Post,
-    /// The pause from one start to the next.
+    /// The interval between two starts.
     step: Duration,
-    /// The members to change, and what this run adds to them; none if all are to be the same event.
-    another: Option<(Vec<String>, String)>,
+    /// The id fields, and this run's suffix for them; `None` if all deliveries carry the same event.
+    id_suffix: Option<(Vec<String>, String)>,
 }
 
 impl<'a> Load<'a> {
-    /// A letter that cannot be made is told before any is sent.
+    /// Builds one request first, so that an error shows before anything is sent.
     fn new(delivery: &'a OutgoingDelivery, options: &LoadArgs) -> Result<Self, String> {
         let ambient = ambient::system().map_err(|error| error.to_string())?;
         delivery.build_request(&ambient)?;
@@ -121,71 +122,74 @@ impl<'a> Load<'a> {
         let ids = (delivery.row.id_members)(&delivery.key())?;
         Ok(Self {
             delivery,
-            manners: delivery.manners()?,
+            policy: delivery.policy()?,
             post: Post::new(LONGEST, options.at_once.get()),
             step: options.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
-            another: (!options.identical).then_some((ids, run)),
+            id_suffix: (!options.identical).then_some((ids, run)),
         })
     }
 
-    fn one(&self, number: u32, started: Instant) -> Outcome {
+    fn one(&self, number: u32, started: Instant) -> DeliveryResult {
         let due = self.step.saturating_mul(number);
         thread::sleep(due.saturating_sub(started.elapsed()));
         let lag = if self.step.is_zero() { Duration::ZERO } else { started.elapsed().saturating_sub(due) };
-        let answer = self.letter(number).and_then(|letter| Ok((self.post.send(&letter)?, letter)));
+        let answer = self.build_request(number).and_then(|request| Ok((self.post.send(&request)?, request)));
         match answer {
-            Ok((answer, letter)) => {
-                let verdict = self.delivery.judge(&self.manners, &letter, &answer).map(drop);
-                Outcome { took: Some(answer.took), lag, verdict }
+            Ok((answer, request)) => {
+                let verdict = self.delivery.judge(&self.policy, &request, &answer).map(drop);
+                DeliveryResult { took: Some(answer.took), lag, verdict }
             }
-            Err(unsent) => Outcome { took: None, lag, verdict: Err(unsent) },
+            Err(unsent) => DeliveryResult { took: None, lag, verdict: Err(unsent) },
         }
     }
 
-    fn letter(&self, number: u32) -> Result<letterbox_codec::Request, String> {
+    fn build_request(&self, number: u32) -> Result<letterbox_codec::Request, String> {
         let ambient = ambient::system().map_err(|error| error.to_string())?;
-        let Some((ids, run)) = &self.another else { return self.delivery.build_request(&ambient) };
+        let Some((ids, run)) = &self.id_suffix else { return self.delivery.build_request(&ambient) };
         let Sample { name, payload } = &self.delivery.sample;
         let payload = repeat::event(payload, ids, &format!("{run}-{number}"));
         self.delivery.build_request_for(&Sample { name: name.clone(), payload }, &ambient)
     }
 }
 
-/// Prints it. The error says how many failed.
+/// Prints the summary. Returns an error with the number of failures, if there are any.
 fn summary(
     provider: &str,
-    manners: &DeliveryPolicy,
-    outcomes: &[Outcome],
+    policy: &DeliveryPolicy,
+    results: &[DeliveryResult],
     took: Duration,
     options: &LoadArgs,
 ) -> Result<(), CommandError> {
-    let count = outcomes.len();
+    let count = results.len();
     let mut failures: BTreeMap<&str, usize> = BTreeMap::new();
-    for outcome in outcomes {
-        if let Err(failed) = &outcome.verdict {
+    for result in results {
+        if let Err(failed) = &result.verdict {
             *failures.entry(failed).or_default() += 1;
         }
     }
     let failed: usize = failures.values().sum();
     let seconds = took.as_secs_f64();
     let a_second = f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / seconds;
-    tell(QUIET, &format!("{count} deliveries in {seconds:.1} s, {a_second:.1}/s"))?;
-    tell(GOOD, &format!("{:>8} answered as {provider} expects: {}", count - failed, manners.checks))?;
+    print_line(QUIET, &format!("{count} deliveries in {seconds:.1} s, {a_second:.1}/s"))?;
+    print_line(GOOD, &format!("{:>8} answered as {provider} expects: {}", count - failed, policy.checks))?;
     for (why, times) in failures {
-        tell(BAD, &format!("{times:>8} failed: {why}"))?;
+        print_line(BAD, &format!("{times:>8} failed: {why}"))?;
     }
-    let mut times: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.took).collect();
+    let mut times: Vec<_> = results.iter().filter_map(|result| result.took).collect();
     times.sort_unstable();
-    let limit = manners.timeout.map(|patience| format!(" ({provider} waits {})", span(patience)));
+    let limit = policy.timeout.map(|timeout| format!(" ({provider} waits {})", span(timeout)));
     if let Some(latency) = latency(&times) {
-        tell(QUIET, &format!("latency: {latency}{}", limit.unwrap_or_default()))?;
+        print_line(QUIET, &format!("latency: {latency}{}", limit.unwrap_or_default()))?;
     }
-    let lag = outcomes.iter().map(|outcome| outcome.lag).max().unwrap_or_default();
+    let lag = results.iter().map(|result| result.lag).max().unwrap_or_default();
     if lag > LAG {
         let at_once = options.at_once;
-        tell(
+        print_line(
             DOUBTFUL,
-            &format!("! up to {} behind the rate: --at-once {at_once} is too few", milliseconds(lag)),
+            &format!(
+                "! up to {} behind the requested rate; raise --at-once (now {at_once})",
+                milliseconds(lag)
+            ),
         )?;
     }
     if failed == 0 {
@@ -195,7 +199,7 @@ fn summary(
     }
 }
 
-/// Of sorted times: least, some percentiles, most.
+/// Minimum, percentiles and maximum of sorted times.
 fn latency(sorted: &[Duration]) -> Option<String> {
     let at = |percent| percentile(sorted, percent).map(milliseconds);
     let (least, most) = (milliseconds(*sorted.first()?), milliseconds(*sorted.last()?));
@@ -207,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn latency_names_least_most_and_percentiles() {
+    fn latency_shows_minimum_percentiles_and_maximum() {
         let times = |count| (1..=count).map(Duration::from_millis).collect::<Vec<_>>();
         assert_eq!(
             latency(&times(10)).unwrap(),
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_so_many_a_second() {
+    fn a_rate_is_deliveries_per_second() {
         for (text, expected) in [
             ("50/s", Some(50.0)),
             ("0.5", Some(0.5)),

@@ -1,14 +1,13 @@
-//! `$'...'`, in which browsers copy bodies with quotes or line breaks, and `"$(printf '...')"`, which `letterbox sign`
-//! writes for a word that is no visible text; `shell-words` knows neither.
+//! Translates `$'...'`, which browsers write for bodies with quotes or line breaks, and `"$(printf '...')"`, which
+//! `letterbox sign` writes for words with invisible characters. `shell-words` supports neither.
 //!
-//! A command is read byte by byte here, as a text that has one character (U+0000 to U+00FF) per byte: words may be bytes
-//! that are no UTF-8.
+//! A command is processed as a string with one character (U+0000 to U+00FF) per byte, because its words may not be UTF-8.
 
 use std::{iter::Peekable, str::Chars};
 
 use crate::shell::PRINTF;
 
-/// Escapes of one character, and what they stand for.
+/// Escapes of one character, and the characters that they mean.
 const ESCAPES: [(char, char); 14] = [
     ('n', '\n'),
     ('r', '\r'),
@@ -26,17 +25,17 @@ const ESCAPES: [(char, char); 14] = [
     ('\n', '\n'),
 ];
 
-/// One character per byte.
+/// Decodes bytes into a string with one character per byte.
 pub fn from_bytes(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
 
-/// The bytes of a text that has one character per byte.
+/// The bytes of a string that has one character per byte.
 pub fn to_bytes(text: &str) -> Vec<u8> {
     text.chars().filter_map(|character| u8::try_from(character).ok()).collect()
 }
 
-/// Turns every `$'...'` and `"$(printf '...')"` into a text in plain quotes that means the same.
+/// Replaces every `$'...'` and `"$(printf '...')"` by an equivalent string in single quotes.
 pub fn translate(command: &str) -> Result<String, String> {
     let mut out = String::with_capacity(command.len());
     let mut rest = command.chars().peekable();
@@ -71,9 +70,10 @@ fn starts_with(rest: &Peekable<Chars<'_>>, text: &str) -> bool {
     text.chars().all(|character| rest.next() == Some(character))
 }
 
-/// The format up to its end; of escapes it has octal ones of three digits alone.
+/// Reads the format up to its end. Its only escapes are octal ones of three digits.
 fn printf(rest: &mut Peekable<Chars<'_>>) -> Result<String, String> {
-    let unknown = || "\"$(...)\": a substitution is not run; write what it stands for".to_owned();
+    let unknown =
+        || "\"$(...)\": commands in a substitution are not run; replace it by its output".to_owned();
     let mut text = String::new();
     while !starts_with(rest, PRINTF[1]) {
         match rest.next() {
@@ -90,7 +90,7 @@ fn printf(rest: &mut Peekable<Chars<'_>>) -> Result<String, String> {
     Ok(text)
 }
 
-/// The text up to the closing quote.
+/// Reads the string up to the closing quote.
 fn text(rest: &mut Peekable<Chars<'_>>) -> Result<String, String> {
     let mut text = String::new();
     loop {
@@ -104,15 +104,15 @@ fn text(rest: &mut Peekable<Chars<'_>>) -> Result<String, String> {
 }
 
 fn escape(rest: &mut Peekable<Chars<'_>>) -> Result<String, String> {
-    let letter = rest.next().unwrap_or('\\');
-    if let Some((_, character)) = ESCAPES.iter().find(|(known, _)| *known == letter) {
+    let escaped = rest.next().unwrap_or('\\');
+    if let Some((_, character)) = ESCAPES.iter().find(|(known, _)| *known == escaped) {
         return Ok(character.to_string());
     }
-    let (radix, most, mut digits) = match letter {
+    let (radix, most, mut digits) = match escaped {
         'x' => (16, 2, String::new()),
         'u' => (16, 4, String::new()),
         'U' => (16, 8, String::new()),
-        '0'..='7' => (8, 3, String::from(letter)),
+        '0'..='7' => (8, 3, String::from(escaped)),
         other => return Err(format!("$'...': unknown escape {other:?}")),
     };
     while digits.len() < most {
@@ -127,7 +127,8 @@ fn escape(rest: &mut Peekable<Chars<'_>>) -> Result<String, String> {
         number.and_then(|number| u8::try_from(number).ok()).map(|byte| char::from(byte).to_string())
     };
     character.ok_or_else(|| {
-        "$'...': an escape names no character; save the body to a file and use --data-binary @file".to_owned()
+        "$'...': an escape is not a valid character; save the body to a file and use --data-binary @file"
+            .to_owned()
     })
 }
 

@@ -1,4 +1,4 @@
-//! A curl command: the shell's words, then curl's options.
+//! Reads a curl command: splits it into words as a shell does, then parses curl's options.
 
 use std::{ffi::OsString, path::Path};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{data::LARGEST_BODY, formats::parts::Parts};
 
-/// Options without a value that change nothing about the request: long, short.
+/// Options without a value that do not affect the request: long, short.
 const SILENT: [(&str, Option<char>); 18] = [
     ("compressed", None),
     ("fail", Some('f')),
@@ -32,7 +32,7 @@ const SILENT: [(&str, Option<char>); 18] = [
     ("verbose", Some('v')),
 ];
 
-/// Options with a value that change nothing about the request.
+/// Options with a value that do not affect the request.
 const SETTINGS: [(&str, Option<char>); 12] = [
     ("cacert", None),
     ("cert", Some('E')),
@@ -55,7 +55,7 @@ const HEADERS: [(&str, Option<char>, &str); 3] = [
     ("referer", Some('e'), "referer"),
 ];
 
-/// Options whose value is (a part of) the body.
+/// Options whose value is the body or a part of it.
 const DATA: [(&str, Option<char>, Reading); 6] = [
     ("data", Some('d'), Reading::WithoutLineBreaks),
     ("data-ascii", None, Reading::WithoutLineBreaks),
@@ -65,22 +65,22 @@ const DATA: [(&str, Option<char>, Reading); 6] = [
     ("json", None, Reading::Exact),
 ];
 
-/// How curl reads the value of a data option.
+/// How curl interprets the value of a data option.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reading {
-    /// `@file` names a file, whose line breaks are dropped.
+    /// `@file` reads a file without its line breaks.
     WithoutLineBreaks,
-    /// `@file` names a file.
+    /// `@file` reads a file.
     Exact,
-    /// `@` is a character like any other.
+    /// `@` has no special meaning.
     Literal,
-    /// Is percent-encoded.
+    /// The value is percent-encoded.
     Encoded,
 }
 
-/// Reads a command. `read` reads the files that it names.
+/// Parses a command; `read` reads the files that it names.
 pub fn parse(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<Parts, String> {
-    // As `letterbox sign` and the page write a body that is no text.
+    // The format in which `letterbox sign` and the page write a binary body.
     if let Some((command, body)) = piped(text) {
         return words(&command, |file| if file == Path::new("-") { Ok(body.clone()) } else { read(file) });
     }
@@ -88,14 +88,15 @@ pub fn parse(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Res
 }
 
 fn words(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<Parts, String> {
-    // From here on a text has one character per byte.
+    // From here on, strings have one character per byte.
     let words = shell_words::split(&ansi_c::translate(&ansi_c::from_bytes(text.trim().as_bytes()))?)
         .map_err(|_| "expected a command for bash: a quote is not closed".to_owned())?;
     let mut words = words.into_iter().skip_while(|word| word == "$");
     if words.next().as_deref().is_none_or(|word| word != "curl" && !word.ends_with("/curl")) {
         return Err("expected a command that starts with `curl`".into());
     }
-    let matches = command().try_get_matches_from(words.map(OsString::from)).map_err(|error| told(&error))?;
+    let matches =
+        command().try_get_matches_from(words.map(OsString::from)).map_err(|error| first_line(&error))?;
     let get = |name: &str| matches.get_one::<String>(name);
 
     let mut headers: Vec<(String, Vec<u8>)> = HEADERS
@@ -105,7 +106,7 @@ fn words(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<
     let mut takes_content_type_away = false;
     for header in matches.get_many::<String>("header").into_iter().flatten() {
         match (header.split_once(':'), header.strip_suffix(';')) {
-            // `Name:` takes a header of curl's own away, `Name;` sends it empty.
+            // `Name:` removes one of curl's own headers, `Name;` sends it empty.
             (Some((name, value)), _) if trimmed(value).is_empty() => {
                 takes_content_type_away |= is_content_type(trimmed(name));
             }
@@ -121,7 +122,7 @@ fn words(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<
         return Err(format!("expected one URL, found {}", urls.len()));
     };
     let url = to_text(url)?;
-    // A URL that `letterbox sign` writes has no scheme where the request named no host.
+    // `letterbox sign` writes a URL without a scheme if the request has no host.
     let mut url = if url.contains("://") { url } else { format!("http://{url}") };
     let mut method = if body.is_some() { "POST" } else { "GET" };
     let mut body = body.unwrap_or_default();
@@ -143,13 +144,13 @@ fn words(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<
     Ok(Parts { method, url, headers, body })
 }
 
-/// A word as UTF-8.
+/// Decodes a word as UTF-8.
 fn to_text(word: &str) -> Result<String, String> {
     String::from_utf8(to_bytes(word))
         .map_err(|_| "expected UTF-8 in the URL, the method and the names".to_owned())
 }
 
-/// Without blanks; `str::trim` would take half a character away.
+/// Trims ASCII whitespace; `str::trim` could remove a byte of a UTF-8 character.
 fn trimmed(word: &str) -> &str {
     word.trim_matches([' ', '\t'])
 }
@@ -183,15 +184,15 @@ fn command() -> Command {
         ])
 }
 
-/// clap's first line, which names the option; what follows it is about clap.
-fn told(error: &clap::Error) -> String {
+/// The first line of clap's error, which names the option; the rest is about clap.
+fn first_line(error: &clap::Error) -> String {
     let text = error.to_string();
     let line = text.lines().next().unwrap_or_default();
     let line = String::from_utf8(to_bytes(line)).unwrap_or_else(|_| line.to_owned());
     format!("curl: {}", line.trim_start_matches("error: "))
 }
 
-/// The parts of the body in their order, joined as curl joins them.
+/// Joins the parts of the body as curl does.
 fn body(
     matches: &ArgMatches,
     read: impl Fn(&Path) -> Result<Vec<u8>, String>,
@@ -252,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_as_tools_copy_them() {
+    fn commands_copied_from_tools_are_parsed() {
         for (text, method, url, header, body) in [
             ("curl https://h/a", "GET", "https://h/a", "", ""),
             (
@@ -311,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_command_is_told() {
+    fn invalid_commands_are_reported() {
         for (text, expected) in [
             ("wget h/a", "starts with `curl`"),
             ("", "starts with `curl`"),
@@ -330,7 +331,7 @@ mod tests {
 
     fn request() -> impl Strategy<Value = Request> {
         let names = "[a-z!#$%&'*+.^_`|~-][a-z0-9!#$%&'*+.^_`|~-]{0,8}";
-        // As they arrive: without blanks at both ends.
+        // Header values as HTTP delivers them: without whitespace at either end.
         let values = prop_oneof![
             "[ -~]{0,20}".prop_map(|value| value.trim().as_bytes().to_vec()),
             "([!-~]|[!-~][ -~\t]{0,9}[!-~])?".prop_map(String::into_bytes),
@@ -356,7 +357,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_command_that_we_write_is_the_request_again(request in request()) {
+        fn a_written_command_is_parsed_to_the_same_request(request in request()) {
             let text = command_of(&request);
             let parts = parse(&text, |file| Err(format!("reads {}", file.display()))).unwrap();
             prop_assert_eq!(&parts.method, request.method().as_str(), "{}", text);
@@ -367,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn words_may_be_bytes() {
+    fn words_need_not_be_utf_8() {
         let parts = parsed(r"curl h/a -H $'x-a: \xe9' -d $'\xff\u00e9'").unwrap();
         assert_eq!(parts.body, b"\xff\xc3\xa9");
         assert_eq!(parts.headers[0], ("x-a".to_owned(), b"\xe9".to_vec()));
@@ -377,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_taken_away_is_not_added() {
+    fn a_removed_header_is_not_added() {
         for (text, expected) in [
             ("curl h/a -d b", &["content-type"][..]),
             ("curl h/a -d b -H content-type:", &[]),

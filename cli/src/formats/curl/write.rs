@@ -1,4 +1,4 @@
-//! A delivery as a shell command.
+//! Writes a delivery as a curl command.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{Method, header::CONTENT_TYPE};
@@ -6,22 +6,22 @@ use letterbox_codec::Request;
 
 use crate::shell::{is_visible, word};
 
-/// A longer argument than this does not reach a program everywhere (Linux takes 128 KiB).
+/// The longest argument, in bytes, that every system passes to a program (Linux: 128 KiB).
 const LONGEST_ARGUMENT: usize = 100 * 1024;
 
-/// What stands before a command whose body is no text, between command and body, and behind the body. No line of base64
-/// is `END`, since it has a multiple of four characters.
+/// The text before a command with a binary body, between command and body, and after the body. No line of base64 is
+/// `END`, because its length is a multiple of four.
 const PIPED: [&str; 3] = ["base64 --decode <<'END' | ", " \\\n  --data-binary @-\n", "\nEND\n"];
 
-/// A command that sends exactly these bytes, prints the response's body, and fails where the status is 400 or more. Every
-/// part of it that the request decides is one [`word`].
+/// A command that sends exactly these bytes, prints the response body, and fails if the status is 400 or higher. Each part
+/// that comes from the request is one [`word`].
 pub fn command(request: &Request) -> String {
     let (method, body) = (request.method(), request.body());
     let has_body = !body.is_empty() || ![Method::GET, Method::HEAD].contains(method);
     let url = request.uri().to_string();
     let mut command = "curl --silent --show-error --fail-with-body --globoff".to_owned();
     if has_dot_segment(request.uri().path()) {
-        // curl would resolve it.
+        // curl would normalise the path.
         command += " --path-as-is";
     }
     if *method == Method::HEAD && !has_body {
@@ -31,13 +31,13 @@ pub fn command(request: &Request) -> String {
         command += &format!(" --request {}", word(method.as_str()));
     }
     if !url.starts_with(|first: char| first.is_ascii_alphabetic()) {
-        // It is no option, whatever it begins with.
+        // `--url` makes it the URL even if it begins with a hyphen.
         command += " --url";
     }
     command += &format!(" {}", word(&url));
     for (name, value) in request.headers() {
         let line = if value.as_bytes().trim_ascii().is_empty() {
-            // `Name:` would take a header of curl's own away, `Name;` sends it empty.
+            // `Name:` would remove one of curl's own headers, `Name;` sends it empty.
             format!("{name};").into_bytes()
         } else {
             [name.as_str().as_bytes(), b": ", value.as_bytes()].concat()
@@ -48,24 +48,24 @@ pub fn command(request: &Request) -> String {
         return command + "\n";
     }
     if !request.headers().contains_key(CONTENT_TYPE) {
-        // Otherwise curl adds one.
+        // Without this, curl adds the header.
         command += &format!(" \\\n  --header {}", word("content-type:"));
     }
     if let Some(body) = std::str::from_utf8(body).ok().filter(|body| is_argument(body)) {
-        // Not `--data`: that reads a file where the text begins with an at sign.
+        // Not `--data`, which reads a file if the value begins with `@`.
         command + &format!(" \\\n  --data-raw {}\n", word(body))
     } else {
         let body = STANDARD.encode(body);
-        let [before, between, behind] = PIPED;
-        format!("{before}{command}{between}{body}{behind}")
+        let [before, between, after] = PIPED;
+        format!("{before}{command}{between}{body}{after}")
     }
 }
 
-/// Of a [`command`] whose body is no text: one that reads it from standard input, and the body.
+/// Splits a [`command`] with a binary body into the curl command and the body.
 pub fn piped(text: &str) -> Option<(String, Vec<u8>)> {
-    let [before, between, behind] = PIPED;
+    let [before, between, after] = PIPED;
     let (command, body) = text.trim_start().strip_prefix(before)?.split_once(between)?;
-    let body = STANDARD.decode(body.trim_end().strip_suffix(behind.trim_end())?).ok()?;
+    let body = STANDARD.decode(body.trim_end().strip_suffix(after.trim_end())?).ok()?;
     Some((format!("{command}{between}"), body))
 }
 
@@ -74,7 +74,7 @@ fn has_dot_segment(path: &str) -> bool {
     path.split('/').any(|segment| [".", ".."].contains(&segment))
 }
 
-/// Whether every shell hands the text to a program as it is, and a person can read it.
+/// True if the text can be passed as an argument and is readable.
 fn is_argument(text: &str) -> bool {
     text.len() <= LONGEST_ARGUMENT && is_visible(text)
 }
@@ -93,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn text_is_an_argument() {
+    fn a_text_body_is_an_argument() {
         let expected = "curl --silent --show-error --fail-with-body --globoff --request POST 'https://h/p?a=1&b=2' \\\n  \
                         --header 'x-a: it'\\''s' \\\n  --header 'content-type: a/b' \\\n  --data-raw '@{\"a\":\"中 $HOME\"}\n'\n";
         assert_eq!(of("@{\"a\":\"中 $HOME\"}\n".as_bytes()), expected);
     }
 
     #[test]
-    fn what_is_no_text_or_too_long_goes_by_standard_input() {
+    fn a_binary_or_long_body_goes_through_standard_input() {
         for (body, encoded) in [
             (&b"\xff\0"[..], "/wA="),
             (b"a\rb", "YQ1i"),
