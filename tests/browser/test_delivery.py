@@ -71,7 +71,7 @@ def steps(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("provider", PAYLOADS)
-def test_all_of_a_delivery_that_opens(letterbox, browse, provider):
+def test_all_of_an_accepted_delivery(letterbox, browse, provider):
     payload = PAYLOADS[provider]
     name = {"github": "issues", "opencard": "own", "dingtalk": "own", "payment": "own"}[provider]
     delivery = letterbox.send(provider, name, data=payload)
@@ -137,9 +137,9 @@ def test_a_handshake_has_no_event(letterbox, browse):
     page = browse(f"{letterbox.url}/deliveries/{delivery}")
     expect(page.get_by_role("heading", level=2)).to_have_text(f"Delivery {delivery} answered")
     expect(page.locator(".steps li").last).to_contain_text("nothing to queue")
-    expect(section(page, "Decoded event")).to_contain_text("There is no event")
+    expect(section(page, "Decoded event")).to_contain_text("No event: ")
     expect(section(page, "Decoded event").locator("pre")).to_contain_text('"EventType": "check_url"')
-    expect(section(page, "Queue message")).to_contain_text("There is none.")
+    expect(section(page, "Queue message")).to_contain_text("None.")
     expect(section(page, "Response").locator("pre").last).to_have_text("success")
 
 
@@ -195,17 +195,17 @@ def test_why_one_was_refused(letterbox, browse, tmp_path, keys, states, failed, 
     expect(why.locator(".cause")).to_have_text(cause)
     expect(why.locator("p").last).to_have_text(re.compile(f"^What to do: .*{remedy}"))
     expect(why).not_to_contain_text("`")
-    expect(section(page, "Decoded event")).to_contain_text("There is no event: nothing was opened")
-    expect(section(page, "Queue message")).to_contain_text("There is none.")
+    expect(section(page, "Decoded event")).to_contain_text("No event: the delivery was refused")
+    expect(section(page, "Queue message")).to_contain_text("None.")
     expect(section(page, "Response").locator("pre")).to_have_count(0 if provider == "opencard" else 1)
     assert letterbox.queue() == []
 
 
-def test_a_queue_that_does_not_take_it(serve, browse):
+def test_a_queue_that_fails(serve, browse):
     nowhere = "http://127.0.0.1:1"
     letterbox = serve("--queue-url", f"{nowhere}/000000000000/q", settings={"AWS_ENDPOINT_URL": nowhere})
     for number, provider, outcome in [(1, "dingtalk", "failed"), (2, "opencard", "unqueued")]:
-        # OpenCard is answered all the same.
+        # OpenCard gets its reply although the queue failed.
         assert letterbox.send(provider, is_refused=outcome == "failed") == number
         page = browse(f"{letterbox.url}/deliveries/{number}")
         expect(page.get_by_role("heading", level=2)).to_have_text(f"Delivery {number} {outcome}")
@@ -216,14 +216,14 @@ def test_a_queue_that_does_not_take_it(serve, browse):
         )
 
 
-def test_an_unknown_source_fails_on_the_way(letterbox, browse):
+def test_an_unknown_source_fails_at_the_first_step(letterbox, browse):
     delivery = letterbox.post("/github/nosuch", b"{}")
     page = browse(f"{letterbox.url}/deliveries/{delivery}")
     assert steps(page) == [FAILED, NOT_REACHED, NOT_REACHED, NOT_REACHED, NOT_REACHED]
     expect(page.locator(".why .cause")).to_have_text("unknown_source")
 
 
-def test_a_body_that_is_no_text_is_shown_in_base64(letterbox, browse):
+def test_a_binary_body_is_shown_in_base64(letterbox, browse):
     delivery = letterbox.post("/payment", b"\xff\x00\xfe")
     page = browse(f"{letterbox.url}/deliveries/{delivery}")
     expect(section(page, "Request").locator("pre")).to_have_text("/wD+")
@@ -232,6 +232,6 @@ def test_a_body_that_is_no_text_is_shown_in_base64(letterbox, browse):
     assert download.value.path().read_bytes() == b"\xff\x00\xfe"
 
 
-def test_a_delivery_that_is_not_kept(letterbox, browse):
+def test_a_delivery_that_is_not_stored(letterbox, browse):
     page = browse(f"{letterbox.url}/deliveries/77", expected="404")
-    expect(page.locator("#delivery")).to_contain_text("There is no such delivery")
+    expect(page.locator("#delivery")).to_contain_text("No such delivery")
