@@ -24,13 +24,11 @@ fn main() -> ExitCode {
 /// untrusted ones, so the command line is parsed again with the arguments in printable form.
 fn rejected(error: &clap::Error) -> ExitCode {
     let printable = std::env::args_os().map(|arg| OsString::from(printable(&arg.to_string_lossy())));
-    match Program::try_parse_from(printable) {
-        Err(error) => error.exit(),
-        // Only the replaced characters were invalid.
-        Ok(_) => {
-            let text = error.to_string();
-            complain(text.lines().next().unwrap_or_default().trim_start_matches("error: "));
-            ExitCode::from(CommandError::BAD_USAGE)
-        }
+    if let Err(error) = Program::try_parse_from(printable) {
+        error.exit();
     }
+    // Only the replaced characters were invalid.
+    let text = error.to_string();
+    complain(text.lines().next().unwrap_or_default().trim_start_matches("error: "));
+    ExitCode::from(CommandError::BAD_USAGE)
 }
