@@ -128,6 +128,10 @@ $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV):
 events: ## Make the sample events in events/ anew
 	cargo run --locked -p letterbox-tests --bin events
 
+.PHONY: generate
+generate: ## Write the generated pages and lines anew: docs/reference, the routes in Cargo.toml, the template's presets
+	cargo run --locked -p letterbox-tests --bin generate
+
 .PHONY: measure
 measure: $(STAMP) ## Build the release functions and measure their size, start, deliveries and memory
 	$(WITH_VENV) $(BUILD) $(FUNCTIONS:%=--bin %)

@@ -3,6 +3,7 @@
 //! A new file is a line here. `cargo test -p letterbox-tests --test it vectors::` runs one of them.
 
 mod agreement;
+mod generated;
 mod layers;
 mod properties;
 mod purity;

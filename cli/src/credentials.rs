@@ -20,10 +20,10 @@ pub type Credentials = BTreeMap<String, String>;
 /// Which source and which credentials a command uses.
 #[derive(Debug, Args)]
 pub struct KeyArgs {
-    /// The source, in the URL and in the credentials
-    #[arg(long)]
+    /// The source, in the URL and in the credentials; from the URL if it names one, else `default`
+    #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
-    /// A JSON file: provider → its credentials JSON; the demo credentials otherwise
+    /// A JSON file, from provider to its credentials; without it, the demo credentials
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
 }

@@ -28,13 +28,13 @@ dingtalk    an answer: msg_signature, timeStamp, nonce, encrypt (a letter's body
 opencard    a query: a compact JWE under a header of its own
 github, payment    no meaning, since they encrypt nothing: `letterbox sign` signs for them")]
 pub struct Seal {
-    /// Whose seal
+    /// The platform to act as
     #[arg(value_parser = ProviderName)]
     pub provider: String,
-    /// The sample to seal
+    /// The sample to encrypt
     #[arg(required_unless_present = "data")]
     pub sample: Option<String>,
-    /// A payload of your own, taken as it is
+    /// A payload of your own, used unchanged
     #[arg(long, value_name = "FILE|-", conflicts_with = "sample")]
     pub data: Option<PathBuf>,
     /// Which key.
