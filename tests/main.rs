@@ -5,6 +5,7 @@
 mod agreement;
 mod generated;
 mod layers;
+mod promises;
 mod properties;
 mod purity;
 mod samples;
