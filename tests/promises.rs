@@ -31,10 +31,9 @@ fn named() -> Vec<String> {
     let (mut column, mut names) = (0, Vec::new());
     for event in Parser::new_ext(&text, Options::ENABLE_TABLES) {
         match event {
-            Event::Start(Tag::TableHead | Tag::TableRow) => column = 0,
+            Event::Start(Tag::TableHead | Tag::TableRow) | Event::End(TagEnd::Table) => column = 0,
             Event::End(TagEnd::TableCell) => column += 1,
             Event::Code(code) if column == 2 => names.push(code.into_string()),
-            Event::End(TagEnd::Table) => column = 0,
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! `docs/reference/presets.md`: the senders that `payment` knows by name, from `shared/signed/presets`.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use letterbox_codec::{mac::Description, platform::Bilingual};
 use letterbox_signed::{
@@ -73,6 +73,21 @@ fn page(language: Language, longest: Duration) -> Result<Page, String> {
         zh: "不用预设时：在发送方的设置中填入 URL，密钥自己定，或使用堆栈生成的那个。",
     });
 
+    delivery_policies(language, longest, &mut page);
+
+    page.heading(choose("Proofs", "证明"));
+    page.paragraph(Bilingual {
+        en: "A test verifies each preset with a request that was signed outside of this project.",
+        zh: "每个预设都有测试，用一个在本项目之外签名的请求来验证。",
+    });
+    let rows = SENDERS.iter().map(|sender| [code(sender.name), sender.proof.from.to_owned()]);
+    page.table(language.choose(["preset", "signed by"], ["预设", "签名来自（原文）"]), rows);
+    Ok(page)
+}
+
+/// How each sender delivers. `longest` is the deadline of the function.
+fn delivery_policies(language: Language, longest: Duration, page: &mut Page) {
+    let choose = |en, zh| language.choose(en, zh);
     page.heading(choose("Delivery policies", "投递策略"));
     page.paragraph(Bilingual {
         en: "How each sender delivers, as far as it publishes that; `send --as-platform` applies it.\n\
@@ -89,7 +104,7 @@ fn page(language: Language, longest: Duration) -> Result<Page, String> {
             code(sender.name),
             policy.timeout.map_or_else(|| not_published(language), span),
             span(deadline),
-            statuses(policy.accepted.start(), policy.accepted.end()),
+            statuses(&policy.accepted),
             retries(language, policy.retry_delays),
             language.of(sender.afterwards).to_owned(),
             format!("<{}>{}{}", sender.source, choose(", ", "，"), sender.read),
@@ -119,15 +134,6 @@ fn page(language: Language, longest: Duration) -> Result<Page, String> {
         en: "Any status from 200 to 202 acknowledges a delivery, and `status` in the entry chooses it.",
         zh: "200 至 202 的状态码都表示确认，由条目中的 `status` 选择。",
     });
-
-    page.heading(choose("Proofs", "证明"));
-    page.paragraph(Bilingual {
-        en: "A test verifies each preset with a request that was signed outside of this project.",
-        zh: "每个预设都有测试，用一个在本项目之外签名的请求来验证。",
-    });
-    let rows = SENDERS.iter().map(|sender| [code(sender.name), sender.proof.from.to_owned()]);
-    page.table(language.choose(["preset", "signed by"], ["预设", "签名来自（原文）"]), rows);
-    Ok(page)
 }
 
 fn scheme(language: Language, preset: &Preset, sender: &Sender) -> Result<[String; 10], String> {
@@ -177,8 +183,8 @@ fn signature(language: Language, description: &Description) -> String {
     }
 }
 
-fn statuses(first: &u16, last: &u16) -> String {
-    if (*first, *last) == (200, 299) { "2xx".to_owned() } else { first.to_string() }
+fn statuses(accepted: &RangeInclusive<u16>) -> String {
+    if *accepted == (200..=299) { "2xx".to_owned() } else { accepted.start().to_string() }
 }
 
 /// The delays, equal ones in a row as one: `4 × 3 min, 72 × 1 h`.
