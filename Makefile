@@ -95,9 +95,10 @@ build: $(STAMP) $(STAMP_SAM) ## Build with SAM for this machine, without LTO, as
 	$(WITH_VENV) $(WITHOUT_LTO) SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam build --build-dir .aws-sam/local \
 		--parameter-overrides Architecture=$(ARCHITECTURE)
 
+# Of its package alone, so that no library is built for the features of others.
 .PHONY: release
 release: build ## Build one function as users deploy it, in the place where SAM put the quick build of it
-	$(WITH_VENV) $(BUILD) --bin $(RELEASED)
+	$(WITH_VENV) $(BUILD) --package $(RELEASED) --bin $(RELEASED)
 	cp target/lambda/$(RELEASED)/bootstrap .aws-sam/local/$(RELEASED_ID)/bootstrap
 
 .PHONY: stack
