@@ -20,10 +20,10 @@ pub type Credentials = BTreeMap<String, String>;
 /// The source and the credentials that a command uses.
 #[derive(Debug, Args)]
 pub struct KeyArgs {
-    /// Source, in the URL and in the credentials [default: default]
-    #[arg(long)]
+    /// The source, in the URL and in the credentials; from the URL if it names one, else `default`
+    #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
-    /// JSON file: provider → its credentials JSON [default: the demo credentials]
+    /// A JSON file, from provider to its credentials; without it, the demo credentials
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
 }

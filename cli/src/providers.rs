@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use letterbox_codec::{
     Ambient, Provider, Reject, Request, Timestamp,
-    platform::{self, DeliveryPolicy, Opened, Platform, Sample, Step},
+    platform::{self, DeliveryPolicy, Opened, Platform, Reference, Sample, Step},
     provider::Document,
     reject::first_that_opens,
 };
@@ -36,6 +36,10 @@ pub struct Row {
     pub demo: &'static str,
     /// [`Provider::DEADLINE`].
     pub deadline: Duration,
+    /// [`Provider::MAX_BODY`].
+    pub max_body: usize,
+    /// [`Platform::REFERENCE`].
+    pub reference: Reference,
     /// [`Platform::STEPS`].
     pub steps: &'static [Step],
     /// Whether it answers from a document, and what that is called.
@@ -149,6 +153,8 @@ const fn row<P: Platform>(try_sample: &'static str, demo: &'static str) -> Row {
         try_sample,
         demo,
         deadline: P::DEADLINE,
+        max_body: P::MAX_BODY,
+        reference: P::REFERENCE,
         steps: P::STEPS,
         document: match P::DOCUMENT {
             Some(Document { variable, .. }) => Some(variable),

@@ -15,7 +15,7 @@ Examples:
   letterbox completions fish > ~/.config/fish/completions/letterbox.fish
   source <(letterbox completions bash)                  # for the current shell only")]
 pub struct Completions {
-    /// Shell to complete for
+    /// The shell
     pub shell: Shell,
 }
 

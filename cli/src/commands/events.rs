@@ -20,13 +20,13 @@ Examples:
   letterbox events --json | jq .data
   letterbox events --json --follow")]
 pub struct Events {
-    /// Print each queue message (a CloudEvents object) on one line
+    /// Print each queue message (a CloudEvents object) on a line of its own
     #[arg(long)]
     pub json: bool,
-    /// Wait for new events, and print them as they arrive
+    /// Continue to print events as they arrive
     #[arg(long)]
     pub follow: bool,
-    /// SQLite file of the embedded queue
+    /// The SQLite file of the embedded queue
     #[arg(long, value_name = "FILE", default_value = DATABASE)]
     pub database: PathBuf,
 }

@@ -28,13 +28,13 @@ dingtalk    a response: msg_signature, timeStamp, nonce, encrypt (the body of a 
 opencard    a query: a compact JWE with its own JOSE header
 github, payment    not available, because these platforms only sign: use `letterbox sign`")]
 pub struct Seal {
-    /// Provider to encrypt for
+    /// The platform to act as
     #[arg(value_parser = ProviderName)]
     pub provider: String,
-    /// Sample to encrypt
+    /// The sample to encrypt
     #[arg(required_unless_present = "data")]
     pub sample: Option<String>,
-    /// File with your own payload, used unchanged
+    /// A payload of your own, used unchanged
     #[arg(long, value_name = "FILE|-", conflicts_with = "sample")]
     pub data: Option<PathBuf>,
     /// The source and its credentials.

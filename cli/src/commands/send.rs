@@ -36,13 +36,13 @@ Examples:
 
 The exit code is 0 only if the platform would accept every response, and each arrives within the platform's timeout.")]
 pub struct Send {
-    /// Platform to act as
+    /// The platform to act as
     #[arg(required_unless_present = "list", value_parser = ProviderName)]
     pub provider: Option<String>,
-    /// Sample to send; with --data, the event name, if the platform sends it outside the payload
+    /// The sample; with --data, the name of the event, if the platform sends it outside of the payload
     #[arg(required_unless_present_any = ["list", "data"])]
     pub sample: Option<String>,
-    /// List the providers and their samples
+    /// List the samples of all providers, handshakes included
     #[arg(long, conflicts_with_all = ["sample", "data", "to", "source", "credentials", "as_platform", "repeat"])]
     pub list: bool,
     /// The payload, its target and the credentials.

@@ -25,13 +25,13 @@ Examples:
 
 The delivery is signed with the current time: a receiver that checks the timestamp accepts it only for some minutes.")]
 pub struct Sign {
-    /// Platform to act as
+    /// The platform to act as
     #[arg(value_parser = ProviderName)]
     pub provider: String,
-    /// Sample to sign; with --data, the event name, if the platform sends it outside the payload
+    /// The sample; with --data, the name of the event, if the platform sends it outside of the payload
     #[arg(required_unless_present = "data")]
     pub sample: Option<String>,
-    /// Output format
+    /// The form to print: a curl command, an API Gateway event, or raw HTTP/1.1
     #[arg(long = "as", value_name = "FORM", default_value = "curl")]
     pub form: Form,
     /// The payload, its target and the credentials.
@@ -44,9 +44,9 @@ pub struct Sign {
 pub enum Form {
     /// A shell command
     Curl,
-    /// The event with which API Gateway invokes a function (payload format 2.0)
+    /// The JSON with which API Gateway invokes a function (payload format 2.0)
     Event,
-    /// The bytes of an HTTP/1.1 request
+    /// HTTP/1.1, byte for byte
     Raw,
 }
 

@@ -20,10 +20,10 @@ use crate::{
 /// The payload, its target and the credentials.
 #[derive(Debug, Args)]
 pub struct DeliveryArgs {
-    /// File with your own payload, used unchanged; SAMPLE then only names the event
+    /// A payload of your own, used unchanged; SAMPLE then only names the event
     #[arg(long, value_name = "FILE|-")]
     pub data: Option<PathBuf>,
-    /// Target: a base URL, or the full URL of a function
+    /// The receiver: a base URL, or the whole URL of a function
     #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
     pub to: String,
     /// The source and its credentials.

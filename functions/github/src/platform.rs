@@ -7,7 +7,10 @@ use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Provider, Reject, Request, Timestamp,
-    platform::{DeliveryPolicy, Opened, Platform, Sample, Step, read_acknowledgement, samples_in},
+    platform::{
+        Bilingual, DeliveryPolicy, DeliveryReference, Opened, Platform, Reference, Sample, Step,
+        read_acknowledgement, samples_in,
+    },
 };
 
 use crate::{Credentials, GitHub, form, is_form};
@@ -35,6 +38,20 @@ impl Platform for GitHub {
         },
         Step { name: "event", en: "Event: its name and JSON", zh: "事件：名称与 JSON", codes: &[] },
     ];
+
+    const REFERENCE: Reference = Reference {
+        console: Bilingual {
+            en: "Settings, Webhooks, Add webhook: paste the URL, choose either content type, and enter the secret from your credentials",
+            zh: "Settings > Webhooks > Add webhook：粘贴 URL，Content type 任选，Secret 填写凭证中的那一个",
+        },
+        delivery: Some(DeliveryReference {
+            accepted: Bilingual { en: "2xx", zh: "2xx" },
+            retries: Bilingual { en: "none automatically", zh: "不会自动重试" },
+            title: Bilingual { en: "failed deliveries", zh: "失败的投递" },
+            source: "https://docs.github.com/en/webhooks/using-webhooks/handling-failed-webhook-deliveries",
+            read: Some("2026-11-26"),
+        }),
+    };
 
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))

@@ -6,7 +6,9 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
     jwe::{self, Header, Token},
-    platform::{DeliveryPolicy, Opened, Platform, Sample, Step, samples_in},
+    platform::{
+        Bilingual, DeliveryPolicy, DeliveryReference, Opened, Platform, Reference, Sample, Step, samples_in,
+    },
 };
 
 use crate::{Credentials, MEDIA_TYPE, OpenCard};
@@ -45,6 +47,23 @@ impl Platform for OpenCard {
         },
         Step { name: "event", en: "Query: srcid and intent", zh: "查询：srcid 与 intent", codes: &[] },
     ];
+
+    const REFERENCE: Reference = Reference {
+        console: Bilingual {
+            en: "the webhook settings: paste the URL, and enter each pre-shared key that you generated under its `kid`",
+            zh: "webhook 设置：粘贴 URL，并在各自的 `kid` 下填入自己生成的预共享密钥",
+        },
+        delivery: Some(DeliveryReference {
+            accepted: Bilingual {
+                en: "status 200 and an encrypted response under the query's JOSE header",
+                zh: "状态码 200，以及沿用查询的 JOSE header 的加密响应",
+            },
+            retries: Bilingual { en: "none: it is a query", zh: "无：它是查询" },
+            title: Bilingual { en: "guide", zh: "接入指南" },
+            source: "https://open.baidu.com/xcxdoc/guide/steps/test.html",
+            read: None,
+        }),
+    };
 
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))

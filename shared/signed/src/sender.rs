@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Method, header};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
-    platform::{DeliveryPolicy, Opened, Platform, Sample, Step, read_acknowledgement},
+    platform::{Bilingual, DeliveryPolicy, Opened, Platform, Reference, Sample, Step, read_acknowledgement},
 };
 
 use crate::{Branch, Credentials, Signed};
@@ -32,15 +32,6 @@ pub struct Sender {
     pub setup: Bilingual<&'static [&'static str]>,
     /// A request that was signed outside of this project.
     pub proof: Proof,
-}
-
-/// The same in both languages.
-#[derive(Clone, Copy, Debug)]
-pub struct Bilingual<T> {
-    /// English.
-    pub en: T,
-    /// Chinese.
-    pub zh: T,
 }
 
 /// A request that was signed outside of this project, and what its event is.
@@ -80,7 +71,7 @@ pub struct ProofEvent {
 pub static SENDERS: &[Sender] = include!(concat!(env!("OUT_DIR"), "/senders.rs"));
 
 /// The preset whose delivery policy stands for a sender that is not known: the specification's advice to all senders.
-const ANY: &str = "standard-webhooks";
+pub const ANY: &str = "standard-webhooks";
 
 /// A sender of which nothing is known but that any 2xx acknowledges.
 const UNKNOWN: DeliveryPolicy = DeliveryPolicy {
@@ -115,6 +106,14 @@ impl<B: Samples> Platform for Signed<B> {
         },
         Step { name: "event", en: "Event: its type and JSON", zh: "事件：类型与 JSON", codes: &[] },
     ];
+
+    const REFERENCE: Reference = Reference {
+        console: Bilingual {
+            en: "the notification settings: paste the URL; copy the signing secret",
+            zh: "通知设置：粘贴 URL；复制签名密钥",
+        },
+        delivery: None,
+    };
 
     fn samples() -> Vec<Sample> {
         B::samples()

@@ -31,46 +31,46 @@ The time of receipt is --now, or else the time recorded on the page, in the even
 Exit codes: 0 accepted, 1 refused (the cause is printed), 2 usage error."
 )]
 pub struct Doctor {
-    /// Number of a delivery on the page of `letterbox serve`
+    /// A delivery on the page of `letterbox serve`, by its number; the time of receipt is its own
     #[arg(long, value_name = "NUMBER")]
     pub delivery: Option<i64>,
-    /// SQLite file of that server's queue; the delivery history is beside it
+    /// For --delivery: the SQLite file of that server's queue
     #[arg(long, value_name = "FILE", default_value = DATABASE)]
     pub database: PathBuf,
-    /// File with an API Gateway event, payload format 2.0
+    /// An API Gateway event, payload format 2.0
     #[arg(long, value_name = "FILE|-")]
     pub event: Option<PathBuf>,
-    /// File with a curl command, as a browser or an inspection tool copies it (for bash)
+    /// A curl command for bash, as browsers and inspection tools copy it
     #[arg(long, value_name = "FILE|-")]
     pub curl: Option<PathBuf>,
-    /// File with a HAR (HTTP archive)
+    /// A HAR (HTTP archive)
     #[arg(long, value_name = "FILE|-")]
     pub har: Option<PathBuf>,
-    /// Entry of the HAR, from 1 [default: the only one whose URL names a provider]
+    /// The entry of the HAR, from 1; without it, the only one whose URL names a provider
     #[arg(long, value_name = "NUMBER")]
     pub entry: Option<usize>,
-    /// URL that was called
-    #[arg(long)]
+    /// The URL that was called; --method, --header and --body give the rest of the request
+    #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// HTTP method of --url [default: POST]
-    #[arg(long)]
+    /// The method; without it, POST
+    #[arg(long, value_name = "METHOD")]
     pub method: Option<String>,
-    /// Header of --url; repeat the option for each header
+    /// A header; may be given several times
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
-    /// File with the exact body of --url [default: an empty body]
+    /// The file with the exact body; without it, the body is empty
     #[arg(long, value_name = "FILE|-")]
     pub body: Option<PathBuf>,
-    /// Provider, if the URL does not name it
-    #[arg(long, value_parser = ProviderName)]
+    /// The provider, if the URL does not name it
+    #[arg(long, value_name = "NAME", value_parser = ProviderName)]
     pub provider: Option<String>,
     /// The source, if the URL does not name it, and the credentials.
     #[command(flatten)]
     pub key: KeyArgs,
-    /// Time of receipt: RFC 3339, or Unix seconds or milliseconds
+    /// The time of receipt: RFC 3339, or Unix seconds or milliseconds; without it, that of the page, the event or the HAR, else now
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     pub now: Option<Timestamp>,
-    /// File with a response to check as well: as `curl -i` prints it, a Lambda result, or a bare body
+    /// Check a response as well: the output of `curl -i`, a Lambda result, or only the body of a response with the right status
     #[arg(long, value_name = "FILE|-")]
     pub reply: Option<PathBuf>,
     /// Print one JSON object: opens, provider, source, cause, explanation, remedy

@@ -31,16 +31,16 @@ const LAG: Duration = Duration::from_millis(250);
 /// The number and rate of deliveries.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
-    /// Send N deliveries, each signed or encrypted separately, with its own event id, and print a summary
+    /// Send N deliveries, each signed anew and an event of its own, and print a summary
     #[arg(long, value_name = "N")]
     pub repeat: Option<NonZeroU32>,
-    /// Start deliveries at this rate, such as 50/s [default: each as soon as an earlier one has its response]
+    /// Start them at this rate, such as 50/s; without it, each after an earlier response
     #[arg(long, value_name = "N/s", requires = "repeat", value_parser = rate)]
     pub rate: Option<f64>,
-    /// Maximum number of concurrent deliveries
+    /// The maximum number of concurrent deliveries
     #[arg(long, value_name = "N", requires = "repeat", default_value = "8")]
     pub at_once: NonZeroUsize,
-    /// Send the same event each time, as a platform's retries do: a FIFO queue accepts it once
+    /// Send the same event in all deliveries, as a platform's retries do: a FIFO queue accepts it once
     #[arg(long, requires = "repeat")]
     pub identical: bool,
 }
