@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 use tokio::time;
 
 use super::{
+    bodies::Bodies,
     connections::{Connection, STALLED},
     console::Console,
     history::{
@@ -36,6 +37,7 @@ pub struct Reception {
     handlers: BTreeMap<&'static str, Box<dyn Handle>>,
     recorder: Recorder,
     console: Console,
+    bodies: Bodies,
 }
 
 impl Reception {
@@ -66,7 +68,7 @@ impl Reception {
             };
             handlers.insert(row.name, (row.start)(parts)?);
         }
-        Ok(Self { handlers, recorder, console })
+        Ok(Self { handlers, recorder, console, bodies: Bodies::default() })
     }
 
     /// The sources of a provider; `None` where it is not served.
@@ -122,7 +124,7 @@ impl Reception {
         let Some((handler, row)) = served else { return error(StatusCode::NOT_FOUND, "unknown provider") };
         let received = now();
         let (parts, content) = request.into_parts();
-        let content = read(content).await;
+        let content = read(content, &self.bodies).await;
         // From here on the connection is not closed in favour of another: the event may be on the queue already.
         let _answering = connection.answering();
         let mut request = Request::new(content.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone));
@@ -157,16 +159,25 @@ pub async fn deliver(
     reception.answer((&provider, &source), request, &connection).await
 }
 
-/// Reads a whole body, of at most [`LARGEST_BODY`] bytes and without a pause of more than [`STALLED`].
-async fn read(mut body: Body) -> Result<Bytes, Reject> {
+/// Reads a whole body, of at most [`LARGEST_BODY`] bytes and without a pause of more than [`STALLED`]. If other bodies need
+/// its memory, it is given up.
+async fn read(mut body: Body, bodies: &Bodies) -> Result<Bytes, Reject> {
     let incomplete = |expected| Reject::malformed("body", expected);
     let mut whole = BytesMut::new();
+    let arriving = bodies.begin();
     loop {
-        let frame = time::timeout(STALLED, body.frame()).await;
+        let frame = tokio::select! {
+            frame = time::timeout(STALLED, body.frame()) => frame,
+            () = arriving.dropped.cancelled() => return Err(incomplete("to arrive before too many others")),
+        };
         match frame.map_err(|_| incomplete("to arrive without a pause of 30 s"))? {
             None => return Ok(whole.freeze()),
             Some(Err(_)) => return Err(incomplete("to arrive whole")),
-            Some(Ok(frame)) => whole.extend(frame.into_data().into_iter().flatten()),
+            Some(Ok(frame)) => {
+                let data = frame.into_data().unwrap_or_default();
+                arriving.add(data.len());
+                whole.extend_from_slice(&data);
+            }
         }
         if whole.len() > LARGEST_BODY {
             return Err(Reject::TooLarge { limit: LARGEST_BODY });

@@ -48,6 +48,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
+/// What a browser adds where it loads a page ahead, before the user follows a link to it.
+/// <https://wicg.github.io/nav-speculation/prefetch.html#sec-purpose-header> (read 2026-11-26)
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+
+/// The parameters of [`Filter`](crate::local::history::Filter).
+const FILTERS: [&str; 5] = ["provider", "source", "outcome", "type", "q"];
+
 /// What stands between a request and the page.
 #[derive(Debug)]
 pub enum Guard {
@@ -130,7 +137,7 @@ impl AccessDenied {
 }
 
 /// Whether a browser says that a page of another origin made it send the request; other programs say nothing. The exception
-/// is a link that leads here, if it searches nothing.
+/// is a link that the user follows and that filters nothing: how long a filter takes depends on what is kept.
 pub fn is_from_other_site(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     // A header that is there twice, or that is no text, is not what a browser sends.
     let text = |name: &HeaderName| {
@@ -140,12 +147,14 @@ pub fn is_from_other_site(method: &Method, uri: &Uri, headers: &HeaderMap) -> bo
     };
     if text(&SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none") {
         let query = uri.query().unwrap_or_default();
-        let searches =
-            form_urlencoded::parse(query.as_bytes()).any(|(name, text)| name == "q" && !text.is_empty());
+        let filters = form_urlencoded::parse(query.as_bytes())
+            .any(|(name, text)| FILTERS.contains(&&*name) && !text.is_empty());
+        let is_ahead = headers.contains_key(SEC_PURPOSE);
         let is_link = method == Method::GET
+            && !is_ahead
             && text(&SEC_FETCH_MODE) == Some("navigate")
             && text(&SEC_FETCH_DEST) == Some("document");
-        return !is_link || searches;
+        return !is_link || filters;
     }
     let authority = |origin: &str| origin.split_once("://").map(|(_, authority)| authority.to_owned());
     text(&ORIGIN).is_some_and(|origin| authority(origin).is_none_or(|authority| authority != host(headers)))
@@ -309,13 +318,24 @@ mod tests {
             for (name, value) in [("host", "127.0.0.1:9000")].iter().chain(lines) {
                 headers.append(*name, HeaderValue::from_static(value));
             }
-            let uri = Uri::from_static("/deliveries?provider=github&q=");
+            let uri = Uri::from_static("/deliveries?type=&q=");
             for (method, is_in) in [(Method::POST, posts), (Method::GET, gets)] {
                 assert_eq!(is_from_other_site(&method, &uri, &headers), !is_in, "{method} {lines:?}");
             }
         }
-        // How long a search takes says what it found.
-        let search = Uri::from_static("/deliveries?q=a");
-        assert!(is_from_other_site(&Method::GET, &search, &headers(&link)));
+        // How long a filter takes says what it found.
+        for name in FILTERS {
+            let filtered = format!("/deliveries/1?before=9&{name}=a").parse().unwrap();
+            assert!(is_from_other_site(&Method::GET, &filtered, &headers(&link)), "{name}");
+        }
+        assert!(!is_from_other_site(&Method::GET, &Uri::from_static("/?token=a&before=9"), &headers(&link)));
+        // What the browser loads ahead is nothing that the user has followed.
+        for purpose in ["prefetch", "prefetch;prerender"] {
+            let headers = headers(&[link[0], navigate, document, ("sec-purpose", purpose)]);
+            assert!(
+                is_from_other_site(&Method::GET, &Uri::from_static("/deliveries"), &headers),
+                "{purpose}"
+            );
+        }
     }
 }
