@@ -17,12 +17,6 @@ use syn::{Attribute, Item, ItemUse, Macro, UseTree, visit::Visit};
 /// of the crate is below all of them.
 const LAYERS: [&[&str]; 4] = [&["commands"], &["local"], &["doctor", "sender"], &["formats"]];
 
-/// Imports against the layers that are not cut yet: the importing and the imported folder or module.
-const EXCEPTIONS: [(&str, &str); 1] = [
-    // A handler is made for the queue of the local server, since `Queue` has no type that hides which queue it is.
-    ("providers", "local"),
-];
-
 /// The path of a module or an item from the crate's root; empty for the root.
 type Name = Vec<String>;
 
@@ -328,12 +322,7 @@ fn the_layers_of_cli_import_downwards() {
             }
         }
     }
-    let known: BTreeSet<_> =
-        EXCEPTIONS.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
-    assert_eq!(
-        against, known,
-        "left: imports against the layers; right: EXCEPTIONS, without those that are cut"
-    );
+    assert_eq!(against, BTreeSet::new(), "imports against the layers");
 }
 
 #[test]

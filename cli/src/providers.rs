@@ -13,8 +13,6 @@ use letterbox_intake::{
     Answer, Intake, Keyring, Message, Queue, Refreshed, Sources, handler, queue::LARGEST_MESSAGE,
 };
 
-use crate::local::queue::LocalQueue;
-
 /// Every provider that Letterbox has.
 pub const PROVIDERS: [Row; 4] = [
     row::<dingtalk::DingTalk>("user_add_org", include_str!("../../events/dingtalk/credentials.json")),
@@ -69,7 +67,7 @@ pub struct Parts<'a> {
     /// The document and the name of its file, else the built-in sample.
     pub document: Option<(&'a str, &'a [u8])>,
     /// Where events go.
-    pub queue: Arc<LocalQueue>,
+    pub queue: Arc<dyn Queue>,
     /// The clock and entropy, else the system's.
     pub ambient: Option<handler::AmbientSource>,
 }
@@ -116,7 +114,7 @@ pub trait Handle: Send + Sync {
     fn sources(&self) -> Vec<String>;
 }
 
-impl<P: Provider, Q: Queue> Handle for Intake<P, Q> {
+impl<P: Provider> Handle for Intake<P> {
     fn handle<'a>(
         &'a self,
         source: &'a str,

@@ -9,10 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use letterbox::{
-    local::queue::LocalQueue,
-    providers::{self, PROVIDERS, Parts},
-};
+use letterbox::providers::{self, PROVIDERS, Parts};
 use letterbox_intake::{gateway, queue::memory::Memory};
 use serde_json::{Value, value::RawValue};
 
@@ -97,7 +94,7 @@ fn an_event_invokes_the_function() {
         };
         let event: Box<RawValue> = serde_json::from_slice(&event).unwrap();
         let (source, request) = gateway::request(row.name, gateway::read(&event).unwrap()).unwrap();
-        let queue = Arc::new(LocalQueue::Memory(Memory::default()));
+        let queue = Arc::new(Memory::default());
         let handler = (row.start)(Parts { credentials, document: None, queue, ambient: None }).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(handler.handle(&source, &request));

@@ -11,10 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use letterbox::{
-    local::queue::LocalQueue,
-    providers::{Handle, Parts, Row},
-};
+use letterbox::providers::{Handle, Parts, Row};
 use letterbox_codec::{Ambient, Timestamp};
 use letterbox_intake::queue::memory::Memory;
 
@@ -36,7 +33,7 @@ pub fn fixed() -> Ambient {
 pub struct Setup {
     /// The handler.
     pub handler: Box<dyn Handle>,
-    queue: Arc<LocalQueue>,
+    queue: Arc<Memory>,
 }
 
 impl Setup {
@@ -51,17 +48,14 @@ impl Setup {
         credentials: &str,
         ambient: letterbox_intake::handler::AmbientSource,
     ) -> Result<Self, String> {
-        let queue = Arc::new(LocalQueue::Memory(Memory::default()));
-        let parts = Parts { credentials, document: None, queue: Arc::clone(&queue), ambient: Some(ambient) };
+        let queue = Arc::new(Memory::default());
+        let parts = Parts { credentials, document: None, queue: queue.clone(), ambient: Some(ambient) };
         Ok(Self { handler: (row.start)(parts)?, queue })
     }
 
     /// The queue.
     pub fn queue(&self) -> &Memory {
-        match &*self.queue {
-            LocalQueue::Memory(memory) => memory,
-            _ => unreachable!("a setup has its queue in memory"),
-        }
+        &self.queue
     }
 }
 

@@ -14,7 +14,7 @@ use axum::{
 use clap::Args;
 use http::StatusCode;
 use letterbox_codec::Secret;
-use letterbox_intake::{ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs, settings::queue_url};
+use letterbox_intake::{Queue, ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs, settings::queue_url};
 use tokio::{net::TcpListener, signal, sync::watch, time::Instant};
 
 use super::CommandError;
@@ -33,7 +33,7 @@ use crate::{
             self, entrance,
             guard::{Guard, TokenParser},
         },
-        queue::{LocalQueue, sqlite::Store},
+        queue::sqlite::Store,
         reception::{Reception, deliver},
         response::error,
     },
@@ -140,21 +140,21 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
     let _file_size_signal = file_size_signal()?;
     let credentials = credentials::load(args.credentials.as_deref()).map_err(CommandError::Usage)?;
     let history = Deliveries::create(&args.database).map_err(CommandError::Usage)?;
-    let (queue, place) = match &args.queue_url {
-        Some(url) => (
-            LocalQueue::Sqs(Sqs::connect(&aws::config().await, url.clone(), None, FAR_QUEUE).await),
-            url.clone(),
-        ),
-        None => (
-            LocalQueue::Store(Store::create(&args.database).map_err(CommandError::Usage)?),
-            args.database.display().to_string(),
-        ),
+    let (queue, place): (Arc<dyn Queue>, _) = match &args.queue_url {
+        Some(url) => {
+            let sqs = Sqs::connect(&aws::config().await, url.clone(), None, FAR_QUEUE).await;
+            (Arc::new(sqs), url.clone())
+        }
+        None => {
+            let store = Store::create(&args.database).map_err(CommandError::Usage)?;
+            (Arc::new(store), args.database.display().to_string())
+        }
     };
     let (recorder, records) =
         Recorder::start(history, args.keep.bounds(), credentials.clone(), console.clone())
             .map_err(CommandError::Failed)?;
     let cards = args.cards.as_deref();
-    let reception = Reception::new(&credentials, cards, &Arc::new(queue), recorder, console.clone())
+    let reception = Reception::new(&credentials, cards, &queue, recorder, console.clone())
         .map_err(CommandError::Usage)?;
     let reception = Arc::new(reception);
 

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use letterbox_codec::{Reject, Request, Timestamp};
-use letterbox_intake::{Record, ambient, gateway::DEFAULT_SOURCE};
+use letterbox_intake::{Queue, Record, ambient, gateway::DEFAULT_SOURCE};
 use percent_encoding::percent_decode_str;
 use tokio::time;
 
@@ -18,7 +18,6 @@ use super::{
         Delivery,
         recorder::{Exchange, Recorder},
     },
-    queue::LocalQueue,
     response::error,
 };
 use crate::{
@@ -43,7 +42,7 @@ impl Reception {
     pub fn new(
         credentials: &Credentials,
         cards: Option<&Path>,
-        queue: &Arc<LocalQueue>,
+        queue: &Arc<dyn Queue>,
         recorder: Recorder,
         console: Console,
     ) -> Result<Self, String> {

@@ -1,6 +1,6 @@
 //! Handles one delivery: verify and decode it, put the event on the queue, respond. The order is fixed.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Response, header};
 use letterbox_codec::{
@@ -16,10 +16,10 @@ use crate::{
 };
 
 /// A provider with its credentials and its queue: everything that a delivery needs.
-pub struct Intake<P: Provider, Q> {
+pub struct Intake<P: Provider> {
     provider: Refreshed<P>,
     keyring: Keyring<P::Credentials>,
-    queue: Q,
+    queue: Arc<dyn Queue>,
     deadline: Duration,
     ambient: AmbientSource,
 }
@@ -143,12 +143,12 @@ impl Record {
     }
 }
 
-impl<P: Provider, Q: Queue> Intake<P, Q> {
+impl<P: Provider> Intake<P> {
     /// Creates an intake that uses the system's clock and entropy.
     pub fn new(
         provider: Refreshed<P>,
         keyring: Keyring<P::Credentials>,
-        queue: Q,
+        queue: Arc<dyn Queue>,
         deadline: Duration,
     ) -> Self {
         Self { provider, keyring, queue, deadline, ambient: ambient::system }
@@ -374,6 +374,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::queue::Put;
 
     const DELIVERY: &str = "d1";
 
@@ -422,8 +423,8 @@ mod tests {
             self.0
         }
 
-        async fn put(&self, _: &Message) -> Result<(), QueueError> {
-            Ok(())
+        fn put<'a>(&'a self, _: &'a Message) -> Put<'a> {
+            Box::pin(async { Ok(()) })
         }
     }
 
@@ -442,8 +443,8 @@ mod tests {
             (&unsigned, 1000, 401, Some("missing_signature"), None),
         ] {
             let sources = Sources::parse(r#"{"default":{}}"#).unwrap();
-            let intake =
-                Intake::new(Refreshed::fixed(Any), Keyring::fixed(sources), Small(largest), Any::DEADLINE);
+            let queue = Arc::new(Small(largest));
+            let intake = Intake::new(Refreshed::fixed(Any), Keyring::fixed(sources), queue, Any::DEADLINE);
             let record = intake.handle("default", request).await.record;
             assert_eq!((record.status, record.reason, record.key), (status, reason, key));
             assert_eq!(record.delivery.as_deref(), Some(DELIVERY), "{reason:?}");

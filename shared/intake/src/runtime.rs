@@ -56,7 +56,7 @@ async fn serve<P: Provider>() -> Result<(), String> {
             "{RUNTIME_API} is not set: this binary is a Lambda function; start it with `cargo lambda watch`, or run all functions with `letterbox serve`"
         ));
     }
-    let intake = Arc::new(Intake::new(provider, keyring, queue, settings.deadline));
+    let intake = Arc::new(Intake::new(provider, keyring, Arc::new(queue), settings.deadline));
     let namespace: Arc<str> = settings.metrics_namespace.into();
     let first = Arc::new(AtomicBool::new(true));
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {

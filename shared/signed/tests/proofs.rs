@@ -1,6 +1,6 @@
 //! Every preset, against a request that was signed outside of this project and against its sender's timeout.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Request, Source, Timestamp,
@@ -8,7 +8,8 @@ use letterbox_codec::{
     provider::Refused,
 };
 use letterbox_intake::{
-    Intake, Keyring, Message, Queue, QueueError, Refreshed, Sources,
+    Intake, Keyring, Message, Queue, Refreshed, Sources,
+    queue::Put,
     refreshed::{Content, Read},
 };
 use letterbox_signed::{
@@ -146,8 +147,8 @@ fn every_proof_is_the_event_that_it_says() {
 struct Hanging;
 
 impl Queue for Hanging {
-    async fn put(&self, _: &Message) -> Result<(), QueueError> {
-        std::future::pending().await
+    fn put<'a>(&'a self, _: &'a Message) -> Put<'a> {
+        Box::pin(std::future::pending())
     }
 }
 
@@ -186,7 +187,8 @@ async fn the_response_is_ready_500_ms_before_the_senders_timeout() {
 
             let keyring = credentials_that_hang(sender, deadline).await;
             let provider = Refreshed::fixed(AnySender::new(&[]).unwrap());
-            let intake = Intake::new(provider, keyring, Hanging, deadline).with_ambient(|| Ok(fixed()));
+            let intake =
+                Intake::new(provider, keyring, Arc::new(Hanging), deadline).with_ambient(|| Ok(fixed()));
             let key = credentials(sender, sender.proof.secret);
             // A proof that is no event is of a sender that has the default paths.
             let payload = match &sender.proof.event {
