@@ -4,14 +4,12 @@ use std::{pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use letterbox_codec::{
-    Ambient, Provider, Reject, Request, Timestamp,
+    Ambient, Provider, Reject, Request, Sources, Timestamp,
     platform::{self, DeliveryPolicy, Opened, Platform, Sample, Step},
     provider::Document,
     reject::first_that_opens,
 };
-use letterbox_intake::{
-    Answer, Intake, Keyring, Message, Queue, Refreshed, Sources, handler, queue::LARGEST_MESSAGE,
-};
+use letterbox_intake::{Answer, Intake, Keyring, Message, Queue, Refreshed, handler, queue::LARGEST_MESSAGE};
 
 /// Every provider that Letterbox has.
 pub const PROVIDERS: [Row; 4] = [

@@ -4,13 +4,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Response, header};
 use letterbox_codec::{
-    Ambient, Provider, Received, Reject, Reply, Request, Source,
+    Ambient, Provider, Received, Reject, Reply, Request, Source, Sources,
     provider::{Refused, Settled},
 };
 use tokio::time::Instant;
 
 use crate::{
-    Keyring, Message, Queue, QueueError, Refreshed, Sources, ambient,
+    Keyring, Message, Queue, QueueError, Refreshed, ambient,
     queue::Trace,
     refreshed::{RefreshResult, RefreshTrigger},
 };

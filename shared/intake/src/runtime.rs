@@ -11,11 +11,11 @@ use std::{
 
 use aws_config::SdkConfig;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
-use letterbox_codec::{Provider, provider::Document};
+use letterbox_codec::{Provider, Sources, provider::Document};
 use serde_json::value::RawValue;
 
 use crate::{
-    Answer, Intake, Keyring, Refreshed, Sources, aws, gateway,
+    Answer, Intake, Keyring, Refreshed, aws, gateway,
     invocation::Invocation,
     log, origin,
     queue::{Trace, sqs::Sqs},

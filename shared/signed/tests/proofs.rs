@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use letterbox_codec::{
-    Ambient, Provider, Received, Reject, Request, Source, Timestamp,
+    Ambient, Provider, Received, Reject, Request, Source, Sources, Timestamp,
     platform::{Platform, Sample},
     provider::Refused,
 };
 use letterbox_intake::{
-    Intake, Keyring, Message, Queue, Refreshed, Sources,
+    Intake, Keyring, Message, Queue, Refreshed,
     queue::Put,
     refreshed::{Content, Read},
 };
