@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use letterbox_codec::{
     Reject, Timestamp,
     headers::{self, HeaderError},
+    reject::first_that_opens,
 };
 use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
 
@@ -15,7 +16,6 @@ use crate::{
     credentials, data,
     formats::message::{self, Message},
     options::ProviderName,
-    providers::{self, Key},
     terminal::{GOOD, note, write_content},
     time,
 };
@@ -63,11 +63,11 @@ pub struct Open {
 
 /// Prints the message in clear.
 pub fn run(args: &Open) -> Result<(), CommandError> {
-    let row = providers::find(&args.provider).map_err(CommandError::Usage)?;
+    let provider = letterbox_registry::find(&args.provider).map_err(CommandError::Usage)?;
     let place = args.data.display();
     let bytes = data::read(&args.data, data::MESSAGE)
         .map_err(|error| CommandError::Usage(format!("--data {error}")))?;
-    let message = Message::read(row.name, bytes)
+    let message = Message::read(provider.name(), bytes)
         .map_err(|error| CommandError::Usage(format!("--data {place}: {error}")))?;
     let source = args.key.source.clone().or(message.source).unwrap_or_else(|| DEFAULT_SOURCE.to_owned());
     let mut request = message.request;
@@ -80,12 +80,12 @@ pub fn run(args: &Open) -> Result<(), CommandError> {
         Some(at) => at,
         None => ambient::system().map_err(CommandError::failed)?.now,
     };
-    let credentials = args.key.load_for(row.name).map_err(CommandError::Usage)?;
-    let opened = (row.open)(&Key { credentials: &credentials, source: &source }, &request, now)
-        .map_err(CommandError::Usage)?;
-    let opened = opened.map_err(|reject| {
-        let why = why(&reject, row.name, &source);
-        CommandError::Refused(format!("--data {place}: does not open as {}/{source}: {why}", row.name))
+    let keys = args.key.load_for(provider).map_err(CommandError::Usage)?;
+    let entries = keys.entries(&source).map_err(CommandError::Usage)?;
+    let opened = first_that_opens(&entries, |entry| entry.open(&request, now));
+    let (_, opened) = opened.map_err(|reject| {
+        let why = why(&reject, provider.name(), &source);
+        CommandError::Refused(format!("--data {place}: does not open as {}/{source}: {why}", provider.name()))
     })?;
     for told in opened.told {
         note(GOOD, &told);

@@ -6,14 +6,7 @@ use clap::Args;
 use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
 
 use super::CommandError;
-use crate::{
-    credentials,
-    options::ProviderName,
-    providers::{self, Key},
-    sender::sample::sample,
-    shell::word,
-    terminal::write,
-};
+use crate::{credentials, options::ProviderName, sender::sample::sample, shell::word, terminal::write};
 
 /// `letterbox seal`
 #[derive(Debug, Args)]
@@ -44,15 +37,16 @@ pub struct Seal {
 
 /// Prints the sealed message.
 pub fn run(args: &Seal) -> Result<(), CommandError> {
-    let row = providers::find(&args.provider).map_err(CommandError::Usage)?;
-    let sample = sample(row, args.sample.as_deref(), args.data.as_deref()).map_err(CommandError::Usage)?;
-    let credentials = args.key.load_for(row.name).map_err(CommandError::Usage)?;
+    let provider = letterbox_registry::find(&args.provider).map_err(CommandError::Usage)?;
+    let sample =
+        sample(provider, args.sample.as_deref(), args.data.as_deref()).map_err(CommandError::Usage)?;
+    let keys = args.key.load_for(provider).map_err(CommandError::Usage)?;
     let source = args.key.source.as_deref().unwrap_or(DEFAULT_SOURCE);
     let ambient = ambient::system().map_err(CommandError::failed)?;
-    let sealed = (row.seal)(&Key { credentials: &credentials, source }, &sample.payload, &ambient)
-        .map_err(CommandError::Usage)?;
+    let entry = keys.first(source).map_err(CommandError::Usage)?;
+    let sealed = entry.seal(&sample.payload, &ambient).transpose().map_err(CommandError::Usage)?;
     let sealed = sealed.ok_or_else(|| {
-        let (name, sample) = (row.name, word(row.try_sample));
+        let (name, sample) = (provider.name(), word(provider.facts().first_sample));
         CommandError::Usage(format!(
             "{name} signs its deliveries and encrypts nothing; `letterbox sign {name} {sample}` prints one"
         ))

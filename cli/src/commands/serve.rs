@@ -15,6 +15,7 @@ use clap::Args;
 use http::StatusCode;
 use letterbox_codec::Secret;
 use letterbox_intake::{Queue, ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs, settings::queue_url};
+use letterbox_registry::PROVIDERS;
 use tokio::{net::TcpListener, signal, sync::watch, time::Instant};
 
 use super::CommandError;
@@ -38,7 +39,6 @@ use crate::{
         response::error,
     },
     options::{DATABASE, DEFAULT_URL},
-    providers::PROVIDERS,
     shell::word,
 };
 
@@ -250,14 +250,14 @@ fn banner(args: &Serve, url: &str, made_up: Option<&Secret>, reception: &Recepti
     let token = made_up.map(|token| format!("?token={}", token.expose())).unwrap_or_default();
     text += &format!("recent deliveries: {url}/{token}\n");
     let to = if url == DEFAULT_URL { String::new() } else { format!(" --to {}", word(url)) };
-    for row in &PROVIDERS {
-        let Some(sources) = reception.sources(row.name) else { continue };
-        text += &format!("\n  {}\n", row.name);
+    for facts in PROVIDERS.iter().map(|provider| provider.facts()) {
+        let Some(sources) = reception.sources(facts.name) else { continue };
+        text += &format!("\n  {}\n", facts.name);
         for source in sources {
             let path = if source == DEFAULT_SOURCE { String::new() } else { format!("/{source}") };
-            text += &format!("    POST {url}/{}{path}\n", row.name);
+            text += &format!("    POST {url}/{}{path}\n", facts.name);
         }
-        text += &format!("    try: cargo run -- send {} {}{to}\n", row.name, row.try_sample);
+        text += &format!("    try: cargo run -- send {} {}{to}\n", facts.name, facts.first_sample);
     }
     text + "\nRead the queue: cargo run -- events. End: Ctrl-C.\n\n"
 }

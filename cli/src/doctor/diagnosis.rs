@@ -1,13 +1,14 @@
 //! The diagnosis: a pure function of request, credentials text and clock.
 
+use letterbox_codec::Received;
+
 use super::{
     causes,
-    diagnosis_input::{DiagnosisInput, Stage},
+    diagnosis_input::{DiagnosisInput, Refusal, Stage},
     evidence,
     finding::{Finding, Variant},
     hypotheses::TABLE,
 };
-use crate::providers::{Received, Refusal};
 
 /// More faults than this in one delivery are not looked for.
 const MOST_FAULTS: usize = 3;

@@ -8,7 +8,7 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
     json::Object,
-    platform::{DeliveryPolicy, Opened, Platform, Sample, Step, samples_in},
+    platform::{DeliveryPolicy, Mark, Opened, Sample, Sender, Step, samples_in},
     sealed::{self, Envelope},
 };
 
@@ -26,7 +26,7 @@ const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
 
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
-impl Platform for DingTalk {
+impl Sender for DingTalk {
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {
@@ -67,6 +67,13 @@ impl Platform for DingTalk {
         },
     ];
 
+    const DEMO: &'static str = include_str!("../../../events/dingtalk/credentials.json");
+    const FIRST_SAMPLE: &'static str = "user_add_org";
+    const MARK: Option<Mark> =
+        Some(Mark { about: "Its query and its body are those of a sealed message.", is_on: is_sealed });
+    const SEALS: Option<&'static str> =
+        Some("an answer: msg_signature, timeStamp, nonce, encrypt (a letter's body has encrypt alone)");
+
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }
@@ -79,7 +86,12 @@ impl Platform for DingTalk {
         vec!["eventId", "BizId"]
     }
 
-    fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
+    fn build_request(
+        key: &Credentials,
+        sample: &Sample,
+        url: &str,
+        ambient: &Ambient,
+    ) -> Result<Request, String> {
         let (random, nonce) = ambient.split::<16, 8>();
         let Timestamp(now) = ambient.now;
         let (timestamp, nonce) = (now.to_string(), hex::encode(nonce));
@@ -98,7 +110,7 @@ impl Platform for DingTalk {
             .map_err(|error| error.to_string())
     }
 
-    fn read_reply(
+    fn read_response(
         key: &Credentials,
         letter: &Request,
         reply: &http::Response<Bytes>,
@@ -134,6 +146,14 @@ impl Platform for DingTalk {
             acknowledgement(key, payload, owner_key, ambient).ok_or("the payload is too long to seal".into()),
         )
     }
+}
+
+/// True if the request has a signature in its query string and an encrypted message in its body.
+fn is_sealed(request: &Request) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    let has_signature = query.split('&').any(|pair| pair.contains("signature="));
+    let body = std::str::from_utf8(request.body()).ok().and_then(|body| Object::parse(body).ok());
+    has_signature && body.is_some_and(|body| matches!(body.get("encrypt"), Ok(Some(_))))
 }
 
 /// A sealed message and its signature.

@@ -6,7 +6,7 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
     jwe::{self, Header, Token},
-    platform::{DeliveryPolicy, Opened, Platform, Sample, Step, samples_in},
+    platform::{DeliveryPolicy, Mark, Opened, Sample, Sender, Step, samples_in},
 };
 
 use crate::{Credentials, MEDIA_TYPE, OpenCard};
@@ -22,7 +22,7 @@ const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
 
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
-impl Platform for OpenCard {
+impl Sender for OpenCard {
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {
@@ -46,6 +46,14 @@ impl Platform for OpenCard {
         Step { name: "event", en: "Query: srcid and intent", zh: "查询：srcid 与 intent", codes: &[] },
     ];
 
+    const DEMO: &'static str = include_str!("../../../events/opencard/credentials.json");
+    const FIRST_SAMPLE: &'static str = "scenic_spot";
+    const MARK: Option<Mark> = Some(Mark {
+        about: "Its body is a compact JWE.",
+        is_on: |request| Token::parse(request.body()).is_ok(),
+    });
+    const SEALS: Option<&'static str> = Some("a query: a compact JWE under a header of its own");
+
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }
@@ -54,7 +62,12 @@ impl Platform for OpenCard {
         DELIVERY_POLICY
     }
 
-    fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
+    fn build_request(
+        key: &Credentials,
+        sample: &Sample,
+        url: &str,
+        ambient: &Ambient,
+    ) -> Result<Request, String> {
         let token = token(key, &sample.payload, ambient)?;
         http::Request::builder()
             .method(Method::POST)
@@ -64,7 +77,7 @@ impl Platform for OpenCard {
             .map_err(|error| error.to_string())
     }
 
-    fn read_reply(
+    fn read_response(
         key: &Credentials,
         letter: &Request,
         reply: &http::Response<Bytes>,

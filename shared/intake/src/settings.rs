@@ -16,7 +16,7 @@ use crate::{
 const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// Why a function cannot start: the variable, what was expected, and what to do.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartError(pub String);
 
 impl fmt::Display for StartError {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Request, Source, Sources, Timestamp,
-    platform::{Platform, Sample},
+    platform::{Sample, Sender as _},
     provider::Refused,
 };
 use letterbox_intake::{
@@ -27,6 +27,9 @@ impl Branch for Any {
 }
 
 impl Samples for Any {
+    const DEMO: &'static str = "";
+    const FIRST_SAMPLE: &'static str = "";
+
     fn samples() -> Vec<Sample> {
         Vec::new()
     }
@@ -196,7 +199,8 @@ async fn the_response_is_ready_500_ms_before_the_senders_timeout() {
                 None => br#"{"event_type":"a"}"#.to_vec(),
             };
             let sample = Sample { name: "a".into(), payload };
-            let delivery = AnySender::letter(&key, &sample, "https://localhost/any", &fixed()).unwrap();
+            let delivery =
+                AnySender::build_request(&key, &sample, "https://localhost/any", &fixed()).unwrap();
 
             let started = tokio::time::Instant::now();
             let answer = intake.handle("default", &delivery).await;
