@@ -107,6 +107,26 @@ pub struct Record {
     pub credentials: RefreshResult,
     /// The result of refreshing the provider's document.
     pub document: RefreshResult,
+    /// The provider's names in log and metrics.
+    pub(crate) names: Names,
+}
+
+/// What a provider calls its own facts in log and metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Names {
+    /// [`Provider::DELIVERY_FIELD`].
+    pub delivery_field: Option<&'static str>,
+    /// [`letterbox_codec::provider::Document::refresh_failed`].
+    pub document_refresh_failed: Option<&'static str>,
+}
+
+impl Names {
+    pub(crate) fn of<P: Provider>() -> Self {
+        Self {
+            delivery_field: P::DELIVERY_FIELD,
+            document_refresh_failed: P::DOCUMENT.map(|document| document.refresh_failed),
+        }
+    }
 }
 
 /// Reserved at the end of the deadline for building the response after the queue call returns or times out.
@@ -134,7 +154,12 @@ impl Record {
             queue_milliseconds: None,
             credentials: RefreshResult::Unchanged,
             document: RefreshResult::Unchanged,
+            names: Names::default(),
         }
+    }
+
+    fn of<P: Provider>(source: &str) -> Self {
+        Self { names: Names::of::<P>(), ..Self::new(P::NAME, source) }
     }
 
     fn refused(&mut self, reject: &Reject) {
@@ -169,7 +194,7 @@ impl<P: Provider> Intake<P> {
     /// Handles one request to one source.
     pub async fn handle(&self, source: &str, request: &Request) -> Answer {
         let started = Instant::now();
-        let mut record = Record::new(P::NAME, source);
+        let mut record = Record::of::<P>(source);
         let mut queued = None;
         let reply = match self.open_with_newest(source, request, &mut record).await {
             Ok((received, message)) => {
@@ -204,7 +229,7 @@ impl<P: Provider> Intake<P> {
 
     /// Refuses an event that is not a request to a source. `source` is empty if it is unknown.
     pub fn refuse(&self, source: &str, reject: &Reject) -> Answer {
-        let mut record = Record::new(P::NAME, source);
+        let mut record = Record::of::<P>(source);
         record.refused(reject);
         record.status = reject.status();
         Answer { response: response(P::refuse(reject)), record, message: None }

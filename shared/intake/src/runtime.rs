@@ -110,7 +110,7 @@ async fn keyring<C: serde::de::DeserializeOwned>(
 
 /// Creates the provider from its document: the configured one, else the file next to the binary, else the sample.
 async fn provider<P: Provider>(settings: &Settings, config: &SdkConfig) -> Result<Refreshed<P>, StartError> {
-    let Some(Document { variable, file, sample }) = P::DOCUMENT else {
+    let Some(Document { variable, file, sample, .. }) = P::DOCUMENT else {
         return P::new(&[]).map(Refreshed::fixed).map_err(StartError);
     };
     let error =

@@ -193,7 +193,8 @@ mod tests {
     impl Provider for Any {
         const NAME: &'static str = "any";
         const DEADLINE: Duration = Duration::from_secs(1);
-        const DOCUMENT: Option<Document> = Some(Document { variable: "ANY", file: "any.json", sample: b"" });
+        const DOCUMENT: Option<Document> =
+            Some(Document { variable: "ANY", file: "any.json", sample: b"", refresh_failed: "AnyFailed" });
         type Credentials = Secret;
 
         fn new(_: &[u8]) -> Result<Self, String> {
