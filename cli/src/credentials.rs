@@ -113,3 +113,67 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
     }
     Ok(members.into_iter().map(|(name, json)| (name, json.get().to_owned())).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
+
+    use letterbox_codec::platform::{Sample, SignatureScheme};
+    use letterbox_registry::{Facts, Handler, HandlerParts};
+
+    use super::*;
+
+    /// Counts how often credentials are parsed, and rejects them.
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Platform for Counting {
+        fn facts(&self) -> &'static Facts {
+            &Facts {
+                name: "counting",
+                deadline: Duration::ZERO,
+                document: None,
+                steps: &[],
+                demo: "",
+                first_sample: "",
+                mark: None,
+                seals: None,
+                scheme: SignatureScheme::NotHmac,
+            }
+        }
+
+        fn samples(&self) -> Vec<Sample> {
+            Vec::new()
+        }
+
+        fn keys(&self, credentials: &str) -> Result<Box<dyn Keys>, StartError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Err(StartError(credentials.to_owned()))
+        }
+
+        fn handler(&self, _: HandlerParts<'_>) -> Result<Box<dyn Handler>, StartError> {
+            Err(StartError(String::new()))
+        }
+    }
+
+    #[test]
+    fn credentials_are_parsed_once_and_again_only_if_they_change() {
+        let platform = Counting::default();
+        let parsed = |credentials: &Credentials| {
+            let error = credentials.keys(&platform).err().unwrap().to_string();
+            (error, platform.0.load(Ordering::Relaxed))
+        };
+        let credentials: Credentials = [("counting".to_owned(), "a".to_owned())].into_iter().collect();
+        let mut other = credentials.clone();
+        for credentials in [&credentials, &other, &credentials] {
+            assert_eq!(parsed(credentials), ("a".to_owned(), 1));
+        }
+        other.insert("counting".to_owned(), "b".to_owned());
+        assert_eq!(parsed(&other), ("b".to_owned(), 2));
+        assert_eq!(parsed(&credentials), ("a".to_owned(), 2));
+        assert_eq!(parsed(&Credentials::default()), ("no credentials of counting".to_owned(), 2));
+    }
+}

@@ -33,3 +33,9 @@ impl TypedValueParser for ProviderName {
         Some(Box::new(PROVIDERS.iter().map(|provider| PossibleValue::new(provider.name()))))
     }
 }
+
+/// The names of the providers whose platforms sign and do not encrypt.
+pub fn signing_only() -> String {
+    let signing = PROVIDERS.iter().map(|provider| provider.facts()).filter(|facts| facts.seals.is_none());
+    signing.map(|facts| facts.name).collect::<Vec<_>>().join(", ")
+}

@@ -15,14 +15,12 @@ use super::CommandError;
 use crate::{
     credentials, data,
     formats::message::{self, Message},
-    options::ProviderName,
+    options::{ProviderName, signing_only},
     terminal::{GOOD, note, write_content},
     time,
 };
 
-/// `letterbox open`
-#[derive(Debug, Args)]
-#[command(after_help = "\
+const EXAMPLES: &str = "\
 Examples:
   letterbox open dingtalk --data answer.json
   letterbox open dingtalk --data body.json --url 'https://h/dingtalk?signature=...'
@@ -36,10 +34,19 @@ The message is one of
   an event    of API Gateway, as in events/ or from `letterbox sign --as event`
   raw HTTP    a request, or an answer as `curl --include` prints it
 
-What holds is told on standard error, the payload in clear goes to standard output.
+What holds is told on standard error, the payload in clear goes to standard output.";
 
-github and payment encrypt nothing: open verifies a request by its headers. Their answers
-are neither signed nor encrypted, so that there is nothing to open.")]
+/// The examples, and what cannot be opened.
+fn after_help() -> String {
+    let signing = signing_only();
+    format!(
+        "{EXAMPLES}\n\n{signing} encrypt nothing: open verifies a request by its headers. Their responses\nare neither signed nor encrypted, so that there is nothing to open."
+    )
+}
+
+/// `letterbox open`
+#[derive(Debug, Args)]
+#[command(after_help = after_help())]
 pub struct Open {
     /// Whose message
     #[arg(value_parser = ProviderName)]

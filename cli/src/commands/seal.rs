@@ -4,22 +4,39 @@ use std::path::PathBuf;
 
 use clap::Args;
 use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
+use letterbox_registry::PROVIDERS;
 
 use super::CommandError;
-use crate::{credentials, options::ProviderName, sender::sample::sample, shell::word, terminal::write};
+use crate::{
+    credentials,
+    options::{ProviderName, signing_only},
+    sender::sample::sample,
+    shell::word,
+    terminal::write,
+};
 
-/// `letterbox seal`
-#[derive(Debug, Args)]
-#[command(after_help = "\
+const EXAMPLES: &str = "\
 Examples:
   letterbox seal dingtalk user_add_org
   echo -n success | letterbox seal dingtalk --data -     # an acknowledgement
   letterbox seal opencard --data query.json
   letterbox seal dingtalk check_url | letterbox open dingtalk
+";
 
-dingtalk    an answer: msg_signature, timeStamp, nonce, encrypt (a letter's body has encrypt alone)
-opencard    a query: a compact JWE under a header of its own
-github, payment    no meaning, since they encrypt nothing: `letterbox sign` signs for them")]
+/// The examples, and what there is to encrypt for each provider.
+fn after_help() -> String {
+    let sealing = PROVIDERS.iter().filter_map(|provider| Some((provider.name(), provider.facts().seals?)));
+    let lines = sealing.map(|(name, what)| format!("\n{name:<12}{what}"));
+    let signing = format!(
+        "\n{}    not available, because these platforms only sign: use `letterbox sign`",
+        signing_only()
+    );
+    EXAMPLES.to_owned() + &lines.collect::<String>() + &signing
+}
+
+/// `letterbox seal`
+#[derive(Debug, Args)]
+#[command(after_help = after_help())]
 pub struct Seal {
     /// Whose seal
     #[arg(value_parser = ProviderName)]

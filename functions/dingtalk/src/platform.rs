@@ -72,7 +72,7 @@ impl Sender for DingTalk {
     const MARK: Option<Mark> =
         Some(Mark { about: "Its query and its body are those of a sealed message.", is_on: is_sealed });
     const SEALS: Option<&'static str> =
-        Some("an answer: msg_signature, timeStamp, nonce, encrypt (a letter's body has encrypt alone)");
+        Some("a response: msg_signature, timeStamp, nonce, encrypt (a request's body has only encrypt)");
 
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))

@@ -52,7 +52,7 @@ impl Sender for OpenCard {
         about: "Its body is a compact JWE.",
         is_on: |request| Token::parse(request.body()).is_ok(),
     });
-    const SEALS: Option<&'static str> = Some("a query: a compact JWE under a header of its own");
+    const SEALS: Option<&'static str> = Some("a query: a compact JWE with its own JOSE header");
 
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
