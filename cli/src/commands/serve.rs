@@ -140,15 +140,12 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
     let _file_size_signal = file_size_signal()?;
     let credentials = credentials::load(args.credentials.as_deref()).map_err(CommandError::Usage)?;
     let history = Deliveries::create(&args.database).map_err(CommandError::Usage)?;
-    let (queue, place): (Arc<dyn Queue>, _) = match &args.queue_url {
-        Some(url) => {
-            let sqs = Sqs::connect(&aws::config().await, url.clone(), None, FAR_QUEUE).await;
-            (Arc::new(sqs), url.clone())
-        }
-        None => {
-            let store = Store::create(&args.database).map_err(CommandError::Usage)?;
-            (Arc::new(store), args.database.display().to_string())
-        }
+    let (queue, place): (Arc<dyn Queue>, _) = if let Some(url) = &args.queue_url {
+        let sqs = Sqs::connect(&aws::config().await, url.clone(), None, FAR_QUEUE).await;
+        (Arc::new(sqs), url.clone())
+    } else {
+        let store = Store::create(&args.database).map_err(CommandError::Usage)?;
+        (Arc::new(store), args.database.display().to_string())
     };
     let (recorder, records) =
         Recorder::start(history, args.keep.bounds(), credentials.clone(), console.clone())

@@ -17,7 +17,7 @@ const MOST_FAULTS: usize = 3;
 #[derive(Debug)]
 pub enum Diagnosis {
     /// It opens.
-    Opens(Received),
+    Opens(Box<Received>),
     /// It is refused.
     Refused {
         /// Why.
@@ -30,7 +30,7 @@ pub enum Diagnosis {
 /// Tries the delivery as the function does, and finds out why it does not open.
 pub fn diagnose(delivery: &DiagnosisInput) -> Diagnosis {
     let refusal = match delivery.attempt() {
-        Ok(opened) => return Diagnosis::Opens(opened),
+        Ok(opened) => return Diagnosis::Opens(Box::new(opened)),
         Err(refusal) => refusal,
     };
     let (finding, mut corrected) = cause(delivery, &refusal);

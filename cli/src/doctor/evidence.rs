@@ -17,7 +17,7 @@ use super::{
 pub fn at_once(delivery: &DiagnosisInput, refusal: &Refusal) -> Option<Finding> {
     let provider = delivery.provider.name();
     let stage = delivery.stage_of(refusal);
-    if !delivery.credentials.json(provider).is_some() {
+    if delivery.credentials.json(provider).is_none() {
         let known: Vec<_> = delivery.credentials.providers().collect();
         let detail = format!("The URL names {provider}; the credentials have {}.", known.join(", "));
         return Some(marked(delivery).unwrap_or_else(|| Finding::new(&causes::CREDENTIALS_MISSING, detail)));

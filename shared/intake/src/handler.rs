@@ -417,6 +417,7 @@ mod tests {
     impl Provider for Any {
         const NAME: &'static str = "any";
         const DEADLINE: Duration = Duration::from_secs(1);
+        const DELIVERY_FIELD: Option<&'static str> = Some("own");
         type Credentials = NoSecret;
 
         fn new(_: &[u8]) -> Result<Self, String> {
@@ -473,6 +474,7 @@ mod tests {
             let record = intake.handle("default", request).await.record;
             assert_eq!((record.status, record.reason, record.key), (status, reason, key));
             assert_eq!(record.delivery.as_deref(), Some(DELIVERY), "{reason:?}");
+            assert_eq!(record.names.delivery_field, Some("own"), "{reason:?}");
         }
     }
 }

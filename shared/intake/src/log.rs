@@ -91,7 +91,22 @@ fn line<'a>(record: &'a Record, invocation: &'a Invocation, namespace: &str, now
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_platforms_own_name_of_the_delivery_id_is_a_further_field() {
+        let mut record = Record::new("any", "default");
+        record.delivery = Some("d1".to_owned());
+        for (field, expected) in [(Some("rid"), json!("d1")), (None, Value::Null)] {
+            record.names.delivery_field = field;
+            let invocation = Invocation::default();
+            let line = line(&record, &invocation, "Letterbox", Timestamp(0));
+            let line = serde_json::to_value(line).unwrap();
+            assert_eq!((&line["rid"], &line["deliveryid"]), (&expected, &json!("d1")), "{field:?}");
+        }
+    }
 
     #[test]
     fn the_level_is_lambdas_or_rusts_and_never_trace() {

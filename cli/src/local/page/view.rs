@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::StatusCode;
 use letterbox_codec::json::Object;
-use letterbox_registry::{Facts, PROVIDERS};
+use letterbox_registry::{Facts, PROVIDERS, Platform};
 use serde_json::value::RawValue;
 
 use super::texts::Texts;
@@ -218,7 +218,7 @@ impl RowView {
 
 impl DeliveryView<'_> {
     fn facts(&self) -> Option<&'static Facts> {
-        letterbox_registry::find(&self.delivery.summary.provider).ok().map(|provider| provider.facts())
+        letterbox_registry::find(&self.delivery.summary.provider).ok().map(Platform::facts)
     }
 
     fn is_queued(&self) -> bool {
