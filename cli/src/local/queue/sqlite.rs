@@ -89,9 +89,8 @@ impl Store {
 impl Queue for Store {
     fn put<'a>(&'a self, message: &'a Message) -> Put<'a> {
         let (store, message) = (self.clone(), message.clone());
-        let inserted = tokio::task::spawn_blocking(move || store.insert(&message));
         Box::pin(async move {
-            match inserted.await {
+            match tokio::task::spawn_blocking(move || store.insert(&message)).await {
                 Ok(inserted) => inserted.map_err(QueueError),
                 Err(error) => Err(QueueError(error.to_string())),
             }
