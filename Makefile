@@ -95,9 +95,10 @@ build: $(STAMP) $(STAMP_SAM) ## Build with SAM for this machine, without LTO, as
 	$(WITH_VENV) $(WITHOUT_LTO) SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam build --build-dir .aws-sam/local \
 		--parameter-overrides Architecture=$(ARCHITECTURE)
 
+# Of its package alone, so that no library is built for the features of others.
 .PHONY: release
 release: build ## Build one function as users deploy it, in the place where SAM put the quick build of it
-	$(WITH_VENV) $(BUILD) --bin $(RELEASED)
+	$(WITH_VENV) $(BUILD) --package $(RELEASED) --bin $(RELEASED)
 	cp target/lambda/$(RELEASED)/bootstrap .aws-sam/local/$(RELEASED_ID)/bootstrap
 
 .PHONY: stack
@@ -127,6 +128,10 @@ $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV):
 .PHONY: events
 events: ## Make the sample events in events/ anew
 	cargo run --locked -p letterbox-tests --bin events
+
+.PHONY: generate
+generate: ## Write the generated pages and lines anew: docs/reference, the routes in Cargo.toml, the template's presets
+	cargo run --locked -p letterbox-tests --bin generate
 
 .PHONY: measure
 measure: $(STAMP) ## Build the release functions and measure their size, start, deliveries and memory

@@ -3,7 +3,9 @@
 //! A new file is a line here. `cargo test -p letterbox-tests --test it vectors::` runs one of them.
 
 mod agreement;
+mod generated;
 mod layers;
+mod promises;
 mod properties;
 mod purity;
 mod samples;

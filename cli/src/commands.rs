@@ -46,21 +46,21 @@ pub struct Program {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve all functions on this machine, under the routes of the deployed bundle
+    /// Run all functions on one port, with a queue in a SQLite file and a page of recent deliveries
     Serve(Serve),
-    /// Send a delivery as the platform would, and open its answer
+    /// Act as the platform: sign or encrypt a sample, send it, and check the response
     Send(Send),
-    /// Print a delivery as curl, as an API Gateway event or as raw HTTP, without sending it
+    /// Print a delivery as a curl command, as an API Gateway event or as raw HTTP, without sending it
     Sign(Sign),
-    /// Verify and decrypt a single message
+    /// Verify and decrypt one message
     Open(Open),
-    /// Encrypt a single message
+    /// Encrypt one message
     Seal(Seal),
-    /// List the events on the embedded queue
+    /// List the events on the embedded queue, oldest first
     Events(Events),
-    /// Say why a delivery was refused, and what to do
+    /// Report why a delivery was refused, and what to do
     Doctor(Box<Doctor>),
-    /// Print a script that completes this program's command line in a shell
+    /// Print a completion script for a shell
     Completions(Completions),
 }
 

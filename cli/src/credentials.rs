@@ -64,10 +64,10 @@ impl FromIterator<(String, String)> for Credentials {
 /// Which source and which credentials a command uses.
 #[derive(Debug, Args)]
 pub struct KeyArgs {
-    /// The source, in the URL and in the credentials
-    #[arg(long)]
+    /// The source, in the URL and in the credentials; from the URL if it names one, else `default`
+    #[arg(long, value_name = "NAME")]
     pub source: Option<String>,
-    /// A JSON file: provider → its credentials JSON; the demo credentials otherwise
+    /// A JSON file, from provider to its credentials; without it, the demo credentials
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
 }
@@ -121,7 +121,7 @@ mod tests {
         time::Duration,
     };
 
-    use letterbox_codec::platform::{Sample, SignatureScheme};
+    use letterbox_codec::platform::{Bilingual, Reference, Sample, SignatureScheme};
     use letterbox_registry::{Facts, Handler, HandlerParts};
 
     use super::*;
@@ -135,6 +135,8 @@ mod tests {
             &Facts {
                 name: "counting",
                 deadline: Duration::ZERO,
+                max_body: 0,
+                reference: Reference { console: Bilingual { en: "", zh: "" }, delivery: None },
                 document: None,
                 steps: &[],
                 demo: "",

@@ -24,13 +24,11 @@ fn main() -> ExitCode {
 /// may have from a stranger: the error is that of the same arguments in printable form.
 fn rejected(error: &clap::Error) -> ExitCode {
     let printable = std::env::args_os().map(|arg| OsString::from(printable(&arg.to_string_lossy())));
-    match Program::try_parse_from(printable) {
-        Err(error) => error.exit(),
-        // Nothing is wrong but what was replaced.
-        Ok(_) => {
-            let text = error.to_string();
-            complain(text.lines().next().unwrap_or_default().trim_start_matches("error: "));
-            ExitCode::from(CommandError::BAD_USAGE)
-        }
+    if let Err(error) = Program::try_parse_from(printable) {
+        error.exit();
     }
+    // Nothing is wrong but what was replaced.
+    let text = error.to_string();
+    complain(text.lines().next().unwrap_or_default().trim_start_matches("error: "));
+    ExitCode::from(CommandError::BAD_USAGE)
 }

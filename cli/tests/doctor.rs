@@ -172,17 +172,10 @@ fn no_secret_and_no_signature_is_printed() {
 }
 
 #[test]
-fn every_cause_has_a_delivery_and_a_row_in_both_reference_pages() {
+fn every_cause_has_a_delivery_and_keeps_its_code_words_in_chinese() {
     let named: BTreeSet<_> = cases().into_iter().filter_map(|case| case.cause).collect();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/reference");
-    let page = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
-    let (english, chinese) = (page("causes.md"), page("causes.zh-CN.md"));
     for cause in causes::ALL {
         let code = cause.code;
-        for (page, explanation) in [(&english, cause.explanation), (&chinese, cause.explanation_zh)] {
-            let row = format!("\n| `{code}` | {explanation} |\n");
-            assert!(page.contains(&row), "not in docs/reference/causes:{row}");
-        }
         // A translation keeps the words of code.
         for (english, chinese) in [(cause.explanation, cause.explanation_zh), (cause.remedy, cause.remedy_zh)]
         {

@@ -14,6 +14,7 @@ use std::{
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustix::process::{Resource, Rlimit};
 
 use crate::program::{PROGRAM, Server, events, letterbox, text};
 
@@ -155,6 +156,9 @@ fn nothing_is_acknowledged_that_would_not_be_found() {
 
 #[test]
 fn connections_that_stand_still_hold_up_no_delivery() {
+    // The test itself needs more descriptors than many systems allow a process at first.
+    let limits = rustix::process::getrlimit(Resource::Nofile);
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limits.maximum, ..limits }).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let server = limited(folder.path(), "ulimit -n 1024");
     let delivery = signed(folder.path(), &server.url);

@@ -5,7 +5,7 @@ use std::{marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Request, Sources, Timestamp,
-    platform::{DeliveryPolicy, Mark, Opened, Sample, Sender, SignatureScheme, Step},
+    platform::{DeliveryPolicy, Mark, Opened, Reference, Sample, Sender, SignatureScheme, Step},
     provider::{Document, Refused},
 };
 use letterbox_intake::{
@@ -51,8 +51,12 @@ pub struct Facts {
     pub name: &'static str,
     /// [`Provider::DEADLINE`].
     pub deadline: Duration,
+    /// [`Provider::MAX_BODY`].
+    pub max_body: usize,
     /// The [`Document::variable`] of a provider that takes its replies from a file.
     pub document: Option<&'static str>,
+    /// [`Sender::REFERENCE`].
+    pub reference: Reference,
     /// [`Sender::STEPS`].
     pub steps: &'static [Step],
     /// [`Sender::DEMO`].
@@ -168,6 +172,8 @@ impl<P: Sender> Platform for Of<P> {
             &Facts {
                 name: P::NAME,
                 deadline: P::DEADLINE,
+                max_body: P::MAX_BODY,
+                reference: P::REFERENCE,
                 document: match P::DOCUMENT {
                     Some(Document { variable, .. }) => Some(variable),
                     None => None,

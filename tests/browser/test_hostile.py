@@ -157,7 +157,7 @@ def test_another_site_can_neither_read_nor_do(letterbox, browse):
         f'<form method="post" action="{letterbox.url}/deliveries/1/redeliver"><button>Do</button></form>'
     )
     page.get_by_role("button").click()
-    expect(page.locator("body")).to_contain_text("only the page itself may do that")
+    expect(page.locator("body")).to_contain_text("a page of another site sent this request")
     assert letterbox.newest() == 1
 
 

@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod doctor;
+pub mod generate;
 pub mod providers;
 #[cfg(test)]
 mod receiver;

@@ -23,7 +23,7 @@ pub struct Events {
     /// Print each queue message (a CloudEvents object) on a line of its own
     #[arg(long)]
     pub json: bool,
-    /// Keep on, and print events as they come
+    /// Continue to print events as they arrive
     #[arg(long)]
     pub follow: bool,
     /// The SQLite file of the embedded queue

@@ -48,19 +48,19 @@ fn after_help() -> String {
 #[derive(Debug, Args)]
 #[command(after_help = after_help())]
 pub struct Open {
-    /// Whose message
+    /// The platform whose message it is
     #[arg(value_parser = ProviderName)]
     pub provider: String,
     /// The message
     #[arg(long, value_name = "FILE|-", default_value = "-")]
     pub data: PathBuf,
-    /// A header that came with it; may be given several times
+    /// A header that belongs to the body; may be given several times
     #[arg(long, value_name = "NAME: VALUE", value_parser = message::header_line)]
     pub header: Vec<(HeaderName, HeaderValue)>,
-    /// The URL that was called, query included
-    #[arg(long)]
+    /// The URL that was called, query string included
+    #[arg(long, value_name = "URL")]
     pub url: Option<http::Uri>,
-    /// Hold a signed timestamp to this time instead of now: RFC 3339, or Unix seconds or milliseconds
+    /// Compare a signed timestamp to this time instead of now: RFC 3339, or Unix seconds or milliseconds
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     pub at: Option<Timestamp>,
     /// Which key.

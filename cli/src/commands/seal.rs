@@ -38,13 +38,13 @@ fn after_help() -> String {
 #[derive(Debug, Args)]
 #[command(after_help = after_help())]
 pub struct Seal {
-    /// Whose seal
+    /// The platform to act as
     #[arg(value_parser = ProviderName)]
     pub provider: String,
-    /// The sample to seal
+    /// The sample to encrypt
     #[arg(required_unless_present = "data")]
     pub sample: Option<String>,
-    /// A payload of your own, taken as it is
+    /// A payload of your own, used unchanged
     #[arg(long, value_name = "FILE|-", conflicts_with = "sample")]
     pub data: Option<PathBuf>,
     /// Which key.

@@ -39,19 +39,19 @@ pub struct Send {
     /// The platform to act as
     #[arg(required_unless_present = "list", value_parser = ProviderName)]
     pub provider: Option<String>,
-    /// The sample to send; with --data, the name of the event, where the platform says it outside of the payload
+    /// The sample; with --data, the name of the event, if the platform sends it outside of the payload
     #[arg(required_unless_present_any = ["list", "data"])]
     pub sample: Option<String>,
-    /// List the providers and their samples
+    /// List the samples of all providers, handshakes included
     #[arg(long, conflicts_with_all = ["sample", "data", "to", "source", "credentials", "as_platform", "repeat"])]
     pub list: bool,
     /// What goes where.
     #[command(flatten)]
     pub delivery: delivery::DeliveryArgs,
-    /// Wait no longer than the platform does, and try again after its pauses, until it would give up
+    /// Apply the platform's timeout and retry schedule until it would give up
     #[arg(long, conflicts_with = "repeat")]
     pub as_platform: bool,
-    /// Cut the platform's pauses, some of which are hours, to so many seconds
+    /// Shorten each of the platform's retry delays to at most SECONDS
     #[arg(long, value_name = "SECONDS", requires = "as_platform", value_parser = seconds)]
     pub longest_pause: Option<Duration>,
     /// How often, and how fast.

@@ -60,25 +60,25 @@ Limits: a body has at most 10 MiB. A request's headers may take 30 s, and a conn
 byte. At most 1000 connections are open (fewer if `ulimit -n` is low): for a new one, the one that has waited longest
 for a request is closed.")]
 pub struct Serve {
-    /// The port to listen on; 0 takes a free one
+    /// The port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 9000)]
     pub port: u16,
     /// The address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub listen: IpAddr,
-    /// A JSON file: provider → its credentials JSON. Only the providers in it are served
+    /// A JSON file, from provider to its credentials; only the providers in it are served. Without it, the demo credentials
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
-    /// The SQLite file of the embedded queue; the recent deliveries are in `letterbox-deliveries.db` beside it
+    /// The SQLite file of the embedded queue; the delivery history is in letterbox-deliveries.db beside it
     #[arg(long, value_name = "FILE", default_value = DATABASE)]
     pub database: PathBuf,
     /// Put events on this SQS queue instead; region, keys and endpoint come from the usual AWS_* variables
     #[arg(long, value_name = "URL", value_parser = queue_url)]
     pub queue_url: Option<String>,
-    /// OpenCard's card catalogue; a built-in sample otherwise
+    /// OpenCard's card catalogue; without it, a built-in sample
     #[arg(long, value_name = "FILE", env = "CARDS")]
     pub cards: Option<PathBuf>,
-    /// What shows the page with the recent deliveries; made up where --listen is not the loopback address
+    /// The token to require for the page: at least 16 letters, digits, -, _, . or ~. Generated if --listen is not the loopback address
     #[arg(long, env = "LETTERBOX_TOKEN", hide_env_values = true, value_parser = TokenParser)]
     pub token: Option<Secret>,
     /// How much the page keeps.
@@ -89,10 +89,10 @@ pub struct Serve {
 /// How much the page keeps.
 #[derive(Debug, Args)]
 pub struct Keep {
-    /// How many recent deliveries are kept
+    /// How many deliveries the history stores
     #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub keep: u32,
-    /// How many days they are kept
+    /// For how many days it stores them
     #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub keep_days: u32,
 }

@@ -28,10 +28,10 @@ pub struct Sign {
     /// The platform to act as
     #[arg(value_parser = ProviderName)]
     pub provider: String,
-    /// The sample; with --data, the name of the event, where the platform says it outside of the payload
+    /// The sample; with --data, the name of the event, if the platform sends it outside of the payload
     #[arg(required_unless_present = "data")]
     pub sample: Option<String>,
-    /// In which form
+    /// The form to print: a curl command, an API Gateway event, or raw HTTP/1.1
     #[arg(long = "as", value_name = "FORM", default_value = "curl")]
     pub form: Form,
     /// What goes where.

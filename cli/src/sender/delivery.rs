@@ -16,10 +16,10 @@ use crate::{credentials, options::DEFAULT_URL, time::span};
 /// What goes where.
 #[derive(Debug, Args)]
 pub struct DeliveryArgs {
-    /// A payload of your own, taken as it is; SAMPLE then only names the event
+    /// A payload of your own, used unchanged; SAMPLE then only names the event
     #[arg(long, value_name = "FILE|-")]
     pub data: Option<PathBuf>,
-    /// Where to send: a base URL, or the whole URL of a function
+    /// The receiver: a base URL, or the whole URL of a function
     #[arg(long, value_name = "URL", default_value = DEFAULT_URL)]
     pub to: String,
     /// Which key.

@@ -8,7 +8,10 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
     json::Object,
-    platform::{DeliveryPolicy, Mark, Opened, Sample, Sender, Step, samples_in},
+    platform::{
+        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender, Step,
+        samples_in,
+    },
     sealed::{self, Envelope},
 };
 
@@ -73,6 +76,22 @@ impl Sender for DingTalk {
         Some(Mark { about: "Its query and its body are those of a sealed message.", is_on: is_sealed });
     const SEALS: Option<&'static str> =
         Some("a response: msg_signature, timeStamp, nonce, encrypt (a request's body has only encrypt)");
+    const REFERENCE: Reference = Reference {
+        console: Bilingual {
+            en: "the app's event subscription, HTTP push: paste the URL; copy the token and the AES key. The owner key is the AppKey (Client ID), for a third-party app the SuiteKey, for a callback registered by API the CorpId",
+            zh: "应用的事件订阅，推送方式选择 HTTP 推送：粘贴 URL；复制签名 token 和加密 aes_key。owner key 为 AppKey（Client ID），第三方企业应用为 SuiteKey，通过 API 注册的回调为 CorpId",
+        },
+        delivery: Some(DeliveryReference {
+            accepted: Bilingual {
+                en: "status 200 and an encrypted `success`",
+                zh: "状态码 200 和加密的 `success`",
+            },
+            retries: Bilingual { en: "no schedule is published", zh: "未公布重试间隔" },
+            title: Bilingual { en: "事件订阅", zh: "事件订阅" },
+            source: "https://open.dingtalk.com/document/orgapp/configure-event-subcription",
+            read: Some("2026-11-26"),
+        }),
+    };
 
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))

@@ -8,7 +8,8 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Provider, Reject, Request, Timestamp,
     platform::{
-        DeliveryPolicy, Mark, Opened, Sample, Sender, SignatureScheme, Step, read_acknowledgement, samples_in,
+        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender,
+        SignatureScheme, Step, read_acknowledgement, samples_in,
     },
 };
 
@@ -51,6 +52,19 @@ impl Sender for GitHub {
             ("type_header", "x-github-event"),
         ],
         remedy: "Let the sender sign as GitHub does: HMAC-SHA-256 in lower-case hex, behind `sha256=`, in X-Hub-Signature-256. For a sender that signs otherwise there is the provider payment.",
+    };
+    const REFERENCE: Reference = Reference {
+        console: Bilingual {
+            en: "Settings, Webhooks, Add webhook: paste the URL, choose either content type, and enter the secret from your credentials",
+            zh: "Settings > Webhooks > Add webhook：粘贴 URL，Content type 任选，Secret 填写凭证中的那一个",
+        },
+        delivery: Some(DeliveryReference {
+            accepted: Bilingual { en: "2xx", zh: "2xx" },
+            retries: Bilingual { en: "none automatically", zh: "不会自动重试" },
+            title: Bilingual { en: "failed deliveries", zh: "失败的投递" },
+            source: "https://docs.github.com/en/webhooks/using-webhooks/handling-failed-webhook-deliveries",
+            read: Some("2026-11-26"),
+        }),
     };
 
     fn samples() -> Vec<Sample> {

@@ -6,7 +6,10 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
     jwe::{self, Header, Token},
-    platform::{DeliveryPolicy, Mark, Opened, Sample, Sender, Step, samples_in},
+    platform::{
+        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender, Step,
+        samples_in,
+    },
 };
 
 use crate::{Credentials, MEDIA_TYPE, OpenCard};
@@ -53,6 +56,22 @@ impl Sender for OpenCard {
         is_on: |request| Token::parse(request.body()).is_ok(),
     });
     const SEALS: Option<&'static str> = Some("a query: a compact JWE with its own JOSE header");
+    const REFERENCE: Reference = Reference {
+        console: Bilingual {
+            en: "the webhook settings: paste the URL, and enter each pre-shared key that you generated under its `kid`",
+            zh: "webhook 设置：粘贴 URL，并在各自的 `kid` 下填入自己生成的预共享密钥",
+        },
+        delivery: Some(DeliveryReference {
+            accepted: Bilingual {
+                en: "status 200 and an encrypted response under the query's JOSE header",
+                zh: "状态码 200，以及沿用查询的 JOSE header 的加密响应",
+            },
+            retries: Bilingual { en: "none: it is a query", zh: "无：它是查询" },
+            title: Bilingual { en: "guide", zh: "接入指南" },
+            source: "https://open.baidu.com/xcxdoc/guide/steps/test.html",
+            read: None,
+        }),
+    };
 
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))

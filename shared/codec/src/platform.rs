@@ -47,6 +47,39 @@ impl DeliveryPolicy {
     }
 }
 
+/// The same in both languages.
+#[derive(Clone, Copy, Debug)]
+pub struct Bilingual<T> {
+    /// English.
+    pub en: T,
+    /// Chinese.
+    pub zh: T,
+}
+
+/// What the reference pages say of a platform, in Markdown.
+#[derive(Debug)]
+pub struct Reference {
+    /// What to enter in the platform's console.
+    pub console: Bilingual<&'static str>,
+    /// How the platform delivers; `None` if that depends on the entry.
+    pub delivery: Option<DeliveryReference>,
+}
+
+/// What the reference pages add to a [`DeliveryPolicy`], in Markdown.
+#[derive(Debug)]
+pub struct DeliveryReference {
+    /// Which response the platform accepts.
+    pub accepted: Bilingual<&'static str>,
+    /// When the platform retries.
+    pub retries: Bilingual<&'static str>,
+    /// The title of the page that the facts are from.
+    pub title: Bilingual<&'static str>,
+    /// Its URL.
+    pub source: &'static str,
+    /// The date on which it was last read, as `2026-01-31`; `None` if that was not recorded.
+    pub read: Option<&'static str>,
+}
+
 /// A single decoded message, for display.
 #[derive(Debug)]
 pub struct Opened {
@@ -140,6 +173,9 @@ pub trait Sender: Provider {
     const SEALS: Option<&'static str> = None;
     /// How its deliveries are signed.
     const SCHEME: SignatureScheme = SignatureScheme::NotHmac;
+
+    /// What the reference pages say of the platform.
+    const REFERENCE: Reference;
 
     /// The sample payloads, sorted by name.
     fn samples() -> Vec<Sample>;

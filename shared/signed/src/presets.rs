@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Reserved of a sender's timeout for the network and the gateway.
 pub const MARGIN: Duration = Duration::from_millis(500);
@@ -34,6 +34,11 @@ impl Preset {
     /// The preset of that name.
     pub fn find(name: &str) -> Option<&'static Self> {
         PRESETS.iter().find(|preset| preset.name == name)
+    }
+
+    /// The fields of an entry that the preset sets, with their values.
+    pub fn entry(&self) -> Map<String, Value> {
+        self.fields.iter().map(|(field, value)| ((*field).to_owned(), (*value).into())).collect()
     }
 
     /// When a response must be ready, so that it reaches the sender within its timeout.

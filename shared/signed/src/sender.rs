@@ -8,7 +8,10 @@ use bytes::Bytes;
 use http::{HeaderName, Method, header};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
-    platform::{self, DeliveryPolicy, Opened, Sample, SignatureScheme, Step, read_acknowledgement},
+    platform::{
+        self, Bilingual, DeliveryPolicy, Opened, Reference, Sample, SignatureScheme, Step,
+        read_acknowledgement,
+    },
 };
 
 use crate::{Branch, Credentials, Signed};
@@ -32,15 +35,6 @@ pub struct Sender {
     pub setup: Bilingual<&'static [&'static str]>,
     /// A request that was signed outside of this project.
     pub proof: Proof,
-}
-
-/// The same in both languages.
-#[derive(Clone, Copy, Debug)]
-pub struct Bilingual<T> {
-    /// English.
-    pub en: T,
-    /// Chinese.
-    pub zh: T,
 }
 
 /// A request that was signed outside of this project, and what its event is.
@@ -80,7 +74,7 @@ pub struct ProofEvent {
 pub static SENDERS: &[Sender] = include!(concat!(env!("OUT_DIR"), "/senders.rs"));
 
 /// The preset whose delivery policy stands for a sender that is not known: the specification's advice to all senders.
-const ANY: &str = "standard-webhooks";
+pub const ANY: &str = "standard-webhooks";
 
 /// A sender of which nothing is known but that any 2xx acknowledges.
 const UNKNOWN: DeliveryPolicy = DeliveryPolicy {
@@ -124,6 +118,13 @@ impl<B: Samples> platform::Sender for Signed<B> {
     const DEMO: &'static str = B::DEMO;
     const FIRST_SAMPLE: &'static str = B::FIRST_SAMPLE;
     const SCHEME: SignatureScheme = SignatureScheme::InEntry;
+    const REFERENCE: Reference = Reference {
+        console: Bilingual {
+            en: "the notification settings: paste the URL; copy the signing secret",
+            zh: "通知设置：粘贴 URL；复制签名密钥",
+        },
+        delivery: None,
+    };
 
     fn samples() -> Vec<Sample> {
         B::samples()

@@ -31,46 +31,46 @@ The delivery is judged at --now, else at the time that the page, the event or th
 Exit codes: 0 it opens, 1 it is refused and the cause is told, 2 bad usage."
 )]
 pub struct Doctor {
-    /// The number of a delivery on the page of `letterbox serve`
+    /// A delivery on the page of `letterbox serve`, by its number; the time of receipt is its own
     #[arg(long, value_name = "NUMBER")]
     pub delivery: Option<i64>,
-    /// The SQLite file of that server's queue; its deliveries are beside it
+    /// For --delivery: the SQLite file of that server's queue
     #[arg(long, value_name = "FILE", default_value = DATABASE)]
     pub database: PathBuf,
     /// An API Gateway event, payload format 2.0
     #[arg(long, value_name = "FILE|-")]
     pub event: Option<PathBuf>,
-    /// A curl command, as a browser or an inspection tool copies it (for bash)
+    /// A curl command for bash, as browsers and inspection tools copy it
     #[arg(long, value_name = "FILE|-")]
     pub curl: Option<PathBuf>,
     /// A HAR (HTTP archive)
     #[arg(long, value_name = "FILE|-")]
     pub har: Option<PathBuf>,
-    /// Which entry of the HAR, from 1; else the only one whose URL names a provider
+    /// The entry of the HAR, from 1; without it, the only one whose URL names a provider
     #[arg(long, value_name = "NUMBER")]
     pub entry: Option<usize>,
-    /// The URL that was called
-    #[arg(long)]
+    /// The URL that was called; --method, --header and --body give the rest of the request
+    #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// The method; POST otherwise
-    #[arg(long)]
+    /// The method; without it, POST
+    #[arg(long, value_name = "METHOD")]
     pub method: Option<String>,
-    /// A header, as often as there are headers
+    /// A header; may be given several times
     #[arg(long = "header", value_name = "NAME: VALUE")]
     pub headers: Vec<String>,
-    /// The file of the exact body; none is an empty body
+    /// The file with the exact body; without it, the body is empty
     #[arg(long, value_name = "FILE|-")]
     pub body: Option<PathBuf>,
-    /// The provider, where the URL does not name it
-    #[arg(long, value_parser = ProviderName)]
+    /// The provider, if the URL does not name it
+    #[arg(long, value_name = "NAME", value_parser = ProviderName)]
     pub provider: Option<String>,
     /// Whose keys, where the URL does not say it.
     #[command(flatten)]
     pub key: KeyArgs,
-    /// The time of receipt: RFC 3339, or Unix seconds or milliseconds
+    /// The time of receipt: RFC 3339, or Unix seconds or milliseconds; without it, that of the page, the event or the HAR, else now
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     pub now: Option<Timestamp>,
-    /// Also check an answer: as `curl -i` prints it, a Lambda result, or the bare body of one with the right status
+    /// Check a response as well: the output of `curl -i`, a Lambda result, or only the body of a response with the right status
     #[arg(long, value_name = "FILE|-")]
     pub reply: Option<PathBuf>,
     /// Print one JSON object: opens, provider, source, cause, explanation, remedy

@@ -31,16 +31,16 @@ const LAG: Duration = Duration::from_millis(250);
 /// How often, and how fast.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
-    /// Send so many deliveries, each sealed freshly and an event of its own, and sum up what became of them
+    /// Send N deliveries, each signed anew and an event of its own, and print a summary
     #[arg(long, value_name = "N")]
     pub repeat: Option<NonZeroU32>,
-    /// Start them at this rate, such as 50/s; else each as soon as an earlier one is answered
+    /// Start them at this rate, such as 50/s; without it, each after an earlier response
     #[arg(long, value_name = "N/s", requires = "repeat", value_parser = rate)]
     pub rate: Option<f64>,
-    /// The most that are under way at once
+    /// The maximum number of concurrent deliveries
     #[arg(long, value_name = "N", requires = "repeat", default_value = "8")]
     pub at_once: NonZeroUsize,
-    /// Repeat one and the same event, as a platform's further attempts do: a FIFO queue takes it once
+    /// Send the same event in all deliveries, as a platform's retries do: a FIFO queue accepts it once
     #[arg(long, requires = "repeat")]
     pub identical: bool,
 }

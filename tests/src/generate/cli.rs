@@ -1,0 +1,267 @@
+//! `docs/reference/cli.md`: every command and option, from the program's own help.
+
+use std::collections::BTreeMap;
+
+use clap::{Arg, Command, CommandFactory};
+use letterbox::commands::Program;
+use letterbox_codec::platform::Bilingual;
+
+use super::{Generated, Language, Page, both, code};
+
+/// The Chinese descriptions, since clap has one language only: of a command by its name; of an argument by its
+/// command's name and its own. Without a command it is that of every command that has no other.
+#[rustfmt::skip]
+const CHINESE: &[(&str, &str)] = &[
+    ("serve", "在一个端口上运行所有函数，队列存放在 SQLite 文件中，并有一个显示最近投递的页面"),
+    ("send", "模拟平台：对样例签名或加密，发送，并检查响应"),
+    ("sign", "把一次投递打印为 curl 命令、API Gateway 事件或原始 HTTP，不发送"),
+    ("open", "验证并解密一条消息"),
+    ("seal", "加密一条消息"),
+    ("events", "列出内嵌队列中的事件，最早的在前"),
+    ("doctor", "报告投递被拒绝的原因和处理办法"),
+    ("completions", "打印 shell 的补全脚本"),
+
+    ("PROVIDER", "要模拟的平台"),
+    ("SAMPLE", "样例；与 --data 一起使用时为事件的名称，用于平台在载荷之外发送名称的情形"),
+    ("--data", "自己的载荷，原样使用；这时 SAMPLE 只用来指定事件的名称"),
+    ("--to", "接收方：基础 URL，或某个函数的完整 URL"),
+    ("--source", "来源，用于 URL 和凭证；URL 中有来源时取自 URL，否则为 `default`"),
+    ("--credentials", "JSON 文件，从 provider 到它的凭证；不给出时使用演示凭证"),
+    ("--database", "内嵌队列的 SQLite 文件"),
+
+    ("serve --port", "监听的端口；0 表示选取一个空闲端口"),
+    ("serve --listen", "监听的地址"),
+    ("serve --credentials", "JSON 文件，从 provider 到它的凭证；只运行其中有的 provider。不给出时使用演示凭证"),
+    ("serve --database", "内嵌队列的 SQLite 文件；投递记录在它旁边的 letterbox-deliveries.db 中"),
+    ("serve --queue-url", "改用这个 SQS 队列；区域、密钥和端点取自常用的 AWS_* 变量"),
+    ("serve --cards", "OpenCard 的卡片目录；不给出时使用内置样例"),
+    ("serve --token", "打开页面所需的令牌：至少 16 个字母、数字、-、_、. 或 ~。--listen 不是回环地址时自动生成"),
+    ("serve --keep", "投递记录保存多少条"),
+    ("serve --keep-days", "保存多少天"),
+
+    ("send --list", "列出所有 provider 的样例，包括握手"),
+    ("send --as-platform", "采用平台的超时时间和重试间隔，直到平台放弃为止"),
+    ("send --longest-pause", "把平台的每个重试间隔缩短到至多 SECONDS 秒"),
+    ("send --repeat", "发送 N 次投递，每次重新签名，各为一个事件，并打印汇总"),
+    ("send --rate", "按此速率开始投递，例如 50/s；不给出时，收到先前的响应后即发送"),
+    ("send --at-once", "同时进行的投递的最大数量"),
+    ("send --identical", "所有投递都是同一个事件，如同平台的重试：FIFO 队列只接收一次"),
+
+    ("sign --as", "打印的形式：curl 命令、API Gateway 事件或原始 HTTP/1.1"),
+
+    ("open PROVIDER", "消息所属的平台"),
+    ("open --data", "消息"),
+    ("open --header", "属于该请求体的请求头；可以多次给出"),
+    ("open --url", "被调用的 URL，包括查询字符串"),
+    ("open --at", "把已签名的时间戳与这个时间比较，而不是当前时间：RFC 3339，或以秒或毫秒计的 Unix 时间"),
+
+    ("seal SAMPLE", "要加密的样例"),
+    ("seal --data", "自己的载荷，原样使用"),
+
+    ("events --json", "每行打印一条队列消息（一个 CloudEvents 对象）"),
+    ("events --follow", "持续打印新到的事件"),
+
+    ("doctor --delivery", "`letterbox serve` 的页面上的一条投递，以其编号指定；接收时间为它自己的接收时间"),
+    ("doctor --database", "用于 --delivery：该服务器的队列的 SQLite 文件"),
+    ("doctor --event", "API Gateway 事件，payload format 2.0"),
+    ("doctor --curl", "用于 bash 的 curl 命令，即浏览器和抓包工具所复制的那种"),
+    ("doctor --har", "HAR（HTTP 存档）"),
+    ("doctor --entry", "HAR 中的第几条，从 1 算起；不给出时为 URL 中含有 provider 的唯一一条"),
+    ("doctor --url", "被调用的 URL；请求的其余部分由 --method、--header 和 --body 给出"),
+    ("doctor --method", "请求方法；不给出时为 POST"),
+    ("doctor --header", "请求头；可以多次给出"),
+    ("doctor --body", "存放请求体原始字节的文件；不给出时请求体为空"),
+    ("doctor --provider", "provider，用于 URL 没有标明时"),
+    ("doctor --now", "接收时间：RFC 3339，或以秒或毫秒计的 Unix 时间；不给出时取自页面、事件或 HAR，再没有则为当前时间"),
+    ("doctor --reply", "同时检查响应：`curl -i` 的输出、Lambda 的返回结果，或者状态码正确时单独的响应体"),
+    ("doctor --json", "打印一个 JSON 对象：opens、provider、source、cause、explanation、remedy"),
+
+    ("completions SHELL", "shell 的名称"),
+];
+
+/// A command or an argument, in English and Chinese.
+struct Described {
+    /// As one writes it: `--data FILE`.
+    usage: String,
+    values: Vec<String>,
+    text: Bilingual<String>,
+}
+
+/// A command and its arguments.
+struct Documented {
+    own: Described,
+    arguments: Vec<Described>,
+}
+
+/// The page in both languages.
+pub fn pages() -> Result<Vec<Generated>, String> {
+    let commands = documented(&Program::command(), CHINESE)?;
+    both(|language| Ok(page(language, &commands)))
+}
+
+/// Every command of the program. An error names what has no translation, and what translates nothing.
+fn documented(program: &Command, chinese: &[(&str, &str)]) -> Result<Vec<Documented>, String> {
+    let mut translations = Translations::new(chinese);
+    let commands = program.get_subcommands().filter(|command| !command.is_hide_set()).map(|command| {
+        let name = command.get_name();
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let arguments: Vec<_> = command.get_arguments().filter(|argument| !argument.is_hide_set()).collect();
+        let positionals = arguments.iter().filter(|argument| argument.is_positional());
+        let usage =
+            positionals.fold(format!("letterbox {name}"), |usage, argument| usage + " " + &value(argument));
+        Documented {
+            own: Described { usage, values: Vec::new(), text: translations.text(&[name], about) },
+            arguments: arguments
+                .iter()
+                .map(|argument| described(name, argument, &mut translations))
+                .collect(),
+        }
+    });
+    let commands = commands.collect();
+    translations.end()?;
+    Ok(commands)
+}
+
+fn described(command: &str, argument: &Arg, translations: &mut Translations<'_>) -> Described {
+    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    let value = value(argument);
+    let (id, usage) = match argument.get_long() {
+        None => (value.clone(), value),
+        Some(long) if argument.get_action().takes_values() => {
+            (format!("--{long}"), format!("--{long} {value}"))
+        }
+        Some(long) => (format!("--{long}"), format!("--{long}")),
+    };
+    let mut values: Vec<_> =
+        argument.get_env().map(|name| name.to_string_lossy().into_owned()).into_iter().collect();
+    if argument.get_action().takes_values() {
+        let defaults = argument.get_default_values().iter();
+        values.extend(defaults.map(|value| value.to_string_lossy().into_owned()));
+    }
+    Described { usage, values, text: translations.text(&[&format!("{command} {id}"), &id], help) }
+}
+
+/// The name of an argument's value.
+fn value(argument: &Arg) -> String {
+    let named = argument.get_value_names().and_then(|names| names.first());
+    named.map_or_else(|| argument.get_id().as_str().to_uppercase(), ToString::to_string)
+}
+
+/// The table of translations, and what was looked up in it.
+struct Translations<'a> {
+    table: BTreeMap<&'a str, &'a str>,
+    /// For each that was used, the English text.
+    used: BTreeMap<&'a str, String>,
+    errors: Vec<String>,
+}
+
+impl<'a> Translations<'a> {
+    fn new(table: &[(&'a str, &'a str)]) -> Self {
+        let mut errors = Vec::new();
+        let mut map = BTreeMap::new();
+        for (id, chinese) in table {
+            if map.insert(*id, *chinese).is_some() {
+                errors.push(format!("{id}: translated twice"));
+            }
+        }
+        Self { table: map, used: BTreeMap::new(), errors }
+    }
+
+    /// The text in both languages, translated under the first of the ids that is in the table.
+    fn text(&mut self, ids: &[&str], en: String) -> Bilingual<String> {
+        let found = ids.iter().find_map(|id| self.table.get_key_value(*id));
+        let Some((id, chinese)) = found.map(|(id, chinese)| (*id, *chinese)) else {
+            self.errors.push(format!("{}: no Chinese description", ids.first().unwrap_or(&"")));
+            return Bilingual { en, zh: String::new() };
+        };
+        let english = self.used.entry(id).or_insert_with(|| en.clone());
+        if *english != en {
+            self.errors
+                .push(format!("{}: other English than {id:?} of other commands", ids.first().unwrap_or(&"")));
+        }
+        Bilingual { en, zh: chinese.to_owned() }
+    }
+
+    fn end(mut self) -> Result<(), String> {
+        let unused = self.table.keys().filter(|id| !self.used.contains_key(*id));
+        self.errors.extend(unused.map(|id| format!("{id}: a Chinese description of nothing")));
+        if self.errors.is_empty() {
+            return Ok(());
+        }
+        Err(format!("correct CHINESE in tests/src/generate/cli.rs: {}", self.errors.join("; ")))
+    }
+}
+
+fn page(language: Language, commands: &[Documented]) -> Page {
+    let mut page = Page::new(
+        language,
+        "cli",
+        Bilingual { en: "Command line", zh: "命令行" },
+        Bilingual {
+            en: "Every command and option of `letterbox`.\n\
+                 `letterbox COMMAND --help` has examples as well; [The program](program.md) explains what the commands do.\n\
+                 A file `-` is standard input.\n\
+                 \n\
+                 Exit codes of every command: 0 success; 1 refused or failed; 2 the command line, or a file that it names, cannot be used.\n\
+                 `letterbox send` is successful only if the platform would accept every response, within its timeout.",
+            zh: "`letterbox` 的全部命令和选项。\n\
+                 示例见 `letterbox COMMAND --help`；各命令的作用见[程序](program.zh-CN.md)。\n\
+                 文件名 `-` 为标准输入。\n\
+                 \n\
+                 所有命令的退出码：0 表示成功；1 表示被拒绝或执行失败；2 表示命令行或其指定的文件无法使用。\n\
+                 仅当平台会在其超时时间内接受每个响应时，`letterbox send` 才算成功。",
+        },
+    );
+    let text = |described: &Described| language.choose(&described.text.en, &described.text.zh).clone();
+    let rows = commands.iter().map(|Documented { own, .. }| [code(&own.usage), text(own)]);
+    page.table([language.choose("command", "命令"), ""], rows);
+    for Documented { own, arguments } in commands {
+        let name = own.usage.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        page.heading(&name);
+        let rows = arguments.iter().map(|argument| {
+            let values: Vec<_> = argument.values.iter().map(|value| code(value)).collect();
+            [code(&argument.usage), values.join(language.choose(", else ", "，否则为 ")), text(argument)]
+        });
+        page.table(language.choose(["argument", "default", "meaning"], ["参数", "默认值", "含义"]), rows);
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `letterbox say --loud`
+    fn program() -> Command {
+        Command::new("letterbox")
+            .subcommand(Command::new("say").about("Say").arg(Arg::new("loud").long("loud").help("Loud")))
+    }
+
+    #[test]
+    fn every_command_and_option_has_one_translation() {
+        let error = |chinese: &[(&str, &str)]| documented(&program(), chinese).err().unwrap_or_default();
+        assert_eq!(error(&[("say", "说"), ("--loud", "大声")]), "");
+        assert_eq!(error(&[("say", "说"), ("say --loud", "大声")]), "");
+        for (chinese, expected) in [
+            (&[("say", "说")][..], "say --loud: no Chinese description"),
+            (&[("--loud", "大声")], "say: no Chinese description"),
+            (
+                &[("say", "说"), ("--loud", "大声"), ("--low", "小声")],
+                "--low: a Chinese description of nothing",
+            ),
+            (&[("say", "说"), ("--loud", "大声"), ("--loud", "高声")], "--loud: translated twice"),
+        ] {
+            assert!(error(chinese).ends_with(expected), "{}", error(chinese));
+        }
+    }
+
+    #[test]
+    fn one_translation_stands_for_one_english_text() {
+        let program = program()
+            .subcommand(Command::new("cry").about("Cry").arg(Arg::new("loud").long("loud").help("Louder")));
+        let error = documented(&program, &[("say", "说"), ("cry", "喊"), ("--loud", "大声")])
+            .err()
+            .unwrap_or_default();
+        assert!(error.contains("cry --loud: other English than \"--loud\" of other commands"), "{error}");
+    }
+}

@@ -1,0 +1,71 @@
+//! Generated lines within files that are otherwise written by hand.
+
+use std::{fmt::Write, path::Path};
+
+use letterbox_signed::presets::PRESETS;
+
+use super::{Generated, providers::facts, read};
+
+/// The line before generated lines, without its indentation.
+const BEGIN: &str = "# Written by `make generate` from here";
+/// The line after them.
+const END: &str = "# to here";
+
+/// The files, with their generated lines as they should be.
+pub fn files() -> Result<[Generated; 2], String> {
+    Ok([file("Cargo.toml", &router()?)?, file("template.yaml", &allowed_presets())?])
+}
+
+fn file(path: &str, lines: &str) -> Result<Generated, String> {
+    let text = read(Path::new(path))?;
+    let text = between(&text, lines).ok_or_else(|| {
+        format!("{path}: expected the line `{BEGIN}` once, and after it `{END}`: put them around the generated lines")
+    })?;
+    Ok(Generated { path: path.to_owned(), text })
+}
+
+/// The text with other lines between the two marks; `None` unless both are there, once.
+fn between(text: &str, lines: &str) -> Option<String> {
+    let (before, rest) = text.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    if after.contains(BEGIN) {
+        return None;
+    }
+    let indentation = before.rsplit('\n').next().unwrap_or_default();
+    let lines = lines.lines().fold(String::new(), |mut all, line| {
+        let _ = writeln!(all, "{indentation}{line}");
+        all
+    });
+    Some(format!("{before}{BEGIN}\n{lines}{indentation}{END}{after}"))
+}
+
+/// What `cargo lambda watch` routes to which function: it reads only Cargo.toml.
+fn router() -> Result<String, String> {
+    Ok(facts()?.iter().fold(String::new(), |mut lines, facts| {
+        let name = facts.name;
+        let _ = write!(lines, "\"/{name}\" = \"{name}\"\n\"/{name}/{{source}}\" = \"{name}\"\n");
+        lines
+    }))
+}
+
+/// The values of the template's parameter `PaymentPreset`.
+fn allowed_presets() -> String {
+    PRESETS.iter().fold("- \"\"\n".to_owned(), |mut lines, preset| {
+        let _ = writeln!(lines, "- {}", preset.name);
+        lines
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_between_the_marks_are_replaced() {
+        let text = |lines: &str| format!("a\n  {BEGIN}\n{lines}  {END}\nb\n");
+        assert_eq!(between(&text("old\n"), "x: 1\ny: 2\n"), Some(text("  x: 1\n  y: 2\n")));
+        for broken in ["a\n", BEGIN, END, &format!("{}{BEGIN}", text(""))] {
+            assert_eq!(between(broken, "x"), None, "{broken}");
+        }
+    }
+}
