@@ -5,7 +5,7 @@ use clap::{
     builder::{PossibleValue, StringValueParser, TypedValueParser},
 };
 
-use crate::providers::PROVIDERS;
+use letterbox_registry::PROVIDERS;
 
 /// Where `serve` serves and the others send, unless told otherwise.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:9000";
@@ -13,7 +13,7 @@ pub const DEFAULT_URL: &str = "http://127.0.0.1:9000";
 /// Where the embedded queue is, unless told otherwise.
 pub const DATABASE: &str = "letterbox.db";
 
-/// Any text, since the table of providers tells an unknown one; help and completions offer those that there are.
+/// Any text, since the list of providers finds an unknown one; help and completions offer those that there are.
 #[derive(Clone)]
 pub struct ProviderName;
 
@@ -30,6 +30,12 @@ impl TypedValueParser for ProviderName {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(PROVIDERS.iter().map(|row| PossibleValue::new(row.name))))
+        Some(Box::new(PROVIDERS.iter().map(|provider| PossibleValue::new(provider.name()))))
     }
+}
+
+/// The names of the providers whose platforms sign and do not encrypt.
+pub fn signing_only() -> String {
+    let signing = PROVIDERS.iter().map(|provider| provider.facts()).filter(|facts| facts.seals.is_none());
+    signing.map(|facts| facts.name).collect::<Vec<_>>().join(", ")
 }

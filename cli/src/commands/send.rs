@@ -7,11 +7,11 @@ use std::{io::Write, thread, time::Duration};
 use clap::Args;
 use letterbox_codec::platform::DeliveryPolicy;
 use letterbox_intake::ambient;
+use letterbox_registry::PROVIDERS;
 
 use super::CommandError;
 use crate::{
     options::ProviderName,
-    providers::{self, PROVIDERS, Row},
     sender::{
         delivery::{self, OutgoingDelivery},
         post::{LONGEST, Post},
@@ -79,16 +79,16 @@ pub fn run(args: &Send) -> Result<(), CommandError> {
 
 /// One attempt, or as many as the platform makes.
 fn attempts(delivery: &OutgoingDelivery, args: &Send) -> Result<(), CommandError> {
-    let manners = delivery.manners().map_err(CommandError::Usage)?;
+    let policy = delivery.entry().map(|entry| entry.delivery_policy()).map_err(CommandError::Usage)?;
     let (patience, pauses) = if args.as_platform {
-        (manners.timeout.unwrap_or(LONGEST), manners.retry_delays)
+        (policy.timeout.unwrap_or(LONGEST), policy.retry_delays)
     } else {
         (LONGEST, &[][..])
     };
     let post = Post::new(patience, 1);
     let mut ambient = ambient::system().map_err(CommandError::failed)?;
     for (attempt, pause) in (2..).zip(pauses) {
-        let Some(failed) = attempt_once(delivery, &manners, &post, &ambient)? else { return Ok(()) };
+        let Some(failed) = attempt_once(delivery, &policy, &post, &ambient)? else { return Ok(()) };
         let pause = args.longest_pause.map_or(*pause, |longest| longest.min(*pause));
         tell(DOUBTFUL, &format!("! {failed}"))?;
         tell(DOUBTFUL, &format!("! attempt {attempt} of {} in {}", pauses.len() + 1, span(pause)))?;
@@ -96,9 +96,9 @@ fn attempts(delivery: &OutgoingDelivery, args: &Send) -> Result<(), CommandError
         // The entropy stays, since it names the delivery; the time of the attempt does not.
         ambient.now = ambient::system().map_err(CommandError::failed)?.now;
     }
-    match attempt_once(delivery, &manners, &post, &ambient)? {
+    match attempt_once(delivery, &policy, &post, &ambient)? {
         None => Ok(()),
-        Some(failed) if args.as_platform => Err(failed.followed_by(manners.afterwards)),
+        Some(failed) if args.as_platform => Err(failed.followed_by(policy.afterwards)),
         Some(failed) => Err(failed),
     }
 }
@@ -107,15 +107,15 @@ fn attempts(delivery: &OutgoingDelivery, args: &Send) -> Result<(), CommandError
 /// that another attempt would meet again.
 fn attempt_once(
     delivery: &OutgoingDelivery,
-    manners: &DeliveryPolicy,
+    policy: &DeliveryPolicy,
     post: &Post,
     ambient: &letterbox_codec::Ambient,
 ) -> Result<Option<CommandError>, CommandError> {
     let letter = delivery.build_request(ambient).map_err(CommandError::Usage)?;
-    let (name, row) = (&delivery.sample.name, delivery.row.name);
+    let (name, provider) = (&delivery.sample.name, delivery.platform.name());
     let name = if name.is_empty() { "own payload" } else { name };
     tell(QUIET, &format!("> POST {}", letter.uri()))?;
-    tell(QUIET, &format!("> {name} as {row}/{}, {} bytes", delivery.source, letter.body().len()))?;
+    tell(QUIET, &format!("> {name} as {provider}/{}, {} bytes", delivery.source, letter.body().len()))?;
     let answer = match post.send(&letter) {
         Ok(answer) => answer,
         Err(unsent) => return Ok(Some(CommandError::Failed(unsent))),
@@ -123,27 +123,27 @@ fn attempt_once(
     let body = String::from_utf8_lossy(answer.response.body());
     tell(QUIET, &format!("< {} in {}", answer.response.status(), milliseconds(answer.took)))?;
     tell(QUIET, &format!("< {body}"))?;
-    let told = match delivery.judge(manners, &letter, &answer) {
+    let told = match delivery.judge(policy, &letter, &answer) {
         Ok(told) => told,
         Err(wrong) => return Ok(Some(CommandError::Refused(wrong))),
     };
-    let limit = manners.timeout.map_or("no limit is published".to_owned(), |patience| {
+    let limit = policy.timeout.map_or("no limit is published".to_owned(), |patience| {
         format!("within the {} that the platform waits", span(patience))
     });
     tell(GOOD, &format!("= {told}"))?;
-    tell(GOOD, &format!("ok: {}; {limit}", manners.checks))?;
+    tell(GOOD, &format!("ok: {}; {limit}", policy.checks))?;
     Ok(None)
 }
 
 fn list(provider: Option<&str>) -> Result<(), CommandError> {
-    let rows: Vec<&Row> = match provider {
-        Some(name) => vec![providers::find(name).map_err(CommandError::Usage)?],
-        None => PROVIDERS.iter().collect(),
+    let providers = match provider {
+        Some(name) => vec![letterbox_registry::find(name).map_err(CommandError::Usage)?],
+        None => PROVIDERS.to_vec(),
     };
     let mut out = std::io::stdout().lock();
-    for row in rows {
-        for sample in (row.samples)() {
-            if writeln!(out, "{} {}", row.name, sample.name).is_err() {
+    for provider in providers {
+        for sample in provider.samples() {
+            if writeln!(out, "{} {}", provider.name(), sample.name).is_err() {
                 return Ok(());
             }
         }

@@ -7,7 +7,8 @@ use bytes::{Bytes, BytesMut};
 use http::{StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use letterbox_codec::{Reject, Request, Timestamp};
-use letterbox_intake::{Record, ambient, gateway::DEFAULT_SOURCE};
+use letterbox_intake::{Queue, Record, ambient, gateway::DEFAULT_SOURCE};
+use letterbox_registry::{Handler, HandlerParts, Platform};
 use percent_encoding::percent_decode_str;
 use tokio::time;
 
@@ -19,22 +20,16 @@ use super::{
         Delivery,
         recorder::{Exchange, Recorder},
     },
-    queue::LocalQueue,
     response::error,
 };
-use crate::{
-    credentials::Credentials,
-    data,
-    providers::{self, Handle, Parts, Row},
-    terminal::printable,
-};
+use crate::{credentials::Credentials, data, terminal::printable};
 
 /// The gateway's own limit of a body, in bytes.
 const LARGEST_BODY: usize = data::LARGEST_BODY;
 
 /// The providers that are served, and who keeps what they receive.
 pub struct Reception {
-    handlers: BTreeMap<&'static str, Box<dyn Handle>>,
+    handlers: BTreeMap<&'static str, Box<dyn Handler>>,
     recorder: Recorder,
     console: Console,
     bodies: Bodies,
@@ -45,14 +40,14 @@ impl Reception {
     pub fn new(
         credentials: &Credentials,
         cards: Option<&Path>,
-        queue: &Arc<LocalQueue>,
+        queue: &Arc<dyn Queue>,
         recorder: Recorder,
         console: Console,
     ) -> Result<Self, String> {
-        let mut handlers: BTreeMap<&'static str, Box<dyn Handle>> = BTreeMap::new();
-        for (name, credentials) in credentials {
-            let row = providers::find(name)?;
-            let document = match (row.document, cards) {
+        let mut handlers: BTreeMap<&'static str, Box<dyn Handler>> = BTreeMap::new();
+        for name in credentials.providers() {
+            let provider = letterbox_registry::find(name)?;
+            let document = match (provider.facts().document, cards) {
                 (Some(_), Some(file)) => {
                     let place = file.display().to_string();
                     let content = data::read(file, data::CATALOGUE)?;
@@ -60,13 +55,14 @@ impl Reception {
                 }
                 _ => None,
             };
-            let parts = Parts {
-                credentials,
+            let parts = HandlerParts {
+                credentials: credentials.json(name).unwrap_or_default(),
                 document: document.as_ref().map(|(place, content)| (place.as_str(), content.as_slice())),
                 queue: Arc::clone(queue),
                 ambient: None,
             };
-            handlers.insert(row.name, (row.start)(parts)?);
+            let handler = provider.handler(parts).map_err(|error| error.to_string())?;
+            handlers.insert(provider.name(), handler);
         }
         Ok(Self { handlers, recorder, console, bodies: Bodies::default() })
     }
@@ -84,17 +80,18 @@ impl Reception {
     /// Hands a request to the function, as it is, and returns its number once it is kept.
     pub async fn receive(
         &self,
-        row: &'static Row,
+        provider: &'static dyn Platform,
         source: &str,
         request: Request,
         redelivery_of: Option<i64>,
     ) -> Result<i64, String> {
-        let handler = self.handlers.get(row.name).ok_or_else(|| format!("{} is not served", row.name))?;
+        let name = provider.name();
+        let handler = self.handlers.get(name).ok_or_else(|| format!("{name} is not served"))?;
         let received = now();
         let answer = handler.handle(source, &request).await;
         self.console.print(line(&answer.record));
         let exchange = Exchange {
-            row,
+            provider,
             source: source.to_owned(),
             request,
             body_is_lost: false,
@@ -107,11 +104,11 @@ impl Reception {
 
     /// The same bytes again.
     pub async fn redeliver(&self, delivery: Delivery) -> Result<i64, String> {
-        let row = providers::find(&delivery.summary.provider)?;
+        let provider = letterbox_registry::find(&delivery.summary.provider)?;
         if delivery.trace.body_is_lost {
             return Err("its body could not be read when it came, so there is none to send again".to_owned());
         }
-        self.receive(row, &delivery.summary.source, delivery.request, Some(delivery.summary.id)).await
+        self.receive(provider, &delivery.summary.source, delivery.request, Some(delivery.summary.id)).await
     }
 
     async fn answer(
@@ -120,8 +117,10 @@ impl Reception {
         request: axum::extract::Request,
         connection: &Arc<Connection>,
     ) -> Response {
-        let served = self.handlers.get(provider).zip(providers::find(provider).ok());
-        let Some((handler, row)) = served else { return error(StatusCode::NOT_FOUND, "unknown provider") };
+        let served = self.handlers.get(provider).zip(letterbox_registry::find(provider).ok());
+        let Some((handler, provider)) = served else {
+            return error(StatusCode::NOT_FOUND, "unknown provider");
+        };
         let received = now();
         let (parts, content) = request.into_parts();
         let content = read(content, &self.bodies).await;
@@ -139,7 +138,8 @@ impl Reception {
         let response = answer.response.clone().map(Body::from);
         let source = source.to_owned();
         let body_is_lost = content.is_err();
-        let exchange = Exchange { row, source, request, body_is_lost, received, answer, redelivery_of: None };
+        let exchange =
+            Exchange { provider, source, request, body_is_lost, received, answer, redelivery_of: None };
         self.recorder.offer(exchange);
         response
     }

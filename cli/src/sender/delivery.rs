@@ -8,14 +8,10 @@ use letterbox_codec::{
     platform::{DeliveryPolicy, Sample},
 };
 use letterbox_intake::gateway::DEFAULT_SOURCE;
+use letterbox_registry::{Entry, Keys, Platform};
 
 use super::{post::Answer, sample};
-use crate::{
-    credentials,
-    options::DEFAULT_URL,
-    providers::{self, Key, Row},
-    time::span,
-};
+use crate::{credentials, options::DEFAULT_URL, time::span};
 
 /// What goes where.
 #[derive(Debug, Args)]
@@ -34,34 +30,29 @@ pub struct DeliveryArgs {
 /// A payload that is to be sealed or signed, and for whom.
 pub struct OutgoingDelivery {
     /// The platform.
-    pub row: &'static Row,
+    pub platform: &'static dyn Platform,
     /// The payload.
     pub sample: Sample,
     /// The source, in the URL and in the credentials.
     pub source: String,
     /// The whole URL of the function.
     pub url: String,
-    credentials: String,
+    keys: Box<dyn Keys>,
 }
 
 impl OutgoingDelivery {
     /// Takes a sample or the user's own payload.
     pub fn new(provider: &str, sample: Option<&str>, options: &DeliveryArgs) -> Result<Self, String> {
-        let row = providers::find(provider)?;
-        let sample = sample::sample(row, sample, options.data.as_deref())?;
-        let (url, source) = target(&options.to, row.name, options.key.source.as_deref())?;
-        let credentials = options.key.load_for(row.name)?;
-        Ok(Self { row, sample, source, url, credentials })
+        let platform = letterbox_registry::find(provider)?;
+        let sample = sample::sample(platform, sample, options.data.as_deref())?;
+        let (url, source) = target(&options.to, platform.name(), options.key.source.as_deref())?;
+        let keys = options.key.load_for(platform)?;
+        Ok(Self { platform, sample, source, url, keys })
     }
 
-    /// The key that seals and opens.
-    pub fn key(&self) -> Key<'_> {
-        Key { credentials: &self.credentials, source: &self.source }
-    }
-
-    /// How the platform delivers.
-    pub fn manners(&self) -> Result<DeliveryPolicy, String> {
-        (self.row.manners)(&self.key())
+    /// The entry of the credentials that the platform sends with.
+    pub fn entry(&self) -> Result<Box<dyn Entry + '_>, String> {
+        self.keys.first(&self.source)
     }
 
     /// Seals or signs the payload.
@@ -71,21 +62,23 @@ impl OutgoingDelivery {
 
     /// Seals or signs another payload in the same way.
     pub fn build_request_for(&self, sample: &Sample, ambient: &Ambient) -> Result<Request, String> {
-        (self.row.letter)(&self.key(), sample, &self.url, ambient)
+        self.entry()?.build_request(sample, &self.url, ambient)
     }
 
     /// What the response says to the platform, or why the platform would count the delivery as failed.
     pub fn judge(
         &self,
-        manners: &DeliveryPolicy,
+        policy: &DeliveryPolicy,
         letter: &Request,
         answer: &Answer,
     ) -> Result<String, String> {
-        let content = (self.row.read_reply)(&self.key(), letter, &answer.response)
+        let content = self
+            .entry()?
+            .read_response(letter, &answer.response)
             .map_err(|error| format!("not the platform's answer: {error}"))?;
-        match manners.timeout {
+        match policy.timeout {
             Some(patience) if answer.took > patience => {
-                Err(format!("answered too late: {} waits {}", self.row.name, span(patience)))
+                Err(format!("answered too late: {} waits {}", self.platform.name(), span(patience)))
             }
             _ => Ok(content),
         }

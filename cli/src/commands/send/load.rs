@@ -97,13 +97,13 @@ pub fn run(delivery: &OutgoingDelivery, options: &LoadArgs, count: u32) -> Resul
     let outcomes = outcomes.map_err(|_| CommandError::failed("a sender broke off, see above"))?.concat();
     let took = started.elapsed();
     bar.finish_and_clear();
-    summary(delivery.row.name, &load.manners, &outcomes, took, options)
+    summary(delivery.platform.name(), &load.policy, &outcomes, took, options)
 }
 
 /// What all deliveries share.
 struct Load<'a> {
     delivery: &'a OutgoingDelivery,
-    manners: DeliveryPolicy,
+    policy: DeliveryPolicy,
     post: Post,
     /// The pause from one start to the next.
     step: Duration,
@@ -118,10 +118,11 @@ impl<'a> Load<'a> {
         delivery.build_request(&ambient)?;
         let (run, _) = ambient.split::<4, 0>();
         let run = format!("{:08x}", u32::from_be_bytes(run));
-        let ids = (delivery.row.id_members)(&delivery.key())?;
+        let entry = delivery.entry()?;
+        let ids = entry.id_members().into_iter().map(str::to_owned).collect();
         Ok(Self {
             delivery,
-            manners: delivery.manners()?,
+            policy: entry.delivery_policy(),
             post: Post::new(LONGEST, options.at_once.get()),
             step: options.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
             another: (!options.identical).then_some((ids, run)),
@@ -135,7 +136,7 @@ impl<'a> Load<'a> {
         let answer = self.letter(number).and_then(|letter| Ok((self.post.send(&letter)?, letter)));
         match answer {
             Ok((answer, letter)) => {
-                let verdict = self.delivery.judge(&self.manners, &letter, &answer).map(drop);
+                let verdict = self.delivery.judge(&self.policy, &letter, &answer).map(drop);
                 Outcome { took: Some(answer.took), lag, verdict }
             }
             Err(unsent) => Outcome { took: None, lag, verdict: Err(unsent) },
@@ -154,7 +155,7 @@ impl<'a> Load<'a> {
 /// Prints it. The error says how many failed.
 fn summary(
     provider: &str,
-    manners: &DeliveryPolicy,
+    policy: &DeliveryPolicy,
     outcomes: &[Outcome],
     took: Duration,
     options: &LoadArgs,
@@ -170,13 +171,13 @@ fn summary(
     let seconds = took.as_secs_f64();
     let a_second = f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / seconds;
     tell(QUIET, &format!("{count} deliveries in {seconds:.1} s, {a_second:.1}/s"))?;
-    tell(GOOD, &format!("{:>8} answered as {provider} expects: {}", count - failed, manners.checks))?;
+    tell(GOOD, &format!("{:>8} answered as {provider} expects: {}", count - failed, policy.checks))?;
     for (why, times) in failures {
         tell(BAD, &format!("{times:>8} failed: {why}"))?;
     }
     let mut times: Vec<_> = outcomes.iter().filter_map(|outcome| outcome.took).collect();
     times.sort_unstable();
-    let limit = manners.timeout.map(|patience| format!(" ({provider} waits {})", span(patience)));
+    let limit = policy.timeout.map(|patience| format!(" ({provider} waits {})", span(patience)));
     if let Some(latency) = latency(&times) {
         tell(QUIET, &format!("latency: {latency}{}", limit.unwrap_or_default()))?;
     }
