@@ -1,15 +1,15 @@
-//! Folder, crate, binary, route, row, template block, samples and sample events of a provider agree.
+//! Folder, crate, binary, route, registry, template block, samples and sample events of a provider agree.
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
 use cargo_metadata::MetadataCommand;
-use letterbox::providers::PROVIDERS;
+use letterbox_registry::PROVIDERS;
 use letterbox_signed::presets::PRESETS;
 use letterbox_tests::{cases, providers, root};
 use serde_json::Value;
 
-fn rows() -> BTreeSet<String> {
-    PROVIDERS.iter().map(|row| row.name.to_owned()).collect()
+fn listed() -> BTreeSet<String> {
+    PROVIDERS.iter().map(|provider| provider.name().to_owned()).collect()
 }
 
 fn folders(of: &str) -> BTreeSet<String> {
@@ -22,16 +22,16 @@ fn folders(of: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn folders_are_rows() {
-    assert_eq!(folders("functions"), rows());
-    assert_eq!(folders("events"), rows());
-    assert_eq!(folders("tests/expected"), rows());
+fn folders_are_listed() {
+    assert_eq!(folders("functions"), listed());
+    assert_eq!(folders("events"), listed());
+    assert_eq!(folders("tests/expected"), listed());
     let tested: BTreeSet<_> = providers::PROVIDERS.iter().map(|provider| provider.name.to_owned()).collect();
-    assert_eq!(tested, rows(), "tests/src/providers.rs");
+    assert_eq!(tested, listed(), "tests/src/providers.rs");
 }
 
 #[test]
-fn crates_binaries_and_routes_are_rows() {
+fn crates_binaries_and_routes_are_listed() {
     let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().unwrap();
     let functions = root().join("functions");
     let mut crates = BTreeSet::new();
@@ -44,7 +44,7 @@ fn crates_binaries_and_routes_are_rows() {
         );
         crates.insert(name);
     }
-    assert_eq!(crates, rows());
+    assert_eq!(crates, listed());
 
     let router = &metadata.workspace_metadata["lambda"]["watch"]["router"];
     let found: BTreeSet<_> = router
@@ -53,7 +53,7 @@ fn crates_binaries_and_routes_are_rows() {
         .iter()
         .map(|(route, function)| (route.clone(), function.as_str().unwrap().to_owned()))
         .collect();
-    let expected: BTreeSet<_> = rows()
+    let expected: BTreeSet<_> = listed()
         .into_iter()
         .flat_map(|name| [(format!("/{name}"), name.clone()), (format!("/{name}/{{source}}"), name)])
         .collect();
@@ -76,17 +76,17 @@ fn keys(object: &Value) -> BTreeSet<&str> {
 }
 
 #[test]
-fn template_blocks_are_rows() {
+fn template_blocks_are_listed() {
     let template = template();
     let resources = template["Resources"].as_object().unwrap();
     let of_kind = |kind: &str| -> BTreeSet<_> {
         resources.iter().filter(|(_, resource)| resource["Type"] == kind).map(|(id, _)| id.clone()).collect()
     };
-    let expected = PROVIDERS.iter().map(|row| logical(row.name) + "Function").collect();
+    let expected = PROVIDERS.iter().map(|provider| logical(provider.name()) + "Function").collect();
     assert_eq!(of_kind("AWS::Serverless::Function"), expected);
 
-    for row in &PROVIDERS {
-        let (name, block) = (row.name, logical(row.name));
+    for facts in PROVIDERS.iter().map(|provider| provider.facts()) {
+        let (name, block) = (facts.name, logical(facts.name));
         let function = &resources[&format!("{block}Function")];
         assert_eq!(function["Metadata"]["BuildMethod"], "rust-cargolambda", "{name}");
         assert_eq!(function["Metadata"]["BuildProperties"]["Binary"], name);
@@ -105,11 +105,11 @@ fn template_blocks_are_rows() {
         assert_eq!(routes, expected.into(), "{name}");
 
         let timeout = Duration::from_secs(properties["Timeout"].as_u64().unwrap());
-        assert!(timeout > row.deadline, "{name}: ended before its own deadline");
+        assert!(timeout > facts.deadline, "{name}: ended before its own deadline");
 
         let variables = keys(&properties["Environment"]["Variables"]);
         assert!(variables.contains("CREDENTIALS_SECRET"), "{name}");
-        assert_eq!(variables.contains(row.document.unwrap_or("no document")), row.document.is_some());
+        assert_eq!(variables.contains(facts.document.unwrap_or("no document")), facts.document.is_some());
 
         for id in [format!("{block}LogGroup"), format!("{block}Role")] {
             assert!(resources.contains_key(&id), "{name}: no {id}");
@@ -150,21 +150,24 @@ fn the_template_offers_the_payment_presets() {
 
 #[test]
 fn every_provider_has_samples_demo_credentials_and_events() {
-    for row in &PROVIDERS {
-        assert!((row.sample)(row.try_sample).is_some(), "{}: no sample {}", row.name, row.try_sample);
-        let demo = fs::read_to_string(root().join(format!("events/{}/credentials.json", row.name))).unwrap();
-        assert_eq!(row.demo, demo, "{}", row.name);
+    for provider in PROVIDERS {
+        let facts = provider.facts();
+        let first = facts.first_sample;
+        assert!(provider.sample(first).is_some(), "{}: no sample {first}", facts.name);
+        let demo =
+            fs::read_to_string(root().join(format!("events/{}/credentials.json", facts.name))).unwrap();
+        assert_eq!(facts.demo, demo, "{}", facts.name);
         let cases = cases::all();
-        let mut own = cases.iter().filter(|case| case.provider == row.name);
-        assert!(own.any(|case| case.status < 300), "{}: no event that succeeds", row.name);
+        let mut own = cases.iter().filter(|case| case.provider == facts.name);
+        assert!(own.any(|case| case.status < 300), "{}: no event that succeeds", facts.name);
     }
 }
 
 #[test]
 fn a_function_is_a_few_lines() {
-    for row in &PROVIDERS {
-        let main = fs::read_to_string(root().join(format!("functions/{}/src/main.rs", row.name))).unwrap();
-        assert!(main.lines().count() <= 15, "{}: main.rs grows", row.name);
+    for facts in PROVIDERS.iter().map(|provider| provider.facts()) {
+        let main = fs::read_to_string(root().join(format!("functions/{}/src/main.rs", facts.name))).unwrap();
+        assert!(main.lines().count() <= 15, "{}: main.rs grows", facts.name);
     }
 }
 

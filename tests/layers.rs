@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cargo_metadata::{MetadataCommand, TargetKind};
+use cargo_metadata::{DependencyKind, MetadataCommand, TargetKind};
 use letterbox_tests::root;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::{Attribute, Item, ItemUse, Macro, UseTree, visit::Visit};
@@ -16,12 +16,6 @@ use syn::{Attribute, Item, ItemUse, Macro, UseTree, visit::Visit};
 /// The folders of `cli/src`, from the top. A module imports from its own folder and from lower rows. Every other module
 /// of the crate is below all of them.
 const LAYERS: [&[&str]; 4] = [&["commands"], &["local"], &["doctor", "sender"], &["formats"]];
-
-/// Imports against the layers that are not cut yet: the importing and the imported folder or module.
-const EXCEPTIONS: [(&str, &str); 1] = [
-    // A handler is made for the queue of the local server, since `Queue` has no type that hides which queue it is.
-    ("providers", "local"),
-];
 
 /// The path of a module or an item from the crate's root; empty for the root.
 type Name = Vec<String>;
@@ -313,6 +307,38 @@ fn no_modules_import_each_other_in_a_circle() {
     assert!(found.is_empty(), "move what both sides need into a module below them:\n{found}");
 }
 
+/// Crates below the functions and above them, from the top. A crate depends only on lower rows.
+const ABOVE: [&[&str]; 2] = [&["letterbox"], &["letterbox-registry"]];
+const BELOW: [&[&str]; 2] = [&["letterbox-signed", "letterbox-intake"], &["letterbox-codec"]];
+
+#[test]
+fn crates_depend_downwards_and_only_the_registry_names_every_provider() {
+    let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().unwrap();
+    let packages: Vec<_> =
+        metadata.packages.iter().filter(|package| package.name.as_str() != "letterbox-tests").collect();
+    let functions: BTreeSet<_> = packages
+        .iter()
+        .filter(|package| package.manifest_path.starts_with(root().join("functions")))
+        .map(|package| package.name.as_str())
+        .collect();
+    let functions: Vec<_> = functions.into_iter().collect();
+    let rows: Vec<_> = ABOVE.into_iter().chain([functions.as_slice()]).chain(BELOW).collect();
+    let row = |name: &str| rows.iter().position(|row| row.contains(&name));
+    let mut naming = BTreeSet::new();
+    for package in packages {
+        let own = row(&package.name).unwrap_or_else(|| panic!("{}: in no row", package.name));
+        let normal = package.dependencies.iter().filter(|one| one.kind == DependencyKind::Normal);
+        for (name, depended) in normal.filter_map(|one| Some((one.name.as_str(), row(&one.name)?))) {
+            assert!(depended > own, "{} depends on {name}, which is not below it", package.name);
+            if functions.contains(&name) {
+                naming.insert((package.name.as_str(), name));
+            }
+        }
+    }
+    let expected = functions.iter().map(|name| ("letterbox-registry", *name)).collect();
+    assert_eq!(naming, expected, "left: who depends on a function; right: the registry, on every one");
+}
+
 #[test]
 fn the_layers_of_cli_import_downwards() {
     let layer =
@@ -328,12 +354,7 @@ fn the_layers_of_cli_import_downwards() {
             }
         }
     }
-    let known: BTreeSet<_> =
-        EXCEPTIONS.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
-    assert_eq!(
-        against, known,
-        "left: imports against the layers; right: EXCEPTIONS, without those that are cut"
-    );
+    assert_eq!(against, BTreeSet::new(), "imports against the layers");
 }
 
 #[test]

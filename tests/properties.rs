@@ -2,12 +2,9 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use letterbox::{
-    doctor::{
-        diagnosis::{Diagnosis, diagnose},
-        diagnosis_input::DiagnosisInput,
-    },
-    providers::{Key, PROVIDERS, Row},
+use letterbox::doctor::{
+    diagnosis::{Diagnosis, diagnose},
+    diagnosis_input::DiagnosisInput,
 };
 use letterbox_codec::{
     Reject, Request, Secret, Timestamp,
@@ -16,6 +13,7 @@ use letterbox_codec::{
     platform::Sample,
     sealed::{self, Envelope},
 };
+use letterbox_registry::{PROVIDERS, Platform};
 use letterbox_tests::{Setup, block_on, fixed, providers};
 use proptest::prelude::*;
 
@@ -153,15 +151,15 @@ proptest! {
         known in prop::collection::vec((prop::sample::select(HEADERS.to_vec()), prop::collection::vec(32..=255u8, 0..90)), 0..4),
         body: Vec<u8>,
     ) {
-        for row in &PROVIDERS {
-            let uri = format!("https://localhost/{}?{query}", row.name);
+        for provider in PROVIDERS.iter().copied() {
+            let uri = format!("https://localhost/{}?{query}", provider.name());
             let Ok(uri) = uri.parse() else { continue };
             let mut request = Request::new(body.clone().into());
             *request.method_mut() = Method::POST;
             *request.uri_mut() = uri;
             add(request.headers_mut(), headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
             add(request.headers_mut(), known.iter().map(|(name, value)| (*name, value.as_slice())));
-            refused(row, &request);
+            refused(provider, &request);
         }
     }
 
@@ -169,15 +167,16 @@ proptest! {
     #[test]
     fn any_payload_is_refused(payload: Vec<u8>) {
         prop_assume!(!payload.starts_with(b"{"));
-        for row in &PROVIDERS {
-            let setup = Setup::new(row, row.demo).unwrap();
-            let key = Key { credentials: row.demo, source: "default" };
-            let url = format!("https://localhost/{}", row.name);
+        for provider in PROVIDERS.iter().copied() {
+            let demo = provider.facts().demo;
+            let setup = Setup::new(provider, demo).unwrap();
+            let url = format!("https://localhost/{}", provider.name());
             let sample = Sample { name: "any".into(), payload: payload.clone() };
-            let letter = (row.letter)(&key, &sample, &url, &fixed()).unwrap();
+            let keys = provider.keys(demo).unwrap();
+            let letter = keys.first("default").unwrap().build_request(&sample, &url, &fixed()).unwrap();
             let answer = block_on(setup.handler.handle("default", &letter));
             let status = answer.response.status().as_u16();
-            prop_assert_eq!(status, providers::find(row.name).unusable);
+            prop_assert_eq!(status, providers::find(provider.name()).unusable);
             prop_assert!(setup.queue().take().is_empty());
         }
     }
@@ -198,9 +197,9 @@ proptest! {
         with_table: bool,
     ) {
         let value = if with_table { serde_json::json!({ "0": value }) } else { value.into() };
-        for row in &PROVIDERS {
-            let mut sources: serde_json::Value = serde_json::from_str(row.demo).unwrap();
-            let Ok(uri) = format!("https://localhost/{}?{query}", row.name).parse() else { continue };
+        for provider in PROVIDERS.iter().copied() {
+            let mut sources: serde_json::Value = serde_json::from_str(provider.facts().demo).unwrap();
+            let Ok(uri) = format!("https://localhost/{}?{query}", provider.name()).parse() else { continue };
             let mut request = Request::new(body.clone().into());
             *request.method_mut() = Method::POST;
             *request.uri_mut() = uri;
@@ -209,9 +208,9 @@ proptest! {
                 if broken {
                     sources["default"][member] = value.clone();
                 }
-                let credentials = [(row.name.to_owned(), sources.to_string())].into();
+                let credentials = [(provider.name().to_owned(), sources.to_string())].into_iter().collect();
                 let source = "default".to_owned();
-                let delivery = DiagnosisInput { row, source, request: request.clone(), now: fixed().now, credentials };
+                let delivery = DiagnosisInput { provider, source, request: request.clone(), now: fixed().now, credentials };
                 let is_refused = matches!(diagnose(&delivery), Diagnosis::Refused { .. });
                 prop_assert!(is_refused);
             }
@@ -275,9 +274,9 @@ fn add<'a>(headers: &mut HeaderMap, more: impl Iterator<Item = (&'a str, &'a [u8
     }
 }
 
-fn refused(row: &Row, request: &Request) {
-    let setup = Setup::new(row, row.demo).unwrap();
+fn refused(provider: &dyn Platform, request: &Request) {
+    let setup = Setup::new(provider, provider.facts().demo).unwrap();
     let answer = block_on(setup.handler.handle("default", request));
-    assert!(answer.response.status().is_client_error(), "{}: {:?}", row.name, answer.record);
-    assert!(setup.queue().take().is_empty(), "{}", row.name);
+    assert!(answer.response.status().is_client_error(), "{}: {:?}", provider.name(), answer.record);
+    assert!(setup.queue().take().is_empty(), "{}", provider.name());
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use letterbox::providers::PROVIDERS;
+use letterbox_registry::PROVIDERS;
 use letterbox_tests::root;
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
@@ -202,7 +202,8 @@ fn compare<T: std::fmt::Debug + PartialEq>(part: impl Fn(&Path, &Section) -> T) 
 #[test]
 fn the_readme_each_guide_and_each_reference_page_come_in_both_languages() {
     let documents = documents();
-    let guides = PROVIDERS.iter().map(|row| PathBuf::from(format!("docs/guides/{}.md", row.name)));
+    let guides =
+        PROVIDERS.iter().map(|provider| PathBuf::from(format!("docs/guides/{}.md", provider.name())));
     let references = documents.iter().filter(|path| path.starts_with("docs/reference")).cloned();
     let originals: BTreeSet<_> =
         guides.chain(references).chain(["README.md".into()]).map(|path| original(&path)).collect();

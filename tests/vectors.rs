@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, Method};
-use letterbox::providers::{self, Key};
 use letterbox_codec::{
     Reject, Request, Secret, Timestamp,
     jwe::{self, Header, Psk, Token},
@@ -199,9 +198,9 @@ fn dingtalk(input: &Value, query: &str, body: &str, method: &str) -> Got {
     *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
     let (reply, event) = handle("dingtalk", &credentials, &request)?;
     // Only who has the key, and is the owner, opens the answer.
-    let row = providers::find("dingtalk").unwrap();
-    let key = Key { credentials: &credentials.to_string(), source: "default" };
-    assert_eq!((row.read_reply)(&key, &request, &reply).unwrap(), "success");
+    let keys = letterbox_registry::find("dingtalk").unwrap().keys(&credentials.to_string()).unwrap();
+    let read = keys.first("default").unwrap().read_response(&request, &reply);
+    assert_eq!(read.unwrap(), "success");
     let mut facts = vec![("receive_id", input["receive_id"].clone())];
     let Some(event) = event else {
         let plaintext = handshake(input, body);
@@ -281,7 +280,7 @@ fn baidu_exchange(input: &Value, expect: &Value) -> Facts {
     assert_eq!(parse(&Ok(open(text(input, "response")))), expect["response"]);
 
     let setup = Setup::new(
-        providers::find("opencard").unwrap(),
+        letterbox_registry::find("opencard").unwrap(),
         &json!({ "default": { "keys": input["psk_table"] } }).to_string(),
     )
     .unwrap();
@@ -365,7 +364,7 @@ fn handle(
     credentials: &Value,
     request: &Request,
 ) -> Result<(http::Response<bytes::Bytes>, Option<Value>), String> {
-    let setup = Setup::new(providers::find(provider).unwrap(), &credentials.to_string()).unwrap();
+    let setup = Setup::new(letterbox_registry::find(provider).unwrap(), &credentials.to_string()).unwrap();
     let answer = block_on(setup.handler.handle("default", request));
     if answer.response.status().is_client_error() {
         return Err(answer.record.reason.unwrap().to_owned());

@@ -3,19 +3,63 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
 };
 
 use clap::Args;
 use letterbox_codec::json::Object;
-use serde_json::{Map, Value, json, value::RawValue};
+use letterbox_intake::settings::StartError;
+use letterbox_registry::{Keys, PROVIDERS, Platform};
+use serde_json::value::RawValue;
 
-use crate::{
-    data,
-    providers::{self, PROVIDERS},
-};
+use crate::data;
 
-/// Provider → its credentials JSON.
-pub type Credentials = BTreeMap<String, String>;
+/// The credentials of all providers. Each provider's are parsed once, when they are first needed; a clone shares them.
+#[derive(Clone, Default)]
+pub struct Credentials(BTreeMap<String, Arc<OfProvider>>);
+
+/// The credentials of one provider.
+struct OfProvider {
+    json: String,
+    keys: OnceLock<Result<Box<dyn Keys>, StartError>>,
+}
+
+impl Credentials {
+    /// The names of the providers that have credentials, sorted.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The credentials JSON of a provider.
+    pub fn json(&self, provider: &str) -> Option<&str> {
+        self.0.get(provider).map(|credentials| credentials.json.as_str())
+    }
+
+    /// The parsed credentials of a provider. The error names the source and the field, never a value.
+    pub fn keys(&self, provider: &dyn Platform) -> Result<&dyn Keys, StartError> {
+        let Some(OfProvider { json, keys }) = self.0.get(provider.name()).map(|found| &**found) else {
+            return Err(StartError(format!("no credentials of {}", provider.name())));
+        };
+        match keys.get_or_init(|| provider.keys(json)) {
+            Ok(keys) => Ok(&**keys),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// Replaces the credentials JSON of a provider.
+    pub fn insert(&mut self, provider: String, json: String) {
+        self.0.insert(provider, Arc::new(OfProvider { json, keys: OnceLock::new() }));
+    }
+}
+
+impl FromIterator<(String, String)> for Credentials {
+    /// Collects names of providers and their credentials JSON.
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
+        let mut credentials = Self::default();
+        pairs.into_iter().for_each(|(provider, json)| credentials.insert(provider, json));
+        credentials
+    }
+}
 
 /// The source and the credentials that a command uses.
 #[derive(Debug, Args)]
@@ -29,20 +73,23 @@ pub struct KeyArgs {
 }
 
 impl KeyArgs {
-    /// The credentials JSON of one provider.
-    pub fn load_for(&self, provider: &str) -> Result<String, String> {
-        let file = self.credentials.as_deref();
-        load(file)?.remove(provider).ok_or_else(|| {
+    /// The parsed credentials of one provider.
+    pub fn load_for(&self, provider: &dyn Platform) -> Result<Box<dyn Keys>, String> {
+        let (file, name) = (self.credentials.as_deref(), provider.name());
+        let credentials = load(file)?;
+        let json = credentials.json(name).ok_or_else(|| {
             let place = file.unwrap_or(Path::new("the demo credentials")).display();
-            format!("{place}: no credentials of {provider}; add an object under the name {provider:?}")
-        })
+            format!("{place}: no credentials of {name}; add an object under the name {name:?}")
+        })?;
+        provider.keys(json).map_err(|error| format!("{name}: {error}"))
     }
 }
 
 /// Reads a file of `{"<provider>": {"<source>": {...}}}`; without a file, returns the demo credentials.
 pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
     let Some(file) = file else {
-        return Ok(PROVIDERS.iter().map(|row| (row.name.to_owned(), row.demo.to_owned())).collect());
+        let demo = PROVIDERS.iter().map(|provider| provider.facts());
+        return Ok(demo.map(|facts| (facts.name.to_owned(), facts.demo.to_owned())).collect());
     };
     let place = file.display();
     let text = String::from_utf8(data::read(file, data::CREDENTIALS)?)
@@ -62,34 +109,73 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
         return Err(format!("{place}: expected at least one provider"));
     }
     for name in members.keys() {
-        providers::find(name).map_err(|error| format!("{place}: {error}"))?;
+        letterbox_registry::find(name).map_err(|error| format!("{place}: {error}"))?;
     }
     Ok(members.into_iter().map(|(name, json)| (name, json.get().to_owned())).collect())
 }
 
-/// The number of a source's entries in a provider's credentials JSON.
-pub fn entry_count(credentials: &str, source: &str) -> usize {
-    entries(credentials, source).len()
-}
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        time::Duration,
+    };
 
-/// True if an entry of the source names this header, for example as the header of the signature.
-pub fn names_header(credentials: &str, source: &str, header: &str) -> bool {
-    let entries = entries(credentials, source);
-    let mut texts =
-        entries.iter().filter_map(Value::as_object).flat_map(Map::values).filter_map(Value::as_str);
-    texts.any(|text| text.eq_ignore_ascii_case(header))
-}
+    use letterbox_codec::platform::{Bilingual, Reference, Sample, SignatureScheme};
+    use letterbox_registry::{Facts, Handler, HandlerParts};
 
-/// The credentials JSON with only one entry of one source, by position.
-pub fn with_single_entry(credentials: &str, source: &str, position: usize) -> Option<String> {
-    let entry = entries(credentials, source).into_iter().nth(position)?;
-    Some(json!({ source: entry }).to_string())
-}
+    use super::*;
 
-fn entries(credentials: &str, source: &str) -> Vec<Value> {
-    let mut sources: BTreeMap<String, Value> = serde_json::from_str(credentials).unwrap_or_default();
-    match sources.remove(source) {
-        Some(Value::Array(list)) => list,
-        one => one.into_iter().collect(),
+    /// Counts how often credentials are parsed, and rejects them.
+    #[derive(Default)]
+    struct Counting(AtomicUsize);
+
+    impl Platform for Counting {
+        fn facts(&self) -> &'static Facts {
+            &Facts {
+                name: "counting",
+                deadline: Duration::ZERO,
+                max_body: 0,
+                reference: Reference { console: Bilingual { en: "", zh: "" }, delivery: None },
+                document: None,
+                steps: &[],
+                demo: "",
+                first_sample: "",
+                mark: None,
+                seals: None,
+                scheme: SignatureScheme::NotHmac,
+            }
+        }
+
+        fn samples(&self) -> Vec<Sample> {
+            Vec::new()
+        }
+
+        fn keys(&self, credentials: &str) -> Result<Box<dyn Keys>, StartError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Err(StartError(credentials.to_owned()))
+        }
+
+        fn handler(&self, _: HandlerParts<'_>) -> Result<Box<dyn Handler>, StartError> {
+            Err(StartError(String::new()))
+        }
+    }
+
+    #[test]
+    fn credentials_are_parsed_once_and_again_only_if_they_change() {
+        let platform = Counting::default();
+        let parsed = |credentials: &Credentials| {
+            let error = credentials.keys(&platform).err().unwrap().to_string();
+            (error, platform.0.load(Ordering::Relaxed))
+        };
+        let credentials: Credentials = [("counting".to_owned(), "a".to_owned())].into_iter().collect();
+        let mut other = credentials.clone();
+        for credentials in [&credentials, &other, &credentials] {
+            assert_eq!(parsed(credentials), ("a".to_owned(), 1));
+        }
+        other.insert("counting".to_owned(), "b".to_owned());
+        assert_eq!(parsed(&other), ("b".to_owned(), 2));
+        assert_eq!(parsed(&credentials), ("a".to_owned(), 2));
+        assert_eq!(parsed(&Credentials::default()), ("no credentials of counting".to_owned(), 2));
     }
 }

@@ -10,6 +10,7 @@ mod keys;
 pub mod reply;
 mod signing;
 
+use letterbox_codec::Received;
 use serde::Serialize;
 
 use self::{
@@ -18,10 +19,7 @@ use self::{
     finding::Finding,
     reply::Reply,
 };
-use crate::{
-    providers::Received,
-    terminal::{printable, printable_json},
-};
+use crate::terminal::{printable, printable_json};
 
 /// The result of a diagnosis. `--json` prints these fields, without the Chinese text.
 #[derive(Debug, Serialize)]
@@ -58,8 +56,8 @@ pub struct InChinese {
 fn describe_opened(received: &Received) -> String {
     let answer =
         received.remark.map(|remark| format!(" It is answered with `{remark}`.")).unwrap_or_default();
-    match &received.kind {
-        Some(kind) => format!("It opens: {kind}.{answer}"),
+    match received.queued_event() {
+        Some(event) => format!("It opens: {}.{answer}", event.kind),
         None => format!("It opens, and there is nothing to queue.{answer}"),
     }
 }
@@ -85,7 +83,7 @@ impl Report {
     fn opens(delivery: &DiagnosisInput, explanation: String) -> Self {
         Self {
             opens: true,
-            provider: delivery.row.name,
+            provider: delivery.provider.name(),
             source: delivery.source.clone(),
             cause: None,
             explanation,
@@ -102,7 +100,7 @@ impl Report {
         let remedy = finding.remedy.clone().unwrap_or_else(|| finding.cause.remedy.to_owned());
         Self {
             opens: false,
-            provider: delivery.row.name,
+            provider: delivery.provider.name(),
             source: delivery.source.clone(),
             cause: Some(finding.cause.code),
             explanation,

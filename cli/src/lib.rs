@@ -7,7 +7,6 @@ pub mod doctor;
 pub mod formats;
 pub mod local;
 pub mod options;
-pub mod providers;
 pub mod sender;
 pub mod shell;
 pub mod statistics;

@@ -1,5 +1,6 @@
 //! The server on this machine: it receives deliveries, queues their events, and shows both.
 
+mod bodies;
 pub mod connections;
 pub mod console;
 pub mod history;

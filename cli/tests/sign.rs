@@ -9,11 +9,8 @@ use std::{
     sync::Arc,
 };
 
-use letterbox::{
-    local::queue::LocalQueue,
-    providers::{self, PROVIDERS, Parts},
-};
 use letterbox_intake::{gateway, queue::memory::Memory};
+use letterbox_registry::{HandlerParts, PROVIDERS};
 use serde_json::{Value, value::RawValue};
 
 use crate::program::{Server, events, letterbox, letterbox_with, printed, run, text};
@@ -89,22 +86,23 @@ fn a_printed_event_invokes_the_function() {
     let samples = SAMPLES.map(|(provider, sample)| vec![provider, sample]);
     for args in samples.into_iter().chain([square]) {
         let event = sign(folder.path(), &[&args[..], &["--as", "event"]].concat());
-        let row = providers::find(args[0]).unwrap();
+        let provider = letterbox_registry::find(args[0]).unwrap();
         let credentials = if args.contains(&"shop") {
             r#"{"shop":{"preset":"square","secret":"s","type":"event_type"}}"#
         } else {
-            row.demo
+            provider.facts().demo
         };
         let event: Box<RawValue> = serde_json::from_slice(&event).unwrap();
-        let (source, request) = gateway::request(row.name, gateway::read(&event).unwrap()).unwrap();
-        let queue = Arc::new(LocalQueue::Memory(Memory::default()));
-        let handler = (row.start)(Parts { credentials, document: None, queue, ambient: None }).unwrap();
+        let (source, request) = gateway::request(provider.name(), gateway::read(&event).unwrap()).unwrap();
+        let queue = Arc::new(Memory::default());
+        let handler =
+            provider.handler(HandlerParts { credentials, document: None, queue, ambient: None }).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(handler.handle(&source, &request));
         assert!(answer.record.status < 300, "{args:?}: {:?}", answer.record);
         let event: Value = serde_json::from_str(event.get()).unwrap();
         let route = if args.contains(&"shop") { "/{source}" } else { "" };
-        assert_eq!(event["routeKey"], format!("POST /{}{route}", row.name));
+        assert_eq!(event["routeKey"], format!("POST /{}{route}", provider.name()));
         assert_eq!(event["requestContext"]["time"].as_str().unwrap().len(), 26);
     }
 }
@@ -112,18 +110,21 @@ fn a_printed_event_invokes_the_function() {
 #[test]
 fn every_sample_of_every_provider_opens_again() {
     let ambient = letterbox_intake::ambient::system().unwrap();
-    for row in &PROVIDERS {
-        let sources: Value = serde_json::from_str(row.demo).unwrap();
-        for sample in (row.samples)() {
-            for source in sources.as_object().unwrap().keys() {
-                let key = providers::Key { credentials: row.demo, source };
-                let request = (row.letter)(&key, &sample, "https://h/x?own=1", &ambient).unwrap();
-                let opened = (row.open)(&key, &request, ambient.now).unwrap().unwrap();
-                assert_eq!(opened.content, sample.payload, "{} {source} {}", row.name, sample.name);
-                if let Some(sealed) = (row.seal)(&key, &sample.payload, &ambient).unwrap() {
+    for provider in PROVIDERS {
+        let keys = provider.keys(provider.facts().demo).unwrap();
+        for sample in provider.samples() {
+            for source in keys.sources() {
+                let place = format!("{} {source} {}", provider.name(), sample.name);
+                let entry = keys.first(source).unwrap();
+                let request = entry.build_request(&sample, "https://h/x?own=1", &ambient).unwrap();
+                let opened = entry.open(&request, ambient.now).unwrap();
+                assert_eq!(opened.content, sample.payload, "{place}");
+                let sealed = entry.seal(&sample.payload, &ambient).transpose().unwrap();
+                assert_eq!(sealed.is_some(), provider.facts().seals.is_some(), "{place}");
+                if let Some(sealed) = sealed {
                     let sealed = http::Request::new(sealed.into_bytes().into());
-                    let opened = (row.open)(&key, &sealed, ambient.now).unwrap().unwrap();
-                    assert_eq!(opened.content, sample.payload, "{} {source} {}", row.name, sample.name);
+                    let opened = entry.open(&sealed, ambient.now).unwrap();
+                    assert_eq!(opened.content, sample.payload, "{place}");
                 }
             }
         }

@@ -155,6 +155,44 @@ fn no_delivery_is_acknowledged_while_the_queue_file_is_missing() {
 }
 
 #[test]
+fn a_database_is_a_file_whatever_its_name_means_to_sqlite() {
+    for name in [":memory:", "file:a.db", "file:a.db?mode=memory", "a b%20c.db"] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(folder.path(), &["--database", name]);
+        let delivery = signed(folder.path(), &server.url);
+        assert_eq!(status(&exchange(&server.url, &delivery)), 202, "{name}");
+        server.end();
+        let events = letterbox(folder.path(), &["events", "--json", "--database", name]);
+        assert!(text(&events.stdout).contains("github.push"), "{name}: {}", text(&events.stderr));
+    }
+}
+
+#[test]
+fn bodies_that_never_end_fill_no_memory() {
+    const MIB: usize = 1024 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let delivery = signed(folder.path(), &server.url);
+    let head = format!("POST /github HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", 10 * MIB);
+    let part = vec![b'a'; 9 * MIB];
+    let mut begun = Vec::new();
+    for _ in 0..40 {
+        let mut stream = connect(&server.url);
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&part).unwrap();
+        begun.push(stream);
+    }
+    assert_eq!(status(&exchange(&server.url, &delivery)), 202);
+    // Of 360 MiB at most 128 are kept: the first to begin have been refused.
+    let mut first = vec![0; 512];
+    let length = begun[0].read(&mut first).unwrap();
+    let first = String::from_utf8_lossy(&first[..length]).into_owned();
+    assert_eq!(status(&first), 400, "{first}");
+    let kept = server.memory();
+    assert!(kept < 300 * MIB, "{} MiB", kept / MIB);
+}
+
+#[test]
 fn idle_connections_do_not_delay_deliveries() {
     // The test itself needs more descriptors than many systems allow a process at first.
     let limits = rustix::process::getrlimit(Resource::Nofile);

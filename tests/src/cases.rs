@@ -8,12 +8,10 @@ use std::path::PathBuf;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, Method, Uri};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
-use letterbox::{
-    formats::gateway::event,
-    providers::{self, Key, Row},
-};
+use letterbox::formats::gateway::event;
 use letterbox_codec::{Request, platform::Sample};
 use letterbox_intake::{Answer, gateway};
+use letterbox_registry::Platform;
 use serde_json::{Value, json};
 
 use crate::{Setup, block_on, fixed, providers::PROVIDERS, root};
@@ -112,9 +110,9 @@ pub(crate) fn header_segment(request: &mut Request, json: &str) {
 }
 
 impl Case {
-    /// The provider's row.
-    pub fn row(&self) -> Result<&'static Row, String> {
-        providers::find(self.provider)
+    /// The provider without its type.
+    pub fn platform(&self) -> Result<&'static dyn Platform, String> {
+        letterbox_registry::find(self.provider)
     }
 
     /// The file of the event.
@@ -134,9 +132,9 @@ impl Case {
     }
 
     fn request(&self) -> Result<Request, String> {
-        let row = self.row()?;
+        let platform = self.platform()?;
         let sample = match self.letter {
-            Of(name) => (row.sample)(name).ok_or_else(|| format!("no sample {name}"))?,
+            Of(name) => platform.sample(name).ok_or_else(|| format!("no sample {name}"))?,
             Payload(name, payload) => Sample { name: name.into(), payload: payload.to_vec() },
             Large(name, size) => {
                 let payload = format!(r#"{{"event_type":"large","filler":"{}"}}"#, "x".repeat(size));
@@ -149,30 +147,33 @@ impl Case {
         let mut ambient = fixed();
         // Before the delivery, so that a provider that bounds the age of a timestamp takes it; but for one case.
         ambient.now.0 -= if self.name == "stale" { 3_600_000 } else { 1_000 };
-        let mut credentials = row.demo.to_owned();
+        let mut credentials = platform.facts().demo.to_owned();
         if self.name == "other_corp" {
             credentials = credentials.replace("dingletterboxdemo", "dingsomeoneelse");
         }
-        let mut request =
-            (row.letter)(&Key { credentials: &credentials, source: self.source }, &sample, &url, &ambient)?;
+        let keys = platform.keys(&credentials).map_err(|error| error.to_string())?;
+        let mut request = keys.first(self.source)?.build_request(&sample, &url, &ambient)?;
         (self.change)(&mut request);
         Ok(request)
     }
 
     /// Replays an event through the real handler, and tells everything that came of it.
     pub fn replay(&self, event: &Value) -> Result<Value, String> {
-        let row = self.row()?;
-        let setup = Setup::new(row, row.demo)?;
+        let platform = self.platform()?;
+        let demo = platform.facts().demo;
+        let setup = Setup::new(platform, demo)?;
         setup.queue().set_down(self.name.starts_with("queue_down"));
         let event: ApiGatewayV2httpRequest =
             serde_json::from_value(event.clone()).map_err(|error| error.to_string())?;
-        let (source, request) = gateway::request(row.name, event).map_err(|reject| format!("{reject:?}"))?;
+        let (source, request) =
+            gateway::request(platform.name(), event).map_err(|reject| format!("{reject:?}"))?;
         let Answer { response, record, .. } = block_on(setup.handler.handle(&source, &request));
         let (parts, body) = response.into_parts();
         let opened = {
             let reply = http::Response::from_parts(parts.clone(), bytes::Bytes::from(body.clone()));
-            let key = Key { credentials: row.demo, source: self.source };
-            (row.read_reply)(&key, &request, &reply).ok().filter(|opened| *opened != body)
+            let keys = platform.keys(demo).map_err(|error| error.to_string())?;
+            let read = keys.first(self.source).and_then(|entry| entry.read_response(&request, &reply));
+            read.ok().filter(|opened| *opened != body)
         };
         let headers: serde_json::Map<_, _> = parts
             .headers

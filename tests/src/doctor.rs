@@ -6,10 +6,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use http::{HeaderMap, HeaderValue};
-use letterbox::{
-    formats::{curl::write as curl, gateway::event},
-    providers::{self, Key},
-};
+use letterbox::formats::{curl::write as curl, gateway::event};
 use letterbox_codec::{Ambient, Request, Timestamp, platform::Sample};
 use serde_json::{Value, json};
 
@@ -159,16 +156,17 @@ fn options(request: &Request) -> Value {
 
 /// What the platform sends with an entry: a sample that comes with Letterbox, or a payload of its own.
 pub(crate) fn sent(provider: &str, entry: &Value, sample: &str, payload: Option<&str>) -> Made<Request> {
-    let row = providers::find(provider)?;
+    let platform = letterbox_registry::find(provider)?;
     let sample = match payload {
         Some(payload) => Sample { name: sample.into(), payload: payload.into() },
-        None => (row.sample)(sample).ok_or_else(|| format!("no sample {sample}"))?,
+        None => platform.sample(sample).ok_or_else(|| format!("no sample {sample}"))?,
     };
     let credentials = json!({ "default": entry }).to_string();
-    let key = Key { credentials: &credentials, source: "default" };
+    let keys = platform.keys(&credentials).map_err(|error| error.to_string())?;
     // A moment before it is received.
     let ambient = Ambient { now: Timestamp(fixed().now.0 - 1000), ..fixed() };
-    (row.letter)(&key, &sample, &format!("https://hooks.example.com/{provider}"), &ambient)
+    let url = format!("https://hooks.example.com/{provider}");
+    keys.first("default")?.build_request(&sample, &url, &ambient)
 }
 
 pub(crate) fn with_body(request: &Request, body: impl Into<Vec<u8>>) -> Request {

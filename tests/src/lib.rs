@@ -12,12 +12,9 @@ use std::{
     sync::Arc,
 };
 
-use letterbox::{
-    local::queue::LocalQueue,
-    providers::{Handle, Parts, Row},
-};
 use letterbox_codec::{Ambient, Timestamp};
 use letterbox_intake::queue::memory::Memory;
+use letterbox_registry::{Handler, HandlerParts, Platform};
 
 /// The project's root.
 pub fn root() -> PathBuf {
@@ -36,33 +33,32 @@ pub fn fixed() -> Ambient {
 /// The real handler of a provider over a queue in memory.
 pub struct Setup {
     /// The handler.
-    pub handler: Box<dyn Handle>,
-    queue: Arc<LocalQueue>,
+    pub handler: Box<dyn Handler>,
+    queue: Arc<Memory>,
 }
 
 impl Setup {
     /// With the given credentials JSON and the fixed ambient.
-    pub fn new(row: &Row, credentials: &str) -> Result<Self, String> {
-        Self::at(row, credentials, || Ok(fixed()))
+    pub fn new(platform: &dyn Platform, credentials: &str) -> Result<Self, String> {
+        Self::at(platform, credentials, || Ok(fixed()))
     }
 
     /// With another clock.
     pub fn at(
-        row: &Row,
+        platform: &dyn Platform,
         credentials: &str,
         ambient: letterbox_intake::handler::AmbientSource,
     ) -> Result<Self, String> {
-        let queue = Arc::new(LocalQueue::Memory(Memory::default()));
-        let parts = Parts { credentials, document: None, queue: Arc::clone(&queue), ambient: Some(ambient) };
-        Ok(Self { handler: (row.start)(parts)?, queue })
+        let queue = Arc::new(Memory::default());
+        let parts =
+            HandlerParts { credentials, document: None, queue: queue.clone(), ambient: Some(ambient) };
+        let handler = platform.handler(parts).map_err(|error| error.to_string())?;
+        Ok(Self { handler, queue })
     }
 
     /// The queue.
     pub fn queue(&self) -> &Memory {
-        match &*self.queue {
-            LocalQueue::Memory(memory) => memory,
-            _ => unreachable!("a setup has its queue in memory"),
-        }
+        &self.queue
     }
 }
 

@@ -1,25 +1,24 @@
 //! A provider's real handler with credentials of a test.
 
-use letterbox::providers::{self, Key, Row};
 use letterbox_codec::{Ambient, Request, platform::Sample};
 use letterbox_intake::{Answer, Message, Outcome};
+use letterbox_registry::{Keys, Platform};
 use serde_json::{Value, json};
 
 use crate::{Setup, block_on, fixed};
 
 /// One provider with credentials of its own.
 pub(crate) struct Receiver {
-    pub(crate) row: &'static Row,
-    credentials: String,
+    pub(crate) platform: &'static dyn Platform,
+    keys: Box<dyn Keys>,
     pub(crate) setup: Setup,
 }
 
 impl Receiver {
     pub(crate) fn new(provider: &str, entry: &Value) -> Self {
-        let row = providers::find(provider).unwrap();
-        let credentials = json!({ "default": entry }).to_string();
-        let setup = Setup::new(row, &credentials).unwrap();
-        Self { row, credentials, setup }
+        let platform = letterbox_registry::find(provider).unwrap();
+        let setup = Setup::new(platform, &json!({ "default": entry }).to_string()).unwrap();
+        Self { platform, keys: keys(platform, entry), setup }
     }
 
     /// A delivery as the platform makes it with other credentials, or with these.
@@ -30,10 +29,11 @@ impl Receiver {
         payload: &[u8],
         ambient: &Ambient,
     ) -> Request {
-        let other = with.map(|entry| json!({ "default": entry }).to_string());
-        let key = Key { credentials: other.as_ref().unwrap_or(&self.credentials), source: "default" };
+        let other = with.map(|entry| keys(self.platform, entry));
+        let entry = other.as_ref().unwrap_or(&self.keys).first("default").unwrap();
         let sample = Sample { name: name.into(), payload: payload.to_vec() };
-        (self.row.letter)(&key, &sample, &format!("https://localhost/{}", self.row.name), ambient).unwrap()
+        let url = format!("https://localhost/{}", self.platform.name());
+        entry.build_request(&sample, &url, ambient).unwrap()
     }
 
     pub(crate) fn handle(&self, letter: &Request) -> (Answer, Vec<Message>) {
@@ -57,8 +57,12 @@ impl Receiver {
     }
 
     pub(crate) fn opened(&self, with: &Value, letter: &Request, answer: Answer) -> Result<String, String> {
-        let credentials = json!({ "default": with }).to_string();
-        let key = Key { credentials: &credentials, source: "default" };
-        (self.row.read_reply)(&key, letter, &answer.response.map(bytes::Bytes::from))
+        let keys = keys(self.platform, with);
+        keys.first("default").unwrap().read_response(letter, &answer.response.map(bytes::Bytes::from))
     }
+}
+
+/// The credentials with one entry.
+fn keys(platform: &dyn Platform, entry: &Value) -> Box<dyn Keys> {
+    platform.keys(&json!({ "default": entry }).to_string()).unwrap()
 }

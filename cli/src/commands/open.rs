@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use letterbox_codec::{
     Reject, Timestamp,
     headers::{self, HeaderError},
+    reject::first_that_opens,
 };
 use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
 
@@ -14,15 +15,12 @@ use super::CommandError;
 use crate::{
     credentials, data,
     formats::message::{self, Message},
-    options::ProviderName,
-    providers::{self, Key},
+    options::{ProviderName, signing_only},
     terminal::{GOOD, note, write_content},
     time,
 };
 
-/// `letterbox open`
-#[derive(Debug, Args)]
-#[command(after_help = "\
+const EXAMPLES: &str = "\
 Examples:
   letterbox open dingtalk --data answer.json
   letterbox open dingtalk --data body.json --url 'https://h/dingtalk?signature=...'
@@ -36,10 +34,19 @@ The message is one of
   an event    of API Gateway, as in events/ or from `letterbox sign --as event`
   raw HTTP    a request, or an answer as `curl --include` prints it
 
-What holds is told on standard error, the payload in clear goes to standard output.
+What holds is told on standard error, the payload in clear goes to standard output.";
 
-github and payment encrypt nothing: open verifies a request by its headers. Their answers
-are neither signed nor encrypted, so that there is nothing to open.")]
+/// The examples, and what cannot be opened.
+fn after_help() -> String {
+    let signing = signing_only();
+    format!(
+        "{EXAMPLES}\n\n{signing} encrypt nothing: open verifies a request by its headers. Their responses\nare neither signed nor encrypted, so that there is nothing to open."
+    )
+}
+
+/// `letterbox open`
+#[derive(Debug, Args)]
+#[command(after_help = after_help())]
 pub struct Open {
     /// The platform whose message it is
     #[arg(value_parser = ProviderName)]
@@ -63,11 +70,11 @@ pub struct Open {
 
 /// Prints the message in clear.
 pub fn run(args: &Open) -> Result<(), CommandError> {
-    let row = providers::find(&args.provider).map_err(CommandError::Usage)?;
+    let provider = letterbox_registry::find(&args.provider).map_err(CommandError::Usage)?;
     let place = args.data.display();
     let bytes = data::read(&args.data, data::MESSAGE)
         .map_err(|error| CommandError::Usage(format!("--data {error}")))?;
-    let message = Message::read(row.name, bytes)
+    let message = Message::read(provider.name(), bytes)
         .map_err(|error| CommandError::Usage(format!("--data {place}: {error}")))?;
     let source = args.key.source.clone().or(message.source).unwrap_or_else(|| DEFAULT_SOURCE.to_owned());
     let mut request = message.request;
@@ -80,12 +87,12 @@ pub fn run(args: &Open) -> Result<(), CommandError> {
         Some(at) => at,
         None => ambient::system().map_err(CommandError::failed)?.now,
     };
-    let credentials = args.key.load_for(row.name).map_err(CommandError::Usage)?;
-    let opened = (row.open)(&Key { credentials: &credentials, source: &source }, &request, now)
-        .map_err(CommandError::Usage)?;
-    let opened = opened.map_err(|reject| {
-        let why = why(&reject, row.name, &source);
-        CommandError::Refused(format!("--data {place}: does not open as {}/{source}: {why}", row.name))
+    let keys = args.key.load_for(provider).map_err(CommandError::Usage)?;
+    let entries = keys.entries(&source).map_err(CommandError::Usage)?;
+    let opened = first_that_opens(&entries, |entry| entry.open(&request, now));
+    let (_, opened) = opened.map_err(|reject| {
+        let why = why(&reject, provider.name(), &source);
+        CommandError::Refused(format!("--data {place}: does not open as {}/{source}: {why}", provider.name()))
     })?;
     for told in opened.told {
         note(GOOD, &told);

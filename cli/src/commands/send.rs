@@ -7,11 +7,11 @@ use std::{io::Write, thread, time::Duration};
 use clap::Args;
 use letterbox_codec::platform::DeliveryPolicy;
 use letterbox_intake::ambient;
+use letterbox_registry::PROVIDERS;
 
 use super::CommandError;
 use crate::{
     options::ProviderName,
-    providers::{self, PROVIDERS, Row},
     sender::{
         delivery::{self, OutgoingDelivery},
         post::{LONGEST, Post},
@@ -79,7 +79,7 @@ pub fn run(args: &Send) -> Result<(), CommandError> {
 
 /// Makes one attempt, or with --as-platform as many as the platform makes.
 fn attempts(delivery: &OutgoingDelivery, args: &Send) -> Result<(), CommandError> {
-    let policy = delivery.policy().map_err(CommandError::Usage)?;
+    let policy = delivery.entry().map(|entry| entry.delivery_policy()).map_err(CommandError::Usage)?;
     let (timeout, retry_delays) = if args.as_platform {
         (policy.timeout.unwrap_or(LONGEST), policy.retry_delays)
     } else {
@@ -115,10 +115,13 @@ fn attempt_once(
     ambient: &letterbox_codec::Ambient,
 ) -> Result<Option<CommandError>, CommandError> {
     let request = delivery.build_request(ambient).map_err(CommandError::Usage)?;
-    let (name, row) = (&delivery.sample.name, delivery.row.name);
+    let (name, provider) = (&delivery.sample.name, delivery.platform.name());
     let name = if name.is_empty() { "own payload" } else { name };
     print_line(QUIET, &format!("> POST {}", request.uri()))?;
-    print_line(QUIET, &format!("> {name} as {row}/{}, {} bytes", delivery.source, request.body().len()))?;
+    print_line(
+        QUIET,
+        &format!("> {name} as {provider}/{}, {} bytes", delivery.source, request.body().len()),
+    )?;
     let answer = match post.send(&request) {
         Ok(answer) => answer,
         Err(unsent) => return Ok(Some(CommandError::Failed(unsent))),
@@ -139,14 +142,14 @@ fn attempt_once(
 }
 
 fn list(provider: Option<&str>) -> Result<(), CommandError> {
-    let rows: Vec<&Row> = match provider {
-        Some(name) => vec![providers::find(name).map_err(CommandError::Usage)?],
-        None => PROVIDERS.iter().collect(),
+    let providers = match provider {
+        Some(name) => vec![letterbox_registry::find(name).map_err(CommandError::Usage)?],
+        None => PROVIDERS.to_vec(),
     };
     let mut out = std::io::stdout().lock();
-    for row in rows {
-        for sample in (row.samples)() {
-            if writeln!(out, "{} {}", row.name, sample.name).is_err() {
+    for provider in providers {
+        for sample in provider.samples() {
+            if writeln!(out, "{} {}", provider.name(), sample.name).is_err() {
                 return Ok(());
             }
         }

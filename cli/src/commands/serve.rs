@@ -14,7 +14,8 @@ use axum::{
 use clap::Args;
 use http::StatusCode;
 use letterbox_codec::Secret;
-use letterbox_intake::{ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs, settings::queue_url};
+use letterbox_intake::{Queue, ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs, settings::queue_url};
+use letterbox_registry::PROVIDERS;
 use tokio::{net::TcpListener, signal, sync::watch, time::Instant};
 
 use super::CommandError;
@@ -33,12 +34,11 @@ use crate::{
             self, entrance,
             guard::{Guard, TokenParser},
         },
-        queue::{LocalQueue, sqlite::Store},
+        queue::sqlite::Store,
         reception::{Reception, deliver},
         response::error,
     },
     options::{DATABASE, DEFAULT_URL},
-    providers::PROVIDERS,
     shell::{program, word},
 };
 
@@ -140,21 +140,18 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
     let _file_size_signal = file_size_signal()?;
     let credentials = credentials::load(args.credentials.as_deref()).map_err(CommandError::Usage)?;
     let history = Deliveries::create(&args.database).map_err(CommandError::Usage)?;
-    let (queue, place) = match &args.queue_url {
-        Some(url) => (
-            LocalQueue::Sqs(Sqs::connect(&aws::config().await, url.clone(), None, SQS_TIMEOUT).await),
-            url.clone(),
-        ),
-        None => (
-            LocalQueue::Store(Store::create(&args.database).map_err(CommandError::Usage)?),
-            args.database.display().to_string(),
-        ),
+    let (queue, place): (Arc<dyn Queue>, _) = if let Some(url) = &args.queue_url {
+        let sqs = Sqs::connect(&aws::config().await, url.clone(), None, SQS_TIMEOUT).await;
+        (Arc::new(sqs), url.clone())
+    } else {
+        let store = Store::create(&args.database).map_err(CommandError::Usage)?;
+        (Arc::new(store), args.database.display().to_string())
     };
     let (recorder, records) =
         Recorder::start(history, args.keep.bounds(), credentials.clone(), console.clone())
             .map_err(CommandError::Failed)?;
     let cards = args.cards.as_deref();
-    let reception = Reception::new(&credentials, cards, &Arc::new(queue), recorder, console.clone())
+    let reception = Reception::new(&credentials, cards, &queue, recorder, console.clone())
         .map_err(CommandError::Usage)?;
     let reception = Arc::new(reception);
 
@@ -252,14 +249,14 @@ fn banner(args: &Serve, url: &str, generated: Option<&Secret>, reception: &Recep
     text += &format!("recent deliveries: {url}/{token}\n");
     let program = program();
     let to = if url == DEFAULT_URL { String::new() } else { format!(" --to {}", word(url)) };
-    for row in &PROVIDERS {
-        let Some(sources) = reception.sources(row.name) else { continue };
-        text += &format!("\n  {}\n", row.name);
+    for facts in PROVIDERS.iter().map(|provider| provider.facts()) {
+        let Some(sources) = reception.sources(facts.name) else { continue };
+        text += &format!("\n  {}\n", facts.name);
         for source in sources {
             let path = if source == DEFAULT_SOURCE { String::new() } else { format!("/{source}") };
-            text += &format!("    POST {url}/{}{path}\n", row.name);
+            text += &format!("    POST {url}/{}{path}\n", facts.name);
         }
-        text += &format!("    try: {program} send {} {}{to}\n", row.name, row.try_sample);
+        text += &format!("    try: {program} send {} {}{to}\n", facts.name, facts.first_sample);
     }
     text + &format!("\nRead the queue: {program} events. End: Ctrl-C.\n\n")
 }

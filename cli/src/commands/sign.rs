@@ -59,7 +59,7 @@ pub fn run(args: &Sign) -> Result<(), CommandError> {
     let written = match args.form {
         Form::Curl => write(curl::command(&request).as_bytes()),
         Form::Event => {
-            let event = format!("{:#}\n", gateway::event(&request, delivery.row.name, ambient.now));
+            let event = format!("{:#}\n", gateway::event(&request, delivery.platform.name(), ambient.now));
             write(printable_json(&event).as_bytes())
         }
         Form::Raw => write_content(&raw::write(&request)),

@@ -1,13 +1,14 @@
 //! The diagnosis: a pure function of request, credentials text and clock.
 
+use letterbox_codec::Received;
+
 use super::{
     causes,
-    diagnosis_input::{DiagnosisInput, Stage},
+    diagnosis_input::{DiagnosisInput, Refusal, Stage},
     evidence,
     finding::{Finding, Variant},
     hypotheses::TABLE,
 };
-use crate::providers::{Received, Refusal};
 
 /// More faults than this in one delivery are not looked for.
 const MOST_FAULTS: usize = 3;
@@ -16,7 +17,7 @@ const MOST_FAULTS: usize = 3;
 #[derive(Debug)]
 pub enum Diagnosis {
     /// It opens.
-    Opens(Received),
+    Opens(Box<Received>),
     /// It is refused.
     Refused {
         /// Why.
@@ -29,7 +30,7 @@ pub enum Diagnosis {
 /// Tries the delivery as the function does, and finds out why it does not open.
 pub fn diagnose(delivery: &DiagnosisInput) -> Diagnosis {
     let refusal = match delivery.attempt() {
-        Ok(opened) => return Diagnosis::Opens(opened),
+        Ok(opened) => return Diagnosis::Opens(Box::new(opened)),
         Err(refusal) => refusal,
     };
     let (finding, mut corrected) = cause(delivery, &refusal);

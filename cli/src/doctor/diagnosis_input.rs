@@ -1,13 +1,11 @@
 //! The input of a diagnosis: a delivery, the credentials and the clock, and the attempt to accept it.
 
 use http::{HeaderName, HeaderValue, Uri};
-use letterbox_codec::{Ambient, Reject, Request, Timestamp, json};
+use letterbox_codec::{Ambient, Received, Reject, Request, Timestamp, json};
+use letterbox_registry::Platform;
 use serde_json::{Map, Value};
 
-use crate::{
-    credentials::Credentials,
-    providers::{Key, Received, Refusal, Row},
-};
+use crate::credentials::Credentials;
 
 /// One entry of the credentials, read as JSON so that a broken one can be looked at, too.
 pub type Entry = Map<String, Value>;
@@ -17,15 +15,24 @@ pub type Entry = Map<String, Value>;
 #[must_use]
 pub struct DiagnosisInput {
     /// The provider.
-    pub row: &'static Row,
+    pub provider: &'static dyn Platform,
     /// The source.
     pub source: String,
     /// The request.
     pub request: Request,
     /// The time of receipt.
     pub now: Timestamp,
-    /// Provider → its credentials JSON.
+    /// The credentials of all providers.
     pub credentials: Credentials,
+}
+
+/// Why a delivery was not accepted.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The function does not start with these credentials: the source and the field, never a value.
+    Start(String),
+    /// The delivery is refused.
+    Reject(Reject),
 }
 
 /// How far a delivery gets before it is refused, in the order of the steps.
@@ -55,9 +62,11 @@ const SEALED_PARTS: [&str; 6] = ["msg_signature", "signature", "timestamp", "tim
 impl DiagnosisInput {
     /// Opens it exactly as the function does.
     pub fn attempt(&self) -> Result<Received, Refusal> {
-        let credentials = self.credentials.get(self.row.name).map_or("{}", String::as_str);
+        let keys = self.credentials.keys(self.provider);
+        let keys = keys.map_err(|error| Refusal::Start(error.to_string()))?;
         let ambient = Ambient { now: self.now, entropy: [0; Ambient::ENTROPY] };
-        (self.row.receive)(&Key { credentials, source: &self.source }, &self.request, &ambient)
+        let received = keys.receive(&self.source, &self.request, &ambient);
+        received.map_err(|refused| Refusal::Reject(refused.reject))
     }
 
     /// How far it gets.
@@ -102,13 +111,13 @@ impl DiagnosisInput {
 
     /// All sources of a provider, as far as they read.
     pub fn sources(&self, provider: &str) -> Map<String, Value> {
-        let text = self.credentials.get(provider).map_or("{}", String::as_str);
+        let text = self.credentials.json(provider).unwrap_or("{}");
         serde_json::from_str(text).unwrap_or_default()
     }
 
     /// The entries of this source; none where there is nothing that reads as such.
     pub fn entries(&self) -> Vec<Entry> {
-        entries(self.sources(self.row.name).remove(&self.source))
+        entries(self.sources(self.provider.name()).remove(&self.source))
     }
 
     /// The entries of this source that have a member, with its text.
@@ -122,7 +131,7 @@ impl DiagnosisInput {
 
     /// The entries of the provider's other sources, by source.
     pub fn others(&self) -> Vec<(String, Entry)> {
-        let sources = self.sources(self.row.name).into_iter().filter(|(name, _)| *name != self.source);
+        let sources = self.sources(self.provider.name()).into_iter().filter(|(name, _)| *name != self.source);
         sources
             .flat_map(|(name, value)| {
                 entries(Some(value)).into_iter().map(move |entry| (name.clone(), entry))
@@ -145,7 +154,7 @@ impl DiagnosisInput {
     /// The same with other credentials of its provider.
     pub fn with_sources(&self, sources: Map<String, Value>) -> Self {
         let mut other = self.clone();
-        other.credentials.insert(self.row.name.to_owned(), Value::Object(sources).to_string());
+        other.credentials.insert(self.provider.name().to_owned(), Value::Object(sources).to_string());
         other
     }
 

@@ -3,35 +3,22 @@
 use std::collections::BTreeSet;
 
 use letterbox_codec::{Reject, jwe::Token, mac::Description};
+use letterbox_registry::{PROVIDERS, Platform};
 
 use super::{
     causes::{self, Cause},
-    diagnosis_input::{DiagnosisInput, Stage},
+    diagnosis_input::{DiagnosisInput, Refusal, Stage},
     finding::Finding,
     keys::{key_tables, kid_for_display},
     signing::{readings, schemes},
 };
-use crate::providers::{PROVIDERS, Refusal};
-
-/// A provider, by what its deliveries are known, and whether one has that.
-type Mark = (&'static str, &'static str, fn(&DiagnosisInput) -> bool);
-
-const MARKS: [Mark; 3] = [
-    ("github", "It has the header X-GitHub-Event.", |delivery| delivery.header("x-github-event").is_some()),
-    ("opencard", "Its body is a compact JWE.", |delivery| Token::parse(delivery.request.body()).is_ok()),
-    ("dingtalk", "Its query and its body are those of a sealed message.", |delivery| {
-        let query = delivery.request.uri().query().unwrap_or_default();
-        let has_signature = query.split('&').any(|pair| pair.contains("signature="));
-        has_signature && delivery.body_object().is_some_and(|body| matches!(body.get("encrypt"), Ok(Some(_))))
-    }),
-];
 
 /// What is plain before anything is tried.
 pub fn at_once(delivery: &DiagnosisInput, refusal: &Refusal) -> Option<Finding> {
-    let provider = delivery.row.name;
+    let provider = delivery.provider.name();
     let stage = delivery.stage_of(refusal);
-    if !delivery.credentials.contains_key(provider) {
-        let known: Vec<_> = delivery.credentials.keys().map(String::as_str).collect();
+    if delivery.credentials.json(provider).is_none() {
+        let known: Vec<_> = delivery.credentials.providers().collect();
         let detail = format!("The URL names {provider}; the credentials have {}.", known.join(", "));
         return Some(marked(delivery).unwrap_or_else(|| Finding::new(&causes::CREDENTIALS_MISSING, detail)));
     }
@@ -45,16 +32,21 @@ pub fn at_once(delivery: &DiagnosisInput, refusal: &Refusal) -> Option<Finding> 
     None
 }
 
-/// A delivery with the marks of another provider, and without those of its own.
+/// The finding of a delivery that has the mark of another provider, and not that of its own.
 fn marked(delivery: &DiagnosisInput) -> Option<Finding> {
-    let asked = delivery.row.name;
-    if MARKS.iter().any(|(provider, _, bears)| *provider == asked && bears(delivery)) {
+    let mark_of = |provider: &dyn Platform| {
+        provider.facts().mark.as_ref().filter(|mark| (mark.is_on)(&delivery.request))
+    };
+    if mark_of(delivery.provider).is_some() {
         return None;
     }
-    let (provider, mark, _) = MARKS.iter().find(|(_, _, bears)| bears(delivery))?;
-    let row = PROVIDERS.iter().find(|row| row.name == *provider)?;
-    let finding = Finding::new(&causes::WRONG_PROVIDER, format!("The URL names {asked}. {mark}"));
-    Some(finding.remedy(format!("Put the URL of a source of {} into the platform's dashboard.", row.name)))
+    let (provider, mark) = PROVIDERS.iter().find_map(|provider| Some((provider, mark_of(*provider)?)))?;
+    let (asked, about) = (delivery.provider.name(), mark.about);
+    let finding = Finding::new(&causes::WRONG_PROVIDER, format!("The URL names {asked}. {about}"));
+    Some(
+        finding
+            .remedy(format!("Put the URL of a source of {} into the platform's dashboard.", provider.name())),
+    )
 }
 
 /// The finding that the refusal alone leads to.
@@ -85,7 +77,7 @@ fn start(delivery: &DiagnosisInput, error: &str) -> Finding {
     } else {
         String::new()
     };
-    Finding::new(cause, format!("{}: {error}.{count}", delivery.row.name))
+    Finding::new(cause, format!("{}: {error}.{count}", delivery.provider.name()))
 }
 
 fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject) -> Finding {
@@ -93,7 +85,7 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject) -> Finding
     match reject {
         Reject::MethodNotAllowed => Finding::new(&causes::WRONG_METHOD, ""),
         Reject::UnknownSource => {
-            let sources = delivery.sources(delivery.row.name);
+            let sources = delivery.sources(delivery.provider.name());
             let known: Vec<_> = sources.keys().map(|name| format!("{name:?}")).collect();
             let detail =
                 format!("It names {:?}; the credentials have {}.", delivery.source, known.join(", "));
@@ -216,7 +208,7 @@ fn mismatch(delivery: &DiagnosisInput) -> Finding {
         let as_asked = found.iter().any(|reading| reading.differs(&signing.scheme, header).is_none());
         match found.first().and_then(|reading| reading.differs(&signing.scheme, header)) {
             Some(finding) if !as_asked => {
-                return if signing.is_fixed { Finding { remedy: None, ..finding } } else { finding };
+                return if signing.fixed.is_some() { Finding { remedy: None, ..finding } } else { finding };
             }
             None if found.is_empty() => {
                 let detail = format!("{header} holds no whole HMAC: it is cut, or not hex or base64.");

@@ -46,7 +46,7 @@ impl Variant {
     /// How far it gets. Where another provider stands in for that of the delivery only its signature counts, since it
     /// reads payloads differently; a signature that was valid already has nothing to gain.
     pub fn stage(&self, of: &DiagnosisInput, reached: Stage) -> Stage {
-        if self.delivery.row.name == of.row.name {
+        if self.delivery.provider.name() == of.provider.name() {
             return self.delivery.stage();
         }
         match self.delivery.stage() {

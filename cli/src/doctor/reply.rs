@@ -5,7 +5,6 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::{causes, diagnosis_input::DiagnosisInput, finding::Finding};
-use crate::providers::Key;
 
 /// An answer.
 pub struct Reply {
@@ -21,18 +20,13 @@ pub fn check(delivery: &DiagnosisInput, reply: &Reply) -> Result<(), Finding> {
         return Err(Finding::new(&causes::REPLY_HEADER_NOT_ECHOED, detail));
     }
     let mut refused = String::new();
-    for entry in delivery.entries() {
-        let alone = delivery.with_entry(entry);
-        let credentials = alone.credentials.get(delivery.row.name).map_or("{}", String::as_str);
-        let key = Key { credentials, source: &delivery.source };
-        let read = (delivery.row.manners)(&key).and_then(|manners| {
-            let mut response = http::Response::new(reply.body.clone());
-            // A bare body is taken to be that of an answer with the right status.
-            let right = StatusCode::from_u16(*manners.accepted.start()).unwrap_or_default();
-            *response.status_mut() = reply.status.unwrap_or(right);
-            (delivery.row.read_reply)(&key, &delivery.request, &response)
-        });
-        match read {
+    let keys = delivery.credentials.keys(delivery.provider);
+    for entry in keys.ok().and_then(|keys| keys.entries(&delivery.source).ok()).unwrap_or_default() {
+        let mut response = http::Response::new(reply.body.clone());
+        // A bare body is taken to be that of an answer with the right status.
+        let right = StatusCode::from_u16(*entry.delivery_policy().accepted.start()).unwrap_or_default();
+        *response.status_mut() = reply.status.unwrap_or(right);
+        match entry.read_response(&delivery.request, &response) {
             Ok(_) => return Ok(()),
             Err(error) => refused = format!("{error}."),
         }

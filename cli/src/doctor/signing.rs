@@ -5,7 +5,11 @@ use base64::{
     alphabet::{Alphabet, STANDARD, URL_SAFE},
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
-use letterbox_codec::mac::{Algorithm, Description, Encoding};
+use letterbox_codec::{
+    mac::{Algorithm, Description, Encoding},
+    platform::SignatureScheme,
+};
+use letterbox_registry::DESCRIBED;
 use serde_json::{Value, json};
 
 use super::{
@@ -13,36 +17,40 @@ use super::{
     diagnosis_input::{DiagnosisInput, Entry},
     finding::{Finding, Variant},
 };
-use crate::providers;
 
-/// One key of a source that signs with an HMAC, as an entry of `payment`, which can describe every such scheme.
+/// One entry of a source that signs with an HMAC, as an entry of a described sender, which can have every such scheme.
 pub struct Signing {
-    /// The delivery, with `payment` as its provider.
+    /// The delivery, with [`DESCRIBED`] as its provider.
     pub delivery: DiagnosisInput,
     /// The entry.
     pub entry: Entry,
     /// What the entry comes to, its preset included.
     pub scheme: Description,
-    /// True if the entry cannot change the scheme, as for GitHub.
-    pub is_fixed: bool,
+    /// What a sender must do to conform to a scheme that the entry cannot change; `None` if it can.
+    pub fixed: Option<&'static str>,
 }
 
 /// The HMAC schemes of a delivery's source; none if it does not use one.
 pub fn schemes(delivery: &DiagnosisInput) -> Vec<Signing> {
-    let is_fixed = delivery.row.name == "github";
-    let entries = delivery.texts("secret").into_iter().map(|(entry, secret)| {
-        if is_fixed {
-            let members =
-                json!({ "preset": "github-style", "type_header": "x-github-event", "secret": secret });
-            members.as_object().cloned().unwrap_or_default()
-        } else {
-            entry
-        }
+    let (fixed, remedy) = match &delivery.provider.facts().scheme {
+        SignatureScheme::NotHmac => return Vec::new(),
+        SignatureScheme::InEntry => (None, None),
+        SignatureScheme::Fixed { fields, remedy } => (Some(fields), Some(*remedy)),
+    };
+    let entries = delivery.texts("secret").into_iter().map(|(entry, secret)| match fixed {
+        Some(fields) => fields
+            .iter()
+            .copied()
+            .chain([("secret", secret.as_str())])
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect(),
+        None => entry,
     });
-    let Ok(row) = providers::find("payment") else { return Vec::new() };
-    let signing = entries.filter_map(|entry| {
+    let signing = entries.filter_map(|entry: Entry| {
+        // An entry that cannot be read has no scheme; it is the cause itself.
         let scheme = letterbox_signed::describe(entry.clone()).ok()?;
-        Some(Signing { delivery: DiagnosisInput { row, ..delivery.clone() }, entry, scheme, is_fixed })
+        let delivery = DiagnosisInput { provider: DESCRIBED, ..delivery.clone() };
+        Some(Signing { delivery, entry, scheme, fixed: remedy })
     });
     signing.collect()
 }
@@ -57,10 +65,9 @@ impl Signing {
 
     /// The variant of one finding. The remedies of a fixed scheme concern the sender alone.
     pub fn variant(&self, finding: Finding, members: &Value) -> Variant {
-        let finding = if self.is_fixed && finding.remedy.is_none() {
-            finding.remedy("Let the sender sign as GitHub does: HMAC-SHA-256 in lower-case hex, behind `sha256=`, in X-Hub-Signature-256. For a sender that signs otherwise there is the provider payment.")
-        } else {
-            finding
+        let finding = match self.fixed {
+            Some(remedy) if finding.remedy.is_none() => finding.remedy(remedy),
+            _ => finding,
         };
         finding.corrected(self.with(members))
     }

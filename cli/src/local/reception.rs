@@ -7,35 +7,32 @@ use bytes::{Bytes, BytesMut};
 use http::{StatusCode, Uri, header};
 use http_body_util::BodyExt;
 use letterbox_codec::{Reject, Request, Timestamp};
-use letterbox_intake::{Record, ambient, gateway::DEFAULT_SOURCE};
+use letterbox_intake::{Queue, Record, ambient, gateway::DEFAULT_SOURCE};
+use letterbox_registry::{Handler, HandlerParts, Platform};
 use percent_encoding::percent_decode_str;
 use tokio::time;
 
 use super::{
+    bodies::Bodies,
     connections::{Connection, STALLED},
     console::Console,
     history::{
         StoredDelivery,
         recorder::{Exchange, Recorder},
     },
-    queue::LocalQueue,
     response::error,
 };
-use crate::{
-    credentials::Credentials,
-    data,
-    providers::{self, Handle, Parts, Row},
-    terminal::printable,
-};
+use crate::{credentials::Credentials, data, terminal::printable};
 
 /// The body limit of API Gateway, in bytes.
 const LARGEST_BODY: usize = data::LARGEST_BODY;
 
 /// The providers that are served, and the recorder of their deliveries.
 pub struct Reception {
-    handlers: BTreeMap<&'static str, Box<dyn Handle>>,
+    handlers: BTreeMap<&'static str, Box<dyn Handler>>,
     recorder: Recorder,
     console: Console,
+    bodies: Bodies,
 }
 
 impl Reception {
@@ -43,14 +40,14 @@ impl Reception {
     pub fn new(
         credentials: &Credentials,
         cards: Option<&Path>,
-        queue: &Arc<LocalQueue>,
+        queue: &Arc<dyn Queue>,
         recorder: Recorder,
         console: Console,
     ) -> Result<Self, String> {
-        let mut handlers: BTreeMap<&'static str, Box<dyn Handle>> = BTreeMap::new();
-        for (name, credentials) in credentials {
-            let row = providers::find(name)?;
-            let document = match (row.document, cards) {
+        let mut handlers: BTreeMap<&'static str, Box<dyn Handler>> = BTreeMap::new();
+        for name in credentials.providers() {
+            let provider = letterbox_registry::find(name)?;
+            let document = match (provider.facts().document, cards) {
                 (Some(_), Some(file)) => {
                     let place = file.display().to_string();
                     let content = data::read(file, data::CATALOGUE)?;
@@ -58,15 +55,16 @@ impl Reception {
                 }
                 _ => None,
             };
-            let parts = Parts {
-                credentials,
+            let parts = HandlerParts {
+                credentials: credentials.json(name).unwrap_or_default(),
                 document: document.as_ref().map(|(place, content)| (place.as_str(), content.as_slice())),
                 queue: Arc::clone(queue),
                 ambient: None,
             };
-            handlers.insert(row.name, (row.start)(parts)?);
+            let handler = provider.handler(parts).map_err(|error| error.to_string())?;
+            handlers.insert(provider.name(), handler);
         }
-        Ok(Self { handlers, recorder, console })
+        Ok(Self { handlers, recorder, console, bodies: Bodies::default() })
     }
 
     /// The sources of a provider; `None` if it is not served.
@@ -82,17 +80,18 @@ impl Reception {
     /// Passes a request to the function unchanged, and returns its number once it is stored.
     pub async fn receive(
         &self,
-        row: &'static Row,
+        provider: &'static dyn Platform,
         source: &str,
         request: Request,
         redelivery_of: Option<i64>,
     ) -> Result<i64, String> {
-        let handler = self.handlers.get(row.name).ok_or_else(|| format!("{} is not served", row.name))?;
+        let name = provider.name();
+        let handler = self.handlers.get(name).ok_or_else(|| format!("{name} is not served"))?;
         let received = now();
         let answer = handler.handle(source, &request).await;
         self.console.print(line(&answer.record));
         let exchange = Exchange {
-            row,
+            provider,
             source: source.to_owned(),
             request,
             body_is_lost: false,
@@ -105,14 +104,14 @@ impl Reception {
 
     /// Redelivers the stored bytes, and returns the number of the new delivery.
     pub async fn redeliver(&self, delivery: StoredDelivery) -> Result<i64, String> {
-        let row = providers::find(&delivery.summary.provider)?;
+        let provider = letterbox_registry::find(&delivery.summary.provider)?;
         if delivery.trace.body_is_lost {
             return Err(
                 "cannot redeliver: the body was too large or arrived incomplete, so it was not stored"
                     .to_owned(),
             );
         }
-        self.receive(row, &delivery.summary.source, delivery.request, Some(delivery.summary.id)).await
+        self.receive(provider, &delivery.summary.source, delivery.request, Some(delivery.summary.id)).await
     }
 
     async fn answer(
@@ -121,11 +120,13 @@ impl Reception {
         request: axum::extract::Request,
         connection: &Arc<Connection>,
     ) -> Response {
-        let served = self.handlers.get(provider).zip(providers::find(provider).ok());
-        let Some((handler, row)) = served else { return error(StatusCode::NOT_FOUND, "unknown provider") };
+        let served = self.handlers.get(provider).zip(letterbox_registry::find(provider).ok());
+        let Some((handler, provider)) = served else {
+            return error(StatusCode::NOT_FOUND, "unknown provider");
+        };
         let received = now();
         let (parts, content) = request.into_parts();
-        let content = read(content).await;
+        let content = read(content, &self.bodies).await;
         // From here on the connection is not closed to make room for another: the event may be on the queue already.
         let _answering = connection.answering();
         let mut request = Request::new(content.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone));
@@ -140,7 +141,8 @@ impl Reception {
         let response = answer.response.clone().map(Body::from);
         let source = source.to_owned();
         let body_is_lost = content.is_err();
-        let exchange = Exchange { row, source, request, body_is_lost, received, answer, redelivery_of: None };
+        let exchange =
+            Exchange { provider, source, request, body_is_lost, received, answer, redelivery_of: None };
         self.recorder.offer(exchange);
         response
     }
@@ -160,16 +162,25 @@ pub async fn deliver(
     reception.answer((&provider, &source), request, &connection).await
 }
 
-/// Reads a whole body, of at most [`LARGEST_BODY`] bytes and without a pause of more than [`STALLED`].
-async fn read(mut body: Body) -> Result<Bytes, Reject> {
+/// Reads a whole body, of at most [`LARGEST_BODY`] bytes and without a pause of more than [`STALLED`]. If other bodies need
+/// its memory, it is given up.
+async fn read(mut body: Body, bodies: &Bodies) -> Result<Bytes, Reject> {
     let incomplete = |expected| Reject::malformed("body", expected);
     let mut whole = BytesMut::new();
+    let arriving = bodies.begin();
     loop {
-        let frame = time::timeout(STALLED, body.frame()).await;
+        let frame = tokio::select! {
+            frame = time::timeout(STALLED, body.frame()) => frame,
+            () = arriving.dropped.cancelled() => return Err(incomplete("to arrive before too many others")),
+        };
         match frame.map_err(|_| incomplete("to arrive without a pause of 30 s"))? {
             None => return Ok(whole.freeze()),
             Some(Err(_)) => return Err(incomplete("to arrive whole")),
-            Some(Ok(frame)) => whole.extend(frame.into_data().into_iter().flatten()),
+            Some(Ok(frame)) => {
+                let data = frame.into_data().unwrap_or_default();
+                arriving.add(data.len());
+                whole.extend_from_slice(&data);
+            }
         }
         if whole.len() > LARGEST_BODY {
             return Err(Reject::TooLarge { limit: LARGEST_BODY });

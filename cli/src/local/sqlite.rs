@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Read,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,6 +21,10 @@ pub struct Layout {
     /// Statements that each new connection runs.
     pub settings: &'static str,
 }
+
+/// The first bytes of a log that is not empty, without the last bit.
+/// <https://www.sqlite.org/fileformat2.html#the_write_ahead_log> (read 2026-11-26)
+const LOG_MAGIC: u32 = 0x377f_0682;
 
 /// How long a process waits while another one writes.
 const BUSY: Duration = Duration::from_secs(2);
@@ -44,7 +49,7 @@ impl Database {
     /// Opens the file, or creates it if it does not exist.
     pub fn create(path: &Path, layout: &'static Layout) -> Result<Self, String> {
         let described = |error: rusqlite::Error| described(path, &error);
-        let mut connection = Connection::open(path).map_err(described)?;
+        let mut connection = Connection::open(plain(path)).map_err(described)?;
         connection.busy_timeout(BUSY).map_err(described)?;
         // Readers do not wait for writers.
         connection.pragma_update(None, "journal_mode", "WAL").map_err(described)?;
@@ -87,6 +92,12 @@ impl Database {
                 layout.number
             ));
         }
+        if !path.is_file() {
+            return Err(format!(
+                "{}: expected a regular file; name another file with --database",
+                path.display()
+            ));
+        }
         connection.execute_batch(layout.settings).map_err(described)?;
         Ok(Self { path: path.to_owned(), layout, identity: identity(path), connection })
     }
@@ -112,7 +123,13 @@ impl Database {
     pub fn check_in_place(&self) -> Result<(), String> {
         let now = identity(&self.path);
         if now == self.identity {
-            return Ok(());
+            return match self.emptied() {
+                None => Ok(()),
+                Some(ending) => Err(format!(
+                    "{}{ending} was emptied while in use: end and start `letterbox serve`",
+                    self.path.display()
+                )),
+            };
         }
         let gone = FILES.iter().zip(now).zip(self.identity).find(|((_, now), opened)| now != opened);
         let name = gone.map_or("", |((name, _), _)| name);
@@ -120,6 +137,20 @@ impl Database {
             "{}{name} was deleted, moved or replaced while in use: put it back, or restart `letterbox serve`",
             self.path.display()
         ))
+    }
+
+    /// The one of [`FILES`] that another program emptied. SQLite does not notice: it appends to the log behind the former
+    /// end, and the next process that opens the file finds nothing in such a log. The database file itself is not opened
+    /// here, because closing it would end SQLite's locks on it.
+    fn emptied(&self) -> Option<&'static str> {
+        if fs::metadata(&self.path).is_ok_and(|file| file.len() == 0) {
+            return Some("");
+        }
+        let mut magic = [0; 4];
+        let log = fs::File::open(beside(&self.path, "-wal"));
+        let is_read = log.and_then(|mut log| log.read_exact(&mut magic)).is_ok();
+        // A log without content was restarted by SQLite itself.
+        (is_read && u32::from_be_bytes(magic) & !1 != LOG_MAGIC).then_some("-wal")
     }
 
     /// True if another file is at the path.
@@ -131,14 +162,17 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if self.is_replaced() {
-            // Closing would delete the log at the path, which now belongs to the other file.
+        if self.is_replaced() || self.emptied().is_some() {
+            // Closing would delete the log at the path, which now belongs to the other file, or copy the gaps of an
+            // emptied log into the database.
             let _ = self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
         }
     }
 }
 
 fn open_with(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let is_uri = flags.contains(OpenFlags::SQLITE_OPEN_URI);
+    let path = if is_uri { path.to_owned() } else { plain(path) };
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
     // SQLite does not read the file before the first statement.
@@ -157,11 +191,15 @@ fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let name: String = form_urlencoded::byte_serialize(absolute.as_os_str().as_encoded_bytes()).collect();
+    let name: String = form_urlencoded::byte_serialize(plain(path).as_os_str().as_encoded_bytes()).collect();
     // In a form a plus is a space; in a URI it is a plus.
     let uri = format!("file:{}?immutable=1", name.replace('+', "%20"));
     open_with(Path::new(&uri), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
+}
+
+/// The absolute path: SQLite would give a relative `:memory:` or `file:a` another meaning than a file of that name.
+fn plain(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The path with a suffix appended to its name.
@@ -241,6 +279,38 @@ mod tests {
         }
         drop(database);
         assert_eq!(count(&Database::open(&path, &LAYOUT).unwrap()), 6);
+    }
+
+    #[test]
+    fn a_file_that_was_emptied_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, ending) in [("a.db", ""), ("b.db", "-wal")] {
+            let path = folder.path().join(name);
+            let mut database = Database::create(&path, &LAYOUT).unwrap();
+            insert(&mut database).unwrap();
+            database.raw().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+            for _ in 0..2 {
+                insert(&mut database).unwrap();
+                database.check_in_place().unwrap();
+            }
+            fs::File::options().write(true).open(beside(&path, ending)).unwrap().set_len(0).unwrap();
+            for _ in 0..2 {
+                let refused = insert(&mut database).and_then(|()| database.check_in_place()).unwrap_err();
+                assert!(refused.contains(&format!("{name}{ending} was emptied while in use")), "{refused}");
+            }
+            drop(database);
+            if ending == "-wal" {
+                assert_eq!(count(&Database::create(&path, &LAYOUT).unwrap()), 1, "what was in the database");
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_regular_file_is_no_database() {
+        for path in ["/dev/null", "/"] {
+            assert!(Database::create(Path::new(path), &LAYOUT).is_err(), "{path}");
+        }
     }
 
     #[test]

@@ -8,14 +8,10 @@ use letterbox_codec::{
     platform::{DeliveryPolicy, Sample},
 };
 use letterbox_intake::gateway::DEFAULT_SOURCE;
+use letterbox_registry::{Entry, Keys, Platform};
 
 use super::{post::Answer, sample};
-use crate::{
-    credentials,
-    options::DEFAULT_URL,
-    providers::{self, Key, Row},
-    time::span,
-};
+use crate::{credentials, options::DEFAULT_URL, time::span};
 
 /// The payload, its target and the credentials.
 #[derive(Debug, Args)]
@@ -33,35 +29,30 @@ pub struct DeliveryArgs {
 
 /// A payload to sign or encrypt, with its target and credentials.
 pub struct OutgoingDelivery {
-    /// The provider.
-    pub row: &'static Row,
+    /// The platform.
+    pub platform: &'static dyn Platform,
     /// The payload.
     pub sample: Sample,
     /// The source, in the URL and in the credentials.
     pub source: String,
     /// The full URL of the function.
     pub url: String,
-    credentials: String,
+    keys: Box<dyn Keys>,
 }
 
 impl OutgoingDelivery {
     /// Selects a sample, or the user's own payload.
     pub fn new(provider: &str, sample: Option<&str>, options: &DeliveryArgs) -> Result<Self, String> {
-        let row = providers::find(provider)?;
-        let sample = sample::sample(row, sample, options.data.as_deref())?;
-        let (url, source) = target(&options.to, row.name, options.key.source.as_deref())?;
-        let credentials = options.key.load_for(row.name)?;
-        Ok(Self { row, sample, source, url, credentials })
+        let platform = letterbox_registry::find(provider)?;
+        let sample = sample::sample(platform, sample, options.data.as_deref())?;
+        let (url, source) = target(&options.to, platform.name(), options.key.source.as_deref())?;
+        let keys = options.key.load_for(platform)?;
+        Ok(Self { platform, sample, source, url, keys })
     }
 
-    /// The credentials that sign or encrypt the request and verify the response.
-    pub fn key(&self) -> Key<'_> {
-        Key { credentials: &self.credentials, source: &self.source }
-    }
-
-    /// The platform's delivery policy.
-    pub fn policy(&self) -> Result<DeliveryPolicy, String> {
-        (self.row.manners)(&self.key())
+    /// The entry of the credentials that signs or encrypts the request and verifies the response.
+    pub fn entry(&self) -> Result<Box<dyn Entry + '_>, String> {
+        self.keys.first(&self.source)
     }
 
     /// Builds the signed or encrypted request.
@@ -71,7 +62,7 @@ impl OutgoingDelivery {
 
     /// Builds the request for another payload.
     pub fn build_request_for(&self, sample: &Sample, ambient: &Ambient) -> Result<Request, String> {
-        (self.row.letter)(&self.key(), sample, &self.url, ambient)
+        self.entry()?.build_request(sample, &self.url, ambient)
     }
 
     /// The content of the response, or the reason for which the platform would count the delivery as failed.
@@ -81,11 +72,13 @@ impl OutgoingDelivery {
         request: &Request,
         answer: &Answer,
     ) -> Result<String, String> {
-        let content = (self.row.read_reply)(&self.key(), request, &answer.response)
+        let content = self
+            .entry()?
+            .read_response(request, &answer.response)
             .map_err(|error| format!("the platform would not accept this response: {error}"))?;
         match policy.timeout {
             Some(timeout) if answer.took > timeout => {
-                Err(format!("the response came too late: {} waits {}", self.row.name, span(timeout)))
+                Err(format!("the response came too late: {} waits {}", self.platform.name(), span(timeout)))
             }
             _ => Ok(content),
         }

@@ -9,7 +9,8 @@ use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
     json::Object,
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Opened, Platform, Reference, Sample, Step, samples_in,
+        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender, Step,
+        samples_in,
     },
     sealed::{self, Envelope},
 };
@@ -28,7 +29,7 @@ const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
 
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
-impl Platform for DingTalk {
+impl Sender for DingTalk {
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {
@@ -69,6 +70,12 @@ impl Platform for DingTalk {
         },
     ];
 
+    const DEMO: &'static str = include_str!("../../../events/dingtalk/credentials.json");
+    const FIRST_SAMPLE: &'static str = "user_add_org";
+    const MARK: Option<Mark> =
+        Some(Mark { about: "Its query and its body are those of a sealed message.", is_on: is_sealed });
+    const SEALS: Option<&'static str> =
+        Some("a response: msg_signature, timeStamp, nonce, encrypt (a request's body has only encrypt)");
     const REFERENCE: Reference = Reference {
         console: Bilingual {
             en: "the app's event subscription, HTTP push: paste the URL; copy the token and the AES key. The owner key is the AppKey (Client ID), for a third-party app the SuiteKey, for a callback registered by API the CorpId",
@@ -98,7 +105,12 @@ impl Platform for DingTalk {
         vec!["eventId", "BizId"]
     }
 
-    fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
+    fn build_request(
+        key: &Credentials,
+        sample: &Sample,
+        url: &str,
+        ambient: &Ambient,
+    ) -> Result<Request, String> {
         let (random, nonce) = ambient.split::<16, 8>();
         let Timestamp(now) = ambient.now;
         let (timestamp, nonce) = (now.to_string(), hex::encode(nonce));
@@ -117,7 +129,7 @@ impl Platform for DingTalk {
             .map_err(|error| error.to_string())
     }
 
-    fn read_reply(
+    fn read_response(
         key: &Credentials,
         letter: &Request,
         reply: &http::Response<Bytes>,
@@ -153,6 +165,14 @@ impl Platform for DingTalk {
             acknowledgement(key, payload, owner_key, ambient).ok_or("the payload is too long to seal".into()),
         )
     }
+}
+
+/// True if the request has a signature in its query string and an encrypted message in its body.
+fn is_sealed(request: &Request) -> bool {
+    let query = request.uri().query().unwrap_or_default();
+    let has_signature = query.split('&').any(|pair| pair.contains("signature="));
+    let body = std::str::from_utf8(request.body()).ok().and_then(|body| Object::parse(body).ok());
+    has_signature && body.is_some_and(|body| matches!(body.get("encrypt"), Ok(Some(_))))
 }
 
 /// A sealed message and its signature.

@@ -8,8 +8,8 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Provider, Reject, Request, Timestamp,
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Opened, Platform, Reference, Sample, Step,
-        read_acknowledgement, samples_in,
+        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender,
+        SignatureScheme, Step, read_acknowledgement, samples_in,
     },
 };
 
@@ -26,7 +26,7 @@ const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
 
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
-impl Platform for GitHub {
+impl Sender for GitHub {
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step::SIGNATURE_HEADER,
@@ -39,6 +39,20 @@ impl Platform for GitHub {
         Step { name: "event", en: "Event: its name and JSON", zh: "事件：名称与 JSON", codes: &[] },
     ];
 
+    const DEMO: &'static str = include_str!("../../../events/github/credentials.json");
+    const FIRST_SAMPLE: &'static str = "push";
+    const MARK: Option<Mark> = Some(Mark {
+        about: "It has the header X-GitHub-Event.",
+        is_on: |request| request.headers().contains_key("x-github-event"),
+    });
+    const SCHEME: SignatureScheme = SignatureScheme::Fixed {
+        fields: &[
+            ("header", "x-hub-signature-256"),
+            ("prefix", "sha256="),
+            ("type_header", "x-github-event"),
+        ],
+        remedy: "Let the sender sign as GitHub does: HMAC-SHA-256 in lower-case hex, behind `sha256=`, in X-Hub-Signature-256. For a sender that signs otherwise there is the provider payment.",
+    };
     const REFERENCE: Reference = Reference {
         console: Bilingual {
             en: "Settings, Webhooks, Add webhook: paste the URL, choose either content type, and enter the secret from your credentials",
@@ -62,7 +76,12 @@ impl Platform for GitHub {
     }
 
     /// Builds a signed delivery. The sample's name, up to a dot, is the event type.
-    fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
+    fn build_request(
+        key: &Credentials,
+        sample: &Sample,
+        url: &str,
+        ambient: &Ambient,
+    ) -> Result<Request, String> {
         let scheme = Self::new(&[])?.sha256;
         let event_type = sample.name.split('.').next().unwrap_or_default();
         if event_type.is_empty() {
@@ -86,7 +105,7 @@ impl Platform for GitHub {
         request.body(sample.payload.clone().into()).map_err(|error| error.to_string())
     }
 
-    fn read_reply(_: &Credentials, _: &Request, reply: &http::Response<Bytes>) -> Result<String, String> {
+    fn read_response(_: &Credentials, _: &Request, reply: &http::Response<Bytes>) -> Result<String, String> {
         read_acknowledgement(&DELIVERY_POLICY, reply)
     }
 

@@ -34,8 +34,13 @@ impl Provider for OpenCard {
     /// The query is on the search path: no limit is published, well under a second is expected.
     const DEADLINE: Duration = Duration::from_millis(800);
     const MAX_BODY: usize = 64 * 1024;
-    const DOCUMENT: Option<Document> =
-        Some(Document { variable: "CARDS", file: "cards.json", sample: include_bytes!("../cards.json") });
+    const DOCUMENT: Option<Document> = Some(Document {
+        variable: "CARDS",
+        file: "cards.json",
+        sample: include_bytes!("../cards.json"),
+        refresh_failed: "CardsRefreshFailed",
+    });
+    const DELIVERY_FIELD: Option<&'static str> = Some("rid");
     type Credentials = Credentials;
 
     fn new(document: &[u8]) -> Result<Self, String> {

@@ -7,7 +7,8 @@ use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
     jwe::{self, Header, Token},
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Opened, Platform, Reference, Sample, Step, samples_in,
+        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender, Step,
+        samples_in,
     },
 };
 
@@ -24,7 +25,7 @@ const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
 
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
-impl Platform for OpenCard {
+impl Sender for OpenCard {
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {
@@ -48,6 +49,13 @@ impl Platform for OpenCard {
         Step { name: "event", en: "Query: srcid and intent", zh: "查询：srcid 与 intent", codes: &[] },
     ];
 
+    const DEMO: &'static str = include_str!("../../../events/opencard/credentials.json");
+    const FIRST_SAMPLE: &'static str = "scenic_spot";
+    const MARK: Option<Mark> = Some(Mark {
+        about: "Its body is a compact JWE.",
+        is_on: |request| Token::parse(request.body()).is_ok(),
+    });
+    const SEALS: Option<&'static str> = Some("a query: a compact JWE with its own JOSE header");
     const REFERENCE: Reference = Reference {
         console: Bilingual {
             en: "the webhook settings: paste the URL, and enter each pre-shared key that you generated under its `kid`",
@@ -73,7 +81,12 @@ impl Platform for OpenCard {
         DELIVERY_POLICY
     }
 
-    fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
+    fn build_request(
+        key: &Credentials,
+        sample: &Sample,
+        url: &str,
+        ambient: &Ambient,
+    ) -> Result<Request, String> {
         let token = token(key, &sample.payload, ambient)?;
         http::Request::builder()
             .method(Method::POST)
@@ -83,7 +96,7 @@ impl Platform for OpenCard {
             .map_err(|error| error.to_string())
     }
 
-    fn read_reply(
+    fn read_response(
         key: &Credentials,
         letter: &Request,
         reply: &http::Response<Bytes>,

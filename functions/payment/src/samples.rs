@@ -9,6 +9,9 @@ use crate::PaymentBranch;
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Samples for PaymentBranch {
+    const DEMO: &'static str = include_str!("../../../events/payment/credentials.json");
+    const FIRST_SAMPLE: &'static str = "payment_success";
+
     fn samples() -> Vec<Sample> {
         samples_in(SAMPLES.files().map(|file| (file.path(), file.contents())))
     }

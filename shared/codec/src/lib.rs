@@ -11,6 +11,7 @@
 //! | [`json`] | bounded reading of a verified payload, kept verbatim |
 //! | [`event`] | the CloudEvents object that is put on the queue |
 //! | [`headers`] | a bounded header map from foreign data |
+//! | [`credentials`] | the credentials JSON: the credential entries of every source |
 //! | [`provider`] | the interface between a protocol and the shell that runs it |
 //! | [`platform`] | the platform's side of a protocol: what it sends, for samples and tests |
 //!
@@ -24,6 +25,7 @@
 )]
 
 pub mod ambient;
+pub mod credentials;
 pub mod event;
 pub mod form;
 pub mod header;
@@ -42,6 +44,7 @@ pub mod timestamp;
 pub mod verified;
 
 pub use ambient::Ambient;
+pub use credentials::Sources;
 pub use event::Event;
 pub use provider::{Provider, Received, Reply, Request};
 pub use reject::Reject;

@@ -31,7 +31,7 @@ pub struct DeliveryPolicy {
     pub retry_delays: &'static [Duration],
     /// What the platform does with a delivery that was never acknowledged, for a person to read.
     pub afterwards: &'static str,
-    /// What [`Platform::read_reply`] checks, for a person to read.
+    /// What [`Sender::read_response`] checks, for a person to read.
     pub checks: &'static str,
 }
 
@@ -134,10 +134,45 @@ impl Step {
     }
 }
 
-/// A platform that can send to its [`Provider`].
-pub trait Platform: Provider {
+/// How deliveries of a platform can be recognised without credentials.
+#[derive(Debug)]
+pub struct Mark {
+    /// What they have, as a sentence.
+    pub about: &'static str,
+    /// True if a request has it.
+    pub is_on: fn(&Request) -> bool,
+}
+
+/// The HMAC scheme that a platform signs its deliveries with.
+#[derive(Debug)]
+pub enum SignatureScheme {
+    /// The deliveries are not signed with an HMAC.
+    NotHmac,
+    /// Each entry of the credentials describes its own.
+    InEntry,
+    /// It is the same for every source.
+    Fixed {
+        /// The fields of a described sender's entry that mean the same scheme, without the secret.
+        fields: &'static [(&'static str, &'static str)],
+        /// What a sender must do to conform, for a person to read.
+        remedy: &'static str,
+    },
+}
+
+/// The platform's side of a [`Provider`]: it builds deliveries and reads the responses.
+pub trait Sender: Provider {
     /// The steps of verifying and decoding a delivery, in order; the last creates the event.
     const STEPS: &'static [Step];
+    /// The demo credentials JSON, which anyone can sign with.
+    const DEMO: &'static str;
+    /// The name of the sample to try first.
+    const FIRST_SAMPLE: &'static str;
+    /// How its deliveries can be recognised without credentials, if that is possible.
+    const MARK: Option<Mark> = None;
+    /// What [`Sender::seal`] makes, for a person to read; `None` if the platform only signs.
+    const SEALS: Option<&'static str> = None;
+    /// How its deliveries are signed.
+    const SCHEME: SignatureScheme = SignatureScheme::NotHmac;
 
     /// What the reference pages say of the platform.
     const REFERENCE: Reference;
@@ -153,10 +188,15 @@ pub trait Platform: Provider {
         Vec::new()
     }
 
+    /// The headers that hold signatures and signed facts, as far as an entry names them.
+    fn headers(_key: &Self::Credentials) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// Builds a signed (where the protocol encrypts, encrypted) POST to `url`, which may have a query string. The delivery
     /// id comes from `ambient.entropy`: a retry with the same entropy keeps the id. The error says what is wrong with the
     /// key, the sample or the URL.
-    fn letter(
+    fn build_request(
         key: &Self::Credentials,
         sample: &Sample,
         url: &str,
@@ -165,10 +205,10 @@ pub trait Platform: Provider {
 
     /// Verifies and decodes the response as the platform would, and returns its content. The error says why the platform
     /// would not accept it.
-    fn read_reply(
+    fn read_response(
         key: &Self::Credentials,
-        letter: &Request,
-        reply: &http::Response<Bytes>,
+        request: &Request,
+        response: &http::Response<Bytes>,
     ) -> Result<String, String>;
 
     /// Decodes one message outside of a delivery: a request (its body, and the headers and the URL that are known), or the
@@ -179,15 +219,6 @@ pub trait Platform: Provider {
     fn seal(_key: &Self::Credentials, _payload: &[u8], _ambient: &Ambient) -> Option<Result<String, String>> {
         None
     }
-}
-
-/// Finds the sample of that name, or else `<name>.legacy`.
-pub fn sample<P: Platform>(name: &str) -> Option<Sample> {
-    let legacy = format!("{name}.legacy");
-    let mut samples = P::samples();
-    let position = |name: &str| samples.iter().position(|sample| sample.name == name);
-    let found = position(name).or_else(|| position(&legacy))?;
-    Some(samples.swap_remove(found))
 }
 
 /// The samples in a folder of `<name>.json` files, sorted by name.

@@ -19,6 +19,8 @@ pub struct Document {
     pub file: &'static str,
     /// The content that is used if neither exists.
     pub sample: &'static [u8],
+    /// The metric that counts failed refreshes.
+    pub refresh_failed: &'static str,
 }
 
 /// The protocol of a platform. It is pure: everything comes in as an argument.
@@ -31,6 +33,8 @@ pub trait Provider: Sized + Send + Sync + 'static {
     const MAX_BODY: usize = 6 * 1024 * 1024;
     /// The file that it takes its replies from, if any.
     const DOCUMENT: Option<Document> = None;
+    /// The platform's own name for the id of a delivery: a further field of the log line.
+    const DELIVERY_FIELD: Option<&'static str> = None;
     /// One entry of a source's credentials. Its deserializer rejects entries that could never verify anything.
     type Credentials: DeserializeOwned + Send + Sync;
 

@@ -1,25 +1,25 @@
 //! Handles one delivery: verify and decode it, put the event on the queue, respond. The order is fixed.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Response, header};
 use letterbox_codec::{
-    Ambient, Provider, Received, Reject, Reply, Request, Source,
+    Ambient, Provider, Received, Reject, Reply, Request, Source, Sources,
     provider::{Refused, Settled},
 };
 use tokio::time::Instant;
 
 use crate::{
-    Keyring, Message, Queue, QueueError, Refreshed, Sources, ambient,
+    Keyring, Message, Queue, QueueError, Refreshed, ambient,
     queue::Trace,
     refreshed::{RefreshResult, RefreshTrigger},
 };
 
 /// A provider with its credentials and its queue: everything that a delivery needs.
-pub struct Intake<P: Provider, Q> {
+pub struct Intake<P: Provider> {
     provider: Refreshed<P>,
     keyring: Keyring<P::Credentials>,
-    queue: Q,
+    queue: Arc<dyn Queue>,
     deadline: Duration,
     ambient: AmbientSource,
 }
@@ -107,6 +107,26 @@ pub struct Record {
     pub credentials: RefreshResult,
     /// The result of refreshing the provider's document.
     pub document: RefreshResult,
+    /// The provider's names in log and metrics.
+    pub(crate) names: Names,
+}
+
+/// What a provider calls its own facts in log and metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Names {
+    /// [`Provider::DELIVERY_FIELD`].
+    pub delivery_field: Option<&'static str>,
+    /// [`letterbox_codec::provider::Document::refresh_failed`].
+    pub document_refresh_failed: Option<&'static str>,
+}
+
+impl Names {
+    pub(crate) fn of<P: Provider>() -> Self {
+        Self {
+            delivery_field: P::DELIVERY_FIELD,
+            document_refresh_failed: P::DOCUMENT.map(|document| document.refresh_failed),
+        }
+    }
 }
 
 /// Reserved at the end of the deadline for building the response after the queue call returns or times out.
@@ -134,7 +154,12 @@ impl Record {
             queue_milliseconds: None,
             credentials: RefreshResult::Unchanged,
             document: RefreshResult::Unchanged,
+            names: Names::default(),
         }
+    }
+
+    fn of<P: Provider>(source: &str) -> Self {
+        Self { names: Names::of::<P>(), ..Self::new(P::NAME, source) }
     }
 
     fn refused(&mut self, reject: &Reject) {
@@ -143,12 +168,12 @@ impl Record {
     }
 }
 
-impl<P: Provider, Q: Queue> Intake<P, Q> {
+impl<P: Provider> Intake<P> {
     /// Creates an intake that uses the system's clock and entropy.
     pub fn new(
         provider: Refreshed<P>,
         keyring: Keyring<P::Credentials>,
-        queue: Q,
+        queue: Arc<dyn Queue>,
         deadline: Duration,
     ) -> Self {
         Self { provider, keyring, queue, deadline, ambient: ambient::system }
@@ -169,7 +194,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
     /// Handles one request to one source.
     pub async fn handle(&self, source: &str, request: &Request) -> Answer {
         let started = Instant::now();
-        let mut record = Record::new(P::NAME, source);
+        let mut record = Record::of::<P>(source);
         let mut queued = None;
         let reply = match self.open_with_newest(source, request, &mut record).await {
             Ok((received, message)) => {
@@ -204,7 +229,7 @@ impl<P: Provider, Q: Queue> Intake<P, Q> {
 
     /// Refuses an event that is not a request to a source. `source` is empty if it is unknown.
     pub fn refuse(&self, source: &str, reject: &Reject) -> Answer {
-        let mut record = Record::new(P::NAME, source);
+        let mut record = Record::of::<P>(source);
         record.refused(reject);
         record.status = reject.status();
         Answer { response: response(P::refuse(reject)), record, message: None }
@@ -374,6 +399,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::queue::Put;
 
     const DELIVERY: &str = "d1";
 
@@ -391,6 +417,7 @@ mod tests {
     impl Provider for Any {
         const NAME: &'static str = "any";
         const DEADLINE: Duration = Duration::from_secs(1);
+        const DELIVERY_FIELD: Option<&'static str> = Some("own");
         type Credentials = NoSecret;
 
         fn new(_: &[u8]) -> Result<Self, String> {
@@ -422,8 +449,8 @@ mod tests {
             self.0
         }
 
-        async fn put(&self, _: &Message) -> Result<(), QueueError> {
-            Ok(())
+        fn put<'a>(&'a self, _: &'a Message) -> Put<'a> {
+            Box::pin(async { Ok(()) })
         }
     }
 
@@ -442,11 +469,12 @@ mod tests {
             (&unsigned, 1000, 401, Some("missing_signature"), None),
         ] {
             let sources = Sources::parse(r#"{"default":{}}"#).unwrap();
-            let intake =
-                Intake::new(Refreshed::fixed(Any), Keyring::fixed(sources), Small(largest), Any::DEADLINE);
+            let queue = Arc::new(Small(largest));
+            let intake = Intake::new(Refreshed::fixed(Any), Keyring::fixed(sources), queue, Any::DEADLINE);
             let record = intake.handle("default", request).await.record;
             assert_eq!((record.status, record.reason, record.key), (status, reason, key));
             assert_eq!(record.delivery.as_deref(), Some(DELIVERY), "{reason:?}");
+            assert_eq!(record.names.delivery_field, Some("own"), "{reason:?}");
         }
     }
 }

@@ -7,7 +7,6 @@
 
 pub mod ambient;
 pub mod aws;
-pub mod credentials;
 pub mod gateway;
 pub mod handler;
 mod invocation;
@@ -19,8 +18,7 @@ pub mod refreshed;
 mod runtime;
 pub mod settings;
 
-pub use credentials::{Keyring, Sources};
 pub use handler::{Answer, Intake, Outcome, Record};
 pub use queue::{Message, Queue, QueueError};
-pub use refreshed::Refreshed;
+pub use refreshed::{Keyring, Refreshed};
 pub use runtime::run;

@@ -60,17 +60,16 @@ pub(crate) fn delivery(record: &Record, invocation: &Invocation, namespace: &str
 }
 
 fn line<'a>(record: &'a Record, invocation: &'a Invocation, namespace: &str, now: Timestamp) -> Line<'a> {
-    let opencard = record.provider == "opencard";
     let found = [
         ("type", record.kind.clone().map(Value::from)),
         ("id", record.id.clone().map(Value::from)),
-        ("rid", record.delivery.clone().filter(|_| opencard).map(Value::from)),
         ("deliveryid", record.delivery.clone().map(Value::from)),
         ("key", record.key.map(Value::from)),
         ("reason", record.reason.map(Value::from)),
         ("detail", record.detail.clone().map(Value::from)),
         ("xrayTraceId", invocation.trace.clone().map(Value::from)),
     ];
+    let own = record.names.delivery_field.map(|name| (name, record.delivery.clone().map(Value::from)));
     Line {
         timestamp: now.to_rfc3339(Unit::Milliseconds),
         level: match record.outcome {
@@ -81,7 +80,7 @@ fn line<'a>(record: &'a Record, invocation: &'a Invocation, namespace: &str, now
         message: "delivery",
         provider: record.provider,
         source: &record.source,
-        found: found.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+        found: found.into_iter().chain(own).filter_map(|(name, value)| Some((name, value?))).collect(),
         outcome: record.outcome.as_str(),
         status: record.status,
         milliseconds: record.milliseconds,
@@ -92,7 +91,22 @@ fn line<'a>(record: &'a Record, invocation: &'a Invocation, namespace: &str, now
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_platforms_own_name_of_the_delivery_id_is_a_further_field() {
+        let mut record = Record::new("any", "default");
+        record.delivery = Some("d1".to_owned());
+        for (field, expected) in [(Some("rid"), json!("d1")), (None, Value::Null)] {
+            record.names.delivery_field = field;
+            let invocation = Invocation::default();
+            let line = line(&record, &invocation, "Letterbox", Timestamp(0));
+            let line = serde_json::to_value(line).unwrap();
+            assert_eq!((&line["rid"], &line["deliveryid"]), (&expected, &json!("d1")), "{field:?}");
+        }
+    }
 
     #[test]
     fn the_level_is_lambdas_or_rusts_and_never_trace() {

@@ -83,9 +83,10 @@ fn metrics(record: &Record, invocation: &Invocation) -> Vec<Metric> {
         ("ColdStart", "Count", Per::Provider, one(invocation.cold_start)),
         ("KeyPosition", "None", Per::Source, key.map(|key| json!(key))),
         ("CredentialsRefreshFailed", "Count", Per::Provider, failed(record.credentials)),
-        ("CardsRefreshFailed", "Count", Per::Provider, failed(record.document)),
     ];
-    let measured = table.into_iter();
+    let document = record.names.document_refresh_failed;
+    let document = document.map(|name| (name, "Count", Per::Provider, failed(record.document)));
+    let measured = table.into_iter().chain(document);
     measured.filter_map(|(name, unit, per, value)| Some(Metric { name, unit, per, value: value? })).collect()
 }
 
@@ -169,6 +170,7 @@ mod tests {
     fn a_refresh_that_failed_counts() {
         let mut record = Record::new("opencard", "default");
         (record.credentials, record.document) = (RefreshResult::Failed, RefreshResult::Failed);
+        record.names.document_refresh_failed = Some("CardsRefreshFailed");
         let declared = declared(&line(&record, false));
         assert_eq!(declared["CredentialsRefreshFailed"], ["provider"]);
         assert_eq!(declared["CardsRefreshFailed"], ["provider"]);

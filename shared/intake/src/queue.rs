@@ -5,7 +5,7 @@ pub mod oversize;
 mod retry_policy;
 pub mod sqs;
 
-use std::fmt;
+use std::{fmt, pin::Pin};
 
 use letterbox_codec::{Event, Reject};
 use sha2::{Digest, Sha256};
@@ -13,7 +13,10 @@ use sha2::{Digest, Sha256};
 /// The largest message that SQS accepts, in bytes, attributes included.
 pub const LARGEST_MESSAGE: usize = 1024 * 1024;
 
-/// A queue for events.
+/// The result of [`Queue::put`], once it is there.
+pub type Put<'a> = Pin<Box<dyn Future<Output = Result<(), QueueError>> + Send + 'a>>;
+
+/// A queue for events. Used as `dyn Queue`, so that nothing that handles deliveries depends on which queue it is.
 pub trait Queue: Send + Sync + 'static {
     /// The largest message that the queue accepts, in bytes as SQS counts them.
     fn largest(&self) -> usize {
@@ -21,17 +24,7 @@ pub trait Queue: Send + Sync + 'static {
     }
 
     /// Puts one message on the queue. `Ok` means that the queue has stored it durably.
-    fn put(&self, message: &Message) -> impl Future<Output = Result<(), QueueError>> + Send;
-}
-
-impl<Q: Queue> Queue for std::sync::Arc<Q> {
-    fn largest(&self) -> usize {
-        Q::largest(self)
-    }
-
-    fn put(&self, message: &Message) -> impl Future<Output = Result<(), QueueError>> + Send {
-        Q::put(self, message)
-    }
+    fn put<'a>(&'a self, message: &'a Message) -> Put<'a>;
 }
 
 /// The queue did not accept a message. The text is for the operator's log and contains nothing of the message.

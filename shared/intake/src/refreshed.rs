@@ -7,6 +7,7 @@ use std::{
 };
 
 use lambda_runtime::tracing;
+use letterbox_codec::Sources;
 use tokio::{
     task::JoinHandle,
     time::{Instant, timeout},
@@ -60,6 +61,9 @@ pub type Read = Box<dyn Fn(Option<String>) -> Reading + Send + Sync>;
 
 /// Parses what was read. The error says what is wrong with it and contains no secret.
 pub type Parse<T> = fn(&[u8]) -> Result<T, String>;
+
+/// The credentials in use, refreshed while they rotate.
+pub type Keyring<C> = Refreshed<Sources<C>>;
 
 /// A value that can be replaced by a newer one while it is in use.
 pub struct Refreshed<T> {

@@ -11,11 +11,11 @@ use std::{
 
 use aws_config::SdkConfig;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
-use letterbox_codec::{Provider, provider::Document};
+use letterbox_codec::{Provider, Sources, provider::Document};
 use serde_json::value::RawValue;
 
 use crate::{
-    Answer, Intake, Keyring, Refreshed, Sources, aws, gateway,
+    Answer, Intake, Keyring, Refreshed, aws, gateway,
     invocation::Invocation,
     log, origin,
     queue::{Trace, sqs::Sqs},
@@ -56,7 +56,7 @@ async fn serve<P: Provider>() -> Result<(), String> {
             "{RUNTIME_API} is not set: this binary is a Lambda function; start it with `cargo lambda watch`, or run all functions with `letterbox serve`"
         ));
     }
-    let intake = Arc::new(Intake::new(provider, keyring, queue, settings.deadline));
+    let intake = Arc::new(Intake::new(provider, keyring, Arc::new(queue), settings.deadline));
     let namespace: Arc<str> = settings.metrics_namespace.into();
     let first = Arc::new(AtomicBool::new(true));
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
@@ -110,7 +110,7 @@ async fn keyring<C: serde::de::DeserializeOwned>(
 
 /// Creates the provider from its document: the configured one, else the file next to the binary, else the sample.
 async fn provider<P: Provider>(settings: &Settings, config: &SdkConfig) -> Result<Refreshed<P>, StartError> {
-    let Some(Document { variable, file, sample }) = P::DOCUMENT else {
+    let Some(Document { variable, file, sample, .. }) = P::DOCUMENT else {
         return P::new(&[]).map(Refreshed::fixed).map_err(StartError);
     };
     let error =

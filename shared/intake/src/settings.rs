@@ -16,7 +16,7 @@ use crate::{
 const MAX_AGE: Duration = Duration::from_mins(5);
 
 /// Why a function cannot start: the variable, what was expected, and what to do.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StartError(pub String);
 
 impl fmt::Display for StartError {
@@ -193,7 +193,8 @@ mod tests {
     impl Provider for Any {
         const NAME: &'static str = "any";
         const DEADLINE: Duration = Duration::from_secs(1);
-        const DOCUMENT: Option<Document> = Some(Document { variable: "ANY", file: "any.json", sample: b"" });
+        const DOCUMENT: Option<Document> =
+            Some(Document { variable: "ANY", file: "any.json", sample: b"", refresh_failed: "AnyFailed" });
         type Credentials = Secret;
 
         fn new(_: &[u8]) -> Result<Self, String> {

@@ -2,10 +2,10 @@
 
 use letterbox_codec::{
     Secret,
+    credentials::read,
     mac::{Algorithm, Description, Encoding, SchemeError, SecretEncoding},
     timestamp::Unit,
 };
-use letterbox_intake::credentials::read;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 

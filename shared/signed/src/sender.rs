@@ -5,10 +5,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, header};
+use http::{HeaderName, Method, header};
 use letterbox_codec::{
     Ambient, Reject, Request, Timestamp,
-    platform::{Bilingual, DeliveryPolicy, Opened, Platform, Reference, Sample, Step, read_acknowledgement},
+    platform::{
+        self, Bilingual, DeliveryPolicy, Opened, Reference, Sample, SignatureScheme, Step,
+        read_acknowledgement,
+    },
 };
 
 use crate::{Branch, Credentials, Signed};
@@ -84,11 +87,16 @@ const UNKNOWN: DeliveryPolicy = DeliveryPolicy {
 
 /// The branch's samples.
 pub trait Samples: Branch {
-    /// [`Platform::samples`].
+    /// [`platform::Sender::DEMO`].
+    const DEMO: &'static str;
+    /// [`platform::Sender::FIRST_SAMPLE`].
+    const FIRST_SAMPLE: &'static str;
+
+    /// [`platform::Sender::samples`].
     fn samples() -> Vec<Sample>;
 }
 
-impl<B: Samples> Platform for Signed<B> {
+impl<B: Samples> platform::Sender for Signed<B> {
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step::SIGNATURE_HEADER,
@@ -107,6 +115,9 @@ impl<B: Samples> Platform for Signed<B> {
         Step { name: "event", en: "Event: its type and JSON", zh: "事件：类型与 JSON", codes: &[] },
     ];
 
+    const DEMO: &'static str = B::DEMO;
+    const FIRST_SAMPLE: &'static str = B::FIRST_SAMPLE;
+    const SCHEME: SignatureScheme = SignatureScheme::InEntry;
     const REFERENCE: Reference = Reference {
         console: Bilingual {
             en: "the notification settings: paste the URL; copy the signing secret",
@@ -129,8 +140,17 @@ impl<B: Samples> Platform for Signed<B> {
         key.id.as_deref().into_iter().collect()
     }
 
+    fn headers(key: &Credentials) -> Vec<&str> {
+        key.scheme.headers().chain(&key.type_header).map(HeaderName::as_str).collect()
+    }
+
     /// Where the type is in a header, the sample's name is the type.
-    fn letter(key: &Credentials, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
+    fn build_request(
+        key: &Credentials,
+        sample: &Sample,
+        url: &str,
+        ambient: &Ambient,
+    ) -> Result<Request, String> {
         let (id, _) = ambient.split::<12, 0>();
         let id = format!("msg_{}", hex::encode(id));
         let mut request = http::Request::builder()
@@ -149,7 +169,11 @@ impl<B: Samples> Platform for Signed<B> {
         request.body(sample.payload.clone().into()).map_err(|error| error.to_string())
     }
 
-    fn read_reply(key: &Credentials, _: &Request, reply: &http::Response<Bytes>) -> Result<String, String> {
+    fn read_response(
+        key: &Credentials,
+        _: &Request,
+        reply: &http::Response<Bytes>,
+    ) -> Result<String, String> {
         read_acknowledgement(&Self::delivery_policy(key), reply)
     }
 

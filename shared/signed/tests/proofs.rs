@@ -1,14 +1,15 @@
 //! Every preset, against a request that was signed outside of this project and against its sender's timeout.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use letterbox_codec::{
-    Ambient, Provider, Received, Reject, Request, Source, Timestamp,
-    platform::{Platform, Sample},
+    Ambient, Provider, Received, Reject, Request, Source, Sources, Timestamp,
+    platform::{Sample, Sender as _},
     provider::Refused,
 };
 use letterbox_intake::{
-    Intake, Keyring, Message, Queue, QueueError, Refreshed, Sources,
+    Intake, Keyring, Message, Queue, Refreshed,
+    queue::Put,
     refreshed::{Content, Read},
 };
 use letterbox_signed::{
@@ -26,6 +27,9 @@ impl Branch for Any {
 }
 
 impl Samples for Any {
+    const DEMO: &'static str = "";
+    const FIRST_SAMPLE: &'static str = "";
+
     fn samples() -> Vec<Sample> {
         Vec::new()
     }
@@ -146,8 +150,8 @@ fn every_proof_is_the_event_that_it_says() {
 struct Hanging;
 
 impl Queue for Hanging {
-    async fn put(&self, _: &Message) -> Result<(), QueueError> {
-        std::future::pending().await
+    fn put<'a>(&'a self, _: &'a Message) -> Put<'a> {
+        Box::pin(std::future::pending())
     }
 }
 
@@ -186,7 +190,8 @@ async fn the_response_is_ready_500_ms_before_the_senders_timeout() {
 
             let keyring = credentials_that_hang(sender, deadline).await;
             let provider = Refreshed::fixed(AnySender::new(&[]).unwrap());
-            let intake = Intake::new(provider, keyring, Hanging, deadline).with_ambient(|| Ok(fixed()));
+            let intake =
+                Intake::new(provider, keyring, Arc::new(Hanging), deadline).with_ambient(|| Ok(fixed()));
             let key = credentials(sender, sender.proof.secret);
             // A proof that is no event is of a sender that has the default paths.
             let payload = match &sender.proof.event {
@@ -194,7 +199,8 @@ async fn the_response_is_ready_500_ms_before_the_senders_timeout() {
                 None => br#"{"event_type":"a"}"#.to_vec(),
             };
             let sample = Sample { name: "a".into(), payload };
-            let delivery = AnySender::letter(&key, &sample, "https://localhost/any", &fixed()).unwrap();
+            let delivery =
+                AnySender::build_request(&key, &sample, "https://localhost/any", &fixed()).unwrap();
 
             let started = tokio::time::Instant::now();
             let answer = intake.handle("default", &delivery).await;

@@ -138,7 +138,15 @@ fn described(command: &str, argument: &Arg, translations: &mut Translations<'_>)
         let defaults = argument.get_default_values().iter();
         values.extend(defaults.map(|value| value.to_string_lossy().into_owned()));
     }
-    Described { usage, values, text: translations.text(&[&format!("{command} {id}"), &id], help) }
+    let mut text = translations.text(&[&format!("{command} {id}"), &id], help);
+    let choices = argument.get_possible_values();
+    let choices = choices.iter().filter(|choice| !choice.is_hide_set()).map(|choice| code(choice.get_name()));
+    let choices: Vec<_> = choices.collect();
+    if argument.get_action().takes_values() && !choices.is_empty() {
+        text.en += &format!(" ({})", choices.join(", "));
+        text.zh += &format!("（{}）", choices.join("、"));
+    }
+    Described { usage, values, text }
 }
 
 /// The name of an argument's value.

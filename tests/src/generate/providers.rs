@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use letterbox::providers::{Key, PROVIDERS};
 use letterbox_codec::platform::{Bilingual, Reference, Step};
+use letterbox_registry::PROVIDERS;
 
 use super::{Generated, Language, Page, both, code};
 use crate::providers;
@@ -23,16 +23,18 @@ pub struct Facts {
 
 /// The facts of every provider. The only place of the generator that knows how they are kept.
 pub fn facts() -> Result<Vec<Facts>, String> {
-    let facts = PROVIDERS.iter().map(|row| {
-        let policy = (row.manners)(&Key { credentials: row.demo, source: "default" })?;
+    let facts = PROVIDERS.iter().map(|provider| {
+        let facts = provider.facts();
+        let keys = provider.keys(facts.demo).map_err(|error| error.to_string())?;
+        let policy = keys.first("default")?.delivery_policy();
         Ok(Facts {
-            name: row.name,
-            deadline: row.deadline,
-            max_body: row.max_body,
-            steps: row.steps,
-            reference: &row.reference,
+            name: facts.name,
+            deadline: facts.deadline,
+            max_body: facts.max_body,
+            steps: facts.steps,
+            reference: &facts.reference,
             timeout: policy.timeout,
-            statuses: providers::find(row.name).statuses,
+            statuses: providers::find(facts.name).statuses,
         })
     });
     facts.collect()

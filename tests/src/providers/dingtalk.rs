@@ -162,7 +162,7 @@ mod tests {
         assert!(shapes.len() > 200);
         for shape in shapes {
             let name = shape["sample"].as_deref().unwrap();
-            let sample = (receiver.row.sample)(name).unwrap_or_else(|| panic!("no sample {name}"));
+            let sample = receiver.platform.sample(name).unwrap_or_else(|| panic!("no sample {name}"));
             let payload: Value = serde_json::from_slice(&sample.payload).unwrap();
             let event_type = shape["type"].as_deref().unwrap();
             if event_type.starts_with("check_") && event_type.ends_with("_url") {

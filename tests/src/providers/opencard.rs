@@ -279,17 +279,18 @@ mod tests {
 
     /// Asks a catalogue of its own for its one card, straight at the provider.
     fn ask(cards: &str, ambient: &Ambient) -> String {
-        use letterbox_codec::{Provider, Source, platform::Platform};
+        use letterbox_codec::{Provider, Source, platform::Sender as _};
         let provider = opencard::OpenCard::new(cards.as_bytes()).unwrap();
         let keys: [opencard::Credentials; 1] = [serde_json::from_value(opencard(&[("0", PSK)])).unwrap()];
         let sample = Sample { name: "q".into(), payload: br#"{"srcid":"1","intent":{}}"#.to_vec() };
         let letter =
-            opencard::OpenCard::letter(&keys[0], &sample, "https://localhost/opencard", ambient).unwrap();
+            opencard::OpenCard::build_request(&keys[0], &sample, "https://localhost/opencard", ambient)
+                .unwrap();
         let source = Source { provider: "opencard", name: "default", keys: &keys };
         let received = provider.receive(&source, &letter, ambient).unwrap();
         let settled = block_on(received.settle(|| async { Ok::<_, ()>(()) }));
         let reply = http::Response::new(bytes::Bytes::from(settled.reply.unwrap().body));
-        opencard::OpenCard::read_reply(&keys[0], &letter, &reply).unwrap()
+        opencard::OpenCard::read_response(&keys[0], &letter, &reply).unwrap()
     }
 
     #[test]

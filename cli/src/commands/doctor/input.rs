@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use letterbox_codec::{Reject, Request, Timestamp, headers};
 use letterbox_intake::{ambient, gateway};
+use letterbox_registry::{PROVIDERS, Platform};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -20,13 +21,12 @@ use crate::{
         parts::Parts,
     },
     local::history::sqlite::Deliveries,
-    providers::{self, PROVIDERS, Row},
     time,
 };
 
 /// A request with its provider and source, and with the time of receipt if the input has it.
 struct ParsedRequest {
-    row: &'static Row,
+    provider: &'static dyn Platform,
     source: String,
     request: Request,
     received: Option<Timestamp>,
@@ -67,7 +67,13 @@ pub fn delivery(args: &Doctor) -> Result<DiagnosisInput, String> {
         Some(now) => now,
         None => ambient::system().map_err(|error| error.to_string())?.now,
     };
-    Ok(DiagnosisInput { row: parsed.row, source: parsed.source, request: parsed.request, now, credentials })
+    Ok(DiagnosisInput {
+        provider: parsed.provider,
+        source: parsed.source,
+        request: parsed.request,
+        now,
+        credentials,
+    })
 }
 
 /// A delivery that `letterbox serve` has stored.
@@ -82,12 +88,12 @@ fn stored(args: &Doctor, id: i64) -> Result<ParsedRequest, String> {
             "{place}: delivery {id}: the body was too large or arrived incomplete, so it was not stored"
         ));
     }
-    let row = match &args.provider {
-        Some(name) => providers::find(name).map_err(|error| format!("--provider: {error}"))?,
-        None => providers::find(&found.summary.provider)?,
+    let provider = match &args.provider {
+        Some(name) => letterbox_registry::find(name).map_err(|error| format!("--provider: {error}"))?,
+        None => letterbox_registry::find(&found.summary.provider)?,
     };
     let source = args.key.source.clone().unwrap_or(found.summary.source);
-    Ok(ParsedRequest { row, source, request: found.request, received: Some(found.summary.received) })
+    Ok(ParsedRequest { provider, source, request: found.request, received: Some(found.summary.received) })
 }
 
 fn in_file(file: &Path, error: &str) -> String {
@@ -112,13 +118,13 @@ fn from_options(args: &Doctor, url: &str) -> Result<Parts, String> {
 }
 
 /// The provider that a path names.
-fn in_path(path: &str) -> Option<&'static Row> {
-    path.split('/').find_map(|segment| PROVIDERS.iter().find(|row| row.name == segment))
+fn in_path(path: &str) -> Option<&'static dyn Platform> {
+    path.split('/').find_map(|segment| PROVIDERS.iter().copied().find(|provider| provider.name() == segment))
 }
 
-fn provider(args: &Doctor, path: &str) -> Result<&'static Row, String> {
+fn provider(args: &Doctor, path: &str) -> Result<&'static dyn Platform, String> {
     match &args.provider {
-        Some(name) => providers::find(name).map_err(|error| format!("--provider: {error}")),
+        Some(name) => letterbox_registry::find(name).map_err(|error| format!("--provider: {error}")),
         None => in_path(path).ok_or_else(|| {
             format!("the URL's path {path:?} names no provider: name one with --provider, and its source with --source")
         }),
@@ -126,8 +132,8 @@ fn provider(args: &Doctor, path: &str) -> Result<&'static Row, String> {
 }
 
 /// The source that a path names. A path that is not a route becomes an unknown source.
-fn source(args: &Doctor, row: &Row, path: &str) -> String {
-    let named = || match gateway::source(row.name, path) {
+fn source(args: &Doctor, provider: &dyn Platform, path: &str) -> String {
+    let named = || match gateway::source(provider.name(), path) {
         Ok(source) => source.to_owned(),
         Err(_) => path.trim_matches('/').to_owned(),
     };
@@ -141,14 +147,14 @@ fn parsed_request(args: &Doctor, parts: Parts, received: Option<Timestamp>) -> R
         .ok()
         .filter(|uri: &Uri| uri.scheme().is_some())
         .ok_or("the URL: expected an absolute one, such as https://hooks.example.com/github/acme")?;
-    let row = provider(args, uri.path())?;
-    let source = source(args, row, uri.path());
+    let provider = provider(args, uri.path())?;
+    let source = source(args, provider, uri.path());
     let mut request = Request::new(Bytes::from(parts.body));
     *request.method_mut() =
         parts.method.parse::<Method>().map_err(|_| "the method: expected one such as POST")?;
     *request.uri_mut() = uri;
     *request.headers_mut() = headers::collect(parts.headers).map_err(|error| error.to_string())?;
-    Ok(ParsedRequest { row, source, request, received })
+    Ok(ParsedRequest { provider, source, request, received })
 }
 
 fn event(args: &Doctor, text: &str) -> Result<ParsedRequest, String> {
@@ -158,12 +164,12 @@ fn event(args: &Doctor, text: &str) -> Result<ParsedRequest, String> {
     let mut event = gateway::read(&raw).map_err(|reject| message(&reject))?;
     let received = gateway::received(&event).and_then(|Timestamp(time)| time::parse(&time.to_string()).ok());
     let path = event.raw_path.clone().unwrap_or_default();
-    let row = provider(args, &path)?;
+    let provider = provider(args, &path)?;
     if args.key.source.is_some() || !event.path_parameters.contains_key("source") {
-        event.path_parameters.insert("source".into(), source(args, row, &path));
+        event.path_parameters.insert("source".into(), source(args, provider, &path));
     }
-    let (source, request) = gateway::request(row.name, event).map_err(|reject| message(&reject))?;
-    Ok(ParsedRequest { row, source, request, received })
+    let (source, request) = gateway::request(provider.name(), event).map_err(|reject| message(&reject))?;
+    Ok(ParsedRequest { provider, source, request, received })
 }
 
 /// Reads a response: a Lambda result, the output of `curl --include`, or a bare body, which has no status.

@@ -98,7 +98,7 @@ pub fn run(delivery: &OutgoingDelivery, options: &LoadArgs, count: u32) -> Resul
         results.map_err(|_| CommandError::failed("a worker thread panicked; its message is above"))?.concat();
     let took = started.elapsed();
     bar.finish_and_clear();
-    summary(delivery.row.name, &load.policy, &results, took, options)
+    summary(delivery.platform.name(), &load.policy, &results, took, options)
 }
 
 /// The state that all deliveries share.
@@ -119,10 +119,11 @@ impl<'a> Load<'a> {
         delivery.build_request(&ambient)?;
         let (run, _) = ambient.split::<4, 0>();
         let run = format!("{:08x}", u32::from_be_bytes(run));
-        let ids = (delivery.row.id_members)(&delivery.key())?;
+        let entry = delivery.entry()?;
+        let ids = entry.id_members().into_iter().map(str::to_owned).collect();
         Ok(Self {
             delivery,
-            policy: delivery.policy()?,
+            policy: entry.delivery_policy(),
             post: Post::new(LONGEST, options.at_once.get()),
             step: options.rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate)),
             id_suffix: (!options.identical).then_some((ids, run)),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::doctor::{
     causes,
-    diagnosis_input::{DiagnosisInput, Stage},
+    diagnosis_input::{DiagnosisInput, Refusal, Stage},
     finding::{Finding, Variant},
     keys::{is_aes_key, is_psk, key_tables, with_table},
 };
@@ -74,7 +74,7 @@ fn unquoted(text: &str) -> Option<(String, String)> {
 
 /// The delivery with every copied text of the provider's sources corrected, and the places; never a value.
 fn corrected(delivery: &DiagnosisInput, fix: Fix) -> Option<(DiagnosisInput, String)> {
-    let mut sources = delivery.sources(delivery.row.name);
+    let mut sources = delivery.sources(delivery.provider.name());
     let mut places = Vec::new();
     for (source, value) in &mut sources {
         let entries: Vec<&mut Value> = match value {
@@ -173,15 +173,15 @@ pub(super) fn pre_shared_key_in_another_encoding(delivery: &DiagnosisInput) -> V
 
 /// A function starts with all of its sources, or not at all.
 pub(super) fn another_source_is_broken(delivery: &DiagnosisInput) -> Vec<Variant> {
-    let Err(crate::providers::Refusal::Start(error)) = delivery.attempt() else { return Vec::new() };
-    let mut sources = delivery.sources(delivery.row.name);
+    let Err(Refusal::Start(error)) = delivery.attempt() else { return Vec::new() };
+    let mut sources = delivery.sources(delivery.provider.name());
     sources.retain(|name, _| *name == delivery.source);
     let alone = delivery.with_sources(sources);
     if alone.stage() == Stage::Start {
         return Vec::new();
     }
     vec![
-        Finding::new(&causes::CREDENTIALS_INVALID, format!("{}: {error}.", delivery.row.name))
+        Finding::new(&causes::CREDENTIALS_INVALID, format!("{}: {error}.", delivery.provider.name()))
             .corrected(alone),
     ]
 }

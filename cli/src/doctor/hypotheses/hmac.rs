@@ -17,7 +17,7 @@ use crate::{
 /// GitHub's older header.
 pub(super) fn legacy_signature(delivery: &DiagnosisInput) -> Vec<Variant> {
     let has = |name: &str| delivery.request.headers().contains_key(name);
-    if delivery.row.name != "github" || has("x-hub-signature-256") || !has("x-hub-signature") {
+    if delivery.provider.name() != "github" || has("x-hub-signature-256") || !has("x-hub-signature") {
         return Vec::new();
     }
     let variants = delivery.entries().into_iter().map(|entry| {
@@ -37,7 +37,8 @@ pub(super) fn another_form_of_signature(delivery: &DiagnosisInput) -> Vec<Varian
         for reading in value.map(readings).unwrap_or_default() {
             if let Some(finding) = reading.differs(&signing.scheme, header) {
                 // GitHub keeps the two algorithms in two headers.
-                let finding = if signing.is_fixed { Finding { remedy: None, ..finding } } else { finding };
+                let finding =
+                    if signing.fixed.is_some() { Finding { remedy: None, ..finding } } else { finding };
                 variants.push(signing.variant(finding, &reading.members(header)));
             }
         }
@@ -57,7 +58,8 @@ pub(super) fn another_header(delivery: &DiagnosisInput) -> Vec<Variant> {
                 let delivery = signing.with(&reading.members(name.as_str()));
                 // Many a header looks like a signature: only one that holds is.
                 if delivery.stage() > Stage::Seal {
-                    let finding = if signing.is_fixed && delivery.request.headers().contains_key(asked) {
+                    let finding = if signing.fixed.is_some() && delivery.request.headers().contains_key(asked)
+                    {
                         let detail = format!("{name} is right, so secret and body are, too; {asked} is not.");
                         Finding::new(&causes::SIGNATURE_MALFORMED, detail)
                     } else {
@@ -113,7 +115,7 @@ pub(super) fn another_secret_encoding(delivery: &DiagnosisInput) -> Vec<Variant>
         for encoding in ["text", "hex", "base64", "whsec"] {
             let finding =
                 Finding::new(&causes::SECRET_ENCODING, format!("As {encoding} it is the platform's."));
-            let finding = if signing.is_fixed {
+            let finding = if signing.fixed.is_some() {
                 finding.remedy(
                     "Store the secret as it stands in the webhook's settings, not decoded and not encoded.",
                 )
@@ -197,7 +199,7 @@ pub(super) fn secret_of_another_source(delivery: &DiagnosisInput) -> Vec<Variant
 
 pub(super) fn another_preset(delivery: &DiagnosisInput) -> Vec<Variant> {
     let mut variants = Vec::new();
-    for signing in schemes(delivery).iter().filter(|signing| !signing.is_fixed) {
+    for signing in schemes(delivery).iter().filter(|signing| signing.fixed.is_none()) {
         for preset in letterbox_signed::presets::PRESETS.iter().map(|preset| preset.name) {
             let entry: Map<_, _> = signing
                 .entry

@@ -1,14 +1,12 @@
 //! The delivery went to the wrong place.
 
 use http::Method;
+use letterbox_registry::PROVIDERS;
 
-use crate::{
-    doctor::{
-        causes,
-        diagnosis_input::{DiagnosisInput, Stage},
-        finding::{Finding, Variant},
-    },
-    providers::PROVIDERS,
+use crate::doctor::{
+    causes,
+    diagnosis_input::{DiagnosisInput, Stage},
+    finding::{Finding, Variant},
 };
 
 pub(super) fn method(delivery: &DiagnosisInput) -> Vec<Variant> {
@@ -22,14 +20,14 @@ pub(super) fn method(delivery: &DiagnosisInput) -> Vec<Variant> {
 }
 
 pub(super) fn unknown_source(delivery: &DiagnosisInput) -> Vec<Variant> {
-    if delivery.sources(delivery.row.name).contains_key(&delivery.source) {
+    if delivery.sources(delivery.provider.name()).contains_key(&delivery.source) {
         return Vec::new();
     }
     opened_elsewhere(delivery, &causes::UNKNOWN_SOURCE)
 }
 
 pub(super) fn wrong_source(delivery: &DiagnosisInput) -> Vec<Variant> {
-    if !delivery.sources(delivery.row.name).contains_key(&delivery.source) {
+    if !delivery.sources(delivery.provider.name()).contains_key(&delivery.source) {
         return Vec::new();
     }
     opened_elsewhere(delivery, &causes::WRONG_SOURCE)
@@ -37,12 +35,12 @@ pub(super) fn wrong_source(delivery: &DiagnosisInput) -> Vec<Variant> {
 
 /// The provider's other sources whose keys vouch for the delivery.
 fn opened_elsewhere(delivery: &DiagnosisInput, cause: &'static causes::Cause) -> Vec<Variant> {
-    let sources = delivery.sources(delivery.row.name);
+    let sources = delivery.sources(delivery.provider.name());
     let others = sources.keys().filter(|name| **name != delivery.source);
     let variants = others.filter_map(|name| {
         let other = delivery.with_source(name);
         (other.stage() >= Stage::Address).then(|| {
-            let (provider, asked) = (delivery.row.name, &delivery.source);
+            let (provider, asked) = (delivery.provider.name(), &delivery.source);
             let finding = Finding::new(cause, format!("The URL names {asked:?}; the keys of {name:?} open it."));
             finding.remedy(format!("Put /{provider}/{name} into the platform's dashboard, or move the keys of {name:?} to {asked:?}.")).corrected(other)
         })
@@ -52,11 +50,12 @@ fn opened_elsewhere(delivery: &DiagnosisInput, cause: &'static causes::Cause) ->
 
 pub(super) fn wrong_provider(delivery: &DiagnosisInput) -> Vec<Variant> {
     let mut variants = Vec::new();
-    for row in PROVIDERS.iter().filter(|row| row.name != delivery.row.name) {
-        for source in delivery.sources(row.name).keys() {
-            let other = DiagnosisInput { row, source: source.clone(), ..delivery.clone() };
+    let asked = delivery.provider.name();
+    for provider in PROVIDERS.iter().copied().filter(|provider| provider.name() != asked) {
+        for source in delivery.sources(provider.name()).keys() {
+            let other = DiagnosisInput { provider, source: source.clone(), ..delivery.clone() };
             if other.stage() >= Stage::Address {
-                let (asked, name) = (delivery.row.name, row.name);
+                let name = provider.name();
                 let finding = Finding::new(
                     &causes::WRONG_PROVIDER,
                     format!("The URL names {asked}; the keys of {name}, source {source:?}, open it."),

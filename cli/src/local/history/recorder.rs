@@ -6,17 +6,14 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Method, header::Entry};
+use http::{HeaderValue, Method, header};
 use letterbox_codec::{Request, Timestamp, platform::Step};
 use letterbox_intake::{Answer, Outcome, ambient};
+use letterbox_registry::{Entry, Platform};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use super::{Bounds, NOT_STORED, StoredDelivery, Summary, Trace, WITHHELD, sqlite::Deliveries};
-use crate::{
-    credentials::{self, Credentials},
-    local::console::Console,
-    providers::{Key, Row},
-};
+use crate::{credentials::Credentials, local::console::Console};
 
 /// How many deliveries, and how many bytes, may wait to be stored. Deliveries beyond these limits are answered but not
 /// stored.
@@ -32,7 +29,7 @@ const SWEEP: Duration = Duration::from_mins(10);
 /// A request and the response to it.
 pub struct Exchange {
     /// The provider.
-    pub row: &'static Row,
+    pub provider: &'static dyn Platform,
     /// The source in the route.
     pub source: String,
     /// The request as it was received.
@@ -222,21 +219,22 @@ impl Exchange {
 
 /// Verifies the delivery again, to record the steps that passed and the decoded content.
 fn stored_delivery(exchange: Exchange, credentials: &Credentials) -> StoredDelivery {
-    let Exchange { row, source, request, body_is_lost, received, answer, redelivery_of } = exchange;
+    let Exchange { provider, source, request, body_is_lost, received, answer, redelivery_of } = exchange;
     let Answer { response, record, message } = answer;
-    let credentials = credentials.get(row.name).map_or("{}", String::as_str);
-    let only = record.key.and_then(|position| credentials::with_single_entry(credentials, &source, position));
-    let key = only.as_ref().map(|credentials| Key { credentials, source: &source });
+    let keys = credentials.keys(provider);
+    let entries = keys.ok().and_then(|keys| keys.entries(&source).ok()).unwrap_or_default();
     // Without an entry that verified it, the delivery is not decoded.
-    let opened = key.as_ref().and_then(|key| (row.open)(key, &request, received).ok()?.ok());
+    let entry = record.key.and_then(|position| entries.get(position));
+    let opened = entry.and_then(|entry| entry.open(&request, received).ok());
     let mut content = opened.as_ref().map(|opened| opened.content.clone());
     let failed = matches!(record.outcome, Outcome::Refused).then(|| {
-        let failed = Step::failed(row.steps, record.reason.unwrap_or_default(), record.key.is_some());
-        row.steps.get(failed).map(|step| step.name.to_owned())
+        let failed =
+            Step::failed(provider.facts().steps, record.reason.unwrap_or_default(), record.key.is_some());
+        provider.facts().steps.get(failed).map(|step| step.name.to_owned())
     });
-    let reply_in_clear = key.filter(|_| record.status < 400).map(|key| {
+    let reply_in_clear = entry.filter(|_| record.status < 400).map(|entry| {
         let reply = response.clone().map(bytes::Bytes::from);
-        (row.read_reply)(&key, &request, &reply)
+        entry.read_response(&request, &reply)
     });
     let (parts, reply) = response.into_parts();
     let headers = parts.headers.iter();
@@ -245,7 +243,7 @@ fn stored_delivery(exchange: Exchange, credentials: &Credentials) -> StoredDeliv
         body_is_lost,
         detail: record.detail.clone(),
         failed: failed.flatten(),
-        key: record.key.map(|position| (position + 1, credentials::entry_count(credentials, &source))),
+        key: record.key.map(|position| (position + 1, entries.len())),
         checks: opened.map(|opened| opened.told).unwrap_or_default(),
         attributes: message
             .iter()
@@ -266,7 +264,7 @@ fn stored_delivery(exchange: Exchange, credentials: &Credentials) -> StoredDeliv
         summary: Summary {
             id: 0,
             received,
-            provider: row.name.to_owned(),
+            provider: provider.name().to_owned(),
             source: record.source,
             kind: record.kind,
             outcome: record.outcome.as_str().to_owned(),
@@ -274,7 +272,7 @@ fn stored_delivery(exchange: Exchange, credentials: &Credentials) -> StoredDeliv
             status: record.status,
             milliseconds: record.milliseconds,
         },
-        request: withheld(request, credentials, &source),
+        request: withheld(request, &entries),
         content,
         message: message.map(|message| message.body),
         trace,
@@ -299,13 +297,13 @@ const METHODS: [Method; 9] = [
 const OTHER_METHOD: &[u8] = b"OTHER";
 
 /// The request without the values of [`WITHHELD`] headers, unless the source's entries name the header.
-fn withheld(mut request: Request, credentials: &str, source: &str) -> Request {
+fn withheld(mut request: Request, entries: &[Box<dyn Entry + '_>]) -> Request {
     if !METHODS.contains(request.method()) {
         *request.method_mut() = Method::from_bytes(OTHER_METHOD).unwrap_or_default();
     }
     for name in WITHHELD {
-        let is_used = credentials::names_header(credentials, source, name.as_str());
-        if let (Entry::Occupied(mut values), false) = (request.headers_mut().entry(name), is_used) {
+        let is_used = entries.iter().any(|entry| entry.headers().contains(&name.as_str()));
+        if let (header::Entry::Occupied(mut values), false) = (request.headers_mut().entry(name), is_used) {
             values.iter_mut().for_each(|value| *value = HeaderValue::from_static(NOT_STORED));
         }
     }

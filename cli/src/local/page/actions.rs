@@ -8,6 +8,7 @@ use axum::{
 use http::{HeaderMap, HeaderName, header};
 use letterbox_codec::Request;
 use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
+use letterbox_registry::Platform;
 use serde::Deserialize;
 
 use super::{
@@ -17,7 +18,6 @@ use super::{
 use crate::{
     formats::{curl::write as shell, gateway},
     local::history::{Filter, WITHHELD},
-    providers::{self, Key, Row},
     sender::sample::sample,
 };
 
@@ -59,7 +59,7 @@ pub async fn send(
 ) -> Response {
     let source = if form.source.is_empty() { DEFAULT_SOURCE } else { &form.source };
     let stored = match state.build_request(&form.sample, source) {
-        Ok((row, request)) => state.reception.receive(row, source, request, None).await,
+        Ok((provider, request)) => state.reception.receive(provider, source, request, None).await,
         Err(error) => Err(error),
     };
     state.redirect_to(stored, Wanted { filter, ..Wanted::default() }, &headers).await
@@ -114,20 +114,17 @@ pub async fn event(State(state): State<PageState>, Path(id): Path<i64>) -> Respo
 
 impl PageState {
     /// Builds the request for a sample, signed or encrypted for this server.
-    fn build_request(&self, sample: &str, source: &str) -> Result<(&'static Row, Request), String> {
+    fn build_request(&self, sample: &str, source: &str) -> Result<(&'static dyn Platform, Request), String> {
         let (provider, name) =
             sample.split_once('/').ok_or("sample: expected `<provider>/<sample>`, such as `github/push`")?;
-        let row = providers::find(provider)?;
-        let sample = self::sample(row, Some(name), None)?;
-        let credentials = self
-            .credentials
-            .get(row.name)
-            .ok_or_else(|| format!("{provider} is not served: add its credentials to the file of --credentials, and restart the server"))?;
+        let provider = letterbox_registry::find(provider)?;
+        let sample = self::sample(provider, Some(name), None)?;
+        let keys = self.credentials.keys(provider);
+        let keys = keys.map_err(|error| format!("{} is not served: {error}", provider.name()))?;
         let path = if source == DEFAULT_SOURCE { String::new() } else { format!("/{source}") };
-        let url = format!("{}/{}{path}", self.url, row.name);
+        let url = format!("{}/{}{path}", self.url, provider.name());
         let ambient = ambient::system().map_err(|error| error.to_string())?;
-        let request = (row.letter)(&Key { credentials, source }, &sample, &url, &ambient)?;
-        Ok((row, request))
+        Ok((provider, keys.first(source)?.build_request(&sample, &url, &ambient)?))
     }
 
     /// Redirects to the stored delivery, or shows the current page with the error.

@@ -48,6 +48,13 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
+/// Sent by a browser that loads a page ahead, before the user follows a link to it.
+/// <https://wicg.github.io/nav-speculation/prefetch.html#sec-purpose-header> (read 2026-11-26)
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+
+/// The parameters of [`Filter`](crate::local::history::Filter).
+const FILTERS: [&str; 5] = ["provider", "source", "outcome", "type", "q"];
+
 /// The access rule of the page.
 #[derive(Debug)]
 pub enum Guard {
@@ -132,7 +139,7 @@ impl AccessDenied {
 }
 
 /// True if the browser reports that a page of another origin caused the request; other programs send no such headers. A
-/// link to this page is allowed unless it searches.
+/// link that the user follows is allowed unless it filters: the duration of a filter reveals what is stored.
 pub fn is_from_other_site(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     // A browser never sends these headers twice or with bytes beyond ASCII: such a value counts as empty.
     let text = |name: &HeaderName| {
@@ -142,12 +149,14 @@ pub fn is_from_other_site(method: &Method, uri: &Uri, headers: &HeaderMap) -> bo
     };
     if text(&SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none") {
         let query = uri.query().unwrap_or_default();
-        let searches =
-            form_urlencoded::parse(query.as_bytes()).any(|(name, text)| name == "q" && !text.is_empty());
+        let filters = form_urlencoded::parse(query.as_bytes())
+            .any(|(name, text)| FILTERS.contains(&&*name) && !text.is_empty());
+        let is_ahead = headers.contains_key(SEC_PURPOSE);
         let is_link = method == Method::GET
+            && !is_ahead
             && text(&SEC_FETCH_MODE) == Some("navigate")
             && text(&SEC_FETCH_DEST) == Some("document");
-        return !is_link || searches;
+        return !is_link || filters;
     }
     let authority = |origin: &str| origin.split_once("://").map(|(_, authority)| authority.to_owned());
     text(&ORIGIN).is_some_and(|origin| authority(origin).is_none_or(|authority| authority != host(headers)))
@@ -311,13 +320,24 @@ mod tests {
             for (name, value) in [("host", "127.0.0.1:9000")].iter().chain(lines) {
                 headers.append(*name, HeaderValue::from_static(value));
             }
-            let uri = Uri::from_static("/deliveries?provider=github&q=");
+            let uri = Uri::from_static("/deliveries?type=&q=");
             for (method, is_in) in [(Method::POST, posts), (Method::GET, gets)] {
                 assert_eq!(is_from_other_site(&method, &uri, &headers), !is_in, "{method} {lines:?}");
             }
         }
-        // The duration of a search reveals whether it found anything.
-        let search = Uri::from_static("/deliveries?q=a");
-        assert!(is_from_other_site(&Method::GET, &search, &headers(&link)));
+        // The duration of a filter reveals whether it found anything.
+        for name in FILTERS {
+            let filtered = format!("/deliveries/1?before=9&{name}=a").parse().unwrap();
+            assert!(is_from_other_site(&Method::GET, &filtered, &headers(&link)), "{name}");
+        }
+        assert!(!is_from_other_site(&Method::GET, &Uri::from_static("/?token=a&before=9"), &headers(&link)));
+        // The user has not followed a page that the browser loads ahead.
+        for purpose in ["prefetch", "prefetch;prerender"] {
+            let headers = headers(&[link[0], navigate, document, ("sec-purpose", purpose)]);
+            assert!(
+                is_from_other_site(&Method::GET, &Uri::from_static("/deliveries"), &headers),
+                "{purpose}"
+            );
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::{ops::Deref, sync::Arc};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use letterbox_intake::Outcome;
+use letterbox_registry::PROVIDERS;
 use tokio::sync::watch;
 
 use super::{
@@ -24,7 +25,6 @@ use crate::{
         reception::Reception,
         response::error,
     },
-    providers::{self, PROVIDERS},
 };
 
 /// How many deliveries the list shows at a time.
@@ -170,7 +170,7 @@ impl PageState {
             return Some(Diagnosis::TooLarge);
         }
         let input = DiagnosisInput {
-            row: providers::find(&delivery.summary.provider).ok()?,
+            provider: letterbox_registry::find(&delivery.summary.provider).ok()?,
             source: delivery.summary.source.clone(),
             request: delivery.request.clone(),
             now: delivery.summary.received,
@@ -181,11 +181,13 @@ impl PageState {
     }
 
     fn served(&self) -> Vec<Served> {
-        let served = PROVIDERS.iter().filter_map(|row| Some((row, self.reception.sources(row.name)?)));
-        let served = served.enumerate().map(|(position, (row, sources))| {
-            let is_first = |name: &str| position == 0 && name == row.try_sample;
-            let samples = (row.samples)().into_iter().map(|sample| (is_first(&sample.name), sample.name));
-            Served { name: row.name, sources, samples: samples.collect() }
+        let served = PROVIDERS
+            .iter()
+            .filter_map(|provider| Some((provider, self.reception.sources(provider.name())?)));
+        let served = served.enumerate().map(|(position, (provider, sources))| {
+            let is_first = |name: &str| position == 0 && name == provider.facts().first_sample;
+            let samples = provider.samples().into_iter().map(|sample| (is_first(&sample.name), sample.name));
+            Served { name: provider.name(), sources, samples: samples.collect() }
         });
         served.collect()
     }

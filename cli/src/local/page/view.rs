@@ -8,6 +8,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::StatusCode;
 use letterbox_codec::json::Object;
 use letterbox_intake::Outcome;
+use letterbox_registry::{Facts, PROVIDERS, Platform};
 use serde_json::value::RawValue;
 
 use super::texts::Texts;
@@ -18,7 +19,6 @@ use crate::{
         Filter, NOT_STORED, OUTCOMES, StoredDelivery, Summary, WITHHELD,
         sqlite::{Names, Totals},
     },
-    providers::{self, PROVIDERS, Row},
 };
 
 /// How many bytes of one text the page shows; a link downloads the whole.
@@ -215,8 +215,8 @@ impl RowView {
 }
 
 impl DeliveryView<'_> {
-    fn row(&self) -> Option<&'static Row> {
-        providers::find(&self.delivery.summary.provider).ok()
+    fn facts(&self) -> Option<&'static Facts> {
+        letterbox_registry::find(&self.delivery.summary.provider).ok().map(Platform::facts)
     }
 
     fn is_queued(&self) -> bool {
@@ -226,7 +226,7 @@ impl DeliveryView<'_> {
     /// The provider's steps, then the queue's.
     fn steps(&self) -> Vec<StepView> {
         let StoredDelivery { summary, trace, message, .. } = self.delivery;
-        let steps = self.row().map_or(&[][..], |row| row.steps);
+        let steps = self.facts().map_or(&[][..], |facts| facts.steps);
         let failed = trace.failed.as_deref().and_then(|name| steps.iter().position(|step| step.name == name));
         let mut views: Vec<StepView> = steps
             .iter()

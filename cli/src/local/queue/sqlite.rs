@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use letterbox_intake::{Message, Queue, QueueError};
+use letterbox_intake::{Message, Queue, QueueError, queue::Put};
 use rusqlite::params;
 
 use crate::local::sqlite::{Database, Layout};
@@ -87,12 +87,13 @@ impl Store {
 }
 
 impl Queue for Store {
-    async fn put(&self, message: &Message) -> Result<(), QueueError> {
+    fn put<'a>(&'a self, message: &'a Message) -> Put<'a> {
         let (store, message) = (self.clone(), message.clone());
-        let inserted = tokio::task::spawn_blocking(move || store.insert(&message)).await;
-        match inserted {
-            Ok(inserted) => inserted.map_err(QueueError),
-            Err(error) => Err(QueueError(error.to_string())),
-        }
+        Box::pin(async move {
+            match tokio::task::spawn_blocking(move || store.insert(&message)).await {
+                Ok(inserted) => inserted.map_err(QueueError),
+                Err(error) => Err(QueueError(error.to_string())),
+            }
+        })
     }
 }

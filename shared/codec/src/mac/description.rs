@@ -138,6 +138,11 @@ impl SchemeError {
 }
 
 impl Scheme {
+    /// The headers that hold the signature, the timestamp and the id, as far as they are headers.
+    pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
+        [Some(&self.header), self.timestamp_header.as_ref(), self.id_header.as_ref()].into_iter().flatten()
+    }
+
     /// Checks a description.
     ///
     /// # Errors

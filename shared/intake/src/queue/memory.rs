@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use super::{Message, Queue, QueueError};
+use super::{Message, Put, Queue, QueueError};
 
 /// Stores messages in a list, or fails.
 #[derive(Debug, Default)]
@@ -27,11 +27,13 @@ impl Memory {
 }
 
 impl Queue for Memory {
-    async fn put(&self, message: &Message) -> Result<(), QueueError> {
-        if self.down.load(Ordering::SeqCst) {
-            return Err(QueueError("the queue is down".into()));
-        }
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
-        Ok(())
+    fn put<'a>(&'a self, message: &'a Message) -> Put<'a> {
+        Box::pin(async move {
+            if self.down.load(Ordering::SeqCst) {
+                return Err(QueueError("the queue is down".into()));
+            }
+            self.messages.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
+            Ok(())
+        })
     }
 }

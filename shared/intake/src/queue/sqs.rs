@@ -15,7 +15,7 @@ use aws_sdk_sqs::{
 use md5::{Digest, Md5};
 
 use super::{
-    LARGEST_MESSAGE, Message, Queue, QueueError,
+    LARGEST_MESSAGE, Message, Put, Queue, QueueError,
     oversize::{Bucket, Oversize, Pointer},
     retry_policy::RetryPolicy,
 };
@@ -76,7 +76,13 @@ impl Queue for Sqs {
         if self.bucket.is_some() { usize::MAX } else { LARGEST_MESSAGE }
     }
 
-    async fn put(&self, message: &Message) -> Result<(), QueueError> {
+    fn put<'a>(&'a self, message: &'a Message) -> Put<'a> {
+        Box::pin(self.send(message))
+    }
+}
+
+impl Sqs {
+    async fn send(&self, message: &Message) -> Result<(), QueueError> {
         let mut request = self.client.send_message().queue_url(&self.url);
         for (name, value) in &message.attributes {
             request = request.message_attributes(*name, attribute("String", value)?);

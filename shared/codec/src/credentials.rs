@@ -2,13 +2,9 @@
 
 use std::{collections::HashMap, fmt};
 
-use letterbox_codec::json::Object;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 
-use crate::Refreshed;
-
-/// The credentials in use, refreshed while they rotate.
-pub type Keyring<C> = Refreshed<Sources<C>>;
+use crate::json::Object;
 
 /// The credential entries of every source. Every source has at least one.
 pub struct Sources<C>(HashMap<String, Vec<C>>);
@@ -54,7 +50,7 @@ impl<C: DeserializeOwned> Sources<C> {
             let keys = entries.iter().enumerate().map(|(position, entry)| {
                 self::entry(entry.get()).map_err(|text| match entries.len() {
                     1 => error(format!("source {name:?}: {text}")),
-                    _ => error(format!("source {name:?}, entry {}: {text}", position + 1)),
+                    _ => error(format!("source {name:?}, entry {}: {text}", position.saturating_add(1))),
                 })
             });
             sources.insert(name.clone(), keys.collect::<Result<_, _>>()?);
@@ -62,8 +58,8 @@ impl<C: DeserializeOwned> Sources<C> {
         Ok(Self(sources))
     }
 
-    /// Parses credentials from bytes, as [`Refreshed`] needs it.
-    pub(crate) fn read(json: &[u8]) -> Result<Self, String> {
+    /// Parses credentials from bytes, which must be UTF-8.
+    pub fn read(json: &[u8]) -> Result<Self, String> {
         let json = std::str::from_utf8(json).map_err(|_| "expected UTF-8".to_owned())?;
         Self::parse(json).map_err(|error| error.to_string())
     }
@@ -138,7 +134,7 @@ mod tests {
     #[serde(deny_unknown_fields)]
     #[allow(dead_code)]
     struct Entry {
-        secret: letterbox_codec::Secret,
+        secret: crate::Secret,
         #[serde(default)]
         mode: Option<Mode>,
     }

@@ -1,0 +1,278 @@
+//! Providers without their types, implemented once for every [`Sender`].
+
+use std::{marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use letterbox_codec::{
+    Ambient, Provider, Received, Reject, Request, Sources, Timestamp,
+    platform::{DeliveryPolicy, Mark, Opened, Reference, Sample, Sender, SignatureScheme, Step},
+    provider::{Document, Refused},
+};
+use letterbox_intake::{
+    Answer, Intake, Keyring, Message, Queue, Refreshed,
+    handler::{self, AmbientSource},
+    queue::LARGEST_MESSAGE,
+    settings::StartError,
+};
+
+/// A provider and its platform, without its type.
+pub trait Platform: Sync {
+    /// Everything about it that needs no credentials.
+    fn facts(&self) -> &'static Facts;
+
+    /// The sample payloads, sorted by name.
+    fn samples(&self) -> Vec<Sample>;
+
+    /// Parses a credentials JSON. The error names the source and the field, never a value.
+    fn keys(&self, credentials: &str) -> Result<Box<dyn Keys>, StartError>;
+
+    /// Creates a handler.
+    fn handler(&self, parts: HandlerParts<'_>) -> Result<Box<dyn Handler>, StartError>;
+
+    /// [`Provider::NAME`].
+    fn name(&self) -> &'static str {
+        self.facts().name
+    }
+
+    /// Finds the sample of that name, or else `<name>.legacy`.
+    fn sample(&self, name: &str) -> Option<Sample> {
+        let legacy = format!("{name}.legacy");
+        let mut samples = self.samples();
+        let position = |name: &str| samples.iter().position(|sample| sample.name == name);
+        let found = position(name).or_else(|| position(&legacy))?;
+        Some(samples.swap_remove(found))
+    }
+}
+
+/// The constants of a provider and its platform.
+#[derive(Debug)]
+pub struct Facts {
+    /// [`Provider::NAME`].
+    pub name: &'static str,
+    /// [`Provider::DEADLINE`].
+    pub deadline: Duration,
+    /// [`Provider::MAX_BODY`].
+    pub max_body: usize,
+    /// The [`Document::variable`] of a provider that takes its replies from a file.
+    pub document: Option<&'static str>,
+    /// [`Sender::REFERENCE`].
+    pub reference: Reference,
+    /// [`Sender::STEPS`].
+    pub steps: &'static [Step],
+    /// [`Sender::DEMO`].
+    pub demo: &'static str,
+    /// [`Sender::FIRST_SAMPLE`].
+    pub first_sample: &'static str,
+    /// [`Sender::MARK`].
+    pub mark: Option<Mark>,
+    /// [`Sender::SEALS`].
+    pub seals: Option<&'static str>,
+    /// [`Sender::SCHEME`].
+    pub scheme: SignatureScheme,
+}
+
+/// The credentials of a provider, parsed: what receives deliveries without a queue.
+pub trait Keys: Send + Sync {
+    /// The names of all sources, sorted.
+    fn sources(&self) -> Vec<&str>;
+
+    /// The entries of a source, at least one; a platform sends with the first. The error names the sources that there
+    /// are.
+    fn entries(&self, source: &str) -> Result<Vec<Box<dyn Entry + '_>>, String>;
+
+    /// Verifies and decodes a delivery as the function does, the size of its queue message included.
+    fn receive(&self, source: &str, request: &Request, ambient: &Ambient) -> Result<Received, Refused>;
+
+    /// The first entry of a source. The error names the sources that there are.
+    fn first(&self, source: &str) -> Result<Box<dyn Entry + '_>, String> {
+        self.entries(source)?.into_iter().next().ok_or_else(|| format!("source {source:?}: no entry"))
+    }
+}
+
+/// One entry of the credentials, as the platform has it: what sends deliveries and reads the responses.
+pub trait Entry: Send + Sync {
+    /// [`Sender::build_request`].
+    fn build_request(&self, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String>;
+
+    /// [`Sender::read_response`].
+    fn read_response(&self, request: &Request, response: &http::Response<Bytes>) -> Result<String, String>;
+
+    /// [`Sender::open`].
+    fn open(&self, message: &Request, now: Timestamp) -> Result<Opened, Reject>;
+
+    /// [`Sender::seal`].
+    fn seal(&self, payload: &[u8], ambient: &Ambient) -> Option<Result<String, String>>;
+
+    /// [`Sender::delivery_policy`].
+    fn delivery_policy(&self) -> DeliveryPolicy;
+
+    /// [`Sender::id_members`].
+    fn id_members(&self) -> Vec<&str>;
+
+    /// [`Sender::headers`].
+    fn headers(&self) -> Vec<&str>;
+}
+
+/// What a handler is made of.
+pub struct HandlerParts<'a> {
+    /// The credentials JSON.
+    pub credentials: &'a str,
+    /// The name and the content of the document's file; the built-in sample if `None`.
+    pub document: Option<(&'a str, &'a [u8])>,
+    /// Where events go.
+    pub queue: Arc<dyn Queue>,
+    /// The clock and entropy; those of the system if `None`.
+    pub ambient: Option<AmbientSource>,
+}
+
+/// The handler that runs in Lambda, without its type.
+pub trait Handler: Send + Sync {
+    /// Handles one request to one source.
+    fn handle<'a>(
+        &'a self,
+        source: &'a str,
+        request: &'a Request,
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+    /// Refuses an event that is not a request to a source.
+    fn refuse(&self, source: &str, reject: &Reject) -> Answer;
+
+    /// The names of the sources that have credentials, sorted.
+    fn sources(&self) -> Vec<String>;
+}
+
+impl<P: Provider> Handler for Intake<P> {
+    fn handle<'a>(
+        &'a self,
+        source: &'a str,
+        request: &'a Request,
+    ) -> Pin<Box<dyn Future<Output = Answer> + Send + 'a>> {
+        Box::pin(self.handle(source, request))
+    }
+
+    fn refuse(&self, source: &str, reject: &Reject) -> Answer {
+        self.refuse(source, reject)
+    }
+
+    fn sources(&self) -> Vec<String> {
+        self.keyring().current().names().into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// The [`Platform`] of a [`Sender`].
+pub(crate) struct Of<P>(PhantomData<fn() -> P>);
+
+impl<P> Of<P> {
+    pub(crate) const NEW: Self = Self(PhantomData);
+}
+
+impl<P: Sender> Platform for Of<P> {
+    fn facts(&self) -> &'static Facts {
+        const {
+            &Facts {
+                name: P::NAME,
+                deadline: P::DEADLINE,
+                max_body: P::MAX_BODY,
+                reference: P::REFERENCE,
+                document: match P::DOCUMENT {
+                    Some(Document { variable, .. }) => Some(variable),
+                    None => None,
+                },
+                steps: P::STEPS,
+                demo: P::DEMO,
+                first_sample: P::FIRST_SAMPLE,
+                mark: P::MARK,
+                seals: P::SEALS,
+                scheme: P::SCHEME,
+            }
+        }
+    }
+
+    fn samples(&self) -> Vec<Sample> {
+        P::samples()
+    }
+
+    fn keys(&self, credentials: &str) -> Result<Box<dyn Keys>, StartError> {
+        let sources = Sources::parse(credentials).map_err(|error| StartError(error.to_string()))?;
+        let provider = P::new(built_in::<P>()).map_err(StartError)?;
+        Ok(Box::new(KeysOf { provider, sources }))
+    }
+
+    fn handler(&self, parts: HandlerParts<'_>) -> Result<Box<dyn Handler>, StartError> {
+        let error = |place: &str, error: &dyn std::fmt::Display| StartError(format!("{place}: {error}"));
+        let sources = Sources::parse(parts.credentials).map_err(|invalid| error(P::NAME, &invalid))?;
+        let (place, document) = parts.document.unwrap_or((P::NAME, built_in::<P>()));
+        let provider = P::new(document).map_err(|invalid| error(place, &invalid))?;
+        let intake =
+            Intake::new(Refreshed::fixed(provider), Keyring::fixed(sources), parts.queue, P::DEADLINE);
+        Ok(Box::new(match parts.ambient {
+            Some(ambient) => intake.with_ambient(ambient),
+            None => intake,
+        }))
+    }
+}
+
+/// The document that is compiled in; empty if the provider has none.
+fn built_in<P: Provider>() -> &'static [u8] {
+    P::DOCUMENT.map_or(&[], |document| document.sample)
+}
+
+/// The [`Keys`] of a [`Sender`].
+struct KeysOf<P: Sender> {
+    provider: P,
+    sources: Sources<P::Credentials>,
+}
+
+impl<P: Sender> Keys for KeysOf<P> {
+    fn sources(&self) -> Vec<&str> {
+        self.sources.names()
+    }
+
+    fn entries(&self, source: &str) -> Result<Vec<Box<dyn Entry + '_>>, String> {
+        let entries = self.sources.get(source).ok_or_else(|| {
+            let known = self.sources.names().join(", ");
+            format!("{}: no source {source:?} in the credentials; there are {known}", P::NAME)
+        })?;
+        Ok(entries.iter().map(|entry| Box::new(EntryOf::<P>(entry)) as Box<dyn Entry>).collect())
+    }
+
+    fn receive(&self, source: &str, request: &Request, ambient: &Ambient) -> Result<Received, Refused> {
+        let received = handler::open(&self.provider, &self.sources, source, request, ambient)?;
+        let message = received.queued_event().map(|event| Message::of(event, LARGEST_MESSAGE)).transpose();
+        message.map_err(|reject| Refused::payload(reject, received.key))?;
+        Ok(received)
+    }
+}
+
+/// The [`Entry`] of a [`Sender`].
+struct EntryOf<'k, P: Sender>(&'k P::Credentials);
+
+impl<P: Sender> Entry for EntryOf<'_, P> {
+    fn build_request(&self, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String> {
+        P::build_request(self.0, sample, url, ambient)
+    }
+
+    fn read_response(&self, request: &Request, response: &http::Response<Bytes>) -> Result<String, String> {
+        P::read_response(self.0, request, response)
+    }
+
+    fn open(&self, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
+        P::open(self.0, message, now)
+    }
+
+    fn seal(&self, payload: &[u8], ambient: &Ambient) -> Option<Result<String, String>> {
+        P::seal(self.0, payload, ambient)
+    }
+
+    fn delivery_policy(&self) -> DeliveryPolicy {
+        P::delivery_policy(self.0)
+    }
+
+    fn id_members(&self) -> Vec<&str> {
+        P::id_members(self.0)
+    }
+
+    fn headers(&self) -> Vec<&str> {
+        P::headers(self.0)
+    }
+}

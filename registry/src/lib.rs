@@ -1,0 +1,28 @@
+//! The list of providers: the only place that names every one of them.
+
+mod erased;
+
+use dingtalk::DingTalk;
+use github::GitHub;
+use opencard::OpenCard;
+use payment::Payment;
+
+use self::erased::Of;
+pub use self::erased::{Entry, Facts, Handler, HandlerParts, Keys, Platform};
+
+/// Every provider that Letterbox has.
+pub static PROVIDERS: &[&dyn Platform] =
+    &[&Of::<DingTalk>::NEW, &Of::<OpenCard>::NEW, &Of::<GitHub>::NEW, DESCRIBED];
+
+/// The provider whose entries can describe any HMAC scheme.
+pub static DESCRIBED: &dyn Platform = &Of::<Payment>::NEW;
+
+/// The provider of that name. The error names all that there are.
+pub fn find(name: &str) -> Result<&'static dyn Platform, String> {
+    let known = || PROVIDERS.iter().map(|provider| provider.name()).collect::<Vec<_>>().join(", ");
+    PROVIDERS
+        .iter()
+        .copied()
+        .find(|provider| provider.name() == name)
+        .ok_or_else(|| format!("no provider {name:?}; there are {}", known()))
+}
