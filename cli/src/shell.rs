@@ -55,7 +55,7 @@ fn quoted(text: &str) -> String {
     word + "'"
 }
 
-/// The text that [`escaped`] puts before and after the format; the parser of such commands searches for it.
+/// The text that `escaped` puts before and after the format; the parser of such commands searches for it.
 pub const PRINTF: [&str; 2] = ["\"$(printf '", "')\""];
 
 /// Returns `"$(printf '…')"` with octal escapes for all but a few characters, so that no shell interprets any of it.

@@ -75,7 +75,7 @@ pub async fn require_access(State(state): State<PageState>, request: Request, ne
     }
 }
 
-/// Adds [`HEADERS`] to a response.
+/// Adds `HEADERS` to a response.
 pub async fn add_security_headers(mut response: Response) -> Response {
     for (name, value) in HEADERS {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
