@@ -10,8 +10,10 @@
 //! | [`mac`] | HMAC signatures, described by data |
 //! | [`json`] | bounded reading of a verified payload, kept verbatim |
 //! | [`event`] | the CloudEvents object that is put on the queue |
+//! | [`base64`] | lenient base64 of configured keys and signatures |
 //! | [`headers`] | a bounded header map from foreign data |
 //! | [`credentials`] | the credentials JSON: the credential entries of every source |
+//! | [`stage`] | how far a delivery gets before it is refused |
 //! | [`provider`] | the interface between a protocol and the shell that runs it |
 //! | [`platform`] | the platform's side of a protocol: what it sends, for samples and tests |
 //!
@@ -25,6 +27,7 @@
 )]
 
 pub mod ambient;
+pub mod base64;
 pub mod credentials;
 pub mod event;
 pub mod form;
@@ -40,6 +43,7 @@ pub mod reject;
 pub mod sealed;
 pub mod secret;
 pub mod source;
+pub mod stage;
 pub mod timestamp;
 pub mod verified;
 
@@ -50,5 +54,6 @@ pub use provider::{Provider, Received, Reply, Request};
 pub use reject::Reject;
 pub use secret::Secret;
 pub use source::Source;
+pub use stage::{Rejected, Stage};
 pub use timestamp::Timestamp;
 pub use verified::Verified;

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 pub use self::description::{Algorithm, Description, Encoding, Scheme, SchemeError, SecretEncoding};
 use self::template::Part;
-use crate::{Reject, Request, Secret, Timestamp, Verified, timestamp::Unit};
+use crate::{Reject, Rejected, Request, Secret, Stage, Timestamp, Verified, stage::at, timestamp::Unit};
 
 /// The most signatures in one header that are compared; further ones are ignored.
 const MOST_SIGNATURES: usize = 16;
@@ -78,10 +78,18 @@ struct Parts<'p> {
 
 impl Scheme {
     /// Verifies a request: first the signature over the exact bytes, compared in constant time, then the signed timestamp.
-    pub fn verify<'r>(&self, key: &Key, request: &'r Request, now: Timestamp) -> Result<Signed<'r>, Reject> {
-        let claims = self.claims(request)?;
+    pub fn verify<'r>(
+        &self,
+        key: &Key,
+        request: &'r Request,
+        now: Timestamp,
+    ) -> Result<Signed<'r>, Rejected> {
+        let claims = self.claims(request).map_err(at(Stage::Form))?;
         let id = match &self.id_header {
-            Some(name) => Some(header(request, name)?.ok_or(Reject::MissingSignature)?),
+            Some(name) => {
+                let id = header(request, name).and_then(|id| id.ok_or(Reject::MissingSignature));
+                Some(id.map_err(at(Stage::Form))?)
+            }
             None => None,
         };
         let url = self.url.as_deref().map_or_else(|| request.uri().to_string(), str::to_owned);
@@ -92,12 +100,12 @@ impl Scheme {
             method: request.method().as_str(),
             body: request.body(),
         };
-        self.check(key, &parts, &claims.signatures)?;
+        self.check(key, &parts, &claims.signatures).map_err(at(Stage::Key))?;
         if let Some(text) = &claims.timestamp {
-            let signed =
-                Timestamp::from_digits(text, self.timestamp_unit).ok_or(Reject::MalformedTimestamp)?;
+            let signed = Timestamp::from_digits(text, self.timestamp_unit);
+            let signed = signed.ok_or(Reject::MalformedTimestamp.at(Stage::Address))?;
             if signed.distance(now) > self.tolerance {
-                return Err(Reject::TimestampOutOfRange);
+                return Err(Reject::TimestampOutOfRange.at(Stage::Address));
             }
         }
         Ok(Signed { content: Verified::new(request.body().as_ref()), id })
@@ -259,7 +267,7 @@ mod tests {
     }
 
     fn verify(scheme: &Scheme, headers: &[(&'static str, &str)]) -> Result<(), Reject> {
-        scheme.verify(&key(), &request(headers), NOW).map(drop)
+        scheme.verify(&key(), &request(headers), NOW).map(drop).map_err(|rejected| rejected.reject)
     }
 
     /// The right signature of the request's body, in hex.

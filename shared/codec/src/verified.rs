@@ -4,10 +4,7 @@ use std::{borrow::Cow, fmt, ops::Deref};
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    Reject,
-    json::{DEEPEST_PAYLOAD, Object},
-};
+use crate::{Reject, json::Object, reject::JsonPart};
 
 /// Bytes that a valid signature or an authenticated decryption covers.
 ///
@@ -44,7 +41,7 @@ impl<'a> Verified<'a> {
 
     /// The verified bytes as a JSON object, or [`Reject::NotUtf8`] or [`Reject::InvalidJson`].
     pub fn json(&self) -> Result<Payload<'_>, Reject> {
-        Object::parse_within(self.text()?, DEEPEST_PAYLOAD).map(Payload)
+        Object::parse_part(self.text()?, JsonPart::Payload).map(Payload)
     }
 
     /// One member of verified `application/x-www-form-urlencoded` text, or [`Reject::Malformed`].
