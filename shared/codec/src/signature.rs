@@ -15,11 +15,6 @@ mod template;
 
 use std::borrow::Cow;
 
-use base64::{
-    Engine,
-    alphabet::{self, Alphabet},
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use http::{HeaderName, HeaderValue};
 
 pub use self::{
@@ -32,7 +27,13 @@ use self::{
     template::Part,
 };
 use crate::{
-    Reject, Request, Timestamp, Verified, content_encoding::ContentEncoding, form, json::Object, provider,
+    Reject, Rejected, Request, Stage, Timestamp, Verified,
+    base64::{Engine, STANDARD, URL_SAFE},
+    content_encoding::ContentEncoding,
+    form,
+    json::Object,
+    provider,
+    stage::at,
 };
 
 /// The most signatures in one header that are compared; further ones are ignored.
@@ -83,7 +84,7 @@ struct Places<'p> {
 /// The signed text: pieces around the places of the body, which are `None`.
 struct SignedText<'p>(Vec<Option<Cow<'p, [u8]>>>);
 
-impl<'p> SignedText<'p> {
+impl SignedText<'_> {
     fn with<'t>(&self, body: &'t [u8]) -> Cow<'t, [u8]> {
         match self.0.as_slice() {
             [None] => Cow::Borrowed(body),
@@ -100,12 +101,19 @@ impl Scheme {
     ///
     /// Of a body that is compressed (`Content-Encoding`), the signature may be over the bytes as they came or over what
     /// they unpack to; the content of the result is unpacked in either case.
-    pub fn verify<'r>(&self, key: &Key, request: &'r Request, now: Timestamp) -> Result<Signed<'r>, Reject> {
+    pub fn verify<'r>(
+        &self,
+        key: &Key,
+        request: &'r Request,
+        now: Timestamp,
+    ) -> Result<Signed<'r>, Rejected> {
         let family = self.family(request);
-        let claims = self.claims(request, family)?;
+        let claims = self.claims(request, family).map_err(at(Stage::Form))?;
         let id = match &self.id_header {
-            Some(name) => match text(request, &family.name(name))? {
-                None if self.template.has(&Part::Id) => return Err(Reject::MissingSignature),
+            Some(name) => match text(request, &family.name(name)).map_err(at(Stage::Form))? {
+                None if self.template.has(&Part::Id) => {
+                    return Err(Reject::MissingSignature.at(Stage::Form));
+                }
                 id => id,
             },
             None => None,
@@ -118,22 +126,25 @@ impl Scheme {
             id: id.as_deref().unwrap_or_default(),
             covered,
         };
-        let signed_text = self.signed_text(&places)?;
+        let signed_text = self.signed_text(&places).map_err(at(Stage::Form))?;
         let check = |body: &[u8]| key.verify(self.algorithm, &signed_text.with(body), &claims.signatures);
         let content = content(request, check)?;
 
-        let signed = match (&claims.timestamp, &self.timestamp) {
-            (Some(text), _) => Some(Timestamp::parse(text, self.timestamp_unit)),
+        let timestamp = match (claims.timestamp, &self.timestamp) {
+            (Some(text), _) => Some(text),
             (None, Some(TimestampPlace::Path(path))) => {
-                let label = content.json()?.label(path)?;
-                Some(label.and_then(|text| Timestamp::parse(&text, self.timestamp_unit)))
+                let label =
+                    content.json().and_then(|payload| payload.label(path)).map_err(at(Stage::Payload))?;
+                Some(label.unwrap_or_default())
             }
-            _ => None,
+            (None, _) => None,
         };
-        if let Some(signed) = signed
-            && signed.ok_or(Reject::MalformedTimestamp)?.distance(now) > self.tolerance
-        {
-            return Err(Reject::TimestampOutOfRange);
+        if let Some(text) = timestamp {
+            let signed = Timestamp::parse(&text, self.timestamp_unit);
+            let signed = signed.ok_or(Reject::MalformedTimestamp.at(Stage::Address))?;
+            if signed.distance(now) > self.tolerance {
+                return Err(Reject::TimestampOutOfRange.at(Stage::Address));
+            }
         }
         // An id outside of the template is signed only if the signature covers its header.
         let is_signed = |name: &HeaderName| {
@@ -205,7 +216,7 @@ impl Scheme {
     /// Fills the places of the template. A header or query parameter that is absent gives [`Reject::Missing`].
     fn signed_text<'p>(&'p self, places: &Places<'p>) -> Result<SignedText<'p>, Reject> {
         let pieces = self.template.parts().iter().map(|part| {
-            Ok(match part {
+            Ok(Some(match part {
                 Part::Body => return Ok(None),
                 Part::Literal(text) => Cow::Borrowed(text.as_bytes()),
                 Part::Timestamp => Cow::Borrowed(places.timestamp.as_bytes()),
@@ -221,8 +232,7 @@ impl Scheme {
                 }
                 Part::Covered => Cow::Borrowed(places.covered.as_bytes()),
                 Part::CoveredValues => Cow::Owned(covered_values(places)?),
-            })
-            .map(Some)
+            }))
         });
         pieces.collect::<Result<_, _>>().map(SignedText)
     }
@@ -330,11 +340,9 @@ impl Scheme {
 ///
 /// `Content-Encoding` is not signed, so it decides nothing: bytes that are signed as they came and are text are the
 /// content, whatever it says.
-fn content<'r>(
-    request: &'r Request,
-    check: impl Fn(&[u8]) -> Result<(), Reject>,
-) -> Result<Verified<'r>, Reject> {
+fn content(request: &Request, check: impl Fn(&[u8]) -> Result<(), Reject>) -> Result<Verified<'_>, Rejected> {
     let body = request.body().as_ref();
+    let check = |body: &[u8]| check(body).map_err(at(Stage::Key));
     let checked = check(body);
     let Some(encoding) = ContentEncoding::of(request.headers()) else {
         return checked.map(|()| Verified::new(body));
@@ -345,8 +353,8 @@ fn content<'r>(
     let unpacked = match (encoding.unpack(body, provider::MAX_BODY), checked) {
         (Ok(unpacked), checked) => checked.or_else(|_| check(&unpacked)).map(|()| unpacked)?,
         // A body that is not compressed at all has no second chance.
-        (Err(Reject::Malformed { .. }), Err(reject)) => return Err(reject),
-        (Err(reject), _) => return Err(reject),
+        (Err(Reject::Malformed { .. }), Err(rejected)) => return Err(rejected),
+        (Err(reject), _) => return Err(reject.at(Stage::Form)),
     };
     Ok(Verified::new(unpacked))
 }
@@ -411,15 +419,12 @@ fn decode_escapes(url: &str, characters: &str) -> String {
             let character = char::from(u8::from_str_radix(digits, 16).ok()?);
             characters.contains(character).then_some((character, rest))
         });
-        match escape {
-            Some((character, rest)) => {
-                decoded.push(character);
-                decoded.push_str(rest);
-            }
-            None => {
-                decoded.push('%');
-                decoded.push_str(piece);
-            }
+        if let Some((character, rest)) = escape {
+            decoded.push(character);
+            decoded.push_str(rest);
+        } else {
+            decoded.push('%');
+            decoded.push_str(piece);
         }
     }
     decoded
@@ -441,17 +446,6 @@ impl Encoding {
             Self::Base64Url => URL_SAFE.encode(bytes),
         }
     }
-}
-
-const STANDARD: GeneralPurpose = lenient(&alphabet::STANDARD);
-const URL_SAFE: GeneralPurpose = lenient(&alphabet::URL_SAFE);
-
-/// Base64 whose padding and spare bits do not matter.
-const fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
-    let config = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true);
-    GeneralPurpose::new(alphabet, config)
 }
 
 #[cfg(test)]
