@@ -2,9 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    env,
-    fmt::Write,
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -23,8 +21,19 @@ struct Preset {
     scheme: Scheme,
     #[serde(default)]
     event: Event,
+    /// Headers that become extension attributes of the event, by the attribute's name.
+    attributes: Option<BTreeMap<String, String>>,
+    /// The header that may replace the event's type.
+    type_override: Option<TypeOverride>,
+    /// The requests that are answered and not queued.
+    #[serde(default)]
+    handshake: Vec<Handshake>,
+    /// The acknowledgement, where a status is not enough.
+    answer: Option<Answer>,
     delivery: Delivery,
     setup: Setup,
+    /// Facts that were not confirmed by the sender's documentation.
+    uncertain: Option<Setup>,
     proof: Proof,
 }
 
@@ -53,10 +62,46 @@ struct Scheme {
 struct Event {
     r#type: Option<String>,
     type_header: Option<String>,
+    type_default: Option<String>,
     subject: Option<String>,
     id: Option<String>,
+    unsigned_id_header: Option<String>,
+    delivery_header: Option<String>,
     time: Option<String>,
+    payload: Option<String>,
     status: Option<u32>,
+    deadline_ms: Option<u32>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct TypeOverride {
+    header: String,
+    values: Vec<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Handshake {
+    method: Option<String>,
+    when_query: Option<BTreeMap<String, String>>,
+    token_query: Option<String>,
+    r#type: Option<String>,
+    when_header: Option<BTreeMap<String, String>>,
+    when_empty: Option<String>,
+    echo_query: Option<String>,
+    echo_header: Option<String>,
+    echo_path: Option<String>,
+    reply_member: Option<String>,
+    mac_member: Option<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    status: Option<u32>,
+    content_type: Option<String>,
+    body: Option<String>,
 }
 
 /// The sender's delivery policy. What it does not publish is left out.
@@ -81,7 +126,7 @@ struct Text {
     zh: String,
 }
 
-/// What to do in the sender's console: the same steps in both languages.
+/// What to do in the sender's console: the same steps in both languages. Or other sentences in both.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Setup {
@@ -96,6 +141,8 @@ struct Proof {
     /// What made the signature: the sender's documentation or library, precisely enough to find it again; otherwise
     /// the implementation that did.
     from: String,
+    /// `own`, if no outside implementation took part.
+    proved_by: Option<ProvedBy>,
     secret: String,
     /// The signed timestamp in Unix seconds, if the scheme has one.
     signed_at: Option<i64>,
@@ -105,6 +152,13 @@ struct Proof {
     body: String,
     /// The facts of the event; left out if the body is not one.
     event: Option<ProofEvent>,
+}
+
+/// What signed a proof, if not another implementation.
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum ProvedBy {
+    Own,
 }
 
 #[derive(Deserialize)]
@@ -191,10 +245,15 @@ pub struct Compiled {
 
 /// Compiles the text of one file. The error names the line, the field and what was expected of it.
 pub fn compile(name: &str, text: &str) -> Result<Compiled, String> {
-    let Preset { title, source, read, scheme, event, delivery, setup, proof } =
-        toml::from_str(text).map_err(|error| located(text, &error))?;
+    let preset: Preset = toml::from_str(text).map_err(|error| located(text, &error))?;
+    let fields = fields(&preset)?;
+    let Preset { title, source, read, delivery, setup, uncertain, proof, .. } = preset;
     if setup.en.is_empty() || setup.en.len() != setup.zh.len() {
         return Err("setup: expected the same steps in en and zh".to_owned());
+    }
+    let uncertain = uncertain.unwrap_or(Setup { en: Vec::new(), zh: Vec::new() });
+    if uncertain.en.len() != uncertain.zh.len() {
+        return Err("uncertain: expected the same sentences in en and zh".to_owned());
     }
     let Delivery { timeout, accepted, retry_delays, afterwards } = delivery;
     let timeout = match timeout {
@@ -202,16 +261,6 @@ pub fn compile(name: &str, text: &str) -> Result<Compiled, String> {
         None => "None".to_owned(),
     };
 
-    let mut fields = String::new();
-    for table in [toml::Table::try_from(&scheme), toml::Table::try_from(&event)] {
-        for (field, value) in table.map_err(|error| error.to_string())? {
-            let value = match value {
-                toml::Value::Integer(number) => format!("Number({number})"),
-                value => format!("Text({:?})", value.as_str().unwrap_or_default()),
-            };
-            let _ = write!(fields, "({field:?}, Field::{value}), ");
-        }
-    }
     let preset = format!("Preset {{ name: {name:?}, timeout: {timeout}, fields: &[{fields}] }},\n");
 
     let delays =
@@ -235,8 +284,9 @@ pub fn compile(name: &str, text: &str) -> Result<Compiled, String> {
         None => "None".to_owned(),
     };
     let proof = format!(
-        "Proof {{ from: {:?}, secret: {:?}, signed_at: {:?}, url: {:?}, headers: &{:?}, body: {:?}, event: {event} }}",
+        "Proof {{ from: {:?}, is_own: {}, secret: {:?}, signed_at: {:?}, url: {:?}, headers: &{:?}, body: {:?}, event: {event} }}",
         proof.from,
+        proof.proved_by == Some(ProvedBy::Own),
         proof.secret,
         proof.signed_at,
         proof.url,
@@ -245,10 +295,49 @@ pub fn compile(name: &str, text: &str) -> Result<Compiled, String> {
     );
     let sender = format!(
         "Sender {{ name: {name:?}, title: {title:?}, source: {source:?}, read: \"{read}\", policy: {policy}, \
-         afterwards: Bilingual {{ en: {:?}, zh: {:?} }}, setup: Bilingual {{ en: &{:?}, zh: &{:?} }}, proof: {proof} }},\n",
-        afterwards.en, afterwards.zh, setup.en, setup.zh,
+         afterwards: Bilingual {{ en: {:?}, zh: {:?} }}, setup: Bilingual {{ en: &{:?}, zh: &{:?} }}, \
+         uncertain: Bilingual {{ en: &{:?}, zh: &{:?} }}, proof: {proof} }},\n",
+        afterwards.en, afterwards.zh, setup.en, setup.zh, uncertain.en, uncertain.zh,
     );
     Ok(Compiled { preset, sender })
+}
+
+/// The fields of an entry that the preset sets.
+fn fields(preset: &Preset) -> Result<String, String> {
+    let error = |error: toml::ser::Error| error.to_string();
+    let mut entry = toml::Table::try_from(&preset.scheme).map_err(error)?;
+    entry.extend(toml::Table::try_from(&preset.event).map_err(error)?);
+    let tables = [
+        ("attributes", preset.attributes.as_ref().map(toml::Value::try_from)),
+        ("type_override", preset.type_override.as_ref().map(toml::Value::try_from)),
+        ("answer", preset.answer.as_ref().map(toml::Value::try_from)),
+        ("handshake", Some(&preset.handshake).filter(|list| !list.is_empty()).map(toml::Value::try_from)),
+    ];
+    for (field, value) in tables {
+        if let Some(value) = value {
+            entry.insert(field.to_owned(), value.map_err(error)?);
+        }
+    }
+    let fields = entry.iter().map(|(field, value)| Ok(format!("({field:?}, {})", literal(value)?)));
+    Ok(fields.collect::<Result<Vec<_>, String>>()?.join(", "))
+}
+
+/// The expression of a `Field`.
+fn literal(value: &toml::Value) -> Result<String, String> {
+    Ok(match value {
+        toml::Value::String(text) => format!("Field::Text({text:?})"),
+        toml::Value::Integer(number) => format!("Field::Number({number})"),
+        toml::Value::Array(list) => {
+            let list = list.iter().map(literal).collect::<Result<Vec<_>, _>>()?;
+            format!("Field::List(&[{}])", list.join(", "))
+        }
+        toml::Value::Table(table) => {
+            let members = table.iter().map(|(name, value)| Ok(format!("({name:?}, {})", literal(value)?)));
+            let members = members.collect::<Result<Vec<_>, String>>()?;
+            format!("Field::Table(&[{}])", members.join(", "))
+        }
+        other => return Err(format!("no field has a {}", other.type_str())),
+    })
 }
 
 fn duration(Span(millis): &Span) -> String {

@@ -150,6 +150,20 @@ impl Scheme {
         }
     }
 
+    /// The hex HMAC of any text under the key, for a handshake whose reply proves that the receiver has it; `None` if the
+    /// scheme is no HMAC.
+    pub fn hmac(&self, key: &Key, text: &[u8]) -> Option<String> {
+        fn tag<M: Mac + KeyInit>(key: &Key, text: &[u8]) -> Option<String> {
+            let mac = <M as KeyInit>::new_from_slice(&key.0).ok()?.chain_update(text);
+            Some(hex::encode(mac.finalize().into_bytes()))
+        }
+        match self.algorithm {
+            Algorithm::Sha1 => tag::<Hmac<Sha1>>(key, text),
+            Algorithm::Sha256 => tag::<Hmac<Sha256>>(key, text),
+            Algorithm::Sha512 => tag::<Hmac<Sha512>>(key, text),
+        }
+    }
+
     fn fill<M: Mac + KeyInit>(&self, key: &Key, parts: &Parts<'_>) -> Vec<u8> {
         // HMAC takes keys of every length; the type of the constructor does not say so.
         let Ok(mut mac) = <M as KeyInit>::new_from_slice(&key.0) else { return Vec::new() };

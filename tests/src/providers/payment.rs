@@ -353,7 +353,7 @@ mod tests {
         ));
         // No attribute can say this subject.
         assert!(message.attributes.iter().all(|(name, _)| *name != "subject"));
-        for bad in [r#"{"event_type":"a\u0001b"}"#, r#"{"event_type":" "}"#, r#"{"event_type":5}"#] {
+        for bad in [r#"{"event_type":"a\u0001b"}"#, r#"{"event_type":" "}"#, r#"{"event_type":true}"#] {
             let letter = receiver.letter(None, "notice", bad.as_bytes(), &fixed());
             assert_eq!(receiver.refusal(&letter), (400, "malformed_field"), "{bad}");
         }
