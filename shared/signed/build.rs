@@ -46,14 +46,20 @@ struct Scheme {
     separator: Option<String>,
     signature_key: Option<String>,
     timestamp_key: Option<String>,
+    signature_index: Option<u8>,
+    timestamp_index: Option<u8>,
     encoding: Option<String>,
     algorithm: Option<String>,
     secret_encoding: Option<String>,
     template: Option<String>,
     timestamp_header: Option<String>,
+    timestamp_path: Option<String>,
     timestamp_unit: Option<String>,
     tolerance: Option<u32>,
     id_header: Option<String>,
+    url_decoded: Option<String>,
+    covered_key: Option<String>,
+    header_families: Option<Vec<String>>,
 }
 
 /// Where the payload says what the event is, and how it is acknowledged: the other fields of an entry.
@@ -143,7 +149,9 @@ struct Proof {
     from: String,
     /// `own`, if no outside implementation took part.
     proved_by: Option<ProvedBy>,
-    secret: String,
+    secret: Option<String>,
+    /// Instead of the secret.
+    public_key: Option<String>,
     /// The signed timestamp in Unix seconds, if the scheme has one.
     signed_at: Option<i64>,
     /// The URL that was called, if the scheme signs it.
@@ -283,11 +291,15 @@ pub fn compile(name: &str, text: &str) -> Result<Compiled, String> {
         ),
         None => "None".to_owned(),
     };
+    let (key_field, key) = match (proof.secret, proof.public_key) {
+        (Some(secret), None) => ("secret", secret),
+        (None, Some(public_key)) => ("public_key", public_key),
+        _ => return Err("proof: expected either secret or public_key".to_owned()),
+    };
     let proof = format!(
-        "Proof {{ from: {:?}, is_own: {}, secret: {:?}, signed_at: {:?}, url: {:?}, headers: &{:?}, body: {:?}, event: {event} }}",
+        "Proof {{ from: {:?}, is_own: {}, key_field: {key_field:?}, key: {key:?}, signed_at: {:?}, url: {:?}, headers: &{:?}, body: {:?}, event: {event} }}",
         proof.from,
         proof.proved_by == Some(ProvedBy::Own),
-        proof.secret,
         proof.signed_at,
         proof.url,
         proof.headers.iter().collect::<Vec<_>>(),
@@ -327,6 +339,7 @@ fn literal(value: &toml::Value) -> Result<String, String> {
     Ok(match value {
         toml::Value::String(text) => format!("Field::Text({text:?})"),
         toml::Value::Integer(number) => format!("Field::Number({number})"),
+        toml::Value::Boolean(is_set) => format!("Field::Bool({is_set})"),
         toml::Value::Array(list) => {
             let list = list.iter().map(literal).collect::<Result<Vec<_>, _>>()?;
             format!("Field::List(&[{}])", list.join(", "))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use letterbox_codec::{Reject, jwe::Token, mac::Description};
+use letterbox_codec::{Reject, jwe::Token, signature::Description};
 use letterbox_registry::{PROVIDERS, Platform};
 
 use super::{

@@ -50,7 +50,8 @@ impl<'a> Verified<'a> {
         Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
     }
 
-    /// The verified bytes as a JSON object, or [`Reject::NotUtf8`] or [`Reject::InvalidJson`].
+    /// The verified bytes as a JSON object, or [`Reject::NotUtf8`] or [`Reject::InvalidJson`]. One byte order mark before
+    /// it is skipped (RFC 8259, section 8.1, allows that).
     pub fn json(&self) -> Result<Payload<'_>, Reject> {
         let Payload(node) = self.any_json()?;
         if node.is_object() { Ok(Payload(node)) } else { Err(Reject::InvalidJson) }

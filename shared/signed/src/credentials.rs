@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method};
 use letterbox_codec::{
     Reply, Secret,
     json::is_attribute,
-    mac::{self, Description, Scheme, SchemeError},
+    signature::{Description, Key, Scheme, SchemeError},
 };
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
@@ -44,7 +44,7 @@ const RESERVED: [&str; 14] = [
 
 /// What verifies the deliveries of one source, and where they say what the event is.
 pub struct Credentials {
-    pub(crate) secret: mac::Key,
+    pub(crate) key: Key,
     pub(crate) scheme: Scheme,
     pub(crate) payload: PayloadForm,
     pub(crate) event_type: EventType,
@@ -85,18 +85,18 @@ impl<'de> Deserialize<'de> for Credentials {
     }
 }
 
-/// The signature scheme of an entry, its preset included, not yet checked. The secret is not looked at.
+/// The signature scheme of an entry, its preset included, not yet checked. The key is not looked at.
 pub fn describe(mut entry: Map<String, Value>) -> Result<Description, EntryError> {
     entry.remove("secret");
+    entry.remove("public_key");
     Ok(Entry::read(entry)?.description())
 }
 
 impl Credentials {
     fn new(entry: Entry) -> Result<Self, EntryError> {
         let description = entry.description();
-        let secret = entry.secret.ok_or_else(|| EntryError::Form("missing field `secret`".to_owned()))?;
+        let key = description.key(entry.secret.as_ref(), entry.public_key.as_deref())?;
         let scheme = Scheme::new(description)?;
-        let secret = mac::Key::new(&secret, entry.secret_encoding)?;
         let event_type = match &entry.type_header {
             Some(name) => EventType::header(header_name("type_header", name)?),
             None => EventType::parse(&entry.event_type)?,
@@ -137,7 +137,7 @@ impl Credentials {
         };
         let handshakes = entry.handshake.into_iter().map(Handshake::try_from);
         let handshakes = handshakes.collect::<Result<Vec<_>, _>>()?;
-        if handshakes.iter().any(Handshake::signs) && scheme.hmac(&secret, b"").is_none() {
+        if handshakes.iter().any(Handshake::signs) && scheme.hmac(&key, b"").is_none() {
             return Err(SchemeError::new("handshake", "mac_member only with an HMAC as algorithm").into());
         }
         if entry.verify_token.is_some() && !handshakes.iter().any(Handshake::needs_token) {
@@ -152,7 +152,7 @@ impl Credentials {
         }
         let deadline = entry.deadline_ms.map(|milliseconds| Duration::from_millis(milliseconds.into()));
         Ok(Self {
-            secret,
+            key,
             scheme,
             payload: entry.payload,
             event_type,
@@ -243,7 +243,12 @@ mod tests {
     #[test]
     fn errors_name_the_field_and_no_value() {
         for (entry, expected) in [
-            ("{}", "missing field `secret`"),
+            ("{}", "secret: expected a secret, because the algorithm needs one"),
+            (r#"{"algorithm":"ed25519"}"#, "public_key: expected the sender's public key"),
+            (r#"{"secret":"hunter2","algorithm":"ed25519"}"#, "public_key: expected the sender's public key"),
+            (r#"{"public_key":"hunter2"}"#, "public_key: expected no public key"),
+            (r#"{"secret":"hunter2","public_key":"hunter2"}"#, "public_key: expected no public key"),
+            (r#"{"secret":"hunter2","algorithm":"basic"}"#, "secret: expected user:password"),
             (r#"{"secret":""}"#, "secret: expected a secret that is not empty"),
             (r#"{"secret":5}"#, "secret: expected a string"),
             (r#"{"secret":null}"#, "secret: expected a string"),
@@ -252,7 +257,7 @@ mod tests {
             (r#"{"secret":"hunter2","type_header":"a b"}"#, "type_header: expected an HTTP header name"),
             (
                 r#"{"secret":"hunter2","algorithm":"md5"}"#,
-                "algorithm: expected one of `sha1`, `sha256`, `sha512`",
+                "algorithm: expected one of `sha1`, `sha256`, `sha512`, `ed25519`, `ecdsa-p256`, `rsa-sha256`, `token`, `basic`",
             ),
             (r#"{"secret":"hunter2","template":"{timestamp}"}"#, "template: expected a text with {body}"),
             (
@@ -265,7 +270,7 @@ mod tests {
             ),
             (
                 r#"{"secret":"hunter2","timestamp_key":"t"}"#,
-                "signature_key: expected to go with timestamp_key",
+                "signature_key: expected a value, because timestamp_key",
             ),
             (r#"{"secret":"hunter2","tolerance":-1}"#, "tolerance: expected u32"),
             (r#"{"secret":"hunter2","preset":"strip"}"#, "preset: expected one of "),

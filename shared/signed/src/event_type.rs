@@ -3,7 +3,12 @@
 use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName};
-use letterbox_codec::{Reject, header, json::is_attribute, mac::SchemeError, verified::Payload};
+use letterbox_codec::{
+    Reject, header,
+    json::is_attribute,
+    signature::{HeaderFamily, SchemeError},
+    verified::Payload,
+};
 
 /// Where the event's type stands: one place, or a text with places.
 #[derive(Debug)]
@@ -21,27 +26,25 @@ enum Part {
 impl EventType {
     /// Parses `type`: a path (`events.0.kind`), or a text with places (`{entity}.{header:x-action}`).
     pub fn parse(text: &str) -> Result<Self, SchemeError> {
-        const ERROR: SchemeError = SchemeError::new(
-            "type",
-            "the path of a member, such as data.kind, or a text with paths and headers in braces, such as {entity}.{header:x-action}",
-        );
+        const EXPECTED: &str = "the path of a member, such as data.kind, or a text with paths and headers in braces, such as {entity}.{header:x-action}";
+        let error = || SchemeError::new("type", EXPECTED);
         if !text.contains(['{', '}']) {
-            return if text.is_empty() { Err(ERROR) } else { Ok(Self(vec![Part::Path(text.to_owned())])) };
+            return if text.is_empty() { Err(error()) } else { Ok(Self(vec![Part::Path(text.to_owned())])) };
         }
         let mut parts = Vec::new();
         let mut rest = text;
         while let Some((literal, place)) = rest.split_once('{') {
             parts.push(Part::Literal(literal.to_owned()));
-            let (place, after) = place.split_once('}').ok_or(ERROR)?;
+            let (place, after) = place.split_once('}').ok_or_else(error)?;
             parts.push(match place.strip_prefix("header:") {
-                Some(name) => Part::Header(name.parse().map_err(|_| ERROR)?),
-                None if place.is_empty() || place.contains('{') => return Err(ERROR),
+                Some(name) => Part::Header(name.parse().map_err(|_| error())?),
+                None if place.is_empty() || place.contains('{') => return Err(error()),
                 None => Part::Path(place.to_owned()),
             });
             rest = after;
         }
         if rest.contains('}') {
-            return Err(ERROR);
+            return Err(error());
         }
         parts.push(Part::Literal(rest.to_owned()));
         parts.retain(|part| !matches!(part, Part::Literal(text) if text.is_empty()));
@@ -67,11 +70,12 @@ impl EventType {
         &self,
         payload: &Payload<'p>,
         headers: &'p HeaderMap,
+        family: HeaderFamily<'_>,
         default: Option<&str>,
     ) -> Result<Cow<'p, str>, Reject> {
         let mut text = Cow::Borrowed("");
         for part in &self.0 {
-            let Some(value) = part.read(payload, headers)? else {
+            let Some(value) = part.read(payload, headers, family)? else {
                 return match default {
                     Some(default) => Ok(Cow::Owned(default.to_owned())),
                     None => Err(part.refusal(payload)),
@@ -92,11 +96,12 @@ impl Part {
         &self,
         payload: &Payload<'p>,
         headers: &'p HeaderMap,
+        family: HeaderFamily<'_>,
     ) -> Result<Option<Cow<'p, str>>, Reject> {
         Ok(match self {
             Self::Literal(text) => Some(Cow::Owned(text.clone())),
             Self::Path(path) => payload.label(path)?,
-            Self::Header(name) => header::label(headers, name.as_str()).map(Cow::Borrowed),
+            Self::Header(name) => header::label(headers, family.name(name).as_str()).map(Cow::Borrowed),
         })
     }
 

@@ -2,8 +2,8 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header::X_CONTENT_TYPE_OPTIONS};
-use letterbox_codec::{Reject, Reply, Request, form, mac::SchemeError, verified::Payload};
+use http::{HeaderName, HeaderValue, Method, header::X_CONTENT_TYPE_OPTIONS};
+use letterbox_codec::{Reject, Reply, Request, form, signature::SchemeError, verified::Payload};
 use serde::Deserialize;
 
 use crate::Credentials;
@@ -64,7 +64,7 @@ struct Members {
     mac: Option<String>,
 }
 
-const fn error(expected: &'static str) -> SchemeError {
+fn error(expected: &'static str) -> SchemeError {
     SchemeError::new("handshake", expected)
 }
 
@@ -192,6 +192,7 @@ impl Handshake {
     /// True if a verified delivery is this handshake. `event_type` is `None` if it has none.
     fn is_met(
         &self,
+        key: &Credentials,
         request: &Request,
         payload: &Payload<'_>,
         event_type: Option<&str>,
@@ -205,7 +206,7 @@ impl Handshake {
         };
         Ok(is_empty
             && expected.as_deref().is_none_or(|expected| event_type == Some(expected))
-            && headers.iter().all(|(name, value)| single(request.headers(), name) == Some(value)))
+            && headers.iter().all(|(name, value)| single(key, request, name) == Some(value)))
     }
 
     /// The reply; `None` if there is nothing to echo.
@@ -218,7 +219,7 @@ impl Handshake {
         let (name, echo) = match &self.echo {
             None => return Ok(None),
             Some(Echo::Query(name)) => (name.as_str(), parameter(request, name)?),
-            Some(Echo::Header(name)) => (name.as_str(), single(request.headers(), name).map(Cow::Borrowed)),
+            Some(Echo::Header(name)) => (name.as_str(), single(key, request, name).map(Cow::Borrowed)),
             Some(Echo::Path(path)) => {
                 (path.as_str(), payload.map(|payload| payload.scalar(path)).transpose()?.flatten())
             }
@@ -232,7 +233,7 @@ impl Handshake {
             Some(Members { echo: member, mac }) => {
                 let mut json = serde_json::Map::from_iter([(member.clone(), echo.as_ref().into())]);
                 if let Some(member) = mac {
-                    let tag = key.scheme.hmac(&key.secret, echo.as_bytes());
+                    let tag = key.scheme.hmac(&key.key, echo.as_bytes());
                     json.insert(member.clone(), tag.ok_or(Reject::SignatureMismatch)?.into());
                 }
                 Reply::json(200, &json.into())
@@ -264,7 +265,7 @@ pub(crate) fn answer_verified(
     event_type: Option<&str>,
 ) -> Result<Option<Reply>, Reject> {
     for handshake in &key.handshakes {
-        if handshake.is_met(request, payload, event_type)? {
+        if handshake.is_met(key, request, payload, event_type)? {
             let reply = handshake.reply(key, request, Some(payload))?;
             return Ok(Some(reply.unwrap_or_else(|| key.answer.clone())));
         }
@@ -278,8 +279,8 @@ fn parameter<'r>(request: &'r Request, name: &str) -> Result<Option<Cow<'r, str>
 }
 
 /// The value of a header that is present once and is visible ASCII.
-fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<&'r str> {
-    let mut values = headers.get_all(name).iter();
+fn single<'r>(key: &Credentials, request: &'r Request, name: &HeaderName) -> Option<&'r str> {
+    let mut values = request.headers().get_all(key.scheme.family(request).name(name)).iter();
     let value = values.next()?.to_str().ok()?;
     values.next().is_none().then_some(value)
 }

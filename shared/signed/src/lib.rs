@@ -14,10 +14,10 @@ pub mod sender;
 
 use std::{borrow::Cow, marker::PhantomData, time::Duration};
 
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderName, Method};
 use letterbox_codec::{
-    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, header, json::is_attribute, mac,
-    provider::Refused, reject::first_that_opens, verified::Payload,
+    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, header, json::is_attribute,
+    provider::Refused, reject::first_that_opens, signature, verified::Payload,
 };
 
 use crate::entry::PayloadForm;
@@ -66,7 +66,7 @@ impl<B: Branch> Provider for Signed<B> {
             return Ok(Received::handshake(reply, position));
         }
         let (position, signed) = first_that_opens(source.keys, |key: &Credentials| {
-            key.scheme.verify(&key.secret, request, ambient.now)
+            key.scheme.verify(&key.key, request, ambient.now)
         })?;
         let key = source.keys.get(position).ok_or(Reject::SignatureMismatch)?;
         let opened = open(source, key, request, signed, ambient);
@@ -87,7 +87,7 @@ fn open(
     source: &Source<'_, Credentials>,
     key: &Credentials,
     request: &Request,
-    signed: mac::Signed<'_>,
+    signed: signature::Signed<'_>,
     ambient: &Ambient,
 ) -> Result<Opened, Reject> {
     let content = signed.content;
@@ -97,7 +97,7 @@ fn open(
     };
     let payload = converted.as_ref().unwrap_or(&content).any_json()?;
 
-    let event_type = EventTypeOf::read(key, request.headers(), &payload);
+    let event_type = EventTypeOf::read(key, request, &payload);
     let read = event_type.as_ref().ok().map(|event_type| &*event_type.text);
     if let Some(reply) = handshake::answer_verified(key, request, &payload, read)? {
         return Ok(Opened::Handshake(reply));
@@ -108,7 +108,8 @@ fn open(
     }
 
     let path = |path: &Option<String>| path.as_deref().map_or(Ok(None), |path| payload.label(path));
-    let label = |name: &HeaderName| header::label(request.headers(), name.as_str());
+    let family = key.scheme.family(request);
+    let label = |name: &HeaderName| header::label(request.headers(), family.name(name).as_str());
     let mut event = Event::new(source, &event_type.text, &content, &payload, ambient);
     event.subject = payload.label(&key.subject)?.map(Cow::into_owned);
     if let Some(time) = path(&key.time)? {
@@ -137,14 +138,16 @@ struct EventTypeOf<'p> {
 }
 
 impl<'p> EventTypeOf<'p> {
-    fn read(key: &Credentials, headers: &'p HeaderMap, payload: &Payload<'p>) -> Result<Self, Reject> {
+    fn read(key: &Credentials, request: &'p Request, payload: &Payload<'p>) -> Result<Self, Reject> {
+        let (headers, family) = (request.headers(), key.scheme.family(request));
         let replaced = key.type_override.as_ref().and_then(|(name, values)| {
-            header::label(headers, name.as_str()).filter(|value| values.iter().any(|one| one == value))
+            header::label(headers, family.name(name).as_str())
+                .filter(|value| values.iter().any(|one| one == value))
         });
         if let Some(replaced) = replaced {
             return Ok(Self { text: Cow::Borrowed(replaced), is_outside: true });
         }
-        let text = key.event_type.read(payload, headers, key.type_default.as_deref())?;
+        let text = key.event_type.read(payload, headers, family, key.type_default.as_deref())?;
         Ok(Self { text, is_outside: key.event_type.headers().next().is_some() })
     }
 }

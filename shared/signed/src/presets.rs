@@ -24,6 +24,8 @@ pub(crate) enum Field {
     Text(&'static str),
     #[allow(dead_code, reason = "constructed only if a preset has a number")]
     Number(u32),
+    #[allow(dead_code, reason = "constructed only if a preset has a boolean")]
+    Bool(bool),
     #[allow(dead_code, reason = "constructed only if a preset has a list")]
     List(&'static [Self]),
     #[allow(dead_code, reason = "constructed only if a preset has a table")]
@@ -56,7 +58,8 @@ impl From<Field> for Value {
         match field {
             Field::Text(text) => text.into(),
             Field::Number(number) => number.into(),
-            Field::List(list) => list.iter().copied().collect(),
+            Field::Bool(is_set) => is_set.into(),
+            Field::List(values) => values.iter().copied().collect(),
             Field::Table(table) => table.iter().copied().collect(),
         }
     }

@@ -46,8 +46,10 @@ pub struct Proof {
     pub from: &'static str,
     /// True if only this project's own signer made it.
     pub is_own: bool,
-    /// The secret, as it stands in an entry.
-    pub secret: &'static str,
+    /// The field of an entry that holds the key: `secret` or `public_key`.
+    pub key_field: &'static str,
+    /// The key, as it stands in an entry.
+    pub key: &'static str,
     /// The signed timestamp in Unix seconds; `None` if the scheme has none.
     pub signed_at: Option<i64>,
     /// The URL that was called, if the scheme signs it.
@@ -106,8 +108,8 @@ impl<B: Samples> platform::Sender for Signed<B> {
         Step::SIGNATURE_HEADER,
         Step {
             name: "signature",
-            en: "Signature: HMAC of the signed text",
-            zh: "签名：对被签名的文本计算 HMAC",
+            en: "Signature: of the signed text, or the secret itself",
+            zh: "签名：对被签名的文本，或密钥本身",
             codes: &["signature_mismatch"],
         },
         Step {
@@ -161,9 +163,6 @@ impl<B: Samples> platform::Sender for Signed<B> {
             .method(Method::POST)
             .uri(url)
             .header(header::CONTENT_TYPE, key.payload.media_type());
-        for (name, value) in key.scheme.sign(&key.secret, "POST", url, &sample.payload, ambient.now, &id) {
-            request = request.header(name, value);
-        }
         for name in key.event_type.headers() {
             let event_type = event_type_of(key, sample);
             if event_type.is_empty() {
@@ -171,7 +170,10 @@ impl<B: Samples> platform::Sender for Signed<B> {
             }
             request = request.header(name, event_type);
         }
-        request.body(sample.payload.clone().into()).map_err(|error| error.to_string())
+        let mut request = request.body(sample.payload.clone().into()).map_err(|error| error.to_string())?;
+        let signed = key.scheme.sign(&key.key, &mut request, ambient.now, &id);
+        signed.map_err(|error| error.to_string())?;
+        Ok(request)
     }
 
     fn read_response(
@@ -183,7 +185,7 @@ impl<B: Samples> platform::Sender for Signed<B> {
     }
 
     fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
-        let signed = key.scheme.verify(&key.secret, message, now)?;
+        let signed = key.scheme.verify(&key.key, message, now)?;
         let mut told = vec!["signature holds".to_owned()];
         told.extend(signed.id.map(|id| format!("signed id {id}")));
         Ok(Opened { content: signed.content.bytes().to_vec(), told })

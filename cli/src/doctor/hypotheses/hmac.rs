@@ -78,18 +78,26 @@ pub(super) fn another_unit(delivery: &DiagnosisInput) -> Vec<Variant> {
     let variants = schemes(delivery).into_iter().filter_map(|signing| {
         let (_, unit) = Timestamp::guess(&signing.timestamp()?)?;
         (unit != signing.scheme.timestamp_unit).then(|| {
-            let (name, words, asked) = match unit {
-                Unit::Seconds => ("s", "seconds", "milliseconds"),
-                Unit::Milliseconds => ("ms", "milliseconds", "seconds"),
-            };
+            let (name, found) = unit_names(unit);
+            let (_, asked) = unit_names(signing.scheme.timestamp_unit);
             let finding = Finding::new(
                 &causes::TIMESTAMP_UNIT,
-                format!("It is in {words}, and {asked} are asked for."),
+                format!("It is in {found}, and {asked} are asked for."),
             );
             signing.variant(finding, &json!({ "timestamp_unit": name }))
         })
     });
     variants.collect()
+}
+
+/// What a unit is called: in an entry, and in words.
+fn unit_names(unit: Unit) -> (&'static str, &'static str) {
+    match unit {
+        Unit::Seconds => ("s", "seconds"),
+        Unit::Milliseconds => ("ms", "milliseconds"),
+        Unit::Microseconds => ("us", "microseconds"),
+        Unit::Rfc3339 => ("rfc3339", "RFC 3339 times"),
+    }
 }
 
 /// What was signed when, compared with the time of receipt.
