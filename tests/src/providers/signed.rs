@@ -25,7 +25,8 @@ fn cases() -> Vec<cases::Case> {
     let case = cases::case_of("signed");
     let joined = "standard-webhooks/member.joined";
     vec![
-        case("joined", 202, "standard-webhooks", Of(joined), cases::same),
+        case("joined", 202, "default", Of("joined"), cases::same),
+        case("member", 202, "standard-webhooks", Of(joined), cases::same),
         case("contact", 202, "svix", Of("svix/contact.created"), cases::same),
         case("array", 400, "default", Payload("notice", br#"[{"event_type":"a"}]"#), cases::same),
         case("number_as_type", 202, "default", Payload("notice", br#"{"event_type":3}"#), cases::same),
