@@ -46,6 +46,8 @@ pub struct Signed<'r> {
     pub content: Verified<'r>,
     /// The id that the signature covers, if the scheme has one.
     pub id: Option<Cow<'r, str>>,
+    /// The signed timestamp as it came, if the scheme has one.
+    pub timestamp: Option<Cow<'r, str>>,
 }
 
 /// Why a request cannot be signed here.
@@ -117,25 +119,25 @@ impl Scheme {
         let check = |body: &[u8]| key.verify(self.algorithm, &signed_text.with(body), &claims.signatures);
         let content = content(request, check)?;
 
-        let signed = match (&claims.timestamp, &self.timestamp) {
-            (Some(text), _) => Some(Timestamp::parse(text, self.timestamp_unit)),
-            (None, Some(TimestampPlace::Path(path))) => {
-                let label = content.json()?.label(path)?;
-                Some(label.and_then(|text| Timestamp::parse(&text, self.timestamp_unit)))
+        let timestamp = match &self.timestamp {
+            Some(TimestampPlace::Path(path)) => {
+                let label = content.json()?.label(path)?.ok_or(Reject::MalformedTimestamp)?;
+                Some(Cow::Owned(label.into_owned()))
             }
-            _ => None,
+            _ => claims.timestamp,
         };
-        if let Some(signed) = signed
-            && signed.ok_or(Reject::MalformedTimestamp)?.distance(now) > self.tolerance
-        {
-            return Err(Reject::TimestampOutOfRange);
+        if let Some(text) = &timestamp {
+            let signed = Timestamp::parse(text, self.timestamp_unit).ok_or(Reject::MalformedTimestamp)?;
+            if signed.distance(now) > self.tolerance {
+                return Err(Reject::TimestampOutOfRange);
+            }
         }
         // An id outside of the template is signed only if the signature covers its header.
         let is_signed = |name: &HeaderName| {
             self.template.has(&Part::Id) || covered.split(' ').any(|one| family.name(name).as_str() == one)
         };
         let id = id.filter(|_| self.id_header.as_ref().is_some_and(is_signed));
-        Ok(Signed { content, id })
+        Ok(Signed { content, id, timestamp })
     }
 
     /// Reads the signature header, and the timestamp from the place that the scheme names.
@@ -154,7 +156,13 @@ impl Scheme {
             _ => Err(Reject::MalformedSignature),
         };
         let candidates = match &self.signature {
-            SignaturePlace::Every => elements.clone(),
+            SignaturePlace::Every => {
+                let others = elements.iter().enumerate();
+                others
+                    .filter(|(index, _)| self.timestamp_index() != Some(*index))
+                    .map(|(_, text)| *text)
+                    .collect()
+            }
             SignaturePlace::Key(key) => named(key),
             SignaturePlace::Index(index) => elements.get(*index).into_iter().copied().collect(),
         };
@@ -282,10 +290,17 @@ impl Scheme {
         insert(request, &self.header, &value)
     }
 
+    /// The position of the timestamp in the signature's header, if it has no name there.
+    fn timestamp_index(&self) -> Option<usize> {
+        match &self.timestamp {
+            Some(TimestampPlace::Index(index)) => Some(*index),
+            _ => None,
+        }
+    }
+
     /// The value of the signature header, with the other elements that stand in it.
     fn elements(&self, signature: &str, timestamp: &str, covered: Option<&str>) -> String {
         let elements = match &self.signature {
-            SignaturePlace::Every => vec![signature.to_owned()],
             SignaturePlace::Key(key) => {
                 let time_key = match &self.timestamp {
                     Some(TimestampPlace::Key(key)) => Some(key),
@@ -298,17 +313,18 @@ impl Scheme {
                 ];
                 named.into_iter().filter_map(|(key, value)| Some(format!("{}={}", key?, value?))).collect()
             }
-            SignaturePlace::Index(index) => {
-                let time_index = match &self.timestamp {
-                    Some(TimestampPlace::Index(index)) => Some(*index),
-                    _ => None,
+            place => {
+                let time_index = self.timestamp_index();
+                let index = match place {
+                    SignaturePlace::Index(index) => *index,
+                    _ => usize::from(time_index == Some(0)),
                 };
                 let element = |position| match position {
-                    position if position == *index => signature.to_owned(),
+                    position if position == index => signature.to_owned(),
                     position if Some(position) == time_index => timestamp.to_owned(),
                     _ => String::new(),
                 };
-                (0..=time_index.unwrap_or(0).max(*index)).map(element).collect()
+                (0..=time_index.unwrap_or(0).max(index)).map(element).collect::<Vec<_>>()
             }
         };
         elements.join(self.separator.as_deref().unwrap_or_default())
@@ -494,6 +510,40 @@ mod tests {
             (format!(" {} , {right} ", wrong.to_uppercase()), Ok(())),
         ] {
             assert_eq!(verify(&list, &[("x-signature", &value)]), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn elements_without_names_have_positions() {
+        let unnamed = |change: fn(&mut Description)| {
+            scheme(|it| {
+                it.template = "{timestamp}.{body}".into();
+                it.separator = Some(",".into());
+                it.timestamp_index = Some(0);
+                change(it);
+            })
+        };
+        let (every, second) = (unnamed(|_| {}), unnamed(|it| it.signature_index = Some(1)));
+        let right = hex::encode(key().sign(Algorithm::Sha256, b"1763719200.{}").unwrap());
+        let wrong = "00".repeat(32);
+        for (value, of_every, of_second) in [
+            (format!("1763719200,{right}"), Ok(()), Ok(())),
+            (format!("1763719200, {right}"), Ok(()), Ok(())),
+            (format!("1763719200,{right},{wrong}"), Ok(()), Ok(())),
+            // While a secret rotates, the right one may be any of them.
+            (format!("1763719200,{wrong},{right}"), Ok(()), Err(Reject::SignatureMismatch)),
+            (format!("1763719201,{right}"), Err(Reject::SignatureMismatch), Err(Reject::SignatureMismatch)),
+            (format!("{right},1763719200"), Err(Reject::SignatureMismatch), Err(Reject::SignatureMismatch)),
+            ("1763719200".to_owned(), Err(Reject::MalformedSignature), Err(Reject::MalformedSignature)),
+        ] {
+            assert_eq!(verify(&every, &[("x-signature", &value)]), of_every, "{value}");
+            assert_eq!(verify(&second, &[("x-signature", &value)]), of_second, "{value}");
+        }
+        for signer in [&every, &second, &unnamed(|it| it.timestamp_index = Some(2))] {
+            let mut request = request(&[]);
+            signer.sign(&key(), &mut request, NOW, "").unwrap();
+            let signed = signer.verify(&key(), &request, NOW).unwrap();
+            assert_eq!(signed.timestamp.as_deref(), Some("1763719200"));
         }
     }
 

@@ -123,7 +123,7 @@ pub struct Description {
 /// Where the signatures stand in their header.
 #[derive(Clone, Debug)]
 pub(super) enum SignaturePlace {
-    /// Every element is one.
+    /// Every element is one, but for the timestamp.
     Every,
     /// The elements of that name.
     Key(String),
@@ -371,9 +371,9 @@ fn check(it: &Description) -> Result<(), SchemeError> {
             "no value, because signature_key is set",
         ),
         (
-            it.timestamp_index.is_none() || it.signature_index.is_some(),
-            "signature_index",
-            "a value, because timestamp_index is set",
+            it.timestamp_index.is_none() || it.signature_key.is_none(),
+            "timestamp_index",
+            "no value, because signature_key is set: name the timestamp with timestamp_key",
         ),
         (
             it.timestamp_index.is_none() || it.timestamp_index != it.signature_index,
