@@ -163,7 +163,7 @@ fn acknowledgement(key: &Credentials, message: &[u8], owner_key: &str, ambient: 
 
 fn reply(key: &Credentials, message: &str, owner_key: &str, ambient: &Ambient) -> Reply {
     match acknowledgement(key, message.as_bytes(), owner_key, ambient) {
-        Some(body) => Reply { status: 200, content_type: Some("application/json"), body },
+        Some(body) => Reply::new(200, "application/json", body),
         // Cannot happen for a message of this length. A response that does not acknowledge makes the platform retry.
         None => Reply::empty(500),
     }

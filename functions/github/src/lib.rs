@@ -135,7 +135,7 @@ fn event(
     event.action = payload.label("action")?.map(Into::into);
     event.delivery = delivery;
     for (header, name) in EXTENSIONS {
-        event.extensions.0.extend(label(headers, header).map(|value| (name, value.to_owned())));
+        event.extensions.0.extend(label(headers, header).map(|value| (name.into(), value.to_owned())));
     }
     Ok(event)
 }

@@ -68,7 +68,7 @@ pub enum Reject {
     OwnerKeyMismatch,
     /// The credentials have no such source.
     UnknownSource,
-    /// The method is not POST.
+    /// The method is neither POST nor one of the source's handshakes.
     MethodNotAllowed,
     /// The body or its event is too large.
     TooLarge {
@@ -139,7 +139,7 @@ impl Reject {
             Self::UnsupportedAlgorithm { parameter } => format!("{parameter}: not supported").into(),
             Self::OwnerKeyMismatch => "for another app or corp".into(),
             Self::UnknownSource => "unknown source".into(),
-            Self::MethodNotAllowed => "only POST is allowed".into(),
+            Self::MethodNotAllowed => "method not allowed".into(),
             Self::TooLarge { limit } => format!("too large: at most {limit} bytes are accepted").into(),
             _ => "unauthorized".into(),
         }

@@ -121,7 +121,7 @@ impl Scheme {
 
         let timestamp = match &self.timestamp {
             Some(TimestampPlace::Path(path)) => {
-                let label = content.json()?.label(path)?.ok_or(Reject::MalformedTimestamp)?;
+                let label = content.any_json()?.label(path)?.ok_or(Reject::MalformedTimestamp)?;
                 Some(Cow::Owned(label.into_owned()))
             }
             _ => claims.timestamp,
@@ -237,6 +237,13 @@ impl Scheme {
             Some(characters) => decode_escapes(&url, characters),
             None => url,
         }
+    }
+
+    /// The hex HMAC of any text under the key, for a handshake whose reply proves that the receiver has it; `None` if the
+    /// scheme is no HMAC.
+    pub fn hmac(&self, key: &Key, text: &[u8]) -> Option<String> {
+        let is_hmac = !self.algorithm.is_public() && !self.algorithm.sends_secret();
+        key.sign(self.algorithm, text).filter(|_| is_hmac).map(hex::encode)
     }
 
     /// Adds the headers with which a platform would send a request: the other side of [`Scheme::verify`]. Where the
