@@ -9,5 +9,6 @@ mod promises;
 mod properties;
 mod purity;
 mod samples;
+mod senders;
 mod translations;
 mod vectors;

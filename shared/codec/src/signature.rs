@@ -246,6 +246,13 @@ impl Scheme {
         key.sign(self.algorithm, text).filter(|_| is_hmac).map(hex::encode)
     }
 
+    /// The body as a platform would send it now: where the timestamp is in the payload, with another one there.
+    pub fn timed<'b>(&self, body: &'b [u8], now: Timestamp) -> Cow<'b, [u8]> {
+        let Some(TimestampPlace::Path(path)) = &self.timestamp else { return Cow::Borrowed(body) };
+        let timestamp = now.write(self.timestamp_unit);
+        replaced(body, path, &timestamp).map_or(Cow::Borrowed(body), Cow::Owned)
+    }
+
     /// Adds the headers with which a platform would send a request: the other side of [`Scheme::verify`]. Where the
     /// signature covers headers by name, it covers all that the request has.
     ///
@@ -336,6 +343,17 @@ impl Scheme {
         };
         elements.join(self.separator.as_deref().unwrap_or_default())
     }
+}
+
+/// The JSON text with another number or string at a path; `None` if there is none.
+fn replaced(text: &[u8], path: &str, new: &str) -> Option<Vec<u8>> {
+    let content = Verified::new(text);
+    let old = content.any_json().ok()?.get(path).ok()??.get();
+    // The member is a piece of the text, so the difference of the addresses is its position.
+    let start = old.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
+    let (before, after) = (text.get(..start)?, text.get(start.checked_add(old.len())?..)?);
+    let new = if old.starts_with('"') { format!("\"{new}\"") } else { new.to_owned() };
+    Some([before, new.as_bytes(), after].concat())
 }
 
 /// The content that `check` finds a valid signature of: the body as it came, or what it unpacks to.
@@ -458,7 +476,7 @@ const fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Secret;
+    use crate::{Secret, timestamp::Unit};
 
     const NOW: Timestamp = Timestamp(1_763_719_200_000);
 
@@ -552,6 +570,20 @@ mod tests {
             let signed = signer.verify(&key(), &request, NOW).unwrap();
             assert_eq!(signed.timestamp.as_deref(), Some("1763719200"));
         }
+    }
+
+    #[test]
+    fn a_timestamp_in_the_payload_is_written_anew() {
+        let timed = |unit| scheme(|it| (it.timestamp_path, it.timestamp_unit) = (Some("a.t".into()), unit));
+        for (unit, body, expected) in [
+            (Unit::Milliseconds, r#" {"a":{"t": 1 },"t":2}"#, r#" {"a":{"t": 1763719200000 },"t":2}"#),
+            (Unit::Rfc3339, r#"{"a":{"t":"x"}}"#, r#"{"a":{"t":"2025-11-21T10:00:00.000Z"}}"#),
+            (Unit::Seconds, r#"{"a":{}}"#, r#"{"a":{}}"#),
+            (Unit::Seconds, "no JSON", "no JSON"),
+        ] {
+            assert_eq!(timed(unit).timed(body.as_bytes(), NOW), expected.as_bytes(), "{body}");
+        }
+        assert_eq!(scheme(|_| {}).timed(br#"{"a":{"t":1}}"#, NOW), br#"{"a":{"t":1}}"#.as_slice());
     }
 
     #[test]

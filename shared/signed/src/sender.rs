@@ -50,7 +50,7 @@ pub struct Proof {
     pub key_field: &'static str,
     /// The key, as it stands in an entry.
     pub key: &'static str,
-    /// The signed timestamp in Unix seconds; `None` if the scheme has none.
+    /// The signed timestamp in Unix milliseconds; `None` if the scheme has none.
     pub signed_at: Option<i64>,
     /// The URL that was called, if the scheme signs it.
     pub url: Option<&'static str>,
@@ -170,7 +170,8 @@ impl<B: Samples> platform::Sender for Signed<B> {
             }
             request = request.header(name, event_type);
         }
-        let mut request = request.body(sample.payload.clone().into()).map_err(|error| error.to_string())?;
+        let payload = key.scheme.timed(&sample.payload, ambient.now).into_owned();
+        let mut request = request.body(payload.into()).map_err(|error| error.to_string())?;
         let signed = key.scheme.sign(&key.key, &mut request, ambient.now, &id);
         signed.map_err(|error| error.to_string())?;
         Ok(request)

@@ -266,6 +266,11 @@ impl Description {
 }
 
 impl Scheme {
+    /// True if a timestamp is signed.
+    pub fn is_timed(&self) -> bool {
+        self.timestamp.is_some()
+    }
+
     /// The headers that have the signature, the timestamp, the id and other signed facts, in every family.
     pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.headers.iter()
