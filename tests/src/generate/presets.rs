@@ -43,10 +43,12 @@ fn page(language: Language, longest: Duration) -> Result<Page, String> {
         senders.iter().map(Facts::overview),
     );
     page.paragraph(Bilingual {
-        en: "A test verifies each preset with a signed request.\n\
+        en: "Under `payment`, the types begin with `payment.` instead of `signed.`.\n\
+             A test verifies each preset with a signed request.\n\
              Proof says who signed it: the sender's own documentation or library, another implementation of the scheme, or only our own signer.\n\
              With `token` and `basic`, nothing of the request is signed.",
-        zh: "每个预设都有测试，用一个已签名的请求来验证。\n\
+        zh: "在 `payment` 下，类型以 `payment.` 而不是 `signed.` 开头。\n\
+             每个预设都有测试，用一个已签名的请求来验证。\n\
              “证明”一栏说明签名来自哪里：发送方自己的文档或库、同一方案的其他实现，或者只有我们自己的签名程序。\n\
              使用 `token` 和 `basic` 时，请求没有任何部分经过签名。",
     });
@@ -297,14 +299,14 @@ impl Facts {
         let unsigned = self.unsigned().into_iter().map(code);
         let unsigned =
             if self.sends_secret() { choose("all", "全部").to_owned() } else { self.join(unsigned) };
-        [
-            code(self.sender.name),
-            event_type,
-            code(self.text("subject").unwrap_or("transaction_id")),
-            id,
-            self.cell("time"),
-            unsigned,
-        ]
+        [code(self.sender.name), event_type, self.subject(), id, self.cell("time"), unsigned]
+    }
+
+    /// A preset that says where the type is, and not where the subject is, has no subject.
+    fn subject(&self) -> String {
+        let has_type = self.own.contains_key("type") || self.own.contains_key("type_header");
+        let default = if has_type { "" } else { "transaction_id" };
+        code(self.text("subject").unwrap_or(default))
     }
 
     /// The headers that say something of the event and are not signed.
@@ -371,7 +373,8 @@ impl Facts {
             let choose = |en: String, zh: String| self.language.choose(en, zh);
             let word = |en, zh| self.language.choose(en, zh);
             let when = match (text("method"), text("type"), text("when_empty")) {
-                (Some(method), ..) => code(method),
+                // Chinese has a space between code and text.
+                (Some(method), ..) => code(method) + word("", " "),
                 (_, Some(event_type), _) => choose(
                     format!("a delivery of type `{event_type}`"),
                     format!("类型为 `{event_type}` 的投递"),
