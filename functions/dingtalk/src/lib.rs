@@ -23,7 +23,7 @@ pub use crate::credentials::Credentials;
 
 /// The fields that may hold the corp of an event, in order of precedence. An event may have two of them, which differ
 /// only in case.
-const CORP: [&str; 4] = ["CorpId", "corpId", "corpid", "AuthCorpId"];
+const CORP: [&str; 5] = ["CorpId", "corpId", "corpid", "AuthCorpId", "bizData.0.corp_id"];
 
 /// The fields that may hold the time of an event, in order of precedence.
 const TIME: [&str; 4] = ["EventTime", "TimeStamp", "timeStamp", "createTime"];
@@ -126,7 +126,9 @@ fn parameter<'q>(
 /// The sealed message, exactly as JSON-decoded: the signature covers its line breaks.
 fn encrypt(body: &[u8]) -> Result<String, Reject> {
     let body = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson)?;
-    let encrypt = Object::parse(body)?.get("encrypt")?.ok_or(Reject::missing("encrypt"))?;
+    let encrypt = Object::parse(body.strip_prefix('\u{feff}').unwrap_or(body))?
+        .get("encrypt")?
+        .ok_or(Reject::missing("encrypt"))?;
     let text: String =
         serde_json::from_str(encrypt.get()).map_err(|_| Reject::malformed("encrypt", "a string"))?;
     if text.is_empty() { Err(Reject::missing("encrypt")) } else { Ok(text) }

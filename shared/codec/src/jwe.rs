@@ -44,12 +44,15 @@ const LONGEST_HEADER: usize = 8 * 1024;
 pub struct Psk(Zeroizing<[u8; 16]>);
 
 impl Psk {
-    /// Decodes base64url, with or without padding. The error says what was expected.
+    /// Decodes base64url, with or without padding. Bits of the last character that belong to no byte are ignored, as by
+    /// other decoders: the platform asks for 22 characters, and people type them. The error says what was expected.
     pub fn new(text: &Secret) -> Result<Self, &'static str> {
         const EXPECTED: &str = "base64url of 16 bytes (22 characters)";
         const LENIENT: GeneralPurpose = GeneralPurpose::new(
             &base64::alphabet::URL_SAFE,
-            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+            GeneralPurposeConfig::new()
+                .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+                .with_decode_allow_trailing_bits(true),
         );
         let bytes = Zeroizing::new(LENIENT.decode(text.expose()).map_err(|_| EXPECTED)?);
         Ok(Self(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| EXPECTED)?)))
