@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use crate::Reject;
+use crate::{Reject, reject::JsonPart};
 
 /// The value of `name`, percent-decoded once, or `None` if it is absent. A name that appears twice is ambiguous and gives
 /// [`Reject::Malformed`].
@@ -29,7 +29,7 @@ pub(crate) fn to_json(text: &str) -> Result<String, Reject> {
             None => fields.push((name, vec![value])),
         }
     }
-    serde_json::to_string(&Fields(fields)).map_err(|_| Reject::InvalidJson)
+    serde_json::to_string(&Fields(fields)).map_err(|_| Reject::InvalidJson(JsonPart::Payload))
 }
 
 /// Serialises as one object.

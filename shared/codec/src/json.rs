@@ -11,47 +11,57 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::Reject;
+use crate::{Reject, reject::JsonPart};
 
 /// The longest string that may become an attribute of an event (type, id, subject, ...), in bytes.
 pub const LONGEST_LABEL: usize = 256;
 
-/// The deepest nesting that common parsers accept.
-const DEEPEST: usize = 127;
+/// The deepest nesting: what common parsers accept, and one less of a payload, which is one level deeper in its queue message.
+const fn deepest(part: JsonPart) -> usize {
+    match part {
+        JsonPart::Body => 127,
+        JsonPart::Payload => 126,
+    }
+}
 
-/// The deepest nesting of a payload, which is one level deeper in its queue message.
-pub(crate) const DEEPEST_PAYLOAD: usize = DEEPEST - 1;
-
-/// A JSON value whose syntax and nesting (at most 127) are checked. Its members are raw.
-pub struct Node<'a>(&'a RawValue);
+/// A JSON value whose syntax and nesting are checked. Its members are raw.
+pub struct Node<'a> {
+    raw: &'a RawValue,
+    part: JsonPart,
+}
 
 impl fmt::Debug for Node<'_> {
     /// Prints only the size: the content may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Node({} bytes)", self.0.get().len())
+        write!(f, "Node({} bytes)", self.raw.get().len())
     }
 }
 
 impl<'a> Node<'a> {
-    pub(crate) fn parse_within(text: &'a str, deepest: usize) -> Result<Self, Reject> {
-        let raw: &RawValue = serde_json::from_str(text).map_err(|_| Reject::InvalidJson)?;
+    pub(crate) fn parse_part(text: &'a str, part: JsonPart) -> Result<Self, Reject> {
+        let raw: &RawValue = serde_json::from_str(text).map_err(|_| Reject::InvalidJson(part))?;
         // serde_json skips a raw value without counting how deep it goes; a consumer's parser would count.
-        if depth(raw.get()) <= deepest { Ok(Self(raw)) } else { Err(Reject::InvalidJson) }
+        if depth(raw.get()) <= deepest(part) {
+            Ok(Self { raw, part })
+        } else {
+            Err(Reject::InvalidJson(part))
+        }
     }
 
     pub(crate) fn is_object(&self) -> bool {
-        self.0.get().starts_with('{')
+        self.raw.get().starts_with('{')
     }
 
     /// The whole value, verbatim.
     pub fn raw(&self) -> &'a RawValue {
-        self.0
+        self.raw
     }
 
     /// All members of an object in their order; [`Reject::InvalidJson`] if it is none, [`Reject::Malformed`] if a name
     /// appears twice.
     pub fn members(&self) -> Result<Vec<(String, &'a RawValue)>, Reject> {
-        let Members(members) = serde_json::from_str(self.raw().get()).map_err(|_| Reject::InvalidJson)?;
+        let Members(members) =
+            serde_json::from_str(self.raw.get()).map_err(|_| Reject::InvalidJson(self.part))?;
         let mut names = std::collections::HashSet::new();
         match members.iter().find(|(name, _)| !names.insert(name.as_str())) {
             Some((twice, _)) => Err(Reject::malformed(twice.clone(), "to appear only once")),
@@ -68,7 +78,7 @@ impl<'a> Node<'a> {
         let found = match (self.child(path)?, path.split_once('.')) {
             (Some(value), _) => Some(value),
             (None, Some((outer, rest))) => match self.child(outer)? {
-                Some(inner) => Self(inner).get(rest)?,
+                Some(raw) => Self { raw, part: self.part }.get(rest)?,
                 None => None,
             },
             (None, None) => None,
@@ -78,16 +88,18 @@ impl<'a> Node<'a> {
 
     /// The member of that name, or the element with that index.
     fn child(&self, name: &str) -> Result<Option<&'a RawValue>, Reject> {
-        let mut json = serde_json::Deserializer::from_str(self.0.get());
-        match self.0.get().as_bytes().first() {
+        let mut json = serde_json::Deserializer::from_str(self.raw.get());
+        match self.raw.get().as_bytes().first() {
             Some(b'{') => match Member(name).deserialize(&mut json) {
                 Ok(Occurrence::Never) => Ok(None),
                 Ok(Occurrence::Once(value)) => Ok(Some(value)),
                 Ok(Occurrence::Again) => Err(Reject::malformed(name.to_owned(), "to appear only once")),
-                Err(_) => Err(Reject::InvalidJson),
+                Err(_) => Err(Reject::InvalidJson(self.part)),
             },
             Some(b'[') => match index(name) {
-                Some(index) => Element(index).deserialize(&mut json).map_err(|_| Reject::InvalidJson),
+                Some(index) => {
+                    Element(index).deserialize(&mut json).map_err(|_| Reject::InvalidJson(self.part))
+                }
                 None => Ok(None),
             },
             _ => Ok(None),
@@ -152,10 +164,10 @@ impl<'a> Deref for Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Parses one JSON object; [`Reject::InvalidJson`] for anything else.
+    /// Parses the JSON object of a body, nested at most 127 deep; [`Reject::InvalidJson`] for anything else.
     pub fn parse(text: &'a str) -> Result<Self, Reject> {
-        let node = Node::parse_within(text, DEEPEST)?;
-        if node.is_object() { Ok(Self(node)) } else { Err(Reject::InvalidJson) }
+        let node = Node::parse_part(text, JsonPart::Body)?;
+        if node.is_object() { Ok(Self(node)) } else { Err(Reject::InvalidJson(JsonPart::Body)) }
     }
 }
 
@@ -358,8 +370,8 @@ mod tests {
     fn a_path_leads_into_arrays_by_index() {
         let list = r#"[{"n":"a"},{"n":[1,[2,{"m":3}]]},null]"#;
         let nested = format!(r#"{{"list":{list},"0":"zero","list.0":"dotted"}}"#);
-        let array = Node::parse_within(list, DEEPEST).unwrap();
-        let object = Node::parse_within(&nested, DEEPEST).unwrap();
+        let array = Node::parse_part(list, JsonPart::Payload).unwrap();
+        let object = Node::parse_part(&nested, JsonPart::Payload).unwrap();
         for (node, path, expected) in [
             (&array, "0.n", Some("a")),
             (&array, "1.n.0", Some("1")),
@@ -381,7 +393,7 @@ mod tests {
             assert_eq!(node.label(path).unwrap().as_deref(), expected, "{path}");
         }
         for text in ["5", "\"text\"", "true", "null", "[]"] {
-            let node = Node::parse_within(text, DEEPEST).unwrap();
+            let node = Node::parse_part(text, JsonPart::Payload).unwrap();
             assert_eq!(node.label("0").unwrap(), None, "{text}");
         }
     }

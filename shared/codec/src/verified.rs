@@ -4,10 +4,7 @@ use std::{borrow::Cow, fmt, ops::Deref};
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    Reject, form,
-    json::{DEEPEST_PAYLOAD, Node},
-};
+use crate::{Reject, form, json::Node, reject::JsonPart};
 
 /// Bytes that a valid signature or an authenticated decryption covers.
 ///
@@ -54,12 +51,12 @@ impl<'a> Verified<'a> {
     /// it is skipped (RFC 8259, section 8.1, allows that).
     pub fn json(&self) -> Result<Payload<'_>, Reject> {
         let Payload(node) = self.any_json()?;
-        if node.is_object() { Ok(Payload(node)) } else { Err(Reject::InvalidJson) }
+        if node.is_object() { Ok(Payload(node)) } else { Err(Reject::InvalidJson(JsonPart::Payload)) }
     }
 
     /// The verified bytes as any JSON value, or [`Reject::NotUtf8`] or [`Reject::InvalidJson`].
     pub fn any_json(&self) -> Result<Payload<'_>, Reject> {
-        Node::parse_within(self.text()?, DEEPEST_PAYLOAD).map(Payload)
+        Node::parse_part(self.text()?, JsonPart::Payload).map(Payload)
     }
 
     /// The JSON object of verified `application/x-www-form-urlencoded` text: a string for each field, and a list of
@@ -107,8 +104,8 @@ mod tests {
             content.json().map(|payload| payload.raw().get().to_owned())
         };
         assert_eq!(read("\u{feff}{\"a\":\"\u{feff}\"}").as_deref(), Ok("{\"a\":\"\u{feff}\"}"));
-        assert_eq!(read("\u{feff}\u{feff}{}"), Err(Reject::InvalidJson));
-        assert_eq!(read("{}\u{feff}"), Err(Reject::InvalidJson));
+        assert_eq!(read("\u{feff}\u{feff}{}"), Err(Reject::InvalidJson(JsonPart::Payload)));
+        assert_eq!(read("{}\u{feff}"), Err(Reject::InvalidJson(JsonPart::Payload)));
     }
 
     #[test]

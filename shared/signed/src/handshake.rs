@@ -3,7 +3,12 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use http::{HeaderName, HeaderValue, Method, header::X_CONTENT_TYPE_OPTIONS};
-use letterbox_codec::{Reject, Reply, Request, form, signature::SchemeError, verified::Payload};
+use letterbox_codec::{
+    Reject, Reply, Request, form,
+    signature::SchemeError,
+    stage::{Rejected, Stage, at},
+    verified::Payload,
+};
 use serde::Deserialize;
 
 use crate::Credentials;
@@ -167,26 +172,28 @@ impl Handshake {
     }
 
     /// The reply to a request that is not signed. The refusal names the parameter that is missing or wrong.
-    fn answer_unsigned(&self, key: &Credentials, request: &Request) -> Result<Reply, Reject> {
-        let Trigger::Unsigned { method, query, token } = &self.trigger else {
-            return Err(Reject::MethodNotAllowed);
-        };
-        if method != request.method() {
-            return Err(Reject::MethodNotAllowed);
-        }
+    fn answer_unsigned(
+        &self,
+        key: &Credentials,
+        request: &Request,
+        (query, token): (&[(String, String)], Option<&str>),
+    ) -> Result<Reply, Rejected> {
         for (name, expected) in query {
-            if parameter(request, name)?.as_deref() != Some(expected) {
-                return Err(Reject::malformed(name.clone(), "the value that this handshake has"));
+            if parameter(request, name).map_err(at(Stage::Form))?.as_deref() != Some(expected) {
+                let reject = Reject::malformed(name.clone(), "the value that this handshake has");
+                return Err(reject.at(Stage::Form));
             }
         }
         if let Some(name) = token {
-            let given = parameter(request, name)?.ok_or(Reject::MissingSignature)?;
+            let given = parameter(request, name).and_then(|given| given.ok_or(Reject::MissingSignature));
+            let given = given.map_err(at(Stage::Form))?;
             let is_known = key.verify_token.as_ref().is_some_and(|token| token.matches(&given));
             if !is_known {
-                return Err(Reject::SignatureMismatch);
+                return Err(Reject::SignatureMismatch.at(Stage::Key));
             }
         }
-        self.reply(key, request, None).map(|reply| reply.unwrap_or_else(|| Reply::empty(200)))
+        let reply = self.reply(key, request, None).map_err(at(Stage::Form))?;
+        Ok(reply.unwrap_or_else(|| Reply::empty(200)))
     }
 
     /// True if a verified delivery is this handshake. `event_type` is `None` if it has none.
@@ -246,12 +253,16 @@ impl Handshake {
 
 /// The reply to a request of a method other than POST. Of several handshakes that do not fit, the refusal is that of the
 /// last whose method it is.
-pub(crate) fn answer_unsigned(key: &Credentials, request: &Request) -> Result<Reply, Reject> {
-    let mut refusal = Reject::MethodNotAllowed;
-    for handshake in key.handshakes.iter().filter(|one| one.method() == Some(request.method())) {
-        match handshake.answer_unsigned(key, request) {
+pub(crate) fn answer_unsigned(key: &Credentials, request: &Request) -> Result<Reply, Rejected> {
+    let mut refusal = Reject::MethodNotAllowed.at(Stage::Route);
+    for handshake in &key.handshakes {
+        let Trigger::Unsigned { method, query, token } = &handshake.trigger else { continue };
+        if method != request.method() {
+            continue;
+        }
+        match handshake.answer_unsigned(key, request, (query, token.as_deref())) {
             Ok(reply) => return Ok(reply),
-            Err(reject) => refusal = reject,
+            Err(rejected) => refusal = rejected,
         }
     }
     Err(refusal)

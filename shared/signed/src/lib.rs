@@ -17,7 +17,7 @@ use std::{borrow::Cow, marker::PhantomData, time::Duration};
 use http::{HeaderName, Method};
 use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Reply, Request, Source, header, json::is_attribute,
-    provider::Refused, reject::first_that_opens, signature, verified::Payload,
+    provider::Refused, signature, stage::first_that_opens, verified::Payload,
 };
 
 pub use crate::{
@@ -65,10 +65,9 @@ impl<B: Branch> Provider for Signed<B> {
             let (position, reply) = first_that_opens(source.keys, answer)?;
             return Ok(Received::handshake(reply, position));
         }
-        let (position, signed) = first_that_opens(source.keys, |key: &Credentials| {
-            key.scheme.verify(&key.key, request, ambient.now)
+        let (position, (key, signed)) = first_that_opens(source.keys, |key: &Credentials| {
+            Ok((key, key.scheme.verify(&key.key, request, ambient.now)?))
         })?;
-        let key = source.keys.get(position).ok_or(Reject::SignatureMismatch)?;
         let opened = open(source, key, request, signed, ambient);
         Ok(match opened.map_err(|reject| Refused::payload(reject, position))? {
             Opened::Event(event) => Received::event(*event, key.answer.clone(), position),

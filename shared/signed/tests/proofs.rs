@@ -3,7 +3,7 @@
 use std::{cell::Cell, fs, path::Path, sync::Arc, time::Duration};
 
 use letterbox_codec::{
-    Ambient, Provider, Received, Reject, Request, Source, Sources, Timestamp,
+    Ambient, Provider, Received, Reject, Rejected, Request, Source, Sources, Stage, Timestamp,
     platform::{Sample, Sender as _},
     provider::Refused,
     signature::Scheme,
@@ -82,7 +82,7 @@ fn now(sender: &Sender) -> i64 {
     sender.proof.signed_at.unwrap_or(NOW)
 }
 
-fn verify(sender: &Sender, request: &Request, now: i64) -> Result<Vec<u8>, Reject> {
+fn verify(sender: &Sender, request: &Request, now: i64) -> Result<Vec<u8>, Rejected> {
     let key = credentials(sender, sender.proof.key);
     AnySender::open(&key, request, Timestamp(now)).map(|opened| opened.content)
 }
@@ -107,14 +107,14 @@ fn every_proof_is_verified_and_no_changed_byte_is() {
             let expected = match scheme.algorithm.sends_secret() {
                 // As the reference says: nothing of the request is signed.
                 true => Ok(changed.clone()),
-                false => Err(Reject::SignatureMismatch),
+                false => Err(Reject::SignatureMismatch.at(Stage::Key)),
             };
             let got = verify(sender, &request(sender, changed), now(sender));
             assert_eq!(got, expected, "{name}: byte {position}");
         }
         let other = credentials(sender, &another(sender));
         let refused = AnySender::open(&other, &proof(sender), Timestamp(now(sender)));
-        assert_eq!(refused.err(), Some(Reject::SignatureMismatch), "{name}: another secret");
+        assert_eq!(refused.err(), Some(Reject::SignatureMismatch.at(Stage::Key)), "{name}: another secret");
     }
 }
 
@@ -133,7 +133,11 @@ fn a_signed_timestamp_is_accepted_up_to_the_tolerance() {
             let at = |distance| verify(sender, &proof(sender), now(sender) + distance).err();
             assert_eq!(at(distance), None, "{name}: {distance} ms");
             let outside = distance + distance.signum();
-            assert_eq!(at(outside), Some(Reject::TimestampOutOfRange), "{name}: {outside} ms");
+            assert_eq!(
+                at(outside),
+                Some(Reject::TimestampOutOfRange.at(Stage::Address)),
+                "{name}: {outside} ms"
+            );
         }
     }
 }

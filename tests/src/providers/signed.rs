@@ -1,6 +1,7 @@
 //! Described senders that are no payment service: sample events, and broken deliveries.
 
 use http::Method;
+use letterbox_codec::Stage;
 use serde_json::json;
 
 use super::Provider;
@@ -13,6 +14,16 @@ pub(super) const PROVIDER: Provider = Provider {
     name: "signed",
     statuses: &[200, 202, 400, 401, 404, 405, 413, 503],
     unusable: 400,
+    refusals: &[
+        ("get", "method_not_allowed", Stage::Route),
+        ("unknown_source", "unknown_source", Stage::Route),
+        ("subscribe_without_challenge", "missing_field", Stage::Form),
+        ("subscribe_with_another_token", "signature_mismatch", Stage::Key),
+        ("wrong_signature", "signature_mismatch", Stage::Key),
+        ("stale", "timestamp_out_of_range", Stage::Address),
+        ("array", "missing_field", Stage::Payload),
+        ("too_large", "too_large", Stage::Payload),
+    ],
     cases,
     broken,
 };
@@ -84,11 +95,14 @@ mod tests {
     use super::*;
     use crate::{fixed, receiver::Receiver};
 
-    /// A signed delivery of an entry, with headers that are not signed.
+    /// A signed delivery of an entry, with headers that are not signed; an empty value takes the header away.
     fn letter(receiver: &Receiver, headers: &[(&'static str, &str)], body: &str) -> Request {
         let mut letter = receiver.letter(None, "a", body.as_bytes(), &fixed());
         for (name, value) in headers {
-            letter.headers_mut().insert(*name, value.parse().unwrap());
+            match value.is_empty() {
+                true => letter.headers_mut().remove(*name),
+                false => letter.headers_mut().insert(*name, value.parse().unwrap()),
+            };
         }
         letter
     }
@@ -122,7 +136,12 @@ mod tests {
             (json!({ "type_default": "d" }), &[], r#"{"event_type":null}"#, json!({ "type": "signed.d" })),
             (json!({ "type_default": "d" }), &[], "[]", json!({ "type": "signed.d", "data": [] })),
             (json!({ "type_default": "d" }), &[], "5", json!({ "type": "signed.d", "data": 5 })),
-            (json!({ "type_header": "x-no", "type_default": "d" }), &[], "{}", json!({ "type": "signed.d" })),
+            (
+                json!({ "type_header": "x-no", "type_default": "d" }),
+                &[("x-no", "")],
+                "{}",
+                json!({ "type": "signed.d" }),
+            ),
             (
                 json!({ "type": "{a}.{b}", "type_default": "d" }),
                 &[],
@@ -225,7 +244,13 @@ mod tests {
                 "malformed_field",
                 "a: expected to",
             ),
-            (json!({ "type_header": "x-a" }), &[], "{}", "malformed_field", "x-a: expected one event type"),
+            (
+                json!({ "type_header": "x-a" }),
+                &[("x-a", "")],
+                "{}",
+                "malformed_field",
+                "x-a: expected one event type",
+            ),
             (json!({ "accept": ["b"] }), &[], r#"{"event_type":"a"}"#, "unhandled_event_type", "unhandled"),
             (
                 json!({ "accept": ["a"], "type_override": { "header": "x-a", "values": ["b"] } }),
@@ -401,7 +426,12 @@ mod tests {
                     let found = answered(&receiver, &sent);
                     assert_eq!(found.0, status, "{handshake}: {body}");
                     assert!(content_type.is_empty() || found.1 == content_type, "{handshake}: {found:?}");
-                    assert!(found.2.contains(reply), "{handshake}: {found:?}");
+                    let is_json = serde_json::from_str::<Value>(reply);
+                    let is_reply = match &is_json {
+                        Ok(json) => serde_json::from_str::<Value>(&found.2).ok().as_ref() == Some(json),
+                        Err(_) => found.2.contains(reply),
+                    };
+                    assert!(is_reply, "{handshake}: {found:?}");
                 }
             }
             // A handshake that must be verified is refused if it is not.

@@ -1,13 +1,13 @@
 //! Faults around an HMAC: the header, the signed text, the secret's encoding, the timestamp.
 
 use http::Uri;
-use letterbox_codec::{Timestamp, timestamp::Unit};
+use letterbox_codec::{Stage, Timestamp, timestamp::Unit};
 use serde_json::{Map, json};
 
 use crate::{
     doctor::{
         causes::{self, Cause},
-        diagnosis_input::{DiagnosisInput, Stage},
+        diagnosis_input::DiagnosisInput,
         finding::{Finding, Variant},
         signing::{readings, schemes},
     },
@@ -57,7 +57,7 @@ pub(super) fn another_header(delivery: &DiagnosisInput) -> Vec<Variant> {
             for reading in value.to_str().map(readings).unwrap_or_default() {
                 let delivery = signing.with(&reading.members(name.as_str()));
                 // Many a header looks like a signature: only one that holds is.
-                if delivery.stage() > Stage::Seal {
+                if delivery.progress().has_passed(Stage::Seal) {
                     let finding = if signing.fixed.is_some() && delivery.request.headers().contains_key(asked)
                     {
                         let detail = format!("{name} is right, so secret and body are, too; {asked} is not.");
@@ -220,7 +220,8 @@ pub(super) fn another_preset(delivery: &DiagnosisInput) -> Vec<Variant> {
                     .remedy(format!("Set `\"preset\": \"{preset}\"`."));
             let delivery = signing.delivery.with_member(&entry, "preset", preset);
             // Another header that is missing, or there, says nothing yet.
-            variants.extend((delivery.stage() > Stage::Seal).then(|| finding.corrected(delivery)));
+            variants
+                .extend((delivery.progress().has_passed(Stage::Seal)).then(|| finding.corrected(delivery)));
         }
     }
     variants

@@ -1,14 +1,17 @@
 //! What verifies a signature: a shared secret or a public key.
 
-use base64::{DecodeError, Engine};
+use base64::DecodeError;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use super::{Algorithm, STANDARD, SchemeError, SecretEncoding, public_key::PublicKey};
-use crate::{Reject, Secret};
+use super::{Algorithm, SchemeError, SecretEncoding, public_key::PublicKey};
+use crate::{
+    Reject, Secret,
+    base64::{Engine, STANDARD},
+};
 
 /// The key of one entry: a shared secret, which is never empty, or a public key.
 #[derive(Clone)]
@@ -89,9 +92,8 @@ impl Key {
             Kind::Secret(_) => match self.sign(algorithm, text) {
                 Some(expected) => {
                     // Of a secret that the request carries, the length is secret, too.
-                    let comparable = |bytes: &[u8]| match algorithm.sends_secret() {
-                        true => Sha256::digest(bytes).to_vec(),
-                        false => bytes.to_vec(),
+                    let comparable = |bytes: &[u8]| {
+                        if algorithm.sends_secret() { Sha256::digest(bytes).to_vec() } else { bytes.to_vec() }
                     };
                     let expected = comparable(&expected);
                     let each = signatures.iter().map(|given| expected.ct_eq(&comparable(given)));
