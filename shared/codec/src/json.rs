@@ -57,6 +57,18 @@ impl<'a> Node<'a> {
         self.raw
     }
 
+    /// All members of an object in their order; [`Reject::InvalidJson`] if it is none, [`Reject::Malformed`] if a name
+    /// appears twice.
+    pub fn members(&self) -> Result<Vec<(String, &'a RawValue)>, Reject> {
+        let Members(members) =
+            serde_json::from_str(self.raw.get()).map_err(|_| Reject::InvalidJson(self.part))?;
+        let mut names = std::collections::HashSet::new();
+        match members.iter().find(|(name, _)| !names.insert(name.as_str())) {
+            Some((twice, _)) => Err(Reject::malformed(twice.clone(), "to appear only once")),
+            None => Ok(members),
+        }
+    }
+
     /// The raw value at a path, or `None` if it is absent or null.
     ///
     /// `path` may lead into inner objects (`repository.full_name`) and, by an index from 0, into arrays
@@ -156,17 +168,6 @@ impl<'a> Object<'a> {
     pub fn parse(text: &'a str) -> Result<Self, Reject> {
         let node = Node::parse_part(text, JsonPart::Body)?;
         if node.is_object() { Ok(Self(node)) } else { Err(Reject::InvalidJson(JsonPart::Body)) }
-    }
-
-    /// All members in their order; [`Reject::Malformed`] if a name appears twice.
-    pub fn members(&self) -> Result<Vec<(String, &'a RawValue)>, Reject> {
-        let Members(members) =
-            serde_json::from_str(self.raw().get()).map_err(|_| Reject::InvalidJson(self.0.part))?;
-        let mut names = std::collections::HashSet::new();
-        match members.iter().find(|(name, _)| !names.insert(name.as_str())) {
-            Some((twice, _)) => Err(Reject::malformed(twice.clone(), "to appear only once")),
-            None => Ok(members),
-        }
     }
 }
 
