@@ -10,5 +10,6 @@ mod properties;
 mod purity;
 mod reports;
 mod samples;
+mod senders;
 mod translations;
 mod vectors;

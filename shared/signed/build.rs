@@ -152,14 +152,33 @@ struct Proof {
     secret: Option<String>,
     /// Instead of the secret.
     public_key: Option<String>,
-    /// The signed timestamp in Unix seconds, if the scheme has one.
-    signed_at: Option<i64>,
+    /// The signed timestamp in Unix seconds, if the scheme has one; milliseconds may be a fraction.
+    signed_at: Option<UnixTime>,
     /// The URL that was called, if the scheme signs it.
     url: Option<String>,
     headers: BTreeMap<String, String>,
     body: String,
     /// The facts of the event; left out if the body is not one.
     event: Option<ProofEvent>,
+}
+
+/// Milliseconds since the Unix epoch, written as seconds.
+#[derive(Deserialize)]
+#[serde(try_from = "toml::Value")]
+struct UnixTime(i64);
+
+impl TryFrom<toml::Value> for UnixTime {
+    type Error = String;
+
+    #[allow(clippy::cast_possible_truncation, reason = "rounded to milliseconds, which a double has exactly")]
+    fn try_from(value: toml::Value) -> Result<Self, String> {
+        let millis = match value {
+            toml::Value::Integer(seconds) => seconds.checked_mul(1000),
+            toml::Value::Float(seconds) if seconds.abs() < 1e12 => Some((seconds * 1000.0).round() as i64),
+            _ => None,
+        };
+        millis.map(Self).ok_or_else(|| "expected Unix seconds such as 1795255198.634".to_owned())
+    }
 }
 
 /// What signed a proof, if not another implementation.
@@ -300,7 +319,7 @@ pub fn compile(name: &str, text: &str) -> Result<Compiled, String> {
         "Proof {{ from: {:?}, is_own: {}, key_field: {key_field:?}, key: {key:?}, signed_at: {:?}, url: {:?}, headers: &{:?}, body: {:?}, event: {event} }}",
         proof.from,
         proof.proved_by == Some(ProvedBy::Own),
-        proof.signed_at,
+        proof.signed_at.map(|UnixTime(millis)| millis),
         proof.url,
         proof.headers.iter().collect::<Vec<_>>(),
         proof.body,

@@ -153,9 +153,7 @@ fn parameter<'q>(
 /// The sealed message, exactly as JSON-decoded: the signature covers its line breaks.
 fn encrypt(body: &[u8]) -> Result<String, Reject> {
     let body = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson(JsonPart::Body))?;
-    let encrypt = Object::parse(body.strip_prefix('\u{feff}').unwrap_or(body))?
-        .get("encrypt")?
-        .ok_or(Reject::missing("encrypt"))?;
+    let encrypt = Object::parse(body)?.get("encrypt")?.ok_or(Reject::missing("encrypt"))?;
     let text: String =
         serde_json::from_str(encrypt.get()).map_err(|_| Reject::malformed("encrypt", "a string"))?;
     if text.is_empty() { Err(Reject::missing("encrypt")) } else { Ok(text) }

@@ -228,7 +228,7 @@ mod tests {
                 "{\"a\": {\"中\": ’hunter2’}}",
                 "line 1, column 13: expected a straight quotation mark (\"), found ’",
             ),
-            ("{\"a\": {\"secret\": \"hunter2\"", "line 1, column 27: not JSON: EOF while parsing an object"),
+            ("{\"a\": {\"secret\": \"hunter2\"", "line 1, column 26: not JSON: EOF while parsing an object"),
             ("{'a': {}}", "line 1, column 2: not JSON: key must be a string"),
             ("{\"a\": hunter2}", "line 1, column 7: not JSON: expected value"),
             ("{\"a\": {}} x", "line 1, column 11: not JSON: trailing characters"),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     entry::{AnswerEntry, Entry, EntryError, PayloadForm, TypeOverride},
-    event_type::EventType,
+    event_type::{EventTime, EventType},
     handshake::Handshake,
     presets::Preset,
 };
@@ -59,8 +59,8 @@ pub struct Credentials {
     pub(crate) unsigned_id: Option<HeaderName>,
     /// The header that holds the id of the delivery.
     pub(crate) delivery: Option<HeaderName>,
-    /// Path of the platform's time of the event.
-    pub(crate) time: Option<String>,
+    /// Where the platform's time of the event stands.
+    pub(crate) time: Option<EventTime>,
     /// The extension attributes, and the headers that hold them.
     pub(crate) attributes: Vec<(String, HeaderName)>,
     /// The only event types that are queued.
@@ -107,8 +107,8 @@ impl Credentials {
             }
             None => None,
         };
-        let paths =
-            [("subject", Some(&entry.subject)), ("id", entry.id.as_ref()), ("time", entry.time.as_ref())];
+        let time = entry.time.map(|text| EventTime::parse(&text, scheme.is_timed())).transpose()?;
+        let paths = [("subject", Some(&entry.subject)), ("id", entry.id.as_ref())];
         if let Some((field, _)) = paths.iter().find(|(_, path)| path.is_some_and(String::is_empty)) {
             return Err(SchemeError::new(field, "the path of a member, such as data.id").into());
         }
@@ -162,7 +162,7 @@ impl Credentials {
             id: entry.id,
             unsigned_id: optional_header("unsigned_id_header", entry.unsigned_id_header.as_deref())?,
             delivery: optional_header("delivery_header", entry.delivery_header.as_deref())?,
-            time: entry.time,
+            time,
             attributes,
             accept: entry.accept.map(|accepted| types("accept", accepted)).transpose()?,
             answer,
@@ -278,6 +278,11 @@ mod tests {
             (r#"{"secret":"hunter2","prefix":null}"#, "prefix: expected a string"),
             (r#"{"secret":"hunter2","tolerance":0}"#, "tolerance: expected at least 1 second"),
             (r#"{"secret":"hunter2","type":""}"#, "type: expected the path of a member"),
+            (
+                r#"{"secret":"hunter2","time":"{timestamp}"}"#,
+                "time: expected {timestamp} only if one is signed",
+            ),
+            (r#"{"secret":"hunter2","time":"{header:x-time}"}"#, "time: expected the path of a member"),
             (r#"{"secret":"hunter2","accept":[]}"#, "accept: expected at least one event type"),
             (
                 r#"{"secret":"hunter2","type":"{a"}"#,

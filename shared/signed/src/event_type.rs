@@ -21,6 +21,33 @@ enum Part {
     Path(String),
     /// A header, which is not signed.
     Header(HeaderName),
+    /// The name of the payload's only other member.
+    Except(String),
+}
+
+/// Where the event's time stands.
+#[derive(Debug)]
+pub(crate) enum EventTime {
+    /// In the payload.
+    Payload(EventType),
+    /// It is the signed timestamp.
+    Signed,
+}
+
+impl EventTime {
+    /// Parses `time`: a path, a text with paths (`{date}Z`), or `{timestamp}`, if the scheme has one.
+    pub fn parse(text: &str, is_timed: bool) -> Result<Self, SchemeError> {
+        let error = |expected: &'static str| Err(SchemeError::new("time", expected));
+        if text == "{timestamp}" {
+            return if is_timed { Ok(Self::Signed) } else { error("{timestamp} only if one is signed") };
+        }
+        match EventType::parse(text) {
+            Ok(text) if text.headers().next().is_none() => Ok(Self::Payload(text)),
+            _ => error(
+                "the path of a member, such as data.time, a text with paths in braces, such as {date}Z, or {timestamp}",
+            ),
+        }
+    }
 }
 
 impl EventType {
@@ -36,10 +63,13 @@ impl EventType {
         while let Some((literal, place)) = rest.split_once('{') {
             parts.push(Part::Literal(literal.to_owned()));
             let (place, after) = place.split_once('}').ok_or_else(error)?;
-            parts.push(match place.strip_prefix("header:") {
-                Some(name) => Part::Header(name.parse().map_err(|_| error())?),
-                None if place.is_empty() || place.contains('{') => return Err(error()),
-                None => Part::Path(place.to_owned()),
+            parts.push(match place.split_once(':') {
+                _ if place.contains('{') => return Err(error()),
+                Some(("header", name)) => Part::Header(name.parse().map_err(|_| error())?),
+                Some(("except", name)) if !name.is_empty() => Part::Except(name.to_owned()),
+                Some(("except", _)) => return Err(error()),
+                _ if place.is_empty() => return Err(error()),
+                _ => Part::Path(place.to_owned()),
             });
             rest = after;
         }
@@ -102,6 +132,11 @@ impl Part {
             Self::Literal(text) => Some(Cow::Owned(text.clone())),
             Self::Path(path) => payload.label(path)?,
             Self::Header(name) => header::label(headers, family.name(name).as_str()).map(Cow::Borrowed),
+            Self::Except(name) => {
+                let mut others = payload.members()?.into_iter().filter(|(member, _)| member != name);
+                let other = others.next().filter(|_| others.next().is_none());
+                other.map(|(member, _)| Cow::Owned(member)).filter(|member| is_attribute(member))
+            }
         })
     }
 
@@ -111,6 +146,7 @@ impl Part {
             Self::Path(path) if matches!(payload.get(path), Ok(None)) => Reject::missing(path.clone()),
             Self::Path(path) => Reject::malformed(path.clone(), EXPECTED),
             Self::Header(name) => Reject::malformed(name.to_string(), "one event type"),
+            Self::Except(name) => Reject::malformed(name.clone(), "one other member beside it"),
             Self::Literal(_) => Reject::malformed("type", EXPECTED),
         }
     }
@@ -132,11 +168,37 @@ mod tests {
             ("a/{0.b}", vec![literal("a/"), path("0.b")]),
             ("{header:X-Kind}.{action}", vec![header, literal("."), path("action")]),
             ("{a}{b}!", vec![path("a"), path("b"), literal("!")]),
+            ("{except:id}", vec![Part::Except("id".into())]),
+            // No place of another name: a member may have a colon.
+            ("{a:b}", vec![path("a:b")]),
         ] {
             assert_eq!(EventType::parse(text).unwrap().0, expected, "{text}");
         }
-        for text in ["", "{", "}", "{}", "{a", "a}", "{a}}", "{{a}}", "{header:}", "{header:a b}"] {
+        for text in [
+            "",
+            "{",
+            "}",
+            "{}",
+            "{a",
+            "a}",
+            "{a}}",
+            "{{a}}",
+            "{header:}",
+            "{header:a b}",
+            "{except:}",
+            "{except:{a}}",
+        ] {
             assert_eq!(EventType::parse(text).unwrap_err().field, "type", "{text}");
+        }
+    }
+    #[test]
+    fn a_time_is_a_path_a_text_or_the_signed_timestamp() {
+        for text in ["created_at", "events.0.time", "{events.0.date}Z"] {
+            assert!(matches!(EventTime::parse(text, false).unwrap(), EventTime::Payload(_)), "{text}");
+        }
+        assert!(matches!(EventTime::parse("{timestamp}", true).unwrap(), EventTime::Signed));
+        for text in ["{timestamp}", "", "{", "{header:x-time}"] {
+            assert_eq!(EventTime::parse(text, false).unwrap_err().field, "time", "{text}");
         }
     }
 }

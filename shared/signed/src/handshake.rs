@@ -4,7 +4,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use http::{HeaderName, HeaderValue, Method, header::X_CONTENT_TYPE_OPTIONS};
 use letterbox_codec::{
-    Reject, Rejected, Reply, Request, Stage, form, signature::SchemeError, stage::at, verified::Payload,
+    Reject, Reply, Request, form,
+    signature::SchemeError,
+    stage::{Rejected, Stage, at},
+    verified::Payload,
 };
 use serde::Deserialize;
 
@@ -169,17 +172,16 @@ impl Handshake {
     }
 
     /// The reply to a request that is not signed. The refusal names the parameter that is missing or wrong.
-    fn answer_unsigned(&self, key: &Credentials, request: &Request) -> Result<Reply, Rejected> {
-        let Trigger::Unsigned { method, query, token } = &self.trigger else {
-            return Err(Reject::MethodNotAllowed.at(Stage::Route));
-        };
-        if method != request.method() {
-            return Err(Reject::MethodNotAllowed.at(Stage::Route));
-        }
+    fn answer_unsigned(
+        &self,
+        key: &Credentials,
+        request: &Request,
+        (query, token): (&[(String, String)], Option<&str>),
+    ) -> Result<Reply, Rejected> {
         for (name, expected) in query {
             if parameter(request, name).map_err(at(Stage::Form))?.as_deref() != Some(expected) {
-                let expected = "the value that this handshake has";
-                return Err(Reject::malformed(name.clone(), expected).at(Stage::Form));
+                let reject = Reject::malformed(name.clone(), "the value that this handshake has");
+                return Err(reject.at(Stage::Form));
             }
         }
         if let Some(name) = token {
@@ -253,8 +255,12 @@ impl Handshake {
 /// last whose method it is.
 pub(crate) fn answer_unsigned(key: &Credentials, request: &Request) -> Result<Reply, Rejected> {
     let mut refusal = Reject::MethodNotAllowed.at(Stage::Route);
-    for handshake in key.handshakes.iter().filter(|one| one.method() == Some(request.method())) {
-        match handshake.answer_unsigned(key, request) {
+    for handshake in &key.handshakes {
+        let Trigger::Unsigned { method, query, token } = &handshake.trigger else { continue };
+        if method != request.method() {
+            continue;
+        }
+        match handshake.answer_unsigned(key, request, (query, token.as_deref())) {
             Ok(reply) => return Ok(reply),
             Err(rejected) => refusal = rejected,
         }

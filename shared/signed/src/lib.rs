@@ -20,11 +20,11 @@ use letterbox_codec::{
     provider::Refused, signature, stage::first_that_opens, verified::Payload,
 };
 
-use crate::entry::PayloadForm;
 pub use crate::{
     credentials::{Credentials, describe},
     entry::EntryError,
 };
+use crate::{entry::PayloadForm, event_type::EventTime};
 
 /// What distinguishes one function from others that use the same engine.
 pub trait Branch: Send + Sync + 'static {
@@ -111,7 +111,12 @@ fn open(
     let label = |name: &HeaderName| header::label(request.headers(), family.name(name).as_str());
     let mut event = Event::new(source, &event_type.text, &content, &payload, ambient);
     event.subject = payload.label(&key.subject)?.map(Cow::into_owned);
-    if let Some(time) = path(&key.time)? {
+    let time = match &key.time {
+        Some(EventTime::Payload(place)) => Some(place.read(&payload, request.headers(), family, Some(""))?),
+        Some(EventTime::Signed) => signed.timestamp,
+        None => None,
+    };
+    if let Some(time) = time {
         event.at(&time);
     }
     let unsigned_id = key.unsigned_id.as_ref().and_then(label).map(Cow::Borrowed);

@@ -50,7 +50,7 @@ pub struct Proof {
     pub key_field: &'static str,
     /// The key, as it stands in an entry.
     pub key: &'static str,
-    /// The signed timestamp in Unix seconds; `None` if the scheme has none.
+    /// The signed timestamp in Unix milliseconds; `None` if the scheme has none.
     pub signed_at: Option<i64>,
     /// The URL that was called, if the scheme signs it.
     pub url: Option<&'static str>,

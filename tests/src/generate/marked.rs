@@ -2,7 +2,8 @@
 
 use std::{fmt::Write, path::Path};
 
-use letterbox_signed::presets::PRESETS;
+use letterbox_signed::presets::{PRESETS, Preset};
+use serde_json::Value;
 
 use super::{Generated, providers::facts, read};
 
@@ -55,9 +56,14 @@ fn router() -> Result<String, String> {
     }))
 }
 
-/// The values of the template's parameters `PaymentPreset` and `SignedPreset`.
+/// The values of the template's parameters `PaymentPreset` and `SignedPreset`: the presets whose key is a secret, which
+/// the template sets.
 fn allowed_presets() -> String {
-    PRESETS.iter().fold("- \"\"\n".to_owned(), |mut lines, preset| {
+    let is_secret = |preset: &&Preset| match preset.entry().get("algorithm").and_then(Value::as_str) {
+        Some(algorithm) => !matches!(algorithm, "ed25519" | "ecdsa-p256" | "rsa-sha256"),
+        None => true,
+    };
+    PRESETS.iter().filter(is_secret).fold("- \"\"\n".to_owned(), |mut lines, preset| {
         let _ = writeln!(lines, "- {}", preset.name);
         lines
     })
