@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde::de::DeserializeOwned;
-
 use crate::{
     Ambient, Event, Reject, Source,
+    credentials::FromEntry,
     stage::{Rejected, Stage},
 };
+use bytes::Bytes;
 
 /// One request with the exact bytes that were signed. Its URI is absolute: the URL that the platform called, as the
 /// gateway reports it.
@@ -43,8 +42,8 @@ pub trait Provider: Sized + Send + Sync + 'static {
     const DOCUMENT: Option<Document> = None;
     /// The platform's own name for the id of a delivery: a further field of the log line.
     const DELIVERY_FIELD: Option<&'static str> = None;
-    /// One entry of a source's credentials. Its deserializer rejects entries that could never verify anything.
-    type Credentials: DeserializeOwned + Send + Sync;
+    /// One entry of a source's credentials.
+    type Credentials: FromEntry + Send + Sync;
 
     /// The deadline that an entry's sender imposes, if it is to have the response within its own timeout. The earliest of
     /// this, [`Provider::DEADLINE`] and the operator's setting applies. `None`: the sender imposes none.

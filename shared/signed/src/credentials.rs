@@ -3,8 +3,10 @@
 use std::ops::RangeInclusive;
 
 use http::HeaderName;
-use letterbox_codec::signature::{Description, Key, Scheme, SchemeError};
-use serde::{Deserialize, Deserializer, de::Error};
+use letterbox_codec::{
+    credentials::{FieldError, FromEntry},
+    signature::{Description, Key, Scheme, SchemeError},
+};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -37,10 +39,10 @@ pub struct Credentials {
     pub(crate) preset: Option<&'static Preset>,
 }
 
-impl<'de> Deserialize<'de> for Credentials {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let fields = Map::deserialize(deserializer)?;
-        Entry::read(fields).and_then(Self::new).map_err(D::Error::custom)
+impl FromEntry for Credentials {
+    fn from_entry(json: &str) -> Result<Self, FieldError> {
+        let fields = Map::from_entry(json)?;
+        Entry::read(fields).and_then(Self::new).map_err(FieldError::from)
     }
 }
 
@@ -146,7 +148,7 @@ mod tests {
             (r#"{"secret":"hunter2","status":"200"}"#, "status: expected u16"),
             (r#"{"secret":"hunter2","headers":"x"}"#, "headers: unknown field `headers`"),
         ] {
-            let error = serde_json::from_str::<Credentials>(entry).err().unwrap().to_string();
+            let error = Credentials::from_entry(entry).err().unwrap().to_string();
             assert!(error.starts_with(expected), "{entry}: {error}");
             assert!(!error.contains("hunter2"), "{error}");
         }

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Rejected, Request, Source, Sources, Stage, Timestamp,
+    credentials::FromEntry,
     platform::{Sample, Sender as _},
     provider::Refused,
 };
@@ -45,7 +46,8 @@ fn entry(sender: &Sender, secret: &str) -> serde_json::Value {
 }
 
 fn credentials(sender: &Sender, secret: &str) -> Credentials {
-    serde_json::from_value(entry(sender, secret)).unwrap_or_else(|error| panic!("{}: {error}", sender.name))
+    let entry = entry(sender, secret).to_string();
+    Credentials::from_entry(&entry).unwrap_or_else(|error| panic!("{}: {error}", sender.name))
 }
 
 /// A secret that differs in one letter, which is a digit in hex and in base64, too.
