@@ -70,15 +70,31 @@ pub struct KeyArgs {
 }
 
 impl KeyArgs {
+    /// The credentials of all providers.
+    pub fn load(&self) -> Result<Credentials, String> {
+        load(self.credentials.as_deref())
+    }
+
+    /// The parsed credentials of one provider, from those that [`Self::load`] returned.
+    pub fn keys_in<'c>(
+        &self,
+        credentials: &'c Credentials,
+        provider: &dyn Platform,
+    ) -> Result<&'c dyn Keys, String> {
+        let keys = credentials.keys(provider).ok_or_else(|| self.missing(provider.name()))?;
+        keys.map_err(|error| error.to_string())
+    }
+
     /// The parsed credentials of one provider.
     pub fn load_for(&self, provider: &dyn Platform) -> Result<Box<dyn Keys>, String> {
-        let (file, name) = (self.credentials.as_deref(), provider.name());
-        let credentials = load(file)?;
-        let json = credentials.json(name).ok_or_else(|| {
-            let place = file.unwrap_or(Path::new("the demo credentials")).display();
-            format!("{place}: no credentials of {name}; add an object under the name {name:?}")
-        })?;
+        let credentials = self.load()?;
+        let json = credentials.json(provider.name()).ok_or_else(|| self.missing(provider.name()))?;
         provider.keys(json).map_err(|error| error.to_string())
+    }
+
+    fn missing(&self, name: &str) -> String {
+        let place = self.credentials.as_deref().unwrap_or(Path::new("the demo credentials")).display();
+        format!("{place}: no credentials of {name}; add an object under the name {name:?}")
     }
 }
 
