@@ -144,14 +144,12 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
         unit: &str,
     ) -> Result<Option<u32>, StartError> {
         let Some(text) = self.get(variable) else { return Ok(None) };
-        match text.parse().ok().filter(|number| allowed.contains(number)) {
-            Some(number) => Ok(Some(number)),
-            None => {
-                let (least, most) = (allowed.start(), allowed.end());
-                let expected = format!("a whole number of {unit} from {least} to {most}");
-                Err(StartError::value(variable.to_owned(), expected))
-            }
-        }
+        let number = text.parse().ok().filter(|number| allowed.contains(number));
+        number.map(Some).ok_or_else(|| {
+            let (least, most) = (allowed.start(), allowed.end());
+            let expected = format!("a whole number of {unit} from {least} to {most}");
+            StartError::value(variable.to_owned(), expected)
+        })
     }
 
     fn queue_url(&self) -> Result<String, StartError> {
