@@ -82,8 +82,10 @@ pub enum Reject {
 pub enum JsonPart {
     /// The body, not verified.
     Body,
-    /// The verified payload.
+    /// The verified payload, of a protocol whose payloads are objects.
     Payload,
+    /// The verified payload, of a protocol whose payloads are any JSON.
+    AnyPayload,
 }
 
 impl Reject {
@@ -146,6 +148,9 @@ impl Reject {
             }
             Self::InvalidJson(JsonPart::Payload) => {
                 "payload: expected a JSON object, nested at most 126 deep".into()
+            }
+            Self::InvalidJson(JsonPart::AnyPayload) => {
+                "payload: expected JSON, nested at most 126 deep".into()
             }
             Self::NotUtf8 => "payload: expected UTF-8".into(),
             Self::UnhandledEventType => "unhandled event type".into(),

@@ -4,10 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use http::{HeaderName, HeaderValue, Method, header::X_CONTENT_TYPE_OPTIONS};
 use letterbox_codec::{
-    Reject, Reply, Request, form,
-    signature::SchemeError,
-    stage::{Rejected, Stage, at},
-    verified::Payload,
+    Reject, Rejected, Reply, Request, Stage, form, signature::SchemeError, stage::at, verified::Payload,
 };
 use serde::Deserialize;
 
