@@ -1,7 +1,7 @@
 //! What people reported about other receivers of webhooks: small inputs, and what Letterbox does with each.
 //!
 //! `reports.json` has them. Names, data and secrets are invented; `situation` names the public reports. The signatures were
-//! made by other implementations (CPython's hmac, wechatpy, jwcrypto, cryptography) at the time `now`. The cases about
+//! made by other implementations (`CPython`'s hmac, wechatpy, jwcrypto, cryptography) at the time `now`. The cases about
 //! `letterbox doctor` and `letterbox serve` are run by the tests of `cli`.
 
 use std::{collections::BTreeMap, fs};
@@ -74,7 +74,7 @@ fn check(case: &Value) -> Option<String> {
     let (response, messages) = receive(case);
     assert_eq!(expected["status"], response.status().as_u16(), "{id}: {}", response.body());
     assert_eq!(expected["queued"].as_u64().unwrap_or(1), messages.len() as u64, "{id}");
-    let Some(message) = messages.first() else { return None };
+    let message = messages.first()?;
     let event: Map<String, Value> = serde_json::from_str(message).unwrap();
     for member in ["type", "subject", "id", "time"] {
         if let Some(value) = expected.get(member) {

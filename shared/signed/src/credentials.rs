@@ -241,6 +241,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table")]
     fn errors_name_the_field_and_no_value() {
         for (entry, expected) in [
             ("{}", "secret: expected a secret, because the algorithm needs one"),

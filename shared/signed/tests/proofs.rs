@@ -106,10 +106,11 @@ fn every_proof_is_verified_and_no_changed_byte_is() {
         for position in 0..body.len() {
             let mut changed = body.to_vec();
             changed[position] ^= 1;
-            let expected = match scheme.algorithm.sends_secret() {
+            let expected = if scheme.algorithm.sends_secret() {
                 // As the reference says: nothing of the request is signed.
-                true => Ok(changed.clone()),
-                false => Err(Reject::SignatureMismatch.at(Stage::Key)),
+                Ok(changed.clone())
+            } else {
+                Err(Reject::SignatureMismatch.at(Stage::Key))
             };
             let got = verify(sender, &request(sender, changed), now(sender));
             assert_eq!(got, expected, "{name}: byte {position}");
@@ -189,7 +190,7 @@ fn signed_sample(sender: &Sender) -> Request {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/signed/samples").join(sender.name);
     let file = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
     let name = format!("{}/{}", sender.name, file.file_stem().unwrap().to_str().unwrap());
-    let sample = Sample { name: name.into(), payload: fs::read(file).unwrap() };
+    let sample = Sample { name, payload: fs::read(file).unwrap() };
     let key = credentials(sender, sender.proof.key);
     AnySender::build_request(&key, &sample, "https://localhost/any", &at(NOW)).unwrap()
 }

@@ -18,10 +18,10 @@ use super::{
 pub fn pages() -> Result<Vec<Generated>, String> {
     let facts = facts()?;
     let payment = facts.iter().find(|facts| facts.name == "payment").ok_or("no provider payment")?;
-    both(|language| page(language, payment.deadline))
+    both(|language| Ok(page(language, payment.deadline)))
 }
 
-fn page(language: Language, longest: Duration) -> Result<Page, String> {
+fn page(language: Language, longest: Duration) -> Page {
     let choose = |en, zh| language.choose(en, zh);
     let senders: Vec<_> = PRESETS.iter().zip(SENDERS).map(|both| Facts::new(language, both)).collect();
     let mut page = Page::new(
@@ -92,7 +92,7 @@ fn page(language: Language, longest: Duration) -> Result<Page, String> {
     for sender in &senders {
         sender.section(&mut page);
     }
-    Ok(page)
+    page
 }
 
 /// How each sender delivers. `longest` is the deadline of the function.
