@@ -46,6 +46,16 @@ causes! {
         "Store the secret again without the quotes.",
         zh: "secret 保存时前后多了不属于它的引号。",
         "去掉引号后重新保存。";
+    SECRET_HAS_EXTRA_TEXT: "secret_has_extra_text",
+        "More than the secret is stored: something was copied along with it, such as the `%` that zsh prints, `Bearer` or `export NAME=`.",
+        "Store the secret again without that text.",
+        zh: "保存的内容比 secret 多：复制时带上了其他内容，例如 zsh 打印的 `%`、`Bearer` 或 `export NAME=`。",
+        "去掉多余的内容后重新保存。";
+    SECRET_ALTERED: "secret_altered",
+        "The stored secret is an altered copy: some of its characters are written as escapes (of HTML, a URL or JSON), were replaced by characters that look alike, or are missing.",
+        "Copy the secret from the platform's console again, as the console shows it, and not from the source of a page, a URL, a mail or a log.",
+        zh: "保存的 secret 是被改变的副本：部分字符写成了转义形式（HTML、URL 或 JSON）、被换成外形相似的字符，或者丢失。",
+        "从平台后台重新复制页面上显示的 secret，不要从网页源代码、URL、邮件或日志中复制。";
     SECRET_MISMATCH: "secret_mismatch",
         "The secret is not the one that the platform signed with, or the body was changed in transit in a way that `doctor` does not recognise.",
         "Copy the secret from the platform's console again, or set a new one there and in the credentials. If both are certainly the same, compare the body with the one that the platform shows.",
@@ -165,6 +175,11 @@ causes! {
         "Decode the body, or set `isBase64Encoded` to true in the API Gateway event.",
         zh: "请求体仍是网关或代理编码成的 base64。",
         "先解码请求体，或者在 API Gateway 事件中把 `isBase64Encoded` 设为 true。";
+    BODY_IS_COMPRESSED: "body_is_compressed",
+        "The body is still compressed, and the signature covers the unpacked body.",
+        "Configure the proxy to forward the header `Content-Encoding`, or to unpack the body.",
+        zh: "请求体仍处于压缩状态，而签名涵盖的是解压后的请求体。",
+        "配置代理，使其转发请求头 `Content-Encoding`，或者先解压请求体。";
     BODY_EMPTY: "body_empty",
         "The body is empty.",
         "Look for a redirect, or for middleware that reads the body before it forwards the request.",

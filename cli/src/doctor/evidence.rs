@@ -9,6 +9,7 @@ use super::{
     causes::{self, Cause},
     diagnosis_input::{DiagnosisInput, Refusal, Stage},
     finding::Finding,
+    hypotheses::Search,
     keys::{key_tables, kid_for_display},
     signing::{readings, schemes},
 };
@@ -50,7 +51,7 @@ fn marked(delivery: &DiagnosisInput) -> Option<Finding> {
 }
 
 /// The finding that the refusal alone leads to.
-pub fn from_refusal(delivery: &DiagnosisInput, refusal: &Refusal) -> Finding {
+pub fn from_refusal(delivery: &DiagnosisInput, refusal: &Refusal, _search: &Search) -> Finding {
     let stage = delivery.stage_of(refusal);
     if stage == Stage::Form
         && let Some(finding) = marked(delivery)

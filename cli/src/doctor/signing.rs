@@ -115,6 +115,11 @@ fn encoding_name(encoding: Encoding) -> &'static str {
     ENCODINGS.iter().find(|(known, _)| *known == encoding).map_or("", |(_, name)| name)
 }
 
+/// True if the signature covers the URL.
+pub fn covers_url(signing: &Signing) -> bool {
+    signing.scheme.template.contains("{url}")
+}
+
 /// What an algorithm is called: in an entry, and in words.
 pub fn algorithm_names(algorithm: Algorithm) -> (&'static str, &'static str) {
     ALGORITHMS

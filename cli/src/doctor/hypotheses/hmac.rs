@@ -1,34 +1,34 @@
 //! Faults around an HMAC: the header, the signed text, the secret's encoding, the timestamp.
 
-use http::Uri;
 use letterbox_codec::{Timestamp, timestamp::Unit};
 use serde_json::{Map, json};
 
+use super::Variants;
 use crate::{
     doctor::{
-        causes::{self, Cause},
-        diagnosis_input::{DiagnosisInput, Stage},
-        finding::{Finding, Variant},
+        causes,
+        diagnosis_input::DiagnosisInput,
+        finding::Finding,
         signing::{readings, schemes},
     },
     time,
 };
 
 /// GitHub's older header.
-pub(super) fn legacy_signature(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn legacy_signature(delivery: &DiagnosisInput) -> Variants<'_> {
     let has = |name: &str| delivery.request.headers().contains_key(name);
     if delivery.provider.name() != "github" || has("x-hub-signature-256") || !has("x-hub-signature") {
-        return Vec::new();
+        return Box::new(std::iter::empty());
     }
-    let variants = delivery.entries().into_iter().map(|entry| {
-        Finding::new(&causes::SIGNATURE_WRONG_ALGORITHM, "Only X-Hub-Signature (HMAC-SHA-1) is there, and X-Hub-Signature-256 is asked for.")
+    let variants = delivery.entries().into_iter().map(move |entry| {
+        Finding::new(&causes::SIGNATURE_WRONG_ALGORITHM, "Only X-Hub-Signature (HMAC-SHA-1) is there, and X-Hub-Signature-256 is required.")
             .remedy("Update the sender, so that it sends X-Hub-Signature-256 too; for one that cannot, set the entry's `allow_sha1` to true.")
             .corrected(delivery.with_member(&entry, "allow_sha1", true))
     });
-    variants.collect()
+    Box::new(variants)
 }
 
-pub(super) fn another_form_of_signature(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn another_form_of_signature(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
     for signing in schemes(delivery) {
         let header = &signing.scheme.header;
@@ -43,53 +43,49 @@ pub(super) fn another_form_of_signature(delivery: &DiagnosisInput) -> Vec<Varian
             }
         }
     }
-    variants
+    Box::new(variants.into_iter())
 }
 
-pub(super) fn another_header(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn another_header(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
     for signing in schemes(delivery).iter().filter(|signing| signing.scheme.signature_key.is_none()) {
-        let asked = &signing.scheme.header;
-        for (name, value) in &delivery.request.headers().clone() {
-            if name.as_str().eq_ignore_ascii_case(asked) {
-                continue;
-            }
+        let required = &signing.scheme.header;
+        let others = delivery.request.headers().iter().filter(|(name, _)| !name.as_str().eq_ignore_ascii_case(required));
+        for (name, value) in others {
             for reading in value.to_str().map(readings).unwrap_or_default() {
-                let delivery = signing.with(&reading.members(name.as_str()));
-                // Many a header looks like a signature: only one that holds is.
-                if delivery.stage() > Stage::Seal {
-                    let finding = if signing.fixed.is_some() && delivery.request.headers().contains_key(asked)
-                    {
-                        let detail = format!("{name} is right, so secret and body are, too; {asked} is not.");
-                        Finding::new(&causes::SIGNATURE_MALFORMED, detail)
-                    } else {
-                        let detail = format!("It stands in {name}, and {asked} is asked for.");
-                        Finding::new(&causes::SIGNATURE_WRONG_HEADER, detail)
-                    };
-                    variants.push(signing.variant(finding, &reading.members(name.as_str())));
-                }
+                let finding = if signing.fixed.is_some() && delivery.request.headers().contains_key(required) {
+                    let detail =
+                        format!("The signature in {name} is valid, so secret and body are right; the one in {required} is not valid.");
+                    Finding::new(&causes::SIGNATURE_MALFORMED, detail)
+                } else {
+                    let detail = format!("It is in {name}, and {required} is required.");
+                    Finding::new(&causes::SIGNATURE_WRONG_HEADER, detail)
+                };
+                variants.push(signing.variant(finding, &reading.members(name.as_str())));
             }
         }
     }
-    variants
+    Box::new(variants.into_iter())
 }
 
-pub(super) fn another_unit(delivery: &DiagnosisInput) -> Vec<Variant> {
+/// The units of a timestamp that its digits show, as an entry and a sentence name them.
+const UNITS: [(Unit, &str, &str); 2] =
+    [(Unit::Seconds, "s", "seconds"), (Unit::Milliseconds, "ms", "milliseconds")];
+
+fn words(unit: Unit) -> Option<(&'static str, &'static str)> {
+    UNITS.iter().find(|(known, ..)| *known == unit).map(|(_, name, words)| (*name, *words))
+}
+
+pub(super) fn another_unit(delivery: &DiagnosisInput) -> Variants<'_> {
     let variants = schemes(delivery).into_iter().filter_map(|signing| {
         let (_, unit) = Timestamp::guess(&signing.timestamp()?)?;
-        (unit != signing.scheme.timestamp_unit).then(|| {
-            let (name, words, asked) = match unit {
-                Unit::Seconds => ("s", "seconds", "milliseconds"),
-                Unit::Milliseconds => ("ms", "milliseconds", "seconds"),
-            };
-            let finding = Finding::new(
-                &causes::TIMESTAMP_UNIT,
-                format!("It is in {words}, and {asked} are asked for."),
-            );
-            signing.variant(finding, &json!({ "timestamp_unit": name }))
-        })
+        let ((name, found), (_, required)) = (words(unit)?, words(signing.scheme.timestamp_unit)?);
+        let finding =
+            Finding::new(&causes::TIMESTAMP_UNIT, format!("It is in {found}, and {required} are required."));
+        (unit != signing.scheme.timestamp_unit)
+            .then(|| signing.variant(finding, &json!({ "timestamp_unit": name })))
     });
-    variants.collect()
+    Box::new(variants)
 }
 
 /// What was signed when, compared with the time of receipt.
@@ -99,25 +95,25 @@ pub(super) fn distance(sent: Timestamp, delivery: &DiagnosisInput) -> String {
     format!("It was signed at {sent}, {span} {way} the time of receipt, {}.", delivery.now)
 }
 
-pub(super) fn stale(delivery: &DiagnosisInput) -> Vec<Variant> {
-    let variants = schemes(delivery).into_iter().filter_map(|signing| {
+pub(super) fn stale(delivery: &DiagnosisInput) -> Variants<'_> {
+    let variants = schemes(delivery).into_iter().filter_map(move |signing| {
         let (sent, unit) = Timestamp::guess(&signing.timestamp()?)?;
         let finding = Finding::new(&causes::TIMESTAMP_STALE, distance(sent, delivery));
         (unit == signing.scheme.timestamp_unit)
             .then(|| finding.corrected(DiagnosisInput { now: sent, ..delivery.clone() }))
     });
-    variants.collect()
+    Box::new(variants)
 }
 
-pub(super) fn another_secret_encoding(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn another_secret_encoding(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
     for signing in schemes(delivery) {
         for encoding in ["text", "hex", "base64", "whsec"] {
             let finding =
-                Finding::new(&causes::SECRET_ENCODING, format!("As {encoding} it is the platform's."));
+                Finding::new(&causes::SECRET_ENCODING, format!("Read as {encoding}, it is the platform's."));
             let finding = if signing.fixed.is_some() {
                 finding.remedy(
-                    "Store the secret as it stands in the webhook's settings, not decoded and not encoded.",
+                    "Store the secret as the webhook's settings show it, not decoded and not encoded.",
                 )
             } else {
                 finding.remedy(format!("Set `\"secret_encoding\": \"{encoding}\"`."))
@@ -125,95 +121,37 @@ pub(super) fn another_secret_encoding(delivery: &DiagnosisInput) -> Vec<Variant>
             variants.push(signing.variant(finding, &json!({ "secret_encoding": encoding })));
         }
     }
-    variants
+    Box::new(variants.into_iter())
 }
 
-/// The platform's own secret has white space or quotes; no entry can hold such a one, but hex can say it.
-pub(super) fn secret_that_differs_on_the_platform(delivery: &DiagnosisInput) -> Vec<Variant> {
-    const HELD: [(&Cause, &str, &str, &str); 6] = [
-        (&causes::SECRET_HAS_WHITESPACE, "", "\n", "a line feed behind it"),
-        (&causes::SECRET_HAS_WHITESPACE, "", "\r\n", "a line break (CR LF) behind it"),
-        (&causes::SECRET_HAS_WHITESPACE, "", " ", "a space behind it"),
-        (&causes::SECRET_HAS_WHITESPACE, " ", "", "a space before it"),
-        (&causes::SECRET_HAS_QUOTES, "\"", "\"", "quotes around it"),
-        (&causes::SECRET_HAS_QUOTES, "'", "'", "quotes around it"),
-    ];
-    let mut variants = Vec::new();
-    for signing in schemes(delivery) {
-        let Some(secret) = signing.secret() else { continue };
-        for (cause, before, after, what) in HELD {
-            let held = hex::encode(format!("{before}{secret}{after}"));
-            let finding =
-                Finding::new(cause, format!("It is the platform that holds the secret with {what}."))
-                    .remedy("Set the secret in the platform's dashboard anew, without them.");
-            variants.push(signing.variant(finding, &json!({ "secret": held, "secret_encoding": "hex" })));
-        }
-    }
-    variants
-}
-
-/// What a gateway may have changed of the URL.
-pub(super) fn another_url(delivery: &DiagnosisInput) -> Vec<Variant> {
-    let uri = delivery.request.uri();
-    let host = delivery.header("x-forwarded-host").or_else(|| delivery.header("host"));
-    let hosts = [host, uri.host()];
-    let path = uri.path();
-    let shorter = path.get(1..).and_then(|rest| rest.find('/').and_then(|at| rest.get(at..)));
-    let with_slash = format!("{}/", path.trim_end_matches('/'));
-    let paths = [Some(path), shorter, Some(path.trim_end_matches('/')), Some(with_slash.as_str())];
-    let mut urls = Vec::new();
-    for host in hosts.into_iter().flatten() {
-        for path in paths.into_iter().flatten() {
-            for scheme in ["https", "http"] {
-                urls.extend(uri.query().map(|query| format!("{scheme}://{host}{path}?{query}")));
-                urls.push(format!("{scheme}://{host}{path}"));
-            }
-        }
-    }
-    let mut variants = Vec::new();
-    for signing in schemes(delivery).iter().filter(|signing| signing.scheme.template.contains("{url}")) {
-        for url in urls.iter().filter(|url| url.parse::<Uri>().is_ok()) {
-            let finding = Finding::new(&causes::URL_CHANGED, format!("The platform signed it as {url}."))
-                .remedy(format!("Set `\"url\": {}`.", serde_json::Value::from(url.as_str())));
-            variants.push(signing.variant(finding, &json!({ "url": url })));
-        }
-    }
-    variants
-}
-
-pub(super) fn secret_of_another_source(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn secret_of_another_source(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
     for signing in schemes(delivery) {
         for (source, other) in delivery.others() {
             let Some(secret) = other.get("secret") else { continue };
             let detail = format!("The platform signs with the secret of {source:?}.");
             let finding = Finding::new(&causes::WRONG_SOURCE, detail).remedy(format!(
-                "Set the secret of {:?} in the platform's dashboard, or correct the URL there.",
+                "Set the secret of {:?} in the platform's console, or correct the URL there.",
                 delivery.source
             ));
             variants.push(signing.variant(finding, &json!({ "secret": secret })));
         }
     }
-    variants
+    Box::new(variants.into_iter())
 }
 
-pub(super) fn another_preset(delivery: &DiagnosisInput) -> Vec<Variant> {
-    let mut variants = Vec::new();
-    for signing in schemes(delivery).iter().filter(|signing| signing.fixed.is_none()) {
-        for preset in letterbox_signed::presets::PRESETS.iter().map(|preset| preset.name) {
-            let entry: Map<_, _> = signing
-                .entry
-                .iter()
-                .filter(|(name, _)| *name == "secret")
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect();
-            let finding =
-                Finding::new(&causes::SIGNED_TEXT, format!("It is signed as the preset {preset} says."))
-                    .remedy(format!("Set `\"preset\": \"{preset}\"`."));
-            let delivery = signing.delivery.with_member(&entry, "preset", preset);
-            // Another header that is missing, or there, says nothing yet.
-            variants.extend((delivery.stage() > Stage::Seal).then(|| finding.corrected(delivery)));
-        }
-    }
-    variants
+pub(super) fn another_preset(delivery: &DiagnosisInput) -> Variants<'_> {
+    let changeable = schemes(delivery).into_iter().filter(|signing| signing.fixed.is_none());
+    let variants = changeable.flat_map(|signing| {
+        let secret = signing.entry.get("secret").cloned().unwrap_or_default();
+        let presets = letterbox_signed::presets::PRESETS.iter().map(|preset| preset.name);
+        let variants = presets.map(|preset| {
+            let detail = format!("The signature is valid in the scheme of the preset {preset}.");
+            let finding = Finding::new(&causes::SIGNED_TEXT, detail).remedy(format!("Set `\"preset\": \"{preset}\"`."));
+            let entry = Map::from_iter([("secret".to_owned(), secret.clone()), ("preset".to_owned(), preset.into())]);
+            finding.corrected(signing.delivery.with_entry(entry))
+        });
+        variants.collect::<Vec<_>>()
+    });
+    Box::new(variants)
 }
