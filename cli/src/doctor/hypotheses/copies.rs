@@ -131,7 +131,7 @@ fn without_assignment(text: &str) -> Option<(String, Cow<'static, str>)> {
     let named = rest.split_once(['=', ':']).filter(|(name, value)| {
         let name = name.trim().trim_matches(['"', '\'']);
         let in_name = |character: char| character.is_ascii_alphanumeric() || "_-.$ ".contains(character);
-        !name.is_empty() && name.chars().all(in_name) && !value.trim().is_empty()
+        !name.is_empty() && name.chars().all(in_name) && !value.trim_matches(['=', ' ']).is_empty()
     });
     if let Some((_, value)) = named {
         rest = value.trim();
