@@ -9,9 +9,9 @@ use letterbox::doctor::{
 use letterbox_codec::{
     Reject, Request, Secret, Timestamp,
     jwe::{self, Header, Psk, Token},
-    mac::{self, Description, Encoding, Scheme, SecretEncoding},
     platform::Sample,
     sealed::{self, Envelope},
+    signature::{self, Description, Encoding, Scheme, SecretEncoding},
 };
 use letterbox_registry::{PROVIDERS, Platform};
 use letterbox_tests::{Setup, block_on, fixed, providers};
@@ -122,15 +122,12 @@ proptest! {
         place: prop::sample::Index, bit in 0..8u32,
     ) {
         let scheme = schemes().remove(scheme);
-        let key = mac::Key::new(&secret(&key), SecretEncoding::Text).unwrap();
+        let key = signature::Key::new(&secret(&key), SecretEncoding::Text).unwrap();
         let now = Timestamp(1_763_719_200_000);
         let mut request = Request::new(body.clone().into());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = "https://hooks.example.net/payment?x=1".parse().unwrap();
-        let url = request.uri().to_string();
-        for (name, value) in scheme.sign(&key, "POST", &url, &body, now, "msg_1") {
-            request.headers_mut().insert(name, value.parse().unwrap());
-        }
+        scheme.sign(&key, &mut request, now, "msg_1").unwrap();
         let signed = scheme.verify(&key, &request, now).unwrap();
         prop_assert_eq!(signed.content.bytes(), &body);
         let late = Timestamp(now.0 + 301_000);
@@ -259,8 +256,12 @@ fn schemes() -> Vec<Scheme> {
 
 /// Whether the scheme signs the time.
 fn has_timestamp(scheme: &Scheme) -> bool {
-    let key = mac::Key::new(&secret("k"), SecretEncoding::Text).unwrap();
-    let at = |now| scheme.sign(&key, "POST", "u", b"b", Timestamp(now), "m");
+    let key = signature::Key::new(&secret("k"), SecretEncoding::Text).unwrap();
+    let at = |now| {
+        let mut request = Request::new("b".into());
+        scheme.sign(&key, &mut request, Timestamp(now), "m").unwrap();
+        request.headers().clone()
+    };
     at(0) != at(5_000)
 }
 

@@ -7,8 +7,8 @@ use http::{HeaderName, HeaderValue, Method};
 use letterbox_codec::{
     Reject, Request, Secret, Timestamp,
     jwe::{self, Header, Psk, Token},
-    mac::{self, Algorithm, Description, Encoding, Scheme, SecretEncoding},
     sealed::{self, Envelope},
+    signature::{self, Algorithm, Description, Encoding, Scheme, SecretEncoding},
     timestamp::Unit,
 };
 use letterbox_tests::{Setup, block_on};
@@ -319,7 +319,7 @@ fn hmac_verify(input: &Value) -> Got {
         ..Description::default()
     };
     let secret = Secret::new(secret).map_err(|_| "missing_secret")?;
-    let key = mac::Key::new(&secret, secret_encoding).unwrap();
+    let key = signature::Key::new(&secret, secret_encoding).unwrap();
     let scheme = Scheme::new(description).unwrap();
     let mut request = request("https://localhost/payment", &bytes(input, "body"));
     let given = [(text(header, "name"), optional(header, "value")), ("x-timestamp", timestamp)];

@@ -7,6 +7,7 @@ mod evidence;
 mod finding;
 mod hypotheses;
 mod keys;
+mod recognised;
 pub mod reply;
 mod signing;
 

@@ -156,6 +156,11 @@ impl<'j> Json<'j> {
         Self(self.0.sorted())
     }
 
+    /// True if the keys of each object are in alphabetical order, and there are enough of them to say so.
+    pub fn is_sorted(&self) -> bool {
+        self.orders() >= 24 && self.write(&INDENTED, None) == self.sorted().write(&INDENTED, None)
+    }
+
     /// In how many orders the keys can be, the one that they have included.
     pub fn orders(&self) -> usize {
         self.0.orders()

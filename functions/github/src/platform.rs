@@ -89,7 +89,7 @@ impl Sender for GitHub {
         }
         let media_type =
             if is_form(&sample.payload) { "application/x-www-form-urlencoded" } else { "application/json" };
-        let mut request = http::Request::builder()
+        let request = http::Request::builder()
             .method(Method::POST)
             .uri(url)
             .header(header::CONTENT_TYPE, media_type)
@@ -99,10 +99,10 @@ impl Sender for GitHub {
             .header("x-github-hook-id", "327865514")
             .header("x-github-hook-installation-target-type", "repository")
             .header("x-github-hook-installation-target-id", "357383239");
-        for (name, value) in scheme.sign(&key.secret, "POST", url, &sample.payload, ambient.now, "") {
-            request = request.header(name, value);
-        }
-        request.body(sample.payload.clone().into()).map_err(|error| error.to_string())
+        let mut request = request.body(sample.payload.clone().into()).map_err(|error| error.to_string())?;
+        let signed = scheme.sign(&key.secret, &mut request, ambient.now, "");
+        signed.map_err(|error| error.to_string())?;
+        Ok(request)
     }
 
     fn read_response(_: &Credentials, _: &Request, reply: &http::Response<Bytes>) -> Result<String, String> {

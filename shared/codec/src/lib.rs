@@ -7,7 +7,8 @@
 //! |---|---|
 //! | [`sealed`] | DingTalk's family: SHA-1 signature, AES-256-CBC, owner key |
 //! | `jwe` (feature `jwe`) | compact JWE with A128KW and A128CBC-HS256 |
-//! | [`mac`] | HMAC signatures, described by data |
+//! | [`signature`] | signatures of requests (HMAC, public keys, tokens), described by data |
+//! | [`content_encoding`] | bounded unpacking of compressed bodies |
 //! | [`json`] | bounded reading of a verified payload, kept verbatim |
 //! | [`event`] | the CloudEvents object that is put on the queue |
 //! | [`headers`] | a bounded header map from foreign data |
@@ -25,6 +26,7 @@
 )]
 
 pub mod ambient;
+pub mod content_encoding;
 pub mod credentials;
 pub mod event;
 pub mod form;
@@ -33,12 +35,12 @@ pub mod headers;
 pub mod json;
 #[cfg(feature = "jwe")]
 pub mod jwe;
-pub mod mac;
 pub mod platform;
 pub mod provider;
 pub mod reject;
 pub mod sealed;
 pub mod secret;
+pub mod signature;
 pub mod source;
 pub mod timestamp;
 pub mod verified;

@@ -23,6 +23,11 @@ pub struct Document {
     pub refresh_failed: &'static str,
 }
 
+/// The largest body that a platform may send unless its provider says otherwise, and the largest that a compressed one
+/// may unpack to, in bytes. Lambda passes on 6 MB
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>, read 2026-11-26).
+pub const MAX_BODY: usize = 6 * 1024 * 1024;
+
 /// The protocol of a platform. It is pure: everything comes in as an argument.
 pub trait Provider: Sized + Send + Sync + 'static {
     /// The name of the folder, crate, binary, route, template block and sample folder.
@@ -30,7 +35,7 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// The default time limit for the response, the queue call included.
     const DEADLINE: Duration;
     /// The largest body that the platform sends, in bytes.
-    const MAX_BODY: usize = 6 * 1024 * 1024;
+    const MAX_BODY: usize = MAX_BODY;
     /// The file that it takes its replies from, if any.
     const DOCUMENT: Option<Document> = None;
     /// The platform's own name for the id of a delivery: a further field of the log line.

@@ -395,7 +395,7 @@ fn response(reply: Reply) -> Response<String> {
 mod tests {
     use letterbox_codec::{
         Event, Secret,
-        mac::{Description, Key, Scheme, SecretEncoding},
+        signature::{Description, Key, Scheme, SecretEncoding},
     };
 
     use super::*;
@@ -460,9 +460,7 @@ mod tests {
         *signed.method_mut() = Method::POST;
         let unsigned = signed.clone();
         let (scheme, key) = scheme();
-        for (name, value) in scheme.sign(&key, "POST", "", b"{}", letterbox_codec::Timestamp(0), "") {
-            signed.headers_mut().insert(name, value.parse().unwrap());
-        }
+        scheme.sign(&key, &mut signed, letterbox_codec::Timestamp(0), "").unwrap();
         for (request, largest, status, reason, key) in [
             (&signed, 1000, 204, None, Some(0)),
             (&signed, 10, 413, Some("too_large"), Some(0)),

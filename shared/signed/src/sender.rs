@@ -102,8 +102,8 @@ impl<B: Samples> platform::Sender for Signed<B> {
         Step::SIGNATURE_HEADER,
         Step {
             name: "signature",
-            en: "Signature: HMAC of the signed text",
-            zh: "签名：对被签名的文本计算 HMAC",
+            en: "Signature: of the signed text, or the secret itself",
+            zh: "签名：对被签名的文本，或密钥本身",
             codes: &["signature_mismatch"],
         },
         Step {
@@ -157,16 +157,16 @@ impl<B: Samples> platform::Sender for Signed<B> {
             .method(Method::POST)
             .uri(url)
             .header(header::CONTENT_TYPE, "application/json");
-        for (name, value) in key.scheme.sign(&key.secret, "POST", url, &sample.payload, ambient.now, &id) {
-            request = request.header(name, value);
-        }
         if let Some(name) = &key.type_header {
             if sample.name.is_empty() {
                 return Err(format!("{name}: expected an event type"));
             }
             request = request.header(name, &sample.name);
         }
-        request.body(sample.payload.clone().into()).map_err(|error| error.to_string())
+        let mut request = request.body(sample.payload.clone().into()).map_err(|error| error.to_string())?;
+        let signed = key.scheme.sign(&key.key, &mut request, ambient.now, &id);
+        signed.map_err(|error| error.to_string())?;
+        Ok(request)
     }
 
     fn read_response(
@@ -178,7 +178,7 @@ impl<B: Samples> platform::Sender for Signed<B> {
     }
 
     fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
-        let signed = key.scheme.verify(&key.secret, message, now)?;
+        let signed = key.scheme.verify(&key.key, message, now)?;
         let mut told = vec!["signature holds".to_owned()];
         told.extend(signed.id.map(|id| format!("signed id {id}")));
         Ok(Opened { content: signed.content.bytes().to_vec(), told })

@@ -363,7 +363,7 @@ const URL_ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 /// The platform's own copy of the secret is the altered one.
 pub(super) fn on_the_platform(delivery: &DiagnosisInput) -> Variants<'_> {
     let variants = schemes(delivery).into_iter().flat_map(|signing| {
-        let secret = signing.secret().unwrap_or_default().to_owned();
+        let Some(secret) = signing.secret().map(str::to_owned) else { return Vec::new() };
         let stored = STORED.iter().map(|(cause, change, what)| (*cause, change(&secret), *what));
         let stored = stored.filter(|(_, stored, _)| *stored != secret).map(|(cause, stored, what)| {
             let finding =

@@ -5,7 +5,7 @@ use crate::doctor::{
     causes,
     diagnosis_input::DiagnosisInput,
     finding::Finding,
-    signing::{Signing, schemes},
+    signing::schemes,
 };
 
 /// The header as it was before a change, or `None` where that change cannot have been.
@@ -29,17 +29,10 @@ const CHANGES: [(&str, Undo); 8] = [
     ("has its name in front of it", |value| Some(value.split_once(": ")?.1.to_owned())),
 ];
 
-/// The headers that a scheme reads.
-fn names(signing: &Signing) -> Vec<String> {
-    let scheme = &signing.scheme;
-    let names = [Some(&scheme.header), scheme.timestamp_header.as_ref(), scheme.id_header.as_ref()];
-    names.into_iter().flatten().cloned().collect()
-}
-
 /// A header that came several times, or whose values a gateway joined with commas: each value alone.
 pub(super) fn joined(delivery: &DiagnosisInput) -> Variants<'_> {
     let variants = schemes(delivery).into_iter().flat_map(move |signing| {
-        names(&signing).into_iter().flat_map(move |name| {
+        signing.names().into_iter().flat_map(move |name| {
             let values = values(delivery, &name);
             let times = delivery.request.headers().get_all(name.as_str()).iter().count();
             let (count, how) = match (values.len(), times) {
@@ -89,7 +82,7 @@ fn mark(part: &str) -> &str {
 
 pub(super) fn altered(delivery: &DiagnosisInput) -> Variants<'_> {
     let variants = schemes(delivery).into_iter().flat_map(move |signing| {
-        names(&signing).into_iter().flat_map(move |name| {
+        signing.names().into_iter().flat_map(move |name| {
             let Some(value) = delivery.header(&name).map(str::to_owned) else { return Vec::new() };
             let undone = CHANGES.iter().filter_map(|(described, undo)| Some((*described, undo(&value)?)));
             let variant = |(described, undone): (&str, String)| {

@@ -9,7 +9,7 @@ use crate::{
         causes,
         diagnosis_input::DiagnosisInput,
         finding::Finding,
-        signing::{readings, schemes},
+        signing::{Signing, readings, schemes},
     },
     time,
 };
@@ -30,16 +30,15 @@ pub(super) fn legacy_signature(delivery: &DiagnosisInput) -> Variants<'_> {
 
 pub(super) fn another_form_of_signature(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
-    for signing in schemes(delivery) {
-        let header = &signing.scheme.header;
-        // A structured header has its timestamp in it, and cannot be read as one signature.
-        let value = delivery.header(header).filter(|_| signing.scheme.signature_key.is_none());
-        for reading in value.map(readings).unwrap_or_default() {
-            if let Some(finding) = reading.differs(&signing.scheme, header) {
+    // A structured header has its timestamp in it, and cannot be read as one signature.
+    for signing in schemes(delivery).into_iter().filter(Signing::is_bare) {
+        let (scheme, header) = (&signing.scheme, signing.name(&signing.scheme.header));
+        for reading in delivery.header(&header).map(readings).unwrap_or_default() {
+            if let Some(finding) = reading.differs(scheme, &header) {
                 // GitHub keeps the two algorithms in two headers.
                 let finding =
                     if signing.fixed.is_some() { Finding { remedy: None, ..finding } } else { finding };
-                variants.push(signing.variant(finding, &reading.members(header)));
+                variants.push(signing.variant(finding, &reading.members(scheme, &header)));
             }
         }
     }
@@ -48,7 +47,7 @@ pub(super) fn another_form_of_signature(delivery: &DiagnosisInput) -> Variants<'
 
 pub(super) fn another_header(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
-    for signing in schemes(delivery).iter().filter(|signing| signing.scheme.signature_key.is_none()) {
+    for signing in schemes(delivery).iter().filter(|signing| signing.is_bare()) {
         let required = &signing.scheme.header;
         let others = delivery.request.headers().iter().filter(|(name, _)| !name.as_str().eq_ignore_ascii_case(required));
         for (name, value) in others {
@@ -61,31 +60,40 @@ pub(super) fn another_header(delivery: &DiagnosisInput) -> Variants<'_> {
                     let detail = format!("It is in {name}, and {required} is required.");
                     Finding::new(&causes::SIGNATURE_WRONG_HEADER, detail)
                 };
-                variants.push(signing.variant(finding, &reading.members(name.as_str())));
+                variants.push(signing.variant(finding, &reading.members(&signing.scheme, name.as_str())));
             }
         }
     }
     Box::new(variants.into_iter())
 }
 
-/// The units of a timestamp that its digits show, as an entry and a sentence name them.
-const UNITS: [(Unit, &str, &str); 2] =
-    [(Unit::Seconds, "s", "seconds"), (Unit::Milliseconds, "ms", "milliseconds")];
-
-fn words(unit: Unit) -> Option<(&'static str, &'static str)> {
-    UNITS.iter().find(|(known, ..)| *known == unit).map(|(_, name, words)| (*name, *words))
+/// A timestamp in the unit that its form shows.
+fn read(text: &str) -> Option<(Timestamp, Unit)> {
+    let rfc3339 = || Some((Timestamp::parse(text, Unit::Rfc3339)?, Unit::Rfc3339));
+    Timestamp::guess(text).or_else(rfc3339)
 }
 
 pub(super) fn another_unit(delivery: &DiagnosisInput) -> Variants<'_> {
     let variants = schemes(delivery).into_iter().filter_map(|signing| {
-        let (_, unit) = Timestamp::guess(&signing.timestamp()?)?;
-        let ((name, found), (_, required)) = (words(unit)?, words(signing.scheme.timestamp_unit)?);
-        let finding =
-            Finding::new(&causes::TIMESTAMP_UNIT, format!("It is in {found}, and {required} are required."));
-        (unit != signing.scheme.timestamp_unit)
-            .then(|| signing.variant(finding, &json!({ "timestamp_unit": name })))
+        let (_, unit) = read(&signing.timestamp()?)?;
+        let required = signing.scheme.timestamp_unit;
+        (unit != required).then(|| {
+            let ((name, found), (_, required)) = (unit_names(unit), unit_names(required));
+            let detail = format!("It is in {found}, and {required} are required.");
+            signing.variant(Finding::new(&causes::TIMESTAMP_UNIT, detail), &json!({ "timestamp_unit": name }))
+        })
     });
     Box::new(variants)
+}
+
+/// What a unit is called: in an entry, and in words.
+fn unit_names(unit: Unit) -> (&'static str, &'static str) {
+    match unit {
+        Unit::Seconds => ("s", "seconds"),
+        Unit::Milliseconds => ("ms", "milliseconds"),
+        Unit::Microseconds => ("us", "microseconds"),
+        Unit::Rfc3339 => ("rfc3339", "RFC 3339 times"),
+    }
 }
 
 /// What was signed when, compared with the time of receipt.
@@ -97,7 +105,7 @@ pub(super) fn distance(sent: Timestamp, delivery: &DiagnosisInput) -> String {
 
 pub(super) fn stale(delivery: &DiagnosisInput) -> Variants<'_> {
     let variants = schemes(delivery).into_iter().filter_map(move |signing| {
-        let (sent, unit) = Timestamp::guess(&signing.timestamp()?)?;
+        let (sent, unit) = read(&signing.timestamp()?)?;
         let finding = Finding::new(&causes::TIMESTAMP_STALE, distance(sent, delivery));
         (unit == signing.scheme.timestamp_unit)
             .then(|| finding.corrected(DiagnosisInput { now: sent, ..delivery.clone() }))
@@ -107,7 +115,7 @@ pub(super) fn stale(delivery: &DiagnosisInput) -> Variants<'_> {
 
 pub(super) fn another_secret_encoding(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
-    for signing in schemes(delivery) {
+    for signing in schemes(delivery).into_iter().filter(|signing| signing.secret().is_some()) {
         for encoding in ["text", "hex", "base64", "whsec"] {
             let finding =
                 Finding::new(&causes::SECRET_ENCODING, format!("Read as {encoding}, it is the platform's."));
@@ -126,7 +134,7 @@ pub(super) fn another_secret_encoding(delivery: &DiagnosisInput) -> Variants<'_>
 
 pub(super) fn secret_of_another_source(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
-    for signing in schemes(delivery) {
+    for signing in schemes(delivery).into_iter().filter(|signing| signing.secret().is_some()) {
         for (source, other) in delivery.others() {
             let Some(secret) = other.get("secret") else { continue };
             let detail = format!("The platform signs with the secret of {source:?}.");
@@ -143,13 +151,14 @@ pub(super) fn secret_of_another_source(delivery: &DiagnosisInput) -> Variants<'_
 pub(super) fn another_preset(delivery: &DiagnosisInput) -> Variants<'_> {
     let changeable = schemes(delivery).into_iter().filter(|signing| signing.fixed.is_none());
     let variants = changeable.flat_map(|signing| {
-        let secret = signing.entry.get("secret").cloned().unwrap_or_default();
+        let keys = ["secret", "public_key"].into_iter();
+        let keys = keys.filter_map(|name| Some((name.to_owned(), signing.entry.get(name)?.clone())));
+        let keys: Map<_, _> = keys.collect();
         let presets = letterbox_signed::presets::PRESETS.iter().map(|preset| preset.name);
         let variants = presets.map(|preset| {
             let detail = format!("The signature is valid in the scheme of the preset {preset}.");
             let finding = Finding::new(&causes::SIGNED_TEXT, detail).remedy(format!("Set `\"preset\": \"{preset}\"`."));
-            let entry = Map::from_iter([("secret".to_owned(), secret.clone()), ("preset".to_owned(), preset.into())]);
-            finding.corrected(signing.delivery.with_entry(entry))
+            finding.corrected(signing.delivery.with_member(&keys, "preset", preset))
         });
         variants.collect::<Vec<_>>()
     });

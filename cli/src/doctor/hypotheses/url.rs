@@ -10,7 +10,7 @@ use crate::doctor::{
     causes,
     diagnosis_input::DiagnosisInput,
     finding::Finding,
-    signing::{covers_url, schemes},
+    signing::{Signing, schemes},
 };
 
 /// The headers in which a gateway passes on the host that was called.
@@ -18,7 +18,7 @@ const HOSTS: [&str; 4] = ["x-forwarded-host", "x-original-host", "x-forwarded-se
 
 /// The URL in the forms that the platform may have signed, the one without changes included.
 pub(super) fn changed(delivery: &DiagnosisInput) -> Variants<'_> {
-    let signings: Vec<_> = schemes(delivery).into_iter().filter(covers_url).collect();
+    let signings: Vec<_> = schemes(delivery).into_iter().filter(Signing::covers_url).collect();
     if signings.is_empty() {
         return Box::new(std::iter::empty());
     }
