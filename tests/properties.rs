@@ -7,7 +7,7 @@ use letterbox::doctor::{
     diagnosis_input::DiagnosisInput,
 };
 use letterbox_codec::{
-    Reject, Request, Secret, Timestamp,
+    Reject, Request, Secret, Stage, Timestamp,
     jwe::{self, Header, Psk, Token},
     platform::Sample,
     sealed::{self, Envelope},
@@ -58,7 +58,7 @@ proptest! {
         changed[place] ^= 1 << bit;
         let changed = String::from_utf8(changed).unwrap();
         let envelope = Envelope { signature: &signature, timestamp: "1", nonce: "n", encrypt: &changed };
-        prop_assert_eq!(envelope.verify(&token).unwrap_err(), Reject::SignatureMismatch);
+        prop_assert_eq!(envelope.verify(&token).unwrap_err(), Reject::SignatureMismatch.at(Stage::Key));
     }
 
     /// With the right signature over a ciphertext that the key did not make: its padding and its length would have to
@@ -69,7 +69,7 @@ proptest! {
         let signature = sealed::signature(token.expose(), "1", "n", &encrypt);
         let envelope = Envelope { signature: &signature, timestamp: "1", nonce: "n", encrypt: &encrypt };
         let opened = envelope.verify(&token).unwrap().open(&key);
-        prop_assert_eq!(opened.err().map(|reject| reject.status()), Some(401));
+        prop_assert_eq!(opened.err().map(|refused| (refused.reject.status(), refused.stage)), Some((401, Stage::Seal)));
     }
 
     #[test]
@@ -113,7 +113,7 @@ proptest! {
         let header: &[u8] = br#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0"}"#;
         let token = [header, &key, &iv, &blocks.concat(), &tag].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
         let opened = Token::parse(token.as_bytes()).unwrap().open(&psk_of([7; 16]));
-        prop_assert_eq!(opened.unwrap_err(), Reject::KeyUnwrap);
+        prop_assert_eq!(opened.unwrap_err(), Reject::KeyUnwrap.at(Stage::Key));
     }
 
     #[test]
@@ -131,13 +131,13 @@ proptest! {
         let signed = scheme.verify(&key, &request, now).unwrap();
         prop_assert_eq!(signed.content.bytes(), &body);
         let late = Timestamp(now.0 + 301_000);
-        let expected = has_timestamp(&scheme).then_some(Reject::TimestampOutOfRange);
+        let expected = has_timestamp(&scheme).then_some(Reject::TimestampOutOfRange.at(Stage::Address));
         prop_assert_eq!(scheme.verify(&key, &request, late).err(), expected);
         let mut changed = body;
         let place = place.index(changed.len());
         changed[place] ^= 1 << bit;
         *request.body_mut() = changed.into();
-        prop_assert_eq!(scheme.verify(&key, &request, now).unwrap_err(), Reject::SignatureMismatch);
+        prop_assert_eq!(scheme.verify(&key, &request, now).unwrap_err(), Reject::SignatureMismatch.at(Stage::Key));
     }
 
     /// Anything at all, sent to every provider: a 4xx and nothing on the queue.

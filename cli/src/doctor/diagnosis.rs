@@ -4,7 +4,7 @@ use letterbox_codec::Received;
 
 use super::{
     causes,
-    diagnosis_input::{DiagnosisInput, Refusal, Stage},
+    diagnosis_input::{DiagnosisInput, Progress, Refusal},
     evidence,
     finding::Finding,
     hypotheses::search,
@@ -57,9 +57,9 @@ fn cause(delivery: &DiagnosisInput, refusal: &Refusal) -> (Vec<Finding>, Option<
     if let Some(finding) = evidence::at_once(delivery, refusal) {
         return (vec![finding], None);
     }
-    let search = search(delivery, delivery.stage_of(refusal));
+    let search = search(delivery, refusal.progress());
     match search.found {
-        Some((findings, _)) if search.stage == Stage::Opened => (findings, None),
+        Some((findings, _)) if search.progress == Progress::Accepted => (findings, None),
         // What was changed cannot be read, so there is no more to say of it.
         Some((findings, _)) if findings.iter().any(|finding| *finding.cause == causes::BODY_CHANGED) => {
             (findings, None)

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use letterbox_codec::{Reject, content_encoding::ContentEncoding, jwe::Token};
+use letterbox_codec::{
+    Reject, Stage, content_encoding::ContentEncoding, jwe::Token, provider::Refused, reject::JsonPart,
+};
 use letterbox_registry::{PROVIDERS, Platform};
 
 use super::{
     causes::{self, Cause},
-    diagnosis_input::{DiagnosisInput, Refusal, Stage},
+    diagnosis_input::{DiagnosisInput, Refusal},
     finding::Finding,
     hypotheses::Search,
     keys::{key_tables, kid_for_display},
@@ -19,20 +21,18 @@ use crate::formats::json_style::Json;
 /// What is plain before anything is tried.
 pub fn at_once(delivery: &DiagnosisInput, refusal: &Refusal) -> Option<Finding> {
     let provider = delivery.provider.name();
-    let stage = delivery.stage_of(refusal);
     if delivery.credentials.json(provider).is_none() {
         let known: Vec<_> = delivery.credentials.providers().collect();
         let detail = format!("The URL names {provider}; the credentials have {}.", known.join(", "));
         return Some(marked(delivery).unwrap_or_else(|| Finding::new(&causes::CREDENTIALS_MISSING, detail)));
     }
-    if let Refusal::Reject(reject @ Reject::TooLarge { .. }) = refusal {
+    let Refusal::Refused(Refused { reject, stage, .. }) = refusal else { return None };
+    if let Reject::TooLarge { .. } = reject {
         let detail = format!("It has {} bytes; {}.", delivery.request.body().len(), reject.message());
         return Some(Finding::new(&causes::TOO_LARGE, detail));
     }
-    if delivery.request.body().is_empty() && (Stage::Form..=Stage::Key).contains(&stage) {
-        return Some(Finding::new(&causes::BODY_EMPTY, ""));
-    }
-    None
+    let is_empty = delivery.request.body().is_empty() && matches!(stage, Stage::Form | Stage::Key);
+    is_empty.then(|| Finding::new(&causes::BODY_EMPTY, ""))
 }
 
 /// The finding of a delivery that has the mark of another provider, and not that of its own.
@@ -54,15 +54,12 @@ fn marked(delivery: &DiagnosisInput) -> Option<Finding> {
 
 /// The finding that the refusal alone leads to.
 pub fn from_refusal(delivery: &DiagnosisInput, refusal: &Refusal, search: &Search) -> Finding {
-    let stage = delivery.stage_of(refusal);
-    if stage == Stage::Form
-        && let Some(finding) = marked(delivery)
-    {
-        return finding;
-    }
     match refusal {
         Refusal::Start(error) => start(delivery, error),
-        Refusal::Reject(reject) => rejected(delivery, stage, reject, search),
+        Refusal::Refused(Refused { reject, stage, .. }) => {
+            let marked = if *stage == Stage::Form { marked(delivery) } else { None };
+            marked.unwrap_or_else(|| rejected(delivery, *stage, reject, search))
+        }
     }
 }
 
@@ -96,11 +93,11 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
         }
         Reject::TooLarge { .. } => Finding::new(&causes::TOO_LARGE, said),
         Reject::Missing { field } | Reject::Malformed { field, .. } => part(delivery, stage, field, &said),
-        Reject::InvalidJson if stage == Stage::Form => {
+        Reject::InvalidJson(JsonPart::Body) => {
             let detail = format!("It is no JSON object.{}", body_of(delivery));
             Finding::new(&causes::BODY_MALFORMED, detail)
         }
-        Reject::InvalidJson | Reject::NotUtf8 => {
+        Reject::InvalidJson(JsonPart::Payload) | Reject::NotUtf8 => {
             Finding::new(&causes::PAYLOAD_INVALID, format!("{said}{}", body_of(delivery)))
         }
         Reject::UnhandledEventType => Finding::new(&causes::EVENT_TYPE_NOT_ACCEPTED, ""),

@@ -13,8 +13,10 @@ mod url;
 
 use std::ops::RangeInclusive;
 
+use letterbox_codec::Stage;
+
 use super::{
-    diagnosis_input::{DiagnosisInput, Stage},
+    diagnosis_input::{DiagnosisInput, Progress},
     finding::{Finding, Variant},
 };
 
@@ -28,60 +30,66 @@ type Hypothesis = fn(&DiagnosisInput) -> Variants<'_>;
 struct Row {
     hypothesis: Hypothesis,
     /// The stages at which the fault can be the cause of a refusal.
-    at: RangeInclusive<Stage>,
+    at: RangeInclusive<Progress>,
     /// The stage that a variant must reach so that the finding is proven.
-    proof: Stage,
+    proof: Progress,
     /// What is tried, where that is worth a word in the report of a signature that stays invalid.
     about: &'static str,
 }
 
-const fn row(hypothesis: Hypothesis, at: RangeInclusive<Stage>, proof: Stage, about: &'static str) -> Row {
+const fn row(hypothesis: Hypothesis, at: RangeInclusive<Progress>, proof: Progress, about: &'static str) -> Row {
     Row { hypothesis, at, proof, about }
 }
 
-use Stage::{Address, Form, Key, Opened, Payload, Route, Seal, Start};
+const START: Progress = Progress::NotStarted;
+const ROUTE: Progress = Progress::RefusedAt(Stage::Route);
+const FORM: Progress = Progress::RefusedAt(Stage::Form);
+const KEY: Progress = Progress::RefusedAt(Stage::Key);
+const SEAL: Progress = Progress::RefusedAt(Stage::Seal);
+const ADDRESS: Progress = Progress::RefusedAt(Stage::Address);
+const PAYLOAD: Progress = Progress::RefusedAt(Stage::Payload);
 
 /// Every hypothesis, the most likely first.
 const TABLE: &[Row] = &[
-    row(copies::white_space, Start..=Address, Route, COPY),
-    row(copies::quotes, Start..=Address, Route, COPY),
-    row(copies::extra_text, Start..=Address, Route, COPY),
-    row(copies::altered, Start..=Address, Route, COPY),
-    row(credentials::token_and_aes_key_swapped, Start..=Seal, Route, ""),
-    row(credentials::aes_key_with_more_around_it, Start..=Seal, Route, ""),
-    row(credentials::kid_and_key_swapped, Start..=Key, Route, ""),
-    row(credentials::pre_shared_key_in_another_encoding, Start..=Key, Route, ""),
-    row(credentials::another_source_is_broken, Start..=Start, Route, ""),
-    row(route::method, Route..=Route, Form, ""),
-    row(route::unknown_source, Route..=Route, Address, ""),
-    row(route::wrong_source, Form..=Seal, Address, "the credentials of the other sources"),
-    row(body::compressed, Form..=Seal, Seal, BODY),
-    row(body::base64, Form..=Seal, Seal, BODY),
-    row(body::form, Form..=Seal, Seal, BODY),
-    row(body::changed, Form..=Seal, Seal, BODY),
-    row(hmac::legacy_signature, Form..=Form, Key, ""),
-    row(header::joined, Form..=Key, Address, HEADER),
-    row(header::altered, Form..=Key, Address, HEADER),
-    row(hmac::another_form_of_signature, Form..=Key, Address, HEADER),
-    row(hmac::another_header, Form..=Key, Address, HEADER),
-    row(hmac::another_unit, Address..=Address, Payload, ""),
-    row(hmac::stale, Address..=Address, Payload, ""),
-    row(hmac::another_secret_encoding, Start..=Key, Address, "other encodings of the secret"),
-    row(copies::on_the_platform, Key..=Key, Address, COPY),
-    row(url::changed, Key..=Key, Address, URL),
-    row(sealed::spaces_for_plus, Form..=Seal, Key, ""),
-    row(sealed::another_signature_parameter, Key..=Key, Seal, ""),
-    row(sealed::stale, Address..=Address, Payload, ""),
-    row(sealed::owner, Address..=Address, Payload, ""),
-    row(sealed::garbled, Key..=Key, Payload, ""),
-    row(sealed::token, Key..=Key, Address, ""),
-    row(sealed::aes_key_of_another_source, Seal..=Address, Address, ""),
-    row(jwe::key_under_another_kid, Key..=Seal, Address, ""),
-    row(hmac::secret_of_another_source, Form..=Key, Address, "the secrets of the other sources"),
-    row(hmac::another_preset, Start..=Key, Address, "the presets"),
-    row(route::wrong_provider, Route..=Key, Address, "the credentials of the other providers"),
+    row(copies::white_space, START..=ADDRESS, ROUTE, COPY),
+    row(copies::quotes, START..=ADDRESS, ROUTE, COPY),
+    row(copies::extra_text, START..=ADDRESS, ROUTE, COPY),
+    row(copies::altered, START..=ADDRESS, ROUTE, COPY),
+    row(credentials::token_and_aes_key_swapped, START..=SEAL, ROUTE, ""),
+    row(credentials::aes_key_with_more_around_it, START..=SEAL, ROUTE, ""),
+    row(credentials::kid_and_key_swapped, START..=KEY, ROUTE, ""),
+    row(credentials::pre_shared_key_in_another_encoding, START..=KEY, ROUTE, ""),
+    row(credentials::another_source_is_broken, START..=START, ROUTE, ""),
+    row(route::method, ROUTE..=ROUTE, FORM, ""),
+    row(route::unknown_source, ROUTE..=ROUTE, ADDRESS, ""),
+    row(route::wrong_source, FORM..=SEAL, ADDRESS, "the credentials of the other sources"),
+    row(body::compressed, FORM..=SEAL, SEAL, BODY),
+    row(body::base64, FORM..=SEAL, SEAL, BODY),
+    row(body::form, FORM..=SEAL, SEAL, BODY),
+    row(body::changed, FORM..=SEAL, SEAL, BODY),
+    row(hmac::legacy_signature, FORM..=FORM, KEY, ""),
+    row(header::joined, FORM..=KEY, ADDRESS, HEADER),
+    row(header::altered, FORM..=KEY, ADDRESS, HEADER),
+    row(hmac::another_form_of_signature, FORM..=KEY, ADDRESS, HEADER),
+    row(hmac::another_header, FORM..=KEY, ADDRESS, HEADER),
+    row(hmac::another_unit, ADDRESS..=ADDRESS, PAYLOAD, ""),
+    row(hmac::stale, ADDRESS..=ADDRESS, PAYLOAD, ""),
+    row(hmac::another_secret_encoding, START..=KEY, ADDRESS, "other encodings of the secret"),
+    row(copies::on_the_platform, KEY..=KEY, ADDRESS, COPY),
+    row(url::changed, KEY..=KEY, ADDRESS, URL),
+    row(sealed::spaces_for_plus, FORM..=SEAL, KEY, ""),
+    row(sealed::another_signature_parameter, KEY..=KEY, SEAL, ""),
+    row(sealed::stale, ADDRESS..=ADDRESS, PAYLOAD, ""),
+    row(sealed::owner, ADDRESS..=ADDRESS, PAYLOAD, ""),
+    row(sealed::garbled, KEY..=KEY, PAYLOAD, ""),
+    row(sealed::token, KEY..=KEY, ADDRESS, ""),
+    row(sealed::aes_key_of_another_source, SEAL..=ADDRESS, ADDRESS, ""),
+    row(jwe::key_under_another_kid, KEY..=SEAL, ADDRESS, ""),
+    row(hmac::secret_of_another_source, FORM..=KEY, ADDRESS, "the secrets of the other sources"),
+    row(hmac::another_preset, START..=KEY, ADDRESS, "the presets"),
+    row(route::wrong_provider, ROUTE..=KEY, ADDRESS, "the credentials of the other providers"),
     // The most variants, and of bodies that may be long: last.
-    row(body::rewritten, Form..=Seal, Address, "other layouts, escapes and orders of the JSON"),
+    row(body::rewritten, FORM..=SEAL, ADDRESS, "other layouts, escapes and orders of the JSON"),
 ];
 
 const COPY: &str = "altered copies of the secret";
@@ -115,7 +123,7 @@ pub struct Search {
     /// The proven faults and the delivery without them; none if no variant gets further.
     pub found: Option<(Vec<Finding>, DiagnosisInput)>,
     /// How far that delivery gets.
-    pub stage: Stage,
+    pub progress: Progress,
     /// How many variants were tried.
     pub attempts: usize,
     /// What was tried, each kind once.
@@ -126,30 +134,30 @@ pub struct Search {
 }
 
 /// Looks for the change with which a delivery that was refused at a stage gets furthest.
-pub fn search(delivery: &DiagnosisInput, reached: Stage) -> Search {
+pub fn search(delivery: &DiagnosisInput, reached: Progress) -> Search {
     let mut search =
-        Search { found: None, stage: reached, attempts: 0, about: Vec::new(), complete: true, bytes: 0 };
+        Search { found: None, progress: reached, attempts: 0, about: Vec::new(), complete: true, bytes: 0 };
     for row in TABLE.iter().filter(|row| row.at.contains(&reached)) {
         let before = search.attempts;
         for variant in (row.hypothesis)(delivery) {
-            let stage = variant.stage(delivery, reached);
+            let progress = variant.progress(delivery, reached);
             let is_over = search.is_over(&variant.delivery);
-            if search.takes(stage, row.proof) {
+            if search.takes(progress, row.proof) {
                 search.found = Some((vec![variant.finding], variant.delivery));
             }
-            if is_over || search.stage == Opened {
+            if is_over || search.progress == Progress::Accepted {
                 break;
             }
         }
         if search.attempts > before && !row.about.is_empty() && !search.about.contains(&row.about) {
             search.about.push(row.about);
         }
-        if search.stage == Opened {
+        if search.progress == Progress::Accepted {
             return search;
         }
     }
     // Two changes hide each other only where one key or signature depends on both.
-    if search.found.is_none() && (Form..=Key).contains(&reached) {
+    if search.found.is_none() && (FORM..=KEY).contains(&reached) {
         search.pairs(delivery);
     }
     search
@@ -163,8 +171,8 @@ impl Search {
         }) {
             for one in first(delivery) {
                 for other in second(&one.delivery) {
-                    let stage = other.stage(delivery, Key);
-                    if self.takes(stage, Address) {
+                    let progress = other.progress(delivery, KEY);
+                    if self.takes(progress, ADDRESS) {
                         self.found = Some((both(one.finding, other.finding), other.delivery));
                         return;
                     }
@@ -177,11 +185,11 @@ impl Search {
     }
 
     /// Counts an attempt. True if it proves its fault and gets further than all before it.
-    fn takes(&mut self, stage: Stage, proof: Stage) -> bool {
+    fn takes(&mut self, progress: Progress, proof: Progress) -> bool {
         self.attempts = self.attempts.saturating_add(1);
-        let is_better = stage >= proof && stage > self.stage;
+        let is_better = progress >= proof && progress > self.progress;
         if is_better {
-            self.stage = stage;
+            self.progress = progress;
         }
         is_better
     }

@@ -9,11 +9,12 @@ mod platform;
 use std::time::Duration;
 
 use letterbox_codec::{
-    Ambient, Event, Provider, Received, Reject, Reply, Request, Secret, Source, Timestamp, Verified,
+    Ambient, Event, Provider, Received, Reject, Rejected, Reply, Request, Secret, Source, Timestamp,
+    Verified,
     header::label,
     provider::Refused,
-    reject::first_that_opens,
     signature::{self, Algorithm, Description, Scheme, SecretEncoding, Signed},
+    stage::first_that_opens,
 };
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -108,7 +109,7 @@ impl GitHub {
         key: &Credentials,
         request: &'r Request,
         now: Timestamp,
-    ) -> Result<Signed<'r>, Reject> {
+    ) -> Result<Signed<'r>, Rejected> {
         // If `X-Hub-Signature-256` is present, SHA-1 is never used.
         let legacy = key.allow_sha1 && !request.headers().contains_key("x-hub-signature-256");
         let scheme = if legacy { &self.sha1 } else { &self.sha256 };

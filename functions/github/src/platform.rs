@@ -6,11 +6,12 @@ use bytes::Bytes;
 use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
-    Ambient, Provider, Reject, Request, Timestamp,
+    Ambient, Provider, Reject, Rejected, Request, Stage, Timestamp,
     platform::{
         Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender,
         SignatureScheme, Step, read_acknowledgement, samples_in,
     },
+    stage::at,
 };
 
 use crate::{Credentials, GitHub, form, is_form};
@@ -31,12 +32,9 @@ impl Sender for GitHub {
         Step::ROUTE,
         Step::SIGNATURE_HEADER,
         Step {
-            name: "signature",
-            en: "Signature: HMAC of the raw body",
-            zh: "签名：对原始请求体计算 HMAC",
-            codes: &["signature_mismatch"],
+            stage: Stage::Key, en: "Signature: HMAC of the raw body", zh: "签名：对原始请求体计算 HMAC"
         },
-        Step { name: "event", en: "Event: its name and JSON", zh: "事件：名称与 JSON", codes: &[] },
+        Step { stage: Stage::Payload, en: "Event: its name and JSON", zh: "事件：名称与 JSON" },
     ];
 
     const DEMO: &'static str = include_str!("../../../events/github/credentials.json");
@@ -109,11 +107,11 @@ impl Sender for GitHub {
         read_acknowledgement(&DELIVERY_POLICY, reply)
     }
 
-    fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
+    fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Rejected> {
         // Creating GitHub's own schemes cannot fail.
-        let provider = Self::new(&[]).map_err(|_| Reject::MalformedSignature)?;
+        let provider = Self::new(&[]).map_err(|_| Reject::MalformedSignature.at(Stage::Form))?;
         let content = provider.verify(key, message, now)?.content;
-        let inner = form(&content)?;
+        let inner = form(&content).map_err(at(Stage::Payload))?;
         let content = inner.as_ref().unwrap_or(&content).bytes().to_vec();
         Ok(Opened { content, told: vec!["signature holds".to_owned()] })
     }

@@ -11,8 +11,10 @@
 //! | [`content_encoding`] | bounded unpacking of compressed bodies |
 //! | [`json`] | bounded reading of a verified payload, kept verbatim |
 //! | [`event`] | the CloudEvents object that is put on the queue |
+//! | [`base64`] | lenient base64 of configured keys and signatures |
 //! | [`headers`] | a bounded header map from foreign data |
 //! | [`credentials`] | the credentials JSON: the credential entries of every source |
+//! | [`stage`] | how far a delivery gets before it is refused |
 //! | [`provider`] | the interface between a protocol and the shell that runs it |
 //! | [`platform`] | the platform's side of a protocol: what it sends, for samples and tests |
 //!
@@ -26,6 +28,7 @@
 )]
 
 pub mod ambient;
+pub mod base64;
 pub mod content_encoding;
 pub mod credentials;
 pub mod event;
@@ -42,6 +45,7 @@ pub mod sealed;
 pub mod secret;
 pub mod signature;
 pub mod source;
+pub mod stage;
 pub mod timestamp;
 pub mod verified;
 
@@ -52,5 +56,6 @@ pub use provider::{Provider, Received, Reply, Request};
 pub use reject::Reject;
 pub use secret::Secret;
 pub use source::Source;
+pub use stage::{Rejected, Stage};
 pub use timestamp::Timestamp;
 pub use verified::Verified;

@@ -5,7 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use crate::{Ambient, Event, Reject, Source};
+use crate::{
+    Ambient, Event, Reject, Source,
+    stage::{Rejected, Stage},
+};
 
 /// One request with the exact bytes that were signed. Its URI is absolute: the URL that the platform called, as the
 /// gateway reports it.
@@ -132,6 +135,8 @@ impl Received {
 pub struct Refused {
     /// The reason.
     pub reject: Reject,
+    /// The stage that it did not pass.
+    pub stage: Stage,
     /// The platform's id of this delivery, if it could be read. It is not verified, and only for the log.
     pub delivery: Option<String>,
     /// The position of the credential entry that verified it, if only its payload is refused.
@@ -141,13 +146,13 @@ pub struct Refused {
 impl Refused {
     /// Refuses the payload of a delivery that the entry at `key` verified.
     pub fn payload(reject: Reject, key: usize) -> Self {
-        Self { key: Some(key), ..reject.into() }
+        Self { key: Some(key), ..reject.at(Stage::Payload).into() }
     }
 }
 
-impl From<Reject> for Refused {
-    fn from(reject: Reject) -> Self {
-        Self { reject, delivery: None, key: None }
+impl From<Rejected> for Refused {
+    fn from(Rejected { reject, stage }: Rejected) -> Self {
+        Self { reject, stage, delivery: None, key: None }
     }
 }
 

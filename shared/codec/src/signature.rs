@@ -15,11 +15,6 @@ mod template;
 
 use std::borrow::Cow;
 
-use base64::{
-    Engine,
-    alphabet::{self, Alphabet},
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
 use http::{HeaderName, HeaderValue};
 
 pub use self::{
@@ -31,7 +26,13 @@ use self::{
     description::{SignaturePlace, TimestampPlace},
     template::Part,
 };
-use crate::{Reject, Request, Timestamp, Verified, content_encoding::ContentEncoding, form, provider};
+use crate::{
+    Reject, Rejected, Request, Stage, Timestamp, Verified,
+    base64::{Engine, STANDARD, URL_SAFE},
+    content_encoding::ContentEncoding,
+    form, provider,
+    stage::at,
+};
 
 /// The most signatures in one header that are compared; further ones are ignored.
 const MOST_SIGNATURES: usize = 16;
@@ -98,11 +99,19 @@ impl Scheme {
     ///
     /// Of a body that is compressed (`Content-Encoding`), the signature may be over the bytes as they came or over what
     /// they unpack to; the content of the result is unpacked in either case.
-    pub fn verify<'r>(&self, key: &Key, request: &'r Request, now: Timestamp) -> Result<Signed<'r>, Reject> {
+    pub fn verify<'r>(
+        &self,
+        key: &Key,
+        request: &'r Request,
+        now: Timestamp,
+    ) -> Result<Signed<'r>, Rejected> {
         let family = self.family(request);
-        let claims = self.claims(request, family)?;
+        let claims = self.claims(request, family).map_err(at(Stage::Form))?;
         let id = match &self.id_header {
-            Some(name) => Some(text(request, &family.name(name))?.ok_or(Reject::MissingSignature)?),
+            Some(name) => {
+                let id = text(request, &family.name(name)).and_then(|id| id.ok_or(Reject::MissingSignature));
+                Some(id.map_err(at(Stage::Form))?)
+            }
             None => None,
         };
         let covered = claims.covered.as_deref().unwrap_or_default();
@@ -113,22 +122,25 @@ impl Scheme {
             id: id.as_deref().unwrap_or_default(),
             covered,
         };
-        let signed_text = self.signed_text(&places)?;
+        let signed_text = self.signed_text(&places).map_err(at(Stage::Form))?;
         let check = |body: &[u8]| key.verify(self.algorithm, &signed_text.with(body), &claims.signatures);
         let content = content(request, check)?;
 
-        let signed = match (&claims.timestamp, &self.timestamp) {
-            (Some(text), _) => Some(Timestamp::parse(text, self.timestamp_unit)),
+        let timestamp = match (claims.timestamp, &self.timestamp) {
+            (Some(text), _) => Some(text),
             (None, Some(TimestampPlace::Path(path))) => {
-                let label = content.json()?.label(path)?;
-                Some(label.and_then(|text| Timestamp::parse(&text, self.timestamp_unit)))
+                let label =
+                    content.json().and_then(|payload| payload.label(path)).map_err(at(Stage::Payload))?;
+                Some(label.unwrap_or_default())
             }
-            _ => None,
+            (None, _) => None,
         };
-        if let Some(signed) = signed
-            && signed.ok_or(Reject::MalformedTimestamp)?.distance(now) > self.tolerance
-        {
-            return Err(Reject::TimestampOutOfRange);
+        if let Some(text) = timestamp {
+            let signed = Timestamp::parse(&text, self.timestamp_unit);
+            let signed = signed.ok_or(Reject::MalformedTimestamp.at(Stage::Address))?;
+            if signed.distance(now) > self.tolerance {
+                return Err(Reject::TimestampOutOfRange.at(Stage::Address));
+            }
         }
         // An id outside of the template is signed only if the signature covers its header.
         let is_signed = |name: &HeaderName| {
@@ -322,8 +334,9 @@ impl Scheme {
 fn content<'r>(
     request: &'r Request,
     check: impl Fn(&[u8]) -> Result<(), Reject>,
-) -> Result<Verified<'r>, Reject> {
+) -> Result<Verified<'r>, Rejected> {
     let body = request.body().as_ref();
+    let check = |body: &[u8]| check(body).map_err(at(Stage::Key));
     let checked = check(body);
     let Some(encoding) = ContentEncoding::of(request.headers()) else {
         return checked.map(|()| Verified::new(body));
@@ -334,8 +347,8 @@ fn content<'r>(
     let unpacked = match (encoding.unpack(body, provider::MAX_BODY), checked) {
         (Ok(unpacked), checked) => checked.or_else(|_| check(&unpacked)).map(|()| unpacked)?,
         // A body that is not compressed at all has no second chance.
-        (Err(Reject::Malformed { .. }), Err(reject)) => return Err(reject),
-        (Err(reject), _) => return Err(reject),
+        (Err(Reject::Malformed { .. }), Err(rejected)) => return Err(rejected),
+        (Err(reject), _) => return Err(reject.at(Stage::Form)),
     };
     Ok(Verified::new(unpacked))
 }
@@ -421,17 +434,6 @@ impl Encoding {
     }
 }
 
-const STANDARD: GeneralPurpose = lenient(&alphabet::STANDARD);
-const URL_SAFE: GeneralPurpose = lenient(&alphabet::URL_SAFE);
-
-/// Base64 whose padding and spare bits do not matter.
-const fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
-    let config = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true);
-    GeneralPurpose::new(alphabet, config)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -459,7 +461,7 @@ mod tests {
     }
 
     fn verify(scheme: &Scheme, headers: &[(&'static str, &str)]) -> Result<(), Reject> {
-        scheme.verify(&key(), &request(headers), NOW).map(drop)
+        scheme.verify(&key(), &request(headers), NOW).map(drop).map_err(|rejected| rejected.reject)
     }
 
     /// The right signature of the request's body, in hex.

@@ -4,10 +4,7 @@ use std::{borrow::Cow, fmt, ops::Deref};
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    Reject,
-    json::{DEEPEST_PAYLOAD, Object},
-};
+use crate::{Reject, json::Object, reject::JsonPart};
 
 /// Bytes that a valid signature or an authenticated decryption covers.
 ///
@@ -46,7 +43,7 @@ impl<'a> Verified<'a> {
     /// it is skipped (RFC 8259, section 8.1, allows that).
     pub fn json(&self) -> Result<Payload<'_>, Reject> {
         let text = self.text()?;
-        Object::parse_within(text.strip_prefix('\u{feff}').unwrap_or(text), DEEPEST_PAYLOAD).map(Payload)
+        Object::parse_part(text.strip_prefix('\u{feff}').unwrap_or(text), JsonPart::Payload).map(Payload)
     }
 
     /// One member of verified `application/x-www-form-urlencoded` text, or [`Reject::Malformed`].

@@ -14,7 +14,7 @@ use std::{borrow::Cow, marker::PhantomData, time::Duration};
 
 use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Reply, Request, Source, header, json::is_attribute,
-    provider::Refused, reject::first_that_opens, signature, verified::Payload,
+    provider::Refused, signature, stage::first_that_opens, verified::Payload,
 };
 
 pub use crate::{
@@ -52,10 +52,9 @@ impl<B: Branch> Provider for Signed<B> {
         request: &Request,
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
-        let (position, signed) = first_that_opens(source.keys, |key: &Credentials| {
-            key.scheme.verify(&key.key, request, ambient.now)
+        let (position, (key, signed)) = first_that_opens(source.keys, |key: &Credentials| {
+            Ok((key, key.scheme.verify(&key.key, request, ambient.now)?))
         })?;
-        let key = source.keys.get(position).ok_or(Reject::SignatureMismatch)?;
         let event = event(source, key, request, signed, ambient);
         let event = event.map_err(|reject| Refused::payload(reject, position))?;
         let reply = Reply::json(key.status, &serde_json::json!({ "status": "accepted" }));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, Method, header};
 use letterbox_codec::{
-    Ambient, Reject, Request, Timestamp,
+    Ambient, Rejected, Request, Stage, Timestamp,
     platform::{
         self, Bilingual, DeliveryPolicy, Opened, Reference, Sample, SignatureScheme, Step,
         read_acknowledgement,
@@ -101,18 +101,16 @@ impl<B: Samples> platform::Sender for Signed<B> {
         Step::ROUTE,
         Step::SIGNATURE_HEADER,
         Step {
-            name: "signature",
+            stage: Stage::Key,
             en: "Signature: of the signed text, or the secret itself",
             zh: "签名：对被签名的文本，或密钥本身",
-            codes: &["signature_mismatch"],
         },
         Step {
-            name: "timestamp",
+            stage: Stage::Address,
             en: "Age of the signed timestamp, where there is one",
             zh: "签名中的时间戳是否过期（如果有）",
-            codes: &["malformed_timestamp", "timestamp_out_of_range"],
         },
-        Step { name: "event", en: "Event: its type and JSON", zh: "事件：类型与 JSON", codes: &[] },
+        Step { stage: Stage::Payload, en: "Event: its type and JSON", zh: "事件：类型与 JSON" },
     ];
 
     const DEMO: &'static str = B::DEMO;
@@ -177,7 +175,7 @@ impl<B: Samples> platform::Sender for Signed<B> {
         read_acknowledgement(&Self::delivery_policy(key), reply)
     }
 
-    fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
+    fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Rejected> {
         let signed = key.scheme.verify(&key.key, message, now)?;
         let mut told = vec!["signature holds".to_owned()];
         told.extend(signed.id.map(|id| format!("signed id {id}")));

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::Variants;
 use crate::doctor::{
     causes,
-    diagnosis_input::{DiagnosisInput, Refusal, Stage},
+    diagnosis_input::{DiagnosisInput, Progress, Refusal},
     finding::Finding,
     keys::{is_aes_key, is_psk, key_tables, with_table},
 };
@@ -86,7 +86,7 @@ pub(super) fn another_source_is_broken(delivery: &DiagnosisInput) -> Variants<'_
     let mut sources = delivery.sources(delivery.provider.name());
     sources.retain(|name, _| *name == delivery.source);
     let alone = delivery.with_sources(sources);
-    if alone.stage() == Stage::Start {
+    if alone.progress() == Progress::NotStarted {
         return Box::new(std::iter::empty());
     }
     let finding =

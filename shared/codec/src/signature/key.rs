@@ -1,14 +1,17 @@
 //! What verifies a signature: a shared secret or a public key.
 
-use base64::{DecodeError, Engine};
+use base64::DecodeError;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use super::{Algorithm, STANDARD, SchemeError, SecretEncoding, public_key::PublicKey};
-use crate::{Reject, Secret};
+use super::{Algorithm, SchemeError, SecretEncoding, public_key::PublicKey};
+use crate::{
+    Reject, Secret,
+    base64::{Engine, STANDARD},
+};
 
 /// The key of one entry: a shared secret, which is never empty, or a public key.
 #[derive(Clone)]
