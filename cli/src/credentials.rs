@@ -118,26 +118,37 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
 
 /// Characters with which people break JSON, and what to write instead.
 const MISTAKES: [(&[char], &str); 4] = [
-    (&['\u{201c}', '\u{201d}', '\u{201e}', '\u{ab}', '\u{bb}', '\u{ff02}'], "straight double quotes (`\"`), not typographic ones"),
+    (
+        &['\u{201c}', '\u{201d}', '\u{201e}', '\u{ab}', '\u{bb}', '\u{ff02}'],
+        "straight double quotes (`\"`), not typographic ones",
+    ),
     (&['\'', '\u{2018}', '\u{2019}', '`'], "double quotes (`\"`), not single ones"),
-    (&['\u{ff0c}', '\u{ff1a}', '\u{ff5b}', '\u{ff5d}', '\u{a0}', '\u{3000}'], "plain ASCII punctuation and spaces, not full-width or non-breaking ones"),
+    (
+        &['\u{ff0c}', '\u{ff1a}', '\u{ff5b}', '\u{ff5d}', '\u{a0}', '\u{3000}'],
+        "plain ASCII punctuation and spaces, not full-width or non-breaking ones",
+    ),
     (&['/', '#'], "JSON, which has no comments"),
 ];
 
 /// What JSON expects where serde stopped reading, by the character there. The text is not quoted.
 fn expected(text: &str, line: usize, column: usize) -> String {
-    let before = text.lines().take(line.saturating_sub(1)).map(|line| line.len().saturating_add(1)).sum::<usize>();
+    let before =
+        text.lines().take(line.saturating_sub(1)).map(|line| line.len().saturating_add(1)).sum::<usize>();
     // serde counts bytes, from 1.
     let at = before.saturating_add(column.saturating_sub(1)).min(text.len());
     let start = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
     let (read, rest) = text.split_at_checked(start).unwrap_or_default();
     let found = rest.chars().next();
     let is_trailing = matches!(found, Some('}' | ']')) && read.trim_end().ends_with(',');
-    let mistake = MISTAKES.iter().find(|(characters, _)| found.is_some_and(|found| characters.contains(&found)));
+    let mistake =
+        MISTAKES.iter().find(|(characters, _)| found.is_some_and(|found| characters.contains(&found)));
     match (is_trailing, mistake) {
         (true, _) => "expected no comma before a closing bracket".to_owned(),
         (false, Some((_, instead))) => format!("expected {instead}"),
-        (false, None) => "expected a JSON object of providers, such as {\"github\": {\"default\": {\"secret\": \"...\"}}}".to_owned(),
+        (false, None) => {
+            "expected a JSON object of providers, such as {\"github\": {\"default\": {\"secret\": \"...\"}}}"
+                .to_owned()
+        }
     }
 }
 
@@ -194,7 +205,10 @@ mod tests {
         let file = folder.path().join("credentials.json");
         for (text, expected) in [
             ("\u{feff}{\"github\":{\"default\":{\"secret\":\"hunter2\"}}}", Ok(())),
-            ("{\"github\": {\n  \"default\": {\"secret\": \"hunter2\",}\n}}", Err("line 2, column 35: expected no comma before a closing bracket")),
+            (
+                "{\"github\": {\n  \"default\": {\"secret\": \"hunter2\",}\n}}",
+                Err("line 2, column 35: expected no comma before a closing bracket"),
+            ),
             ("{\"github\": {},\n}", Err("line 2, column 1: expected no comma before a closing bracket")),
             ("{\n  \u{201c}github\u{201d}: {}}", Err("line 2, column 3: expected straight double quotes")),
             ("{'github': {}}", Err("line 1, column 2: expected double quotes (`\"`), not single ones")),

@@ -10,7 +10,8 @@ use crate::program::{letterbox_with, text};
 fn cases() -> Vec<Value> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reports.json");
     let cases: Vec<Value> = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-    let of_doctor = |case: &Value| case["expect"].as_object().unwrap().keys().any(|name| name.starts_with("doctor"));
+    let of_doctor =
+        |case: &Value| case["expect"].as_object().unwrap().keys().any(|name| name.starts_with("doctor"));
     cases.into_iter().filter(of_doctor).collect()
 }
 
@@ -92,10 +93,22 @@ fn faults(case: &Value, output: &Output) -> Vec<String> {
     if expect["doctor_cause"] != Value::Null && !any_of(&expect["doctor_cause"]).contains(&cause) {
         faults.push(format!("the cause {cause}"));
     }
-    faults.extend(any_of(&expect["doctor_cause_not"]).iter().filter(|not| **not == cause).map(|not| format!("the cause {not}")));
-    let missing = list(expect, "doctor_must_mention").iter().filter(|group| !any_of(group).iter().any(|word| says(word)));
+    faults.extend(
+        any_of(&expect["doctor_cause_not"])
+            .iter()
+            .filter(|not| **not == cause)
+            .map(|not| format!("the cause {not}")),
+    );
+    let missing = list(expect, "doctor_must_mention")
+        .iter()
+        .filter(|group| !any_of(group).iter().any(|word| says(word)));
     faults.extend(missing.map(|group| format!("does not mention {group}")));
-    faults.extend(list(expect, "doctor_must_not_say").iter().filter(|said| says(said.as_str().unwrap())).map(|said| format!("says {said}")));
+    faults.extend(
+        list(expect, "doctor_must_not_say")
+            .iter()
+            .filter(|said| says(said.as_str().unwrap()))
+            .map(|said| format!("says {said}")),
+    );
     faults
 }
 
@@ -105,7 +118,10 @@ fn secrets(case: &Value) -> Vec<String> {
     let fields = ["secret", "token", "aes_key"];
     let stored = entries.flat_map(|entry| fields.map(|field| word(entry, field).to_owned()));
     let key = &case["sign"]["key"];
-    stored.chain([word(key, "text").to_owned(), word(key, "base64").to_owned()]).filter(|secret| !secret.is_empty()).collect()
+    stored
+        .chain([word(key, "text").to_owned(), word(key, "base64").to_owned()])
+        .filter(|secret| !secret.is_empty())
+        .collect()
 }
 
 #[test]
@@ -118,7 +134,12 @@ fn doctor_is_right_about_what_people_reported() {
             let output = run(case);
             let mut faults = faults(case, &output);
             let printed = text(&output.stdout) + &text(&output.stderr);
-            faults.extend(secrets(case).iter().filter(|secret| printed.contains(*secret)).map(|_| "prints a secret".to_owned()));
+            faults.extend(
+                secrets(case)
+                    .iter()
+                    .filter(|secret| printed.contains(*secret))
+                    .map(|_| "prints a secret".to_owned()),
+            );
             (!faults.is_empty()).then(|| format!("{}: {faults:?}\n  {printed}", word(case, "id")))
         })
         .collect();

@@ -40,9 +40,8 @@ pub fn diagnose(delivery: &DiagnosisInput) -> Diagnosis {
         let Err(refusal) = delivery.attempt() else { break };
         let (next, better) = cause(&delivery, &refusal);
         // A fault that stays is no further one.
-        let is_known = |next: &Finding| {
-            next.cause == finding.cause || then.iter().any(|one| one.cause == next.cause)
-        };
+        let is_known =
+            |next: &Finding| next.cause == finding.cause || then.iter().any(|one| one.cause == next.cause);
         if next.iter().any(is_known) {
             break;
         }

@@ -46,10 +46,7 @@ fn marked(delivery: &DiagnosisInput) -> Option<Finding> {
     let (provider, mark) = PROVIDERS.iter().find_map(|provider| Some((provider, mark_of(*provider)?)))?;
     let (asked, about) = (delivery.provider.name(), mark.about);
     let finding = Finding::new(&causes::WRONG_PROVIDER, format!("The URL names {asked}. {about}"));
-    Some(
-        finding
-            .remedy(format!("Set the URL of a source of {} in the platform's console.", provider.name())),
-    )
+    Some(finding.remedy(format!("Set the URL of a source of {} in the platform's console.", provider.name())))
 }
 
 /// The finding that the refusal alone leads to.
@@ -173,8 +170,7 @@ fn with(finding: Finding, recognised: Option<Recognised>) -> Finding {
 fn missing(delivery: &DiagnosisInput) -> Finding {
     // The keys of a rotation mostly require the same headers.
     let required: BTreeSet<_> = schemes(delivery).iter().flat_map(Signing::names).collect();
-    let is_absent =
-        |name: &&String| delivery.header(name).is_none_or(|value| value.trim().is_empty());
+    let is_absent = |name: &&String| delivery.header(name).is_none_or(|value| value.trim().is_empty());
     let absent: Vec<_> = required.iter().filter(is_absent).map(String::as_str).collect();
     let mut detail = match absent.as_slice() {
         [] => String::new(),
@@ -201,9 +197,8 @@ fn kind_of_signature(delivery: &DiagnosisInput, signing: &Signing) -> Option<Rec
         Some(separator) => value.split(separator.as_str()).collect(),
         None => vec![value],
     };
-    let kinds = values.iter().map(|value| {
-        signature_kind(&header, value, (words, length?), signing.fixed.is_none())
-    });
+    let kinds =
+        values.iter().map(|value| signature_kind(&header, value, (words, length?), signing.fixed.is_none()));
     kinds.collect::<Option<Vec<_>>>()?.into_iter().next()
 }
 
@@ -242,7 +237,9 @@ fn mismatch(delivery: &DiagnosisInput, search: &Search) -> Finding {
         let detail = format!("The sender announced {sent} bytes (Content-Length), and {length} came.");
         return Finding::new(&causes::BODY_CHANGED, detail);
     }
-    let coding = delivery.header("content-encoding").filter(|_| ContentEncoding::of(delivery.request.headers()).is_some());
+    let coding = delivery
+        .header("content-encoding")
+        .filter(|_| ContentEncoding::of(delivery.request.headers()).is_some());
     if let Some(coding) = coding.filter(|_| std::str::from_utf8(delivery.request.body()).is_ok()) {
         let detail = format!(
             "The header `Content-Encoding: {coding}` says that the body is compressed, and it is not: it was unpacked in transit. If the signature covers the compressed bytes, it cannot be verified any more."
@@ -266,10 +263,12 @@ fn mismatch(delivery: &DiagnosisInput, search: &Search) -> Finding {
             Some(separator) => value.split(separator.as_str()).collect(),
             None => vec![value],
         };
-        let is_whole = |value: &&str| bytes_of(value).is_some_and(|bytes| length.is_none_or(|length| bytes == length));
+        let is_whole =
+            |value: &&str| bytes_of(value).is_some_and(|bytes| length.is_none_or(|length| bytes == length));
         if !elements.iter().any(is_whole) {
             let size = length.map(|length| format!(" of {length} bytes")).unwrap_or_default();
-            let detail = format!("{header} does not contain {words}{size} in hex or base64; it may be cut off.");
+            let detail =
+                format!("{header} does not contain {words}{size} in hex or base64; it may be cut off.");
             return Finding::new(&causes::SIGNATURE_MALFORMED, detail);
         }
     }
@@ -306,7 +305,8 @@ fn hints(delivery: &DiagnosisInput, schemes: &[Signing]) -> String {
         hints += " The body contains U+FFFD, which stands for bytes that were not valid in the encoding with which it was read: something may have decoded it in transit.";
     }
     if delivery.body_object().is_some_and(|body| Json::new(&body).is_sorted()) {
-        hints += " The keys of the JSON are in alphabetical order: something may have sorted them in transit.";
+        hints +=
+            " The keys of the JSON are in alphabetical order: something may have sorted them in transit.";
     }
     hints
 }
@@ -317,7 +317,8 @@ fn without_query(url: &str) -> &str {
 
 /// What was tried without success.
 fn tried(search: &Search) -> String {
-    let left_out = if search.complete { "" } else { " Not all combinations were tried, because of their number." };
+    let left_out =
+        if search.complete { "" } else { " Not all combinations were tried, because of their number." };
     match search.about.as_slice() {
         [] => String::new(),
         about => format!(

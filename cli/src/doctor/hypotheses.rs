@@ -11,7 +11,11 @@ mod route;
 mod sealed;
 mod url;
 
-use std::ops::RangeInclusive;
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash, Hasher},
+    ops::RangeInclusive,
+};
 
 use letterbox_codec::Stage;
 
@@ -37,7 +41,12 @@ struct Row {
     about: &'static str,
 }
 
-const fn row(hypothesis: Hypothesis, at: RangeInclusive<Progress>, proof: Progress, about: &'static str) -> Row {
+const fn row(
+    hypothesis: Hypothesis,
+    at: RangeInclusive<Progress>,
+    proof: Progress,
+    about: &'static str,
+) -> Row {
     Row { hypothesis, at, proof, about }
 }
 
@@ -75,6 +84,7 @@ const TABLE: &[Row] = &[
     row(hmac::another_unit, ADDRESS..=ADDRESS, PAYLOAD, ""),
     row(hmac::stale, ADDRESS..=ADDRESS, PAYLOAD, ""),
     row(hmac::another_secret_encoding, START..=KEY, ADDRESS, "other encodings of the secret"),
+    row(copies::without_prefix, KEY..=KEY, ADDRESS, COPY),
     row(copies::on_the_platform, KEY..=KEY, ADDRESS, COPY),
     row(url::changed, KEY..=KEY, ADDRESS, URL),
     row(sealed::spaces_for_plus, FORM..=SEAL, KEY, ""),
@@ -97,20 +107,25 @@ const BODY: &str = "common changes of the body";
 const HEADER: &str = "other forms of the signature";
 const URL: &str = "other forms of the URL";
 
-/// What is tried in pairs where no single change is enough: each of the first list with each of the second.
+/// What is tried in pairs where no single change is enough: each of the first list, then each of the second. The lists
+/// that mostly have no variants come first.
 const PAIRS: &[(&[Hypothesis], &[Hypothesis])] = &[
     (COPIES, COPIES),
-    (COPIES, &[hmac::another_secret_encoding, header::joined, hmac::another_form_of_signature, url::changed]),
-    (&[body::compressed, body::base64], BODIES),
-    (BODIES, COPIES),
-    (&[body::changed], &[body::rewritten]),
+    (COPIES, SCHEMES),
+    (COPIES, BODIES),
+    (COPIES, &[url::changed]),
+    (&[body::compressed, body::base64, body::form], BODIES),
     (&[header::joined, header::altered], BODIES),
-    (&[hmac::another_form_of_signature, hmac::another_header, hmac::another_secret_encoding], BODIES),
-    (&[url::changed], BODIES),
+    (&[body::changed], &[body::rewritten, body::changed]),
+    (&[body::rewritten], &[body::changed]),
+    (SCHEMES, &[body::compressed, body::base64, body::changed, body::rewritten]),
+    (&[url::changed], &[body::changed]),
 ];
 
 const COPIES: &[Hypothesis] = &[copies::white_space, copies::quotes, copies::extra_text, copies::altered];
 const BODIES: &[Hypothesis] = &[body::compressed, body::base64, body::form, body::changed, body::rewritten];
+const SCHEMES: &[Hypothesis] =
+    &[header::joined, hmac::another_form_of_signature, hmac::another_header, hmac::another_secret_encoding];
 
 /// The most variants that are tried.
 const MOST_ATTEMPTS: usize = 5_000;
@@ -131,21 +146,29 @@ pub struct Search {
     /// True if nothing was left out for want of time.
     pub complete: bool,
     bytes: usize,
+    /// The fingerprints of what was tried.
+    seen: HashSet<u64>,
 }
 
 /// Looks for the change with which a delivery that was refused at a stage gets furthest.
 pub fn search(delivery: &DiagnosisInput, reached: Progress) -> Search {
-    let mut search =
-        Search { found: None, progress: reached, attempts: 0, about: Vec::new(), complete: true, bytes: 0 };
+    let mut search = Search {
+        found: None,
+        progress: reached,
+        attempts: 0,
+        about: Vec::new(),
+        complete: true,
+        bytes: 0,
+        seen: HashSet::from([fingerprint(delivery)]),
+    };
     for row in TABLE.iter().filter(|row| row.at.contains(&reached)) {
         let before = search.attempts;
         for variant in (row.hypothesis)(delivery) {
-            let progress = variant.progress(delivery, reached);
-            let is_over = search.is_over(&variant.delivery);
-            if search.takes(progress, row.proof) {
+            if search.improves(&variant, delivery, reached, row.proof) {
                 search.found = Some((vec![variant.finding], variant.delivery));
             }
-            if is_over || search.progress == Progress::Accepted {
+            search.complete &= !search.is_over();
+            if !search.complete || search.progress == Progress::Accepted {
                 break;
             }
         }
@@ -171,12 +194,12 @@ impl Search {
         }) {
             for one in first(delivery) {
                 for other in second(&one.delivery) {
-                    let progress = other.progress(delivery, KEY);
-                    if self.takes(progress, ADDRESS) {
+                    if self.improves(&other, delivery, KEY, ADDRESS) {
                         self.found = Some((both(one.finding, other.finding), other.delivery));
                         return;
                     }
-                    if self.is_over(&other.delivery) {
+                    if self.is_over() {
+                        self.complete = false;
                         return;
                     }
                 }
@@ -184,9 +207,20 @@ impl Search {
         }
     }
 
-    /// Counts an attempt. True if it proves its fault and gets further than all before it.
-    fn takes(&mut self, progress: Progress, proof: Progress) -> bool {
+    /// Tries a variant, unless it is one of those before. True if it proves its fault and gets further than all of them.
+    fn improves(
+        &mut self,
+        variant: &Variant,
+        of: &DiagnosisInput,
+        reached: Progress,
+        proof: Progress,
+    ) -> bool {
+        if !self.seen.insert(fingerprint(&variant.delivery)) {
+            return false;
+        }
         self.attempts = self.attempts.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(variant.delivery.request.body().len());
+        let progress = variant.progress(of, reached);
         let is_better = progress >= proof && progress > self.progress;
         if is_better {
             self.progress = progress;
@@ -195,12 +229,21 @@ impl Search {
     }
 
     /// True if no more is to be tried.
-    fn is_over(&mut self, tried: &DiagnosisInput) -> bool {
-        self.bytes = self.bytes.saturating_add(tried.request.body().len());
-        let is_over = self.attempts >= MOST_ATTEMPTS || self.bytes >= MOST_BYTES;
-        self.complete &= !is_over;
-        is_over
+    fn is_over(&self) -> bool {
+        self.attempts >= MOST_ATTEMPTS || self.bytes >= MOST_BYTES
     }
+}
+
+/// Equal for deliveries that the function cannot distinguish.
+fn fingerprint(delivery: &DiagnosisInput) -> u64 {
+    let DiagnosisInput { provider, source, request, now, credentials } = delivery;
+    let mut hasher = DefaultHasher::new();
+    (provider.name(), source, now.0, request.method(), request.uri()).hash(&mut hasher);
+    (credentials.json(provider.name()), request.body()).hash(&mut hasher);
+    for (name, value) in request.headers() {
+        (name, value.as_bytes()).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Two faults at once; one finding if they have one cause.

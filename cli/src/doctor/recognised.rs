@@ -207,7 +207,12 @@ const LENGTHS: &[(std::ops::RangeInclusive<usize>, &str)] = &[
 ];
 
 /// What the value of a signature header is, where it is not the HMAC of the required length.
-pub fn signature_kind(header: &str, value: &str, required: (&str, usize), can_change: bool) -> Option<Recognised> {
+pub fn signature_kind(
+    header: &str,
+    value: &str,
+    required: (&str, usize),
+    can_change: bool,
+) -> Option<Recognised> {
     let value = value.trim();
     if let Some(algorithm) = jws(value) {
         let detail = format!("The value of {header} is a JWT or JWS{algorithm}, and no HMAC of the body.");
@@ -221,10 +226,14 @@ pub fn signature_kind(header: &str, value: &str, required: (&str, usize), can_ch
     }
     let (name, before) = (header.to_ascii_lowercase(), text_before(value));
     let named = KINDS.iter().find(|kind| {
-        kind.words.iter().any(|word| before.contains(word) || name.split(['-', '_']).any(|part| part == *word) || name.ends_with(word))
+        kind.words.iter().any(|word| {
+            before.contains(word) || name.split(['-', '_']).any(|part| part == *word) || name.ends_with(word)
+        })
     });
     let is_der = |length: usize| (68..=72).contains(&length) && first_byte(value) == Some(0x30);
-    let size = length.map(|length| format!(" It has {length} bytes; {} has {needed}.", required.0)).unwrap_or_default();
+    let size = length
+        .map(|length| format!(" It has {length} bytes; {} has {needed}.", required.0))
+        .unwrap_or_default();
     let (kind, algorithm) = match (named, length) {
         (Some(kind), _) => (kind.name.to_owned(), kind.algorithm),
         (None, Some(length)) if is_der(length) => {
@@ -252,7 +261,8 @@ fn text_before(value: &str) -> String {
     let begins = value.get(..end).unwrap_or_default().to_ascii_lowercase();
     // A structured header such as `keyId="…",algorithm="rsa-sha256"`.
     let lower = value.to_ascii_lowercase();
-    let named = lower.split_once("algorithm=").or_else(|| lower.split_once("alg=")).map(|(_, rest)| rest.to_owned());
+    let named =
+        lower.split_once("algorithm=").or_else(|| lower.split_once("alg=")).map(|(_, rest)| rest.to_owned());
     let named = named.and_then(|rest| rest.split(',').next().map(str::to_owned)).unwrap_or_default();
     let armour = if lower.starts_with("-----begin pgp") { "-----begin pgp" } else { "" };
     format!("{begins}{named}{armour}")
@@ -367,15 +377,21 @@ mod tests {
             ("x-signature", "5a".repeat(64), "perhaps an HMAC-SHA-512, or an Ed25519"),
             ("x-signature", format!("3045{}", "5a".repeat(69)), "ECDSA or SM2 signature in DER"),
             ("x-signature", "eyJhbGciOiJSUzI1NiJ9..c2ln".to_owned(), "a JWT or JWS (RS256)"),
-            ("signature", "keyId=\"a\",algorithm=\"rsa-sha256\",signature=\"aa\"".to_owned(), "an RSA signature with SHA-256"),
+            (
+                "signature",
+                "keyId=\"a\",algorithm=\"rsa-sha256\",signature=\"aa\"".to_owned(),
+                "an RSA signature with SHA-256",
+            ),
             ("x-signature", "-----BEGIN PGP SIGNATURE----- iQ".to_owned(), "a PGP signature"),
         ] {
             let found = kind(header, &value).unwrap_or_else(|| panic!("{header}: {value}"));
             assert!(found.contains(expected), "{header}: {value}: {found}");
         }
-        for (header, value) in
-            [("x-signature", "5a".repeat(32)), ("x-signature", "?".to_owned()), ("x-signature", String::new())]
-        {
+        for (header, value) in [
+            ("x-signature", "5a".repeat(32)),
+            ("x-signature", "?".to_owned()),
+            ("x-signature", String::new()),
+        ] {
             assert_eq!(kind(header, &value), None, "{value}");
         }
     }

@@ -95,7 +95,11 @@ impl Signing {
         let is_there = |family: &&String| {
             in_family(signature, family).is_some_and(|name| self.delivery.header(&name).is_some())
         };
-        families.iter().find(is_there).and_then(|family| in_family(header, family)).unwrap_or(header.to_owned())
+        families
+            .iter()
+            .find(is_there)
+            .and_then(|family| in_family(header, family))
+            .unwrap_or(header.to_owned())
     }
 
     /// The names of the headers that the scheme reads, as the request has them.
@@ -216,9 +220,8 @@ impl Reading {
         if scheme.algorithm.is_public() {
             return Some(scheme.algorithm);
         }
-        let of_length = |Known(algorithm, length, ..): &&Known| {
-            !algorithm.is_public() && *length == Some(self.length)
-        };
+        let of_length =
+            |Known(algorithm, length, ..): &&Known| !algorithm.is_public() && *length == Some(self.length);
         ALGORITHMS.iter().find(of_length).map(|Known(algorithm, ..)| *algorithm)
     }
 
@@ -270,8 +273,7 @@ mod tests {
 
     #[test]
     fn signatures_are_known_by_their_form() {
-        let reading =
-            |prefix: &str, encoding, length| Reading { prefix: prefix.into(), encoding, length };
+        let reading = |prefix: &str, encoding, length| Reading { prefix: prefix.into(), encoding, length };
         let hex = "0".repeat(40);
         for (value, expected) in [
             (hex.clone(), vec![reading("", Encoding::Hex, 20)]),

@@ -73,8 +73,7 @@ pub struct Spelling {
     upper: bool,
 }
 
-const PLAIN: Spelling =
-    Spelling { escaped: "", slashes: false, non_ascii: NonAscii::Plain, upper: false };
+const PLAIN: Spelling = Spelling { escaped: "", slashes: false, non_ascii: NonAscii::Plain, upper: false };
 const HTML: &str = "with `<`, `>` and `&` as escapes such as `\\u003c`";
 
 /// The spellings that common serialisers use, the most frequent first, and whose they are by default.
@@ -122,10 +121,7 @@ pub const SPELLINGS: &[(&str, Spelling)] = &[
         r"with `\/` for `/`, and `<`, `>`, `&`, quotes and all that is not ASCII as escapes",
         Spelling { escaped: "\"&'<>", slashes: true, non_ascii: NonAscii::Escaped, upper: true },
     ),
-    (
-        "with `<`, `>` and `&` as escapes and U+2028 as itself",
-        Spelling { escaped: "<>&", ..PLAIN },
-    ),
+    ("with `<`, `>` and `&` as escapes and U+2028 as itself", Spelling { escaped: "<>&", ..PLAIN }),
 ];
 
 /// A JSON text as a tree of its own pieces: keys, strings and numbers are as they were written.
@@ -152,6 +148,7 @@ impl<'j> Json<'j> {
     }
 
     /// The same with the keys of each object sorted.
+    #[must_use]
     pub fn sorted(&self) -> Self {
         Self(self.0.sorted())
     }
@@ -167,6 +164,7 @@ impl<'j> Json<'j> {
     }
 
     /// One of these orders; 0 is the one that the keys have.
+    #[must_use]
     pub fn reordered(&self, mut order: usize) -> Self {
         Self(self.0.reordered(&mut order))
     }
@@ -254,8 +252,7 @@ impl<'j> Node<'j> {
     fn sorted(&self) -> Self {
         match self {
             Self::Object(members) => {
-                let mut members: Vec<_> =
-                    members.iter().map(|(key, value)| (*key, value.sorted())).collect();
+                let mut members: Vec<_> = members.iter().map(|(key, value)| (*key, value.sorted())).collect();
                 members.sort_by_key(|(key, _)| *key);
                 Self::Object(members)
             }
@@ -265,9 +262,8 @@ impl<'j> Node<'j> {
     }
 
     fn orders(&self) -> usize {
-        let product = |nodes: &mut dyn Iterator<Item = &Self>| {
-            nodes.map(Self::orders).fold(1, usize::saturating_mul)
-        };
+        let product =
+            |nodes: &mut dyn Iterator<Item = &Self>| nodes.map(Self::orders).fold(1, usize::saturating_mul);
         match self {
             Self::Object(members) => {
                 let inner = product(&mut members.iter().map(|(_, value)| value));
@@ -366,8 +362,7 @@ fn escape(rest: &mut Peekable<std::str::Chars<'_>>, out: &mut String, spelling: 
 }
 
 /// The control characters that have an escape of one letter.
-const SHORT: [(char, char); 5] =
-    [('\n', 'n'), ('\t', 't'), ('\r', 'r'), ('\u{8}', 'b'), ('\u{c}', 'f')];
+const SHORT: [(char, char); 5] = [('\n', 'n'), ('\t', 't'), ('\r', 'r'), ('\u{8}', 'b'), ('\u{c}', 'f')];
 
 impl Spelling {
     fn write(&self, character: char, out: &mut String) {

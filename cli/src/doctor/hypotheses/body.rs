@@ -102,7 +102,7 @@ fn replace(body: &[u8], from: &str, to: &str) -> Vec<u8> {
 }
 
 fn is_form(body: &[u8]) -> bool {
-    body.contains(&b'=') && body.iter().all(|byte| byte.is_ascii_graphic()) && !body.starts_with(b"{")
+    body.contains(&b'=') && body.iter().all(u8::is_ascii_graphic) && !body.starts_with(b"{")
 }
 
 /// The body with the digits of its percent escapes changed.
@@ -128,8 +128,9 @@ fn compression(body: &[u8]) -> Option<(&'static str, Vec<u8>)> {
     // A text can, by chance, begin like bare deflate.
     let is_text = std::str::from_utf8(body).is_ok();
     let known = COMPRESSIONS.iter().filter(|(mark, ..)| body.starts_with(mark) && !is_text);
-    let unpacked = known.filter_map(|(_, name, coding)| Some((*name, coding.unpack(body, LARGEST_BODY).ok()?)));
-    unpacked.filter(|(_, unpacked)| !unpacked.is_empty()).next()
+    let mut unpacked =
+        known.filter_map(|(_, name, coding)| Some((*name, coding.unpack(body, LARGEST_BODY).ok()?)));
+    unpacked.find(|(_, unpacked)| !unpacked.is_empty())
 }
 
 pub(super) fn compressed(delivery: &DiagnosisInput) -> Variants<'_> {
@@ -139,7 +140,8 @@ pub(super) fn compressed(delivery: &DiagnosisInput) -> Variants<'_> {
             Some(_) => "",
             None => ", and the header `Content-Encoding` that says so was lost in transit",
         };
-        let detail = format!("It is compressed with {name}{header}. The signature is valid for the unpacked body.");
+        let detail =
+            format!("It is compressed with {name}{header}. The signature is valid for the unpacked body.");
         let mut other = delivery.with_body(unpacked);
         other.request.headers_mut().remove(CONTENT_ENCODING);
         Finding::new(&causes::BODY_IS_COMPRESSED, detail).corrected(other)
@@ -172,7 +174,10 @@ pub(super) fn form(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut sent = Vec::new();
     match body.strip_prefix(b"payload=") {
         Some(payload) if payload.starts_with(b"{") => {
-            sent.push(("The form's `payload` is not percent-encoded any more.", format!("payload={}", encode(payload))));
+            sent.push((
+                "The form's `payload` is not percent-encoded any more.",
+                format!("payload={}", encode(payload)),
+            ));
         }
         _ if body.starts_with(b"{") => {
             sent.push(("The body is the JSON that the form contained.", format!("payload={}", encode(body))));

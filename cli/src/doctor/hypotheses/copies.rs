@@ -50,19 +50,26 @@ pub(super) fn quotes(delivery: &DiagnosisInput) -> Variants<'_> {
 }
 
 pub(super) fn extra_text(delivery: &DiagnosisInput) -> Variants<'_> {
-    of(delivery, &causes::SECRET_HAS_EXTRA_TEXT, &[without_ending, without_assignment, first_line, last_line, first_half])
+    of(
+        delivery,
+        &causes::SECRET_HAS_EXTRA_TEXT,
+        &[without_ending, without_assignment, first_line, last_line, first_half],
+    )
 }
 
 pub(super) fn altered(delivery: &DiagnosisInput) -> Variants<'_> {
-    const FIXES: &[Fix] =
-        &[from_json, from_html, from_url, from_mail, from_office, with_prefix, without_spaces];
+    const FIXES: &[Fix] = &[from_json, from_html, from_url, from_mail, from_office, without_spaces];
     of(delivery, &causes::SECRET_ALTERED, FIXES)
+}
+
+pub(super) fn without_prefix(delivery: &DiagnosisInput) -> Variants<'_> {
+    of(delivery, &causes::SECRET_ALTERED, &[with_prefix])
 }
 
 /// One variant for each fix that applies.
 fn of<'d>(delivery: &'d DiagnosisInput, cause: &'static Cause, fixes: &'static [Fix]) -> Variants<'d> {
-    let fixed = fixes.iter().filter_map(|fix| corrected(delivery, *fix));
-    Box::new(fixed.map(move |(delivery, places)| Finding::new(cause, places).corrected(delivery)))
+    let variants = fixes.iter().filter_map(|fix| corrected(delivery, *fix));
+    Box::new(variants.map(move |(delivery, places)| Finding::new(cause, places).corrected(delivery)))
 }
 
 fn trimmed(text: &str) -> Option<(String, Cow<'static, str>)> {
@@ -111,9 +118,8 @@ fn without_ending(text: &str) -> Option<(String, Cow<'static, str>)> {
 }
 
 /// Words before a value: of a header, of a shell, of a form.
-const WORDS: [&str; 12] = [
-    "bearer", "token", "basic", "apikey", "export", "set", "setx", "declare", "const", "let", "var", "-",
-];
+const WORDS: [&str; 12] =
+    ["bearer", "token", "basic", "apikey", "export", "set", "setx", "declare", "const", "let", "var", "-"];
 
 /// `Bearer …`, `export NAME=…`, `NAME: …`.
 fn without_assignment(text: &str) -> Option<(String, Cow<'static, str>)> {
@@ -200,10 +206,32 @@ fn escaped(escape: &str) -> Option<(char, &str)> {
 
 /// The named entities of what secrets consist of.
 const ENTITIES: [(&str, char); 26] = [
-    ("amp", '&'), ("lt", '<'), ("gt", '>'), ("quot", '"'), ("apos", '\''), ("nbsp", ' '), ("equals", '='),
-    ("plus", '+'), ("sol", '/'), ("bsol", '\\'), ("percnt", '%'), ("num", '#'), ("dollar", '$'), ("excl", '!'),
-    ("commat", '@'), ("ast", '*'), ("lpar", '('), ("rpar", ')'), ("comma", ','), ("period", '.'), ("colon", ':'),
-    ("semi", ';'), ("quest", '?'), ("lowbar", '_'), ("grave", '`'), ("hyphen", '-'),
+    ("amp", '&'),
+    ("lt", '<'),
+    ("gt", '>'),
+    ("quot", '"'),
+    ("apos", '\''),
+    ("nbsp", ' '),
+    ("equals", '='),
+    ("plus", '+'),
+    ("sol", '/'),
+    ("bsol", '\\'),
+    ("percnt", '%'),
+    ("num", '#'),
+    ("dollar", '$'),
+    ("excl", '!'),
+    ("commat", '@'),
+    ("ast", '*'),
+    ("lpar", '('),
+    ("rpar", ')'),
+    ("comma", ','),
+    ("period", '.'),
+    ("colon", ':'),
+    ("semi", ';'),
+    ("quest", '?'),
+    ("lowbar", '_'),
+    ("grave", '`'),
+    ("hyphen", '-'),
 ];
 
 /// `&amp;`, `&#38;` and `&#x26;`.
@@ -212,16 +240,10 @@ fn from_html(text: &str) -> Option<(String, Cow<'static, str>)> {
     let mut rest = text;
     while let Some((before, entity)) = rest.split_once('&') {
         plain.push_str(before);
-        match entity.split_once(';').and_then(|(name, after)| Some((entity_character(name)?, after))) {
-            Some((character, after)) => {
-                plain.push(character);
-                rest = after;
-            }
-            None => {
-                plain.push('&');
-                rest = entity;
-            }
-        }
+        let known = entity.split_once(';').and_then(|(name, after)| Some((entity_character(name)?, after)));
+        let (character, after) = known.unwrap_or(('&', entity));
+        plain.push(character);
+        rest = after;
     }
     plain.push_str(rest);
     (plain != text).then(|| (plain, "has HTML entities in it, such as `&amp;`".into()))
@@ -261,9 +283,20 @@ fn from_mail(text: &str) -> Option<(String, Cow<'static, str>)> {
 
 /// What word processors, chats and input methods write for plain characters.
 const LOOK_ALIKES: [(char, &str); 14] = [
-    ('\u{2010}', "-"), ('\u{2011}', "-"), ('\u{2012}', "-"), ('\u{2013}', "-"), ('\u{2212}', "-"),
-    ('\u{2014}', "--"), ('\u{2026}', "..."), ('\u{2018}', "'"), ('\u{2019}', "'"), ('\u{201c}', "\""),
-    ('\u{201d}', "\""), ('\u{a0}', " "), ('\u{3002}', "."), ('\u{3000}', " "),
+    ('\u{2010}', "-"),
+    ('\u{2011}', "-"),
+    ('\u{2012}', "-"),
+    ('\u{2013}', "-"),
+    ('\u{2212}', "-"),
+    ('\u{2014}', "--"),
+    ('\u{2026}', "..."),
+    ('\u{2018}', "'"),
+    ('\u{2019}', "'"),
+    ('\u{201c}', "\""),
+    ('\u{201d}', "\""),
+    ('\u{a0}', " "),
+    ('\u{3002}', "."),
+    ('\u{3000}', " "),
 ];
 
 fn from_office(text: &str) -> Option<(String, Cow<'static, str>)> {
@@ -279,7 +312,8 @@ fn from_office(text: &str) -> Option<(String, Cow<'static, str>)> {
             (None, None) => plain.push(character),
         }
     }
-    let described = "has characters in it that only look like plain ones (dashes, quotes, full-width or invisible ones)";
+    let described =
+        "has characters in it that only look like plain ones (dashes, quotes, full-width or invisible ones)";
     (plain != text).then(|| (plain, described.into()))
 }
 
@@ -343,7 +377,9 @@ const STORED: [(&Cause, Stored, &str); 9] = [
     ),
     (
         &causes::SECRET_ALTERED,
-        |secret| secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;"),
+        |secret| {
+            secret.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+        },
         "HTML entities",
     ),
 ];
@@ -433,8 +469,8 @@ mod tests {
             ("spaces", " abcd ", None),
         ] {
             let (_, fix) = fixes.iter().find(|(known, _)| *known == name).unwrap();
-            let fixed = fix(text).map(|(fixed, _)| fixed);
-            assert_eq!(fixed.as_deref(), expected, "{name}: {text:?}");
+            let found = fix(text).map(|(found, _)| found);
+            assert_eq!(found.as_deref(), expected, "{name}: {text:?}");
         }
     }
 }

@@ -1,12 +1,7 @@
 //! The header with the signature was changed in transit.
 
 use super::Variants;
-use crate::doctor::{
-    causes,
-    diagnosis_input::DiagnosisInput,
-    finding::Finding,
-    signing::schemes,
-};
+use crate::doctor::{causes, diagnosis_input::DiagnosisInput, finding::Finding, signing::schemes};
 
 /// The header as it was before a change, or `None` where that change cannot have been.
 type Undo = fn(&str) -> Option<String>;
@@ -20,10 +15,18 @@ const CHANGES: [(&str, Undo); 8] = [
     ("has spaces where there was `+`", |value| Some(value.replace(' ', "+"))),
     ("has spaces in it", |value| Some(value.split_whitespace().collect())),
     ("has escapes of HTML in it, such as `&#x3D;`", |value| {
-        Some(value.replace("&#x3D;", "=").replace("&#61;", "=").replace("&equals;", "=").replace("&#43;", "+"))
+        Some(
+            value.replace("&#x3D;", "=").replace("&#61;", "=").replace("&equals;", "=").replace("&#43;", "+"),
+        )
     }),
     ("has an escape such as `\\u003d` in it", |value| {
-        Some(value.replace("\\u003d", "=").replace("\\u003D", "=").replace("\\u002b", "+").replace("\\u002B", "+"))
+        Some(
+            value
+                .replace("\\u003d", "=")
+                .replace("\\u003D", "=")
+                .replace("\\u002b", "+")
+                .replace("\\u002B", "+"),
+        )
     }),
     ("ends with a comma or semicolon", |value| Some(value.trim_end_matches([',', ';', ' ']).to_owned())),
     ("has its name in front of it", |value| Some(value.split_once(": ")?.1.to_owned())),

@@ -49,12 +49,18 @@ pub(super) fn another_header(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
     for signing in schemes(delivery).iter().filter(|signing| signing.is_bare()) {
         let required = &signing.scheme.header;
-        let others = delivery.request.headers().iter().filter(|(name, _)| !name.as_str().eq_ignore_ascii_case(required));
+        let others = delivery
+            .request
+            .headers()
+            .iter()
+            .filter(|(name, _)| !name.as_str().eq_ignore_ascii_case(required));
         for (name, value) in others {
             for reading in value.to_str().map(readings).unwrap_or_default() {
-                let finding = if signing.fixed.is_some() && delivery.request.headers().contains_key(required) {
-                    let detail =
-                        format!("The signature in {name} is valid, so secret and body are right; the one in {required} is not valid.");
+                let finding = if signing.fixed.is_some() && delivery.request.headers().contains_key(required)
+                {
+                    let detail = format!(
+                        "The signature in {name} is valid, so secret and body are right; the one in {required} is not valid."
+                    );
                     Finding::new(&causes::SIGNATURE_MALFORMED, detail)
                 } else {
                     let detail = format!("It is in {name}, and {required} is required.");
@@ -157,7 +163,8 @@ pub(super) fn another_preset(delivery: &DiagnosisInput) -> Variants<'_> {
         let presets = letterbox_signed::presets::PRESETS.iter().map(|preset| preset.name);
         let variants = presets.map(|preset| {
             let detail = format!("The signature is valid in the scheme of the preset {preset}.");
-            let finding = Finding::new(&causes::SIGNED_TEXT, detail).remedy(format!("Set `\"preset\": \"{preset}\"`."));
+            let finding =
+                Finding::new(&causes::SIGNED_TEXT, detail).remedy(format!("Set `\"preset\": \"{preset}\"`."));
             finding.corrected(signing.delivery.with_member(&keys, "preset", preset))
         });
         variants.collect::<Vec<_>>()

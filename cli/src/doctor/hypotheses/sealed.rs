@@ -139,8 +139,10 @@ pub(super) fn stale(delivery: &DiagnosisInput) -> Variants<'_> {
 }
 
 pub(super) fn owner(delivery: &DiagnosisInput) -> Variants<'_> {
-    let variants = keys(delivery).into_iter().filter(move |(entry, ..)| token_matches(delivery, entry)).filter_map(
-        move |(entry, token, aes_key)| {
+    let variants = keys(delivery)
+        .into_iter()
+        .filter(move |(entry, ..)| token_matches(delivery, entry))
+        .filter_map(move |(entry, token, aes_key)| {
             let carried = owner_key(&unsealed(delivery, &token, &aes_key)?)?;
             let named: Vec<&str> = match entry.get("owner_key")? {
                 Value::String(one) => vec![one],
@@ -160,24 +162,24 @@ pub(super) fn owner(delivery: &DiagnosisInput) -> Variants<'_> {
                 "Set `\"owner_key\": {carried:?}`, or a list with it, if this app or corp is yours."
             ));
             Some(finding.corrected(delivery.with_member(&entry, "owner_key", carried)))
-        },
-    );
+        });
     Box::new(variants)
 }
 
 /// The `aes_key` opens, the token does not hold, and what is inside is noise or JSON: that tells a changed body from
 /// another token.
 pub(super) fn garbled(delivery: &DiagnosisInput) -> Variants<'_> {
-    let variants = keys(delivery).into_iter().filter(move |(entry, ..)| !token_matches(delivery, entry)).filter_map(
-        move |(entry, token, _)| {
+    let variants = keys(delivery)
+        .into_iter()
+        .filter(move |(entry, ..)| !token_matches(delivery, entry))
+        .filter_map(move |(entry, token, _)| {
             let anew = signed_anew(delivery, &token)?.with_entry(entry);
             // Whole but for a part in the middle: the owner key at its end was right.
             (anew.progress() == Progress::RefusedAt(Stage::Payload)).then(|| {
                 let detail = "Letterbox could decrypt `encrypt`, but in part to noise.";
                 Finding::new(&causes::BODY_CHANGED, detail).corrected(anew)
             })
-        },
-    );
+        });
     Box::new(variants)
 }
 

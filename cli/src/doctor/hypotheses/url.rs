@@ -45,17 +45,19 @@ fn forms(delivery: &DiagnosisInput) -> Vec<String> {
     }));
     let port = delivery.header("x-forwarded-port").map(str::to_owned);
     let own = uri.port_u16().map(|port| port.to_string());
-    let from_host = delivery.header("host").and_then(|host| host.rsplit_once(':')).map(|(_, port)| port.to_owned());
+    let from_host =
+        delivery.header("host").and_then(|host| host.rsplit_once(':')).map(|(_, port)| port.to_owned());
     let ports = [port, own, from_host].into_iter().flatten().map(|port| format!(":{port}"));
-    let ports: Vec<String> = each_once(
-        [String::new()].into_iter().chain(ports).chain([":443".to_owned(), ":80".to_owned()]),
-    );
+    let ports: Vec<String> =
+        each_once([String::new()].into_iter().chain(ports).chain([":443".to_owned(), ":80".to_owned()]));
     let mut urls = Vec::new();
     for path in paths(uri.path()) {
         for query in queries(uri.query()) {
             for host in &hosts {
                 for port in &ports {
-                    urls.extend(["https", "http"].map(|scheme| format!("{scheme}://{host}{port}{path}{query}")));
+                    urls.extend(
+                        ["https", "http"].map(|scheme| format!("{scheme}://{host}{port}{path}{query}")),
+                    );
                 }
             }
         }
