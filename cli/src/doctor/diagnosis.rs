@@ -16,7 +16,7 @@ const MOST_FAULTS: usize = 3;
 /// What doctor says of a delivery.
 #[derive(Debug)]
 pub enum Diagnosis {
-    /// It opens.
+    /// It is accepted.
     Opens(Box<Received>),
     /// It is refused.
     Refused {
@@ -27,7 +27,7 @@ pub enum Diagnosis {
     },
 }
 
-/// Tries the delivery as the function does, and finds out why it does not open.
+/// Tries the delivery as the function does, and finds out why it is refused.
 pub fn diagnose(delivery: &DiagnosisInput) -> Diagnosis {
     let refusal = match delivery.attempt() {
         Ok(opened) => return Diagnosis::Opens(Box::new(opened)),

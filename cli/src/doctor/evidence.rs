@@ -1,4 +1,4 @@
-//! What a refusal means where no hypothesis opens the delivery: its words, and what shows in the request.
+//! What a refusal means where no hypothesis is proven: its message, and what the request shows.
 
 use std::collections::BTreeSet;
 

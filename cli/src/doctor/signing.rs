@@ -200,7 +200,7 @@ pub fn bytes_of(value: &str) -> Option<usize> {
     ENCODINGS.iter().find_map(|(encoding, _)| decoded(*encoding, rest)).filter(|length| *length >= 8)
 }
 
-/// How many bytes a text stands for.
+/// How many bytes a text decodes to.
 fn decoded(encoding: Encoding, text: &str) -> Option<usize> {
     let base64 = |alphabet: &Alphabet| {
         let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);

@@ -325,7 +325,7 @@ pub fn restyle(json: &Object<'_>, layout: &Layout) -> String {
     Json::new(json).write(layout, None)
 }
 
-/// Copies a string, number or word, with the characters of a string written anew if there is a spelling.
+/// Copies a string, number or word, and writes the characters of a string in the spelling, if there is one.
 fn respell(text: &str, spelling: Option<&Spelling>, out: &mut String) {
     let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     let (Some(inner), Some(spelling)) = (inner, spelling) else {
@@ -343,7 +343,7 @@ fn respell(text: &str, spelling: Option<&Spelling>, out: &mut String) {
     out.push('"');
 }
 
-/// Writes the character of one escape anew; half of a surrogate pair stays as it is.
+/// Writes the character of one escape in the spelling; half of a surrogate pair stays as it is.
 fn escape(rest: &mut Peekable<std::str::Chars<'_>>, out: &mut String, spelling: &Spelling) {
     match rest.next() {
         Some('u') => {

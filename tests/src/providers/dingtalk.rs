@@ -140,7 +140,7 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
         case("query_changed", "msg_signature is wrong though signature is right", Event, both, both_entry),
         case("signature_missing", "a proxy dropped the query", Event, no_query, no_query_entry),
         case("signature_missing", "a proxy dropped the signature alone", Event, with_uri(&letter, |uri| uri.replace("signature=", "s="))?, entry.clone()).says(&[], &["The token is not the one"]),
-        case("signature_missing", "no signature, and another token", Event, with_uri(&letter, |uri| uri.replace("msg_signature=", "s="))?, with(json!({ "token": "anothertoken" }))).says(&[], &["the token is not the one"]),
+        case("signature_missing", "no signature, and another token", Event, with_uri(&letter, |uri| uri.replace("signature=", "s="))?, with(json!({ "token": "anothertoken" }))).says(&[], &["the token is not the one"]),
         case("secret_altered", "the token is escaped as in a URL", Event, sent("dingtalk", &with(json!({ "token": "doctor+token/1" })), "user_add_org", None)?, with(json!({ "token": "doctor%2Btoken%2F1" }))).says(&["token has percent escapes"], &[]),
         case("parameter_missing", "a proxy dropped the nonce", Event, with_uri(&letter, |uri| uri.replace("nonce=", "n="))?, entry.clone()),
         case("parameter_malformed", "the registered URL has a nonce of its own", Curl, with_uri(&letter, |uri| uri + "&nonce=1")?, entry.clone()),

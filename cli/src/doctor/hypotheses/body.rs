@@ -251,7 +251,7 @@ pub(super) fn rewritten(delivery: &DiagnosisInput) -> Variants<'_> {
         // Most payloads have nothing that most spellings would write differently.
         .filter(move |(_, sent)| seen.insert(hash(sent.as_bytes())))
         .map(|(written, sent)| {
-            let detail = format!("The JSON was parsed and written anew. It was sent {written}.");
+            let detail = format!("The JSON was parsed and serialised again. It was sent {written}.");
             variant(delivery, &detail, sent)
         });
     Box::new(variants)

@@ -149,13 +149,18 @@ fn without_assignment(text: &str) -> Option<(String, Cow<'static, str>)> {
     (!bare.is_empty()).then(|| (bare, described.into()))
 }
 
+/// A key or certificate has lines of its own.
+fn is_pem(text: &str) -> bool {
+    text.contains("-----BEGIN")
+}
+
 fn first_line(text: &str) -> Option<(String, Cow<'static, str>)> {
-    let (first, _) = text.trim().split_once('\n')?;
+    let (first, _) = text.trim().split_once('\n').filter(|_| !is_pem(text))?;
     Some((first.trim().to_owned(), "has more than one line".into()))
 }
 
 fn last_line(text: &str) -> Option<(String, Cow<'static, str>)> {
-    let (_, last) = text.trim().rsplit_once('\n')?;
+    let (_, last) = text.trim().rsplit_once('\n').filter(|_| !is_pem(text))?;
     Some((last.trim().to_owned(), "has more than one line".into()))
 }
 

@@ -44,7 +44,7 @@ fn keys(delivery: &DiagnosisInput) -> Vec<(Entry, String, String)> {
 }
 
 /// The delivery if it were signed with this token; a function can be asked then what it makes of the rest.
-fn signed_anew(delivery: &DiagnosisInput, token: &str) -> Option<DiagnosisInput> {
+fn signed_again(delivery: &DiagnosisInput, token: &str) -> Option<DiagnosisInput> {
     let Parts { timestamp, nonce, encrypt } = parts(delivery)?;
     let signature = sealed::signature(token, &timestamp, &nonce, &encrypt);
     let query = form_urlencoded::Serializer::new(String::new())
@@ -88,7 +88,7 @@ fn kind(owner_key: &str) -> &'static str {
     }
 }
 
-/// A form on the way reads `+` as a space.
+/// A form parser in transit reads `+` as a space.
 pub(super) fn spaces_for_plus(delivery: &DiagnosisInput) -> Variants<'_> {
     let Some(Parts { encrypt, .. }) = parts(delivery).filter(|parts| parts.encrypt.contains(' ')) else {
         return Box::new(std::iter::empty());
@@ -98,7 +98,7 @@ pub(super) fn spaces_for_plus(delivery: &DiagnosisInput) -> Variants<'_> {
     Box::new(std::iter::once(Finding::new(&causes::BODY_CHANGED, detail).corrected(delivery.with_body(body))))
 }
 
-/// `signature`, or lower case, where `msg_signature` as it stands does not hold.
+/// `signature`, or lower case, where `msg_signature` as it came does not match.
 pub(super) fn another_signature_parameter(delivery: &DiagnosisInput) -> Variants<'_> {
     let query = |name: &'static str, value: String| {
         let Parts { timestamp, nonce, .. } = parts(delivery)?;
@@ -166,14 +166,14 @@ pub(super) fn owner(delivery: &DiagnosisInput) -> Variants<'_> {
     Box::new(variants)
 }
 
-/// The `aes_key` opens, the token does not hold, and what is inside is noise or JSON: that tells a changed body from
+/// The `aes_key` decrypts, the token does not match, and the content is noise or JSON: that tells a changed body from
 /// another token.
 pub(super) fn garbled(delivery: &DiagnosisInput) -> Variants<'_> {
     let variants = keys(delivery)
         .into_iter()
         .filter(move |(entry, ..)| !token_matches(delivery, entry))
         .filter_map(move |(entry, token, _)| {
-            let anew = signed_anew(delivery, &token)?.with_entry(entry);
+            let anew = signed_again(delivery, &token)?.with_entry(entry);
             // Whole but for a part in the middle: the owner key at its end was right.
             (anew.progress() == Progress::RefusedAt(Stage::Payload)).then(|| {
                 let detail = "Letterbox could decrypt `encrypt`, but in part to noise.";
@@ -187,11 +187,11 @@ pub(super) fn token(delivery: &DiagnosisInput) -> Variants<'_> {
     let variants = keys(delivery).into_iter().filter(move |(entry, ..)| !token_matches(delivery, entry)).filter_map(
         move |(entry, token, aes_key)| {
             owner_key(&unsealed(delivery, &token, &aes_key)?)?;
-            let anew = signed_anew(delivery, &token)?.with_entry(entry);
+            let anew = signed_again(delivery, &token)?.with_entry(entry);
             let known = delivery.others().into_iter().find(|(_, other)| token_matches(delivery, other));
             let detail = match known {
-                Some((source, _)) => format!("The aes_key is right. The token that signed it is that of {source:?}."),
-                None => "The aes_key is right: the two are of different refreshes of the console. (Or `timestamp` or `nonce` was changed on the way.)".to_owned(),
+                Some((source, _)) => format!("The aes_key matches. The token that signed it is that of {source:?}."),
+                None => "The aes_key matches. Either the token is from another refresh of the console, or `timestamp` or `nonce` was changed in transit.".to_owned(),
             };
             (anew.progress().has_passed(Stage::Seal)).then(|| Finding::new(&causes::TOKEN_MISMATCH, detail).corrected(anew))
         },
@@ -206,7 +206,7 @@ pub(super) fn aes_key_of_another_source(delivery: &DiagnosisInput) -> Variants<'
             let Some(aes_key) = other.get("aes_key") else { continue };
             let delivery = delivery.with_member(&entry, "aes_key", aes_key.clone());
             if delivery.progress().has_passed(Stage::Seal) {
-                let detail = format!("The aes_key that opens it is that of {source:?}.");
+                let detail = format!("The aes_key that decrypts it is that of {source:?}.");
                 variants.push(Finding::new(&causes::AES_KEY_MISMATCH, detail).corrected(delivery));
             }
         }

@@ -1,7 +1,10 @@
 //! Splits a command for Windows' cmd.exe into words, as browsers write it with `Copy as cURL (cmd)`.
 //!
 //! Two programs read such a command, one after the other: cmd.exe removes carets, and the C runtime of curl.exe removes
-//! quotes and backslashes. Source: learn.microsoft.com, "Parsing C command-line arguments", read on 2026-11-26.
+//! quotes and the backslashes before them. Browsers double every backslash, also where the C runtime keeps both, so that
+//! the text that they copied is decoded here, and not what a run of the command would send. Sources:
+//! learn.microsoft.com, "Parsing C command-line arguments"; Chrome's developer tools, `escapeStringWin`; read on
+//! 2026-11-26.
 
 /// True if a command is written for cmd.exe: its first quote has a caret before it, or its first line, which has none of
 /// the single quotes that only bash knows, ends with a caret.
@@ -40,7 +43,7 @@ fn without_carets(text: &str) -> String {
     passed
 }
 
-/// The arguments that the C runtime makes of a command line. Backslashes are special only before a quote.
+/// The arguments of a command line. A backslash escapes a quote or another backslash.
 fn arguments(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -50,17 +53,8 @@ fn arguments(line: &str) -> Option<Vec<String>> {
         match character {
             ' ' | '\t' | '\n' if !is_quoted => words.extend(word.take()),
             '\\' => {
-                let mut count = 1_usize;
-                while rest.next_if_eq(&'\\').is_some() {
-                    count = count.saturating_add(1);
-                }
-                let is_before_quote = rest.peek() == Some(&'"');
-                let kept = if is_before_quote { count / 2 } else { count };
-                let word = word.get_or_insert_default();
-                word.extend(std::iter::repeat_n('\\', kept));
-                if is_before_quote && count % 2 == 1 {
-                    word.extend(rest.next());
-                }
+                let escaped = rest.next_if(|next| matches!(next, '"' | '\\'));
+                word.get_or_insert_default().push(escaped.unwrap_or('\\'));
             }
             '"' if is_quoted && rest.next_if_eq(&'"').is_some() => word.get_or_insert_default().push('"'),
             '"' => {

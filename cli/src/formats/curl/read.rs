@@ -125,7 +125,8 @@ fn words(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<
     }
     let words: Vec<_> = words.collect();
     // PowerShell continues a line with a backtick, which is a word of its own then.
-    if words.iter().any(|word| word == "`") {
+    let is_continued = text.lines().any(|line| line.trim_end().ends_with(" `"));
+    if is_continued && words.iter().any(|word| word == "`") {
         return Err(
             "expected a command for bash or cmd; this is one for PowerShell. Copy the request as cURL (bash)"
                 .into(),
