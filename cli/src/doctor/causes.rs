@@ -57,14 +57,14 @@ causes! {
         zh: "保存的 secret 是被改变的副本：部分字符写成了转义形式（HTML、URL 或 JSON）、被换成外形相似的字符，或者丢失。",
         "从平台后台重新复制页面上显示的 secret，不要从网页源代码、URL、邮件或日志中复制。";
     SECRET_MISMATCH: "secret_mismatch",
-        "The secret is not the one that the platform signed with, or the body was changed in transit in a way that `doctor` does not recognise.",
+        "The signature does not match: the secret is not the one that the platform signed with, or what the signature covers was changed in transit in a way that `doctor` does not recognise.",
         "Copy the secret from the platform's console again, or set a new one there and in the credentials. If both are certainly the same, compare the body with the one that the platform shows.",
-        zh: "secret 不是平台签名时所用的那一个，或者请求体在传输过程中以 `doctor` 无法识别的方式被修改。",
+        zh: "签名不匹配：secret 不是平台签名时所用的那一个，或者签名涵盖的内容在传输过程中以 `doctor` 无法识别的方式被修改。",
         "从平台后台重新复制 secret，或者在平台和凭证中都换成一个新的。如果确定两边一致，请把请求体与平台上显示的进行对比。";
     PUBLIC_KEY_MISMATCH: "public_key_mismatch",
-        "The `public_key` is not that of the private key that the platform signed with, or the body was changed in transit in a way that `doctor` does not recognise.",
+        "The signature does not match: the `public_key` is not that of the private key that the platform signed with, or the body was changed in transit in a way that `doctor` does not recognise.",
         "Copy the public key from the platform's console or documentation again. If it is certainly the right one, compare the body with the one that the platform shows.",
-        zh: "`public_key` 与平台签名所用的私钥不对应，或者请求体在传输过程中以 `doctor` 无法识别的方式被修改。",
+        zh: "签名不匹配：`public_key` 与平台签名所用的私钥不对应，或者请求体在传输过程中以 `doctor` 无法识别的方式被修改。",
         "从平台后台或文档中重新复制公钥。如果确定公钥正确，请把请求体与平台上显示的进行对比。";
     SECRET_ENCODING: "secret_encoding",
         "The secret matches, but the entry decodes it with a different encoding than the platform does.",

@@ -325,8 +325,10 @@ fn broken_schemes(cases: &mut Vec<Case>) -> Made<()> {
             .says(&["SM2"], &["SHA-512", "Ed25519"]),
         case("signature_wrong_algorithm", "a PGP signature", with_signature("-----BEGIN PGP SIGNATURE----- iQ")?, &entry)
             .says(&["PGP"], &["SHA-512"]),
-        case("secret_mismatch", "the public key is stored as the secret", paid.clone(), &json!({ "secret": "whpk_MFkwEwYHKoZIzj0" }))
-            .says(&["looks like a public key"], &["MFkwEwY"]),
+        case("credentials_invalid", "the public key is stored as the secret", paid.clone(), &json!({ "secret": "whpk_MFkwEwYHKoZIzj0" }))
+            .says(&["public key"], &["MFkwEwY"]),
+        case("secret_mismatch", "an API key is stored as the secret", paid.clone(), &json!({ "secret": "sk_live_MFkwEwYHKoZIzj0" }))
+            .says(&["looks like an API key", "Tried without success"], &["MFkwEwY"]),
         case("public_key_mismatch", "the key is another's", with_signature(&"5a".repeat(64))?, &ed25519)
             .says(&["public_key"], &["The secret is not"]),
 
@@ -340,7 +342,7 @@ fn broken_schemes(cases: &mut Vec<Case>) -> Made<()> {
             .says(&[], &["do not verify"]),
 
         // The URL.
-        case("url_changed", "the platform knows a port that the gateway names", with_header(&at("https://hooks.example.com:8443/payment")?, "x-forwarded-port", Some("8443"))?, &square)
+        doctor::case("payment", "url_changed", "the platform knows a port that the gateway names", Options, with_header(&at("https://hooks.example.com:8443/payment")?, "x-forwarded-port", Some("8443"))?, square.clone())
             .says(&[":8443"], &[]),
         case("url_changed", "the platform knows the default port", at("https://hooks.example.com:443/payment")?, &square)
             .says(&[":443"], &[]),
