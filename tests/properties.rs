@@ -1,6 +1,9 @@
 //! What holds for every input: what is sealed opens, what was changed does not, and nothing panics.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use letterbox::doctor::{
     diagnosis::{Diagnosis, diagnose},
@@ -11,11 +14,13 @@ use letterbox_codec::{
     jwe::{self, Header, Psk, Token},
     platform::Sample,
     sealed::{self, Envelope},
-    signature::{self, Description, Encoding, Scheme, SecretEncoding},
+    signature::{self, Algorithm, Description, Encoding, Scheme, SecretEncoding},
+    timestamp::Unit,
 };
 use letterbox_registry::{PROVIDERS, Platform};
 use letterbox_tests::{Setup, block_on, fixed, providers};
 use proptest::prelude::*;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 
 fn secret(text: &str) -> Secret {
     Secret::new(text.into()).unwrap()
@@ -118,7 +123,7 @@ proptest! {
 
     #[test]
     fn signed_requests_verify_and_changed_ones_do_not(
-        scheme in 0..5usize, body in prop::collection::vec(any::<u8>(), 1..200), key in "[!-~]{1,40}",
+        scheme in 0..schemes().len(), body in prop::collection::vec(any::<u8>(), 1..200), key in "[!-~]{1,40}",
         place: prop::sample::Index, bit in 0..8u32,
     ) {
         let scheme = schemes().remove(scheme);
@@ -140,6 +145,75 @@ proptest! {
         prop_assert_eq!(scheme.verify(&key, &request, now).unwrap_err(), Reject::SignatureMismatch.at(Stage::Key));
     }
 
+    /// Any key, any text; then a byte of either is another one.
+    #[test]
+    fn ed25519_signatures_verify_and_changed_ones_do_not(
+        seed: [u8; 32], body in prop::collection::vec(any::<u8>(), 1..200), place: prop::sample::Index, bit in 0..8u32,
+    ) {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
+        let key = signature::Key::public(Algorithm::Ed25519, &hex::encode(pair.public_key())).unwrap();
+        let scheme = Scheme::new(Description { algorithm: Algorithm::Ed25519, ..Description::default() }).unwrap();
+        let mut request = Request::new(body.clone().into());
+        let sign = |text: &[u8]| Some(pair.sign(text).as_ref().to_vec());
+        scheme.sign_with(sign, &mut request, fixed().now, "").unwrap();
+        let mut signature = hex::decode(request.headers()["x-signature"].as_bytes()).unwrap();
+        prop_assert!(scheme.verify(&key, &request, fixed().now).is_ok());
+        let mut changed = body;
+        let at = place.index(changed.len());
+        changed[at] ^= 1 << bit;
+        let mut other = request.clone();
+        *other.body_mut() = changed.into();
+        let refused = scheme.verify(&key, &other, fixed().now).unwrap_err();
+        prop_assert_eq!(refused, Reject::SignatureMismatch.at(Stage::Key));
+        let at = place.index(signature.len());
+        signature[at] ^= 1 << bit;
+        request.headers_mut().insert("x-signature", hex::encode(signature).parse().unwrap());
+        let refused = scheme.verify(&key, &request, fixed().now).unwrap_err();
+        prop_assert_eq!(refused, Reject::SignatureMismatch.at(Stage::Key));
+    }
+
+    /// Anything in the headers that a scheme reads, in the query and in the body: a refusal.
+    #[test]
+    fn any_headers_are_no_signature(
+        headers in prop::collection::vec((prop::sample::select(READ.to_vec()), prop_oneof![
+            "[ -~]{0,80}".prop_map(String::into_bytes),
+            "(t=[0-9]{10},)?(h=[a-z -]{0,20},)?v1=[0-9a-f]{0,64}".prop_map(String::into_bytes),
+            prop::collection::vec(32..=255u8, 0..80),
+        ]), 0..8),
+        url in "https://a/[!-;=?-Z_a-z~]{0,40}", encoding in prop::sample::select(vec!["gzip", "deflate", "br"]), body: Vec<u8>,
+    ) {
+        let mut request = Request::new(body.into());
+        if let Ok(uri) = url.parse() {
+            *request.uri_mut() = uri;
+        }
+        add(request.headers_mut(), headers.iter().map(|(name, value)| (*name, value.as_slice())));
+        add(request.headers_mut(), [("content-encoding", encoding.as_bytes())].into_iter());
+        for scheme in schemes() {
+            let key = signature::Key::new(&secret("k"), SecretEncoding::Text).unwrap();
+            prop_assert!(scheme.verify(&key, &request, fixed().now).is_err());
+            let key = signature::Key::public(Algorithm::Ed25519, &"7f".repeat(32)).unwrap();
+            prop_assert!(scheme.verify(&key, &request, fixed().now).is_err());
+        }
+    }
+
+    /// Any text, any DER that is cut or changed: a key or an error, and never the text in it.
+    #[test]
+    fn any_public_key_is_read_or_refused(
+        text in "[ -~\\n]{0,100}", der in prop::collection::vec(any::<u8>(), 0..100), place: prop::sample::Index, byte: u8,
+    ) {
+        let mut changed = STANDARD.decode(P256).unwrap();
+        let at = place.index(changed.len());
+        changed[at] = byte;
+        let cut = STANDARD.encode(&changed[..at]);
+        for text in [text, STANDARD.encode(&der), STANDARD.encode(&changed), cut] {
+            for algorithm in [Algorithm::Ed25519, Algorithm::EcdsaP256, Algorithm::RsaSha256] {
+                if let Err(error) = signature::Key::public(algorithm, &text) {
+                    prop_assert!(text.len() < 8 || !error.to_string().contains(&text), "{}", error);
+                }
+            }
+        }
+    }
+
     /// Anything at all, sent to every provider: a 4xx and nothing on the queue.
     #[test]
     fn any_request_is_refused(
@@ -157,6 +231,70 @@ proptest! {
             add(request.headers_mut(), headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
             add(request.headers_mut(), known.iter().map(|(name, value)| (*name, value.as_slice())));
             refused(provider, &request);
+        }
+    }
+
+    /// Whatever the payload, the headers and the places that an entry names: an event with a type, or a 4xx.
+    #[test]
+    fn any_signed_payload_is_an_event_or_refused(
+        payload in "[\\[{\"a0:,1}\\] =&%.]{0,60}", path in "[a0-9.]{1,12}", value in "[ -~]{0,20}", is_form: bool,
+        has_default: bool,
+    ) {
+        let signed = letterbox_registry::find("signed").unwrap();
+        let mut entry = serde_json::json!({
+            "secret": "s", "type": format!("{{{path}}}-{{header:x-kind}}"), "subject": path, "id": path, "time": path,
+            "payload": if is_form { "form" } else { "json" }, "attributes": { "kind": "x-kind" },
+            "handshake": [{ "when_empty": path }, { "type": "a", "echo_path": path }],
+        });
+        if has_default {
+            entry["type_default"] = "d".into();
+        }
+        let credentials = serde_json::json!({ "default": entry }).to_string();
+        let setup = Setup::new(signed, &credentials).unwrap();
+        let keys = signed.keys(&credentials).unwrap();
+        let sample = Sample { name: "a".into(), payload: payload.clone().into_bytes() };
+        let mut letter =
+            keys.first("default").unwrap().build_request(&sample, "https://localhost/signed", &fixed()).unwrap();
+        letter.headers_mut().insert("x-kind", value.parse().unwrap());
+        let answer = block_on(setup.handler.handle("default", &letter));
+        let messages = setup.queue().take();
+        match answer.response.status().as_u16() {
+            202 => prop_assert!(messages.len() <= 1),
+            status => prop_assert!((400..500).contains(&status) && status != 401 && messages.is_empty()),
+        }
+        if let Some(message) = messages.first() {
+            let event: serde_json::Value = serde_json::from_str(&message.body).unwrap();
+            prop_assert!(event["type"].as_str().unwrap().starts_with("signed."));
+            let data = if is_form { event["rawdata"].to_string() } else { event["data"].to_string() };
+            prop_assert!(!data.is_empty());
+            prop_assert_eq!(event.get("rawdata").is_some(), is_form);
+        }
+    }
+
+    /// A form keeps its fields and their order.
+    #[test]
+    fn a_form_is_converted_without_loss(fields in prop::collection::vec(("[a-c]", "\\PC{0,8}"), 0..6)) {
+        let form: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
+        let credentials = r#"{"default":{"secret":"s","payload":"form","type_default":"d"}}"#;
+        let signed = letterbox_registry::find("signed").unwrap();
+        let setup = Setup::new(signed, credentials).unwrap();
+        let keys = signed.keys(credentials).unwrap();
+        let sample = Sample { name: "a".into(), payload: form.clone().into_bytes() };
+        let letter =
+            keys.first("default").unwrap().build_request(&sample, "https://localhost/signed", &fixed()).unwrap();
+        block_on(setup.handler.handle("default", &letter));
+        let message = setup.queue().take().remove(0);
+        let event: serde_json::Value = serde_json::from_str(&message.body).unwrap();
+        prop_assert_eq!(event["rawdata"].as_str(), Some(form.as_str()));
+        let data = event["data"].as_object().unwrap();
+        for name in ["a", "b", "c"] {
+            let sent: Vec<_> = fields.iter().filter(|(one, _)| one == name).map(|(_, value)| value.as_str()).collect();
+            let expected = match sent.as_slice() {
+                [] => None,
+                [one] => Some(serde_json::json!(one)),
+                several => Some(serde_json::json!(several)),
+            };
+            prop_assert_eq!(data.get(name), expected.as_ref());
         }
     }
 
@@ -215,6 +353,12 @@ proptest! {
     }
 }
 
+/// The headers that [`schemes`] read.
+const READ: [&str; 3] = ["x-signature", "webhook-timestamp", "webhook-id"];
+
+/// A public key.
+const P256: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEToqdBxG4E3D4lR7UHKL91MD+inQHdNqC0JHVo7IFaqhcUEK80M8Nd1fNqoCf/VD6DfD1GEqlkU6DPWMzlkKUWg==";
+
 const HEADERS: [&str; 6] = [
     "x-hub-signature-256",
     "x-hub-signature",
@@ -251,6 +395,24 @@ fn schemes() -> Vec<Scheme> {
             ..plain()
         }),
         of(Description { template: "{method}\n{url}\n{body}".into(), ..plain() }),
+        of(Description {
+            separator: Some(":".into()),
+            signature_index: Some(1),
+            timestamp_index: Some(0),
+            timestamp_unit: Unit::Microseconds,
+            template: "{timestamp}{query:x}{body}".into(),
+            ..plain()
+        }),
+        of(Description {
+            separator: Some(",".into()),
+            signature_key: Some("v1".into()),
+            timestamp_key: Some("t".into()),
+            timestamp_unit: Unit::Rfc3339,
+            covered_key: Some("h".into()),
+            id_header: Some("webhook-id".into()),
+            template: "{timestamp}{covered}{covered_values}{body}{header:webhook-id}".into(),
+            ..plain()
+        }),
     ]
 }
 
@@ -259,6 +421,7 @@ fn has_timestamp(scheme: &Scheme) -> bool {
     let key = signature::Key::new(&secret("k"), SecretEncoding::Text).unwrap();
     let at = |now| {
         let mut request = Request::new("b".into());
+        *request.uri_mut() = "/?x=1".parse().unwrap();
         scheme.sign(&key, &mut request, Timestamp(now), "m").unwrap();
         request.headers().clone()
     };

@@ -7,10 +7,13 @@ use std::{
 };
 
 use clap::Args;
-use letterbox_codec::json::Object;
+use letterbox_codec::{
+    credentials::{syntax_error, without_byte_order_mark},
+    json::Object,
+};
 use letterbox_intake::settings::StartError;
 use letterbox_registry::{Keys, PROVIDERS, Platform};
-use serde_json::value::RawValue;
+use serde_json::{error::Category, value::RawValue};
 
 use crate::data;
 
@@ -94,16 +97,17 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
     let place = file.display();
     let text = String::from_utf8(data::read(file, data::CREDENTIALS)?)
         .map_err(|_| format!("{place}: expected UTF-8"))?;
-    let text = text.trim_start_matches('\u{feff}');
     // serde's message may quote the text, which contains secrets: report only the position.
-    let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text).map_err(|error| {
-        format!(
-            "{place}: line {}, column {}: {}",
-            error.line(),
-            error.column(),
-            expected(text, error.line(), error.column())
-        )
-    })?;
+    let text = without_byte_order_mark(&text);
+    let members: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_str(text).map_err(|error| match error.classify() {
+            Category::Syntax => format!("{place}: {}", syntax_error(text, &error)),
+            _ => format!(
+                "{place}: line {}, column {}: expected a JSON object of providers, such as {{\"github\": {{\"default\": {{\"secret\": \"...\"}}}}}}",
+                error.line(),
+                error.column()
+            ),
+        })?;
     if let Err(twice) = Object::parse(text.trim_ascii()).and_then(|object| object.members()) {
         return Err(format!("{place}: {}", twice.message()));
     }
@@ -114,42 +118,6 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
         letterbox_registry::find(name).map_err(|error| format!("{place}: {error}"))?;
     }
     Ok(members.into_iter().map(|(name, json)| (name, json.get().to_owned())).collect())
-}
-
-/// Characters with which people break JSON, and what to write instead.
-const MISTAKES: [(&[char], &str); 4] = [
-    (
-        &['\u{201c}', '\u{201d}', '\u{201e}', '\u{ab}', '\u{bb}', '\u{ff02}'],
-        "straight double quotes (`\"`), not typographic ones",
-    ),
-    (&['\'', '\u{2018}', '\u{2019}', '`'], "double quotes (`\"`), not single ones"),
-    (
-        &['\u{ff0c}', '\u{ff1a}', '\u{ff5b}', '\u{ff5d}', '\u{a0}', '\u{3000}'],
-        "plain ASCII punctuation and spaces, not full-width or non-breaking ones",
-    ),
-    (&['/', '#'], "JSON, which has no comments"),
-];
-
-/// What JSON expects where serde stopped reading, by the character there. The text is not quoted.
-fn expected(text: &str, line: usize, column: usize) -> String {
-    let before =
-        text.lines().take(line.saturating_sub(1)).map(|line| line.len().saturating_add(1)).sum::<usize>();
-    // serde counts bytes, from 1.
-    let at = before.saturating_add(column.saturating_sub(1)).min(text.len());
-    let start = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
-    let (read, rest) = text.split_at_checked(start).unwrap_or_default();
-    let found = rest.chars().next();
-    let is_trailing = matches!(found, Some('}' | ']')) && read.trim_end().ends_with(',');
-    let mistake =
-        MISTAKES.iter().find(|(characters, _)| found.is_some_and(|found| characters.contains(&found)));
-    match (is_trailing, mistake) {
-        (true, _) => "expected no comma before a closing bracket".to_owned(),
-        (false, Some((_, instead))) => format!("expected {instead}"),
-        (false, None) => {
-            "expected a JSON object of providers, such as {\"github\": {\"default\": {\"secret\": \"...\"}}}"
-                .to_owned()
-        }
-    }
 }
 
 #[cfg(test)]
@@ -207,15 +175,13 @@ mod tests {
             ("\u{feff}{\"github\":{\"default\":{\"secret\":\"hunter2\"}}}", Ok(())),
             (
                 "{\"github\": {\n  \"default\": {\"secret\": \"hunter2\",}\n}}",
-                Err("line 2, column 35: expected no comma before a closing bracket"),
+                Err("line 2, column 34: expected no comma"),
             ),
-            ("{\"github\": {},\n}", Err("line 2, column 1: expected no comma before a closing bracket")),
-            ("{\n  \u{201c}github\u{201d}: {}}", Err("line 2, column 3: expected straight double quotes")),
-            ("{'github': {}}", Err("line 1, column 2: expected double quotes (`\"`), not single ones")),
-            ("{\"github\"\u{ff1a} {}}", Err("expected plain ASCII punctuation")),
-            ("// mine\n{}", Err("line 1, column 1: expected JSON, which has no comments")),
-            ("{\"github\": hunter2}", Err("line 1, column 12: expected a JSON object of providers")),
-            ("", Err("line 1, column 0: expected a JSON object of providers")),
+            ("{\"github\": {},\n}", Err("line 1, column 14: expected no comma")),
+            ("{\n  \u{201c}github\u{201d}: {}}", Err("line 2, column 3: expected a straight quotation mark")),
+            ("{'github': {}}", Err("line 1, column 2: ")),
+            ("{\"github\": hunter2}", Err("line 1, column 12: ")),
+            ("", Err("expected a JSON object of providers")),
         ] {
             std::fs::write(&file, text).unwrap();
             let loaded = load(Some(&file)).map(drop);

@@ -1,147 +1,88 @@
-//! `letterbox doctor` over the deliveries of `tests/reports.json`, which people reported about other receivers.
+//! The cases of `tests/reports.json` about `letterbox serve`: what people reported about other local servers.
 
-use std::{fs, path::Path, process::Output};
+use std::{fs, path::Path};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::program::{letterbox_with, text};
+use crate::program::{Server, events};
 
 fn cases() -> Vec<Value> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/reports.json");
     let cases: Vec<Value> = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
-    let of_doctor =
-        |case: &Value| case["expect"].as_object().unwrap().keys().any(|name| name.starts_with("doctor"));
-    cases.into_iter().filter(of_doctor).collect()
+    cases.into_iter().filter(|case| case["kind"] == "serve").collect()
 }
 
-fn word<'v>(value: &'v Value, name: &str) -> &'v str {
-    value[name].as_str().unwrap_or_default()
-}
-
-/// Runs `doctor --json` on the request of a case.
-fn run(case: &Value) -> Output {
-    let folder = tempfile::tempdir().unwrap();
-    let (provider, request) = (word(case, "provider"), &case["request"]);
-    let path = word(request, "path");
-    let source = path.split('/').nth(2).unwrap_or("default");
-    let mut sources: Map<_, _> = case["others"].as_object().cloned().unwrap_or_default();
-    sources.insert(source.to_owned(), case["entry"].clone());
-    let body = match request["body_b64"].as_str() {
-        Some(body) => STANDARD.decode(body).unwrap(),
-        None => word(request, "body").as_bytes().to_vec(),
-    };
-    fs::write(folder.path().join("credentials"), json!({ provider: sources }).to_string()).unwrap();
-    fs::write(folder.path().join("body"), body).unwrap();
-    let headers = request["headers"].as_object().unwrap();
-    let host = headers.get("Host").and_then(Value::as_str).unwrap_or("hooks.example.com");
-    let query = Some(word(request, "query")).filter(|query| !query.is_empty());
-    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    let mut args = ["doctor", "--json", "--credentials", "credentials", "--now"].map(str::to_owned).to_vec();
-    args.push(case["now"].to_string());
-    let command = word(case, "curl");
-    if command.is_empty() {
-        args.extend(["--url".to_owned(), format!("https://{host}{path}{query}")]);
-        args.extend(["--method".to_owned(), word(request, "method").to_owned()]);
-        args.extend(["--body", "body"].map(str::to_owned));
-        for (name, value) in headers {
-            args.extend(["--header".to_owned(), format!("{name}: {}", value.as_str().unwrap())]);
-        }
-    } else {
-        args.extend(["--curl", "-"].map(str::to_owned));
+fn post(url: &str, request: &Value) -> u16 {
+    let mut post = ureq::post(url);
+    for (name, value) in request["headers"].as_object().unwrap() {
+        post = post.header(name, value.as_str().unwrap());
     }
-    let args: Vec<_> = args.iter().map(String::as_str).collect();
-    letterbox_with(folder.path(), &args, command.as_bytes())
-}
-
-/// One text, or several of which one is enough.
-fn any_of(value: &Value) -> Vec<&str> {
-    match value {
-        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
-        one => one.as_str().into_iter().collect(),
+    let sent = post.send(request["body"].as_str().unwrap());
+    match sent {
+        Ok(response) => response.status().as_u16(),
+        Err(ureq::Error::StatusCode(status)) => status,
+        Err(error) => panic!("{url}: {error}"),
     }
-}
-
-fn list<'v>(expect: &'v Value, name: &str) -> &'v [Value] {
-    expect[name].as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-/// What is wrong with the output for a case; empty if nothing is.
-fn faults(case: &Value, output: &Output) -> Vec<String> {
-    let expect = &case["expect"];
-    let error = text(&output.stderr).to_lowercase();
-    if output.status.code() == Some(2) {
-        let groups = list(expect, "or_error_mentions");
-        let says = |group: &Value| any_of(group).iter().any(|word| error.contains(&word.to_lowercase()));
-        let is_right = !groups.is_empty() && groups.iter().all(says);
-        return if is_right { Vec::new() } else { vec![format!("usage error: {error}")] };
-    }
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let words = format!("{} {}", word(&report, "explanation"), word(&report, "remedy"));
-    let says = |word: &str| words.to_lowercase().contains(&word.to_lowercase());
-    let (opens, cause) = (report["opens"] == true, word(&report, "cause"));
-    let mut faults = Vec::new();
-    let must_open = expect["doctor_opens"] == true;
-    if must_open || opens {
-        if must_open != opens && expect["doctor_may_open"] != true {
-            faults.push(format!("opens: {opens}"));
-        }
-        if opens {
-            return faults;
-        }
-    }
-    if expect["doctor_cause"] != Value::Null && !any_of(&expect["doctor_cause"]).contains(&cause) {
-        faults.push(format!("the cause {cause}"));
-    }
-    faults.extend(
-        any_of(&expect["doctor_cause_not"])
-            .iter()
-            .filter(|not| **not == cause)
-            .map(|not| format!("the cause {not}")),
-    );
-    let missing = list(expect, "doctor_must_mention")
-        .iter()
-        .filter(|group| !any_of(group).iter().any(|word| says(word)));
-    faults.extend(missing.map(|group| format!("does not mention {group}")));
-    faults.extend(
-        list(expect, "doctor_must_not_say")
-            .iter()
-            .filter(|said| says(said.as_str().unwrap()))
-            .map(|said| format!("says {said}")),
-    );
-    faults
-}
-
-/// The secrets of a case: those that are stored, and the one of which they are a bad copy.
-fn secrets(case: &Value) -> Vec<String> {
-    let entries = case["others"].as_object().into_iter().flat_map(Map::values).chain([&case["entry"]]);
-    let fields = ["secret", "token", "aes_key"];
-    let stored = entries.flat_map(|entry| fields.map(|field| word(entry, field).to_owned()));
-    let key = &case["sign"]["key"];
-    stored
-        .chain([word(key, "text").to_owned(), word(key, "base64").to_owned()])
-        .filter(|secret| !secret.is_empty())
-        .collect()
 }
 
 #[test]
-fn doctor_is_right_about_what_people_reported() {
+fn the_local_server_takes_what_the_function_takes() {
     let cases = cases();
-    assert!(cases.len() >= 17, "{}", cases.len());
-    let wrong: Vec<_> = cases
-        .iter()
-        .filter_map(|case| {
-            let output = run(case);
-            let mut faults = faults(case, &output);
-            let printed = text(&output.stdout) + &text(&output.stderr);
-            faults.extend(
-                secrets(case)
-                    .iter()
-                    .filter(|secret| printed.contains(*secret))
-                    .map(|_| "prints a secret".to_owned()),
-            );
-            (!faults.is_empty()).then(|| format!("{}: {faults:?}\n  {printed}", word(case, "id")))
-        })
-        .collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(!cases.is_empty());
+    for case in cases {
+        let (id, request) = (&case["id"], &case["request"]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = request["path"].as_str().unwrap();
+        let source = path.trim_end_matches('/').rsplit('/').next().unwrap();
+        let provider = case["provider"].as_str().unwrap();
+        let credentials = json!({ provider: { source: case["entry"], "default": case["entry"] } });
+        fs::write(folder.path().join("mine.json"), credentials.to_string()).unwrap();
+        let server = Server::start(folder.path(), &["--credentials", "mine.json"]);
+        // With the slash and without it, and the same for the source `default`.
+        let paths = [path, path.trim_end_matches('/'), &format!("/{provider}/"), &format!("/{provider}")];
+        for path in paths {
+            let status = post(&format!("{}{path}", server.url), request);
+            assert_eq!(case["expect"]["status"], status, "{id}: {path}");
+        }
+        server.end();
+        let events = events(folder.path());
+        let sources: Vec<_> = events.iter().map(|event| event["source"].as_str().unwrap()).collect();
+        let (own, default) = (format!("/{provider}/{source}"), format!("/{provider}/default"));
+        assert_eq!(sources, [&*own, &*own, &*default, &*default], "{id}");
+        assert!(events.iter().all(|event| event["type"] == case["expect"]["type"]), "{id}");
+    }
+}
+
+#[test]
+fn a_browser_learns_what_lives_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    for path in ["/github", "/github/", "/github/nobody", "/signed/svix/"] {
+        for method in ["GET", "HEAD", "PUT", "DELETE"] {
+            let request = http::Request::builder().method(method).uri(format!("{}{path}", server.url));
+            let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+            let mut response = agent.run(request.body(()).unwrap()).unwrap();
+            assert_eq!(response.status(), 405, "{method} {path}");
+            assert_eq!(response.headers()["allow"], "POST", "{method} {path}");
+            let body = response.body_mut().read_to_string().unwrap();
+            if method == "HEAD" {
+                assert_eq!(body, "", "{path}");
+            } else {
+                assert!(body.contains("webhooks") && body.contains("POST"), "{method} {path}: {body}");
+            }
+        }
+    }
+    // A source with handshakes says which methods it takes.
+    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+    let mut put = agent.put(format!("{}/signed/handshake", server.url)).send("").unwrap();
+    assert_eq!((put.status().as_u16(), &put.headers()["allow"]), (405, &"POST, GET".parse().unwrap()));
+    put.body_mut().read_to_string().unwrap();
+    let query = "hub.mode=subscribe&hub.verify_token=letterbox-demo-token&hub.challenge=11582";
+    for path in ["/signed/handshake", "/signed/handshake/"] {
+        let mut response = agent.get(format!("{}{path}?{query}", server.url)).call().unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+        assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+        assert_eq!(response.body_mut().read_to_string().unwrap(), "11582");
+    }
 }

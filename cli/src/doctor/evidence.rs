@@ -94,7 +94,7 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
             let detail = format!("It is no JSON object.{}", body_of(delivery));
             Finding::new(&causes::BODY_MALFORMED, detail)
         }
-        Reject::InvalidJson(JsonPart::Payload) | Reject::NotUtf8 => {
+        Reject::InvalidJson(JsonPart::Payload | JsonPart::AnyPayload) | Reject::NotUtf8 => {
             Finding::new(&causes::PAYLOAD_INVALID, format!("{said}{}", body_of(delivery)))
         }
         Reject::UnhandledEventType => Finding::new(&causes::EVENT_TYPE_NOT_ACCEPTED, ""),

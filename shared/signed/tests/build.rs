@@ -36,7 +36,7 @@ fn every_mistake_is_found_when_presets_are_compiled() {
             "line 21: expected a number before x",
         ),
         ("[setup]\nen = [", "[setup]\nen = [\"One more.\",", "setup: expected the same steps in en and zh"),
-        ("secret = \"whsec_test_secret\"", "", "missing field `secret`"),
+        ("secret = \"whsec_test_secret\"", "", "proof: expected either secret or public_key"),
         (
             "id = \"evt_1",
             "ident = \"evt_1",
@@ -46,6 +46,22 @@ fn every_mistake_is_found_when_presets_are_compiled() {
         assert!(STRIPE.contains(before), "{before}");
         let error = build::compile("stripe", &STRIPE.replacen(before, after, 1)).err().unwrap_or_default();
         assert!(error.contains(expected), "{after}: {error}");
+    }
+}
+
+#[test]
+fn fields_may_be_numbers_and_lists() {
+    let text = STRIPE.replacen(
+        "separator = \",\"",
+        "separator = \",\"\nsignature_index = 1\nheader_families = [\"stripe-\", \"x-\"]",
+        1,
+    );
+    let preset = build::compile("stripe", &text).map(|compiled| compiled.preset).unwrap();
+    for expected in [
+        r#"("signature_index", Field::Number(1))"#,
+        r#"("header_families", Field::List(&[Field::Text("stripe-"), Field::Text("x-")]))"#,
+    ] {
+        assert!(preset.contains(expected), "{preset}");
     }
 }
 

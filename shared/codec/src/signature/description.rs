@@ -232,11 +232,11 @@ impl Description {
     pub fn key(&self, secret: Option<&Secret>, public_key: Option<&str>) -> Result<Key, SchemeError> {
         match (self.algorithm.is_public(), secret, public_key) {
             (true, None, Some(text)) => Key::public(self.algorithm, text),
-            (true, None, None) => Err(SchemeError::new(
+            (true, _, None) => Err(SchemeError::new(
                 "public_key",
-                "the sender's public key, because the algorithm verifies with one",
+                "the sender's public key, because the algorithm verifies with one and not with a secret",
             )),
-            (true, Some(_), _) => Err(SchemeError::new(
+            (true, Some(_), Some(_)) => Err(SchemeError::new(
                 "secret",
                 "no secret, because the algorithm verifies with a public_key: remove one of the two",
             )),

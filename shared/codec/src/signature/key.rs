@@ -92,9 +92,8 @@ impl Key {
             Kind::Secret(_) => match self.sign(algorithm, text) {
                 Some(expected) => {
                     // Of a secret that the request carries, the length is secret, too.
-                    let comparable = |bytes: &[u8]| match algorithm.sends_secret() {
-                        true => Sha256::digest(bytes).to_vec(),
-                        false => bytes.to_vec(),
+                    let comparable = |bytes: &[u8]| {
+                        if algorithm.sends_secret() { Sha256::digest(bytes).to_vec() } else { bytes.to_vec() }
                     };
                     let expected = comparable(&expected);
                     let each = signatures.iter().map(|given| expected.ct_eq(&comparable(given)));

@@ -171,10 +171,10 @@ fn decode(text: &str) -> Result<Vec<u8>, String> {
     if let Some(pem) = text.strip_prefix("-----BEGIN ") {
         let (label, rest) = pem.split_once("-----").ok_or("PEM without an end of its first line")?;
         if !["PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE"].contains(&label) {
-            return Err(match label.contains("PRIVATE") {
-                true => "a private key, which belongs to the sender alone".into(),
-                false => "PEM of something else".into(),
-            });
+            let is_private = label.contains("PRIVATE");
+            let found =
+                if is_private { "a private key, which belongs to the sender alone" } else { "other PEM" };
+            return Err(found.into());
         }
         let (body, _) = rest.split_once("-----END ").ok_or("PEM without its last line")?;
         // A line feed that was escaped twice on its way into the credentials is two characters.
@@ -182,13 +182,11 @@ fn decode(text: &str) -> Result<Vec<u8>, String> {
         return base64(&body).map_err(|found| format!("PEM whose content is not base64{found}"));
     }
     let text = text.strip_prefix("whpk_").unwrap_or(text);
-    match hex::decode(text) {
-        Ok(bytes) => Ok(bytes),
-        Err(_) => {
-            let text: String = text.split_ascii_whitespace().collect();
-            base64(&text).map_err(|found| format!("neither hex nor base64{found}"))
-        }
+    if let Ok(bytes) = hex::decode(text) {
+        return Ok(bytes);
     }
+    let text: String = text.split_ascii_whitespace().collect();
+    base64(&text).map_err(|found| format!("neither hex nor base64{found}"))
 }
 
 /// The key in DER: a `SubjectPublicKeyInfo`, an `RSAPublicKey` or a certificate; `None` if it is none of them.
