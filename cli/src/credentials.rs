@@ -181,6 +181,34 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_read_as_people_write_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("credentials.json");
+        for (text, expected) in [
+            ("\u{feff}{\"github\":{\"default\":{\"secret\":\"hunter2\"}}}", Ok(())),
+            (
+                "{\"github\": {\n  \"default\": {\"secret\": \"hunter2\",}\n}}",
+                Err("line 2, column 34: expected no comma"),
+            ),
+            ("{\"github\": {},\n}", Err("line 1, column 14: expected no comma")),
+            ("{\n  \u{201c}github\u{201d}: {}}", Err("line 2, column 3: expected a straight quotation mark")),
+            ("{'github': {}}", Err("line 1, column 2: ")),
+            ("{\"github\": hunter2}", Err("line 1, column 12: ")),
+            ("", Err("expected a JSON object of providers")),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let loaded = load(Some(&file)).map(drop);
+            match expected {
+                Ok(()) => assert_eq!(loaded, Ok(()), "{text}"),
+                Err(part) => {
+                    let error = loaded.unwrap_err();
+                    assert!(error.contains(part) && !error.contains("hunter2"), "{text}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn credentials_are_parsed_once_and_again_only_if_they_change() {
         let platform = Counting::default();
         let parsed = |credentials: &Credentials| {

@@ -7,6 +7,7 @@ mod evidence;
 mod finding;
 mod hypotheses;
 mod keys;
+mod recognised;
 pub mod reply;
 mod signing;
 
@@ -17,6 +18,7 @@ use self::{
     diagnosis::{Diagnosis, diagnose},
     diagnosis_input::{DiagnosisInput, Refusal},
     finding::Finding,
+    hypotheses::Search,
     reply::Reply,
 };
 use crate::terminal::{printable, printable_json};
@@ -24,7 +26,7 @@ use crate::terminal::{printable, printable_json};
 /// The result of a diagnosis. `--json` prints these fields, without the Chinese text.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Whether it opens, and the platform would take the answer.
+    /// True if the delivery is accepted, and the platform would accept the response.
     pub opens: bool,
     /// The provider.
     pub provider: &'static str,
@@ -32,7 +34,7 @@ pub struct Report {
     pub source: String,
     /// The code of the cause, if it does not.
     pub cause: Option<&'static str>,
-    /// What holds or is wrong, for a person.
+    /// What was found, in words.
     pub explanation: String,
     /// What to do about it.
     pub remedy: Option<String>,
@@ -41,7 +43,7 @@ pub struct Report {
     pub in_chinese: Option<InChinese>,
 }
 
-/// What is wrong and what to do about it in general; what was seen of the delivery is told in English alone.
+/// What is wrong and what to do about it in general. The details of the delivery are in English only.
 #[derive(Debug)]
 pub struct InChinese {
     /// What is wrong.
@@ -54,11 +56,10 @@ pub struct InChinese {
 
 /// What an opened delivery is.
 fn describe_opened(received: &Received) -> String {
-    let answer =
-        received.remark.map(|remark| format!(" It is answered with `{remark}`.")).unwrap_or_default();
+    let answer = received.remark.map(|remark| format!(" The response is `{remark}`.")).unwrap_or_default();
     match received.queued_event() {
-        Some(event) => format!("It opens: {}.{answer}", event.kind),
-        None => format!("It opens, and there is nothing to queue.{answer}"),
+        Some(event) => format!("It is accepted: {}.{answer}", event.kind),
+        None => format!("It is accepted, and there is nothing to queue.{answer}"),
     }
 }
 
@@ -72,7 +73,7 @@ impl Report {
         };
         match (diagnosis, answered) {
             (Diagnosis::Opens(opened), Ok(())) => {
-                let reply = if reply.is_some() { " The platform would take the reply." } else { "" };
+                let reply = if reply.is_some() { " The platform would accept the response." } else { "" };
                 Self::opens(delivery, format!("{}{reply}", describe_opened(&opened)))
             }
             (Diagnosis::Opens(_), Err(finding)) => Self::refused(delivery, &finding, &[]),
@@ -89,7 +90,9 @@ impl Report {
                 Self::new(delivery, None)
             }
             _ => {
-                let finding = evidence::from_refusal(delivery, &Refusal::Refused(refused));
+                let refusal = Refusal::Refused(refused);
+                let search = Search::new(delivery, refusal.progress());
+                let finding = evidence::from_refusal(delivery, &refusal, &search);
                 Self::refused(delivery, &finding, &[])
             }
         }

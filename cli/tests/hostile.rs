@@ -317,11 +317,11 @@ fn a_pipe_with_a_writer_is_read_like_a_file() {
     let pipe = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let writer = thread::spawn(move || fs::write(pipe, event).unwrap());
-    assert!(printed(&letterbox(folder.path(), &["doctor", "--event", "pipe"])).contains("It opens"));
+    assert!(printed(&letterbox(folder.path(), &["doctor", "--event", "pipe"])).contains("It is accepted"));
     writer.join().unwrap();
     for command in ["--event <(sleep 1; cat event)", "--event /dev/stdin < event", "--event - < event"] {
         let script = format!("'{PROGRAM}' doctor {command}");
         let output = Command::new("bash").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
-        assert!(printed(&output).contains("It opens"), "{command}");
+        assert!(printed(&output).contains("It is accepted"), "{command}");
     }
 }

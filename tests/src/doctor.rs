@@ -1,7 +1,8 @@
 //! Broken deliveries for `letterbox doctor`: one row for each, and the cause that it must name.
 //!
 //! `tests/doctor/<provider>/<cause>.<number>.json` holds the delivery as an event, a curl command, a HAR or options,
-//! and the credentials with which it is refused; `opens` stands for no cause at all.
+//! and the credentials with which it is refused; `opens` stands for no cause at all. `mentions` are words that the text must
+//! have, `never` those that it must not.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
@@ -23,6 +24,8 @@ pub struct Case {
     now: Option<Timestamp>,
     credentials: Value,
     reply: Option<String>,
+    mentions: Vec<&'static str>,
+    never: Vec<&'static str>,
 }
 
 /// How the delivery is told.
@@ -76,6 +79,8 @@ pub(crate) fn case(
         now: None,
         credentials: json!({ provider: sources }),
         reply: None,
+        mentions: Vec::new(),
+        never: Vec::new(),
     }
 }
 
@@ -87,6 +92,11 @@ impl Case {
 
     pub(crate) fn at(self, milliseconds: i64) -> Self {
         Self { now: Some(Timestamp(milliseconds)), ..self }
+    }
+
+    /// With words that explanation or remedy must have, and words that are false here.
+    pub(crate) fn says(self, mentions: &[&'static str], never: &[&'static str]) -> Self {
+        Self { mentions: mentions.to_vec(), never: never.to_vec(), ..self }
     }
 
     pub(crate) fn answered(self, reply: impl Into<String>) -> Self {
@@ -111,6 +121,11 @@ impl Case {
         // Events and archives tell the time themselves.
         if matches!(self.form, Curl | Options) {
             json["now"] = now.to_string().into();
+        }
+        for (name, words) in [("mentions", &self.mentions), ("never", &self.never)] {
+            if !words.is_empty() {
+                json[name] = words.clone().into();
+            }
         }
         if let Some(reply) = &self.reply {
             json["reply"] = reply.clone().into();

@@ -34,7 +34,8 @@ Examples:
   letterbox send payment payment_success --as-platform --longest-pause 1
   letterbox send github push --repeat 1000 --rate 50/s
 
-The exit code is 0 only if the platform would accept every response, and each arrives within the platform's timeout.")]
+The exit code is 0 only if the platform would accept every response, and each arrives within the platform's \
+timeout.")]
 pub struct Send {
     /// The platform to act as
     #[arg(required_unless_present = "list", value_parser = ProviderName)]

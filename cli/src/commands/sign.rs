@@ -23,7 +23,8 @@ Examples:
     sam local invoke GithubFunction --event event.json
   letterbox sign payment --data payment.json --as raw | nc 127.0.0.1 9000
 
-The delivery is signed with the current time: a receiver that checks the timestamp accepts it only for some minutes.")]
+The delivery is signed with the current time: a receiver that checks the timestamp accepts it only for some \
+minutes.")]
 pub struct Sign {
     /// The platform to act as
     #[arg(value_parser = ProviderName)]

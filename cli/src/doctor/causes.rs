@@ -46,20 +46,35 @@ causes! {
         "Store the secret again without the quotes.",
         zh: "secret 保存时前后多了不属于它的引号。",
         "去掉引号后重新保存。";
+    SECRET_HAS_EXTRA_TEXT: "secret_has_extra_text",
+        "More than the secret is stored: something was copied along with it, such as the `%` that zsh prints, `Bearer` or `export NAME=`.",
+        "Store the secret again without that text.",
+        zh: "保存的内容比 secret 多：复制时带上了其他内容，例如 zsh 打印的 `%`、`Bearer` 或 `export NAME=`。",
+        "去掉多余的内容后重新保存。";
+    SECRET_ALTERED: "secret_altered",
+        "The stored secret is an altered copy: some of its characters are written as escapes (of HTML, a URL or JSON), were replaced by characters that look alike, or are missing.",
+        "Copy the secret from the platform's console again, as the console shows it, and not from the source of a page, a URL, a mail or a log.",
+        zh: "保存的 secret 是被改变的副本：部分字符写成了转义形式（HTML、URL 或 JSON）、被换成外形相似的字符，或者丢失。",
+        "从平台后台重新复制页面上显示的 secret，不要从网页源代码、URL、邮件或日志中复制。";
     SECRET_MISMATCH: "secret_mismatch",
-        "The secret is not the one that the platform signed with, or the body was changed in transit in a way that `doctor` does not recognise.",
+        "The signature does not match: the secret is not the one that the platform signed with, or what the signature covers was changed in transit in a way that `doctor` does not recognise.",
         "Copy the secret from the platform's console again, or set a new one there and in the credentials. If both are certainly the same, compare the body with the one that the platform shows.",
-        zh: "secret 不是平台签名时所用的那一个，或者请求体在传输过程中以 `doctor` 无法识别的方式被修改。",
+        zh: "签名不匹配：secret 不是平台签名时所用的那一个，或者签名涵盖的内容在传输过程中以 `doctor` 无法识别的方式被修改。",
         "从平台后台重新复制 secret，或者在平台和凭证中都换成一个新的。如果确定两边一致，请把请求体与平台上显示的进行对比。";
+    PUBLIC_KEY_MISMATCH: "public_key_mismatch",
+        "The signature does not match: the `public_key` is not that of the private key that the platform signed with, or the body was changed in transit in a way that `doctor` does not recognise.",
+        "Copy the public key from the platform's console or documentation again. If it is certainly the right one, compare the body with the one that the platform shows.",
+        zh: "签名不匹配：`public_key` 与平台签名所用的私钥不对应，或者请求体在传输过程中以 `doctor` 无法识别的方式被修改。",
+        "从平台后台或文档中重新复制公钥。如果确定公钥正确，请把请求体与平台上显示的进行对比。";
     SECRET_ENCODING: "secret_encoding",
         "The secret matches, but the entry decodes it with a different encoding than the platform does.",
         "Set the entry's `secret_encoding`.",
         zh: "secret 匹配，但条目对它的解码方式与平台不同。",
         "设置条目的 `secret_encoding`。";
     TOKEN_MISMATCH: "token_mismatch",
-        "The token is not the one that the platform signed with.",
+        "The signature does not match: the token is not the one that the platform signed with, or the signed values were changed in transit.",
         "Copy `token` and `aes_key` together from the same page of the console; a refresh there replaces both.",
-        zh: "token 不是平台签名时所用的那一个。",
+        zh: "签名不匹配：token 不是平台签名时所用的那一个，或者被签名的值在传输过程中被修改。",
         "从平台后台的同一个页面同时复制 `token` 和 `aes_key`；在该页面刷新后，两者都会更换。";
     TOKEN_AES_KEY_SWAPPED: "token_aes_key_swapped",
         "The values of `token` and `aes_key` are swapped.",
@@ -151,9 +166,9 @@ causes! {
 
     // The body.
     BODY_CHANGED: "body_changed",
-        "The body was changed in transit: the signature matches the body that was sent, not the one that was received.",
+        "The body was changed in transit: what was received is not what was sent.",
         "Pass the raw body to the function, before any framework or proxy parses it.",
-        zh: "请求体在传输过程中被修改：签名与发出的请求体匹配，与收到的请求体不匹配。",
+        zh: "请求体在传输过程中被修改：收到的内容与发出的不同。",
         "把原始请求体交给函数，不要让任何框架或代理先行解析。";
     BODY_IS_DECODED_FORM: "body_is_decoded_form",
         "The platform sent a form, and a proxy or framework decoded it in transit.",
@@ -165,6 +180,11 @@ causes! {
         "Decode the body, or set `isBase64Encoded` to true in the API Gateway event.",
         zh: "请求体仍是网关或代理编码成的 base64。",
         "先解码请求体，或者在 API Gateway 事件中把 `isBase64Encoded` 设为 true。";
+    BODY_IS_COMPRESSED: "body_is_compressed",
+        "The body is still compressed, and the signature covers the unpacked body.",
+        "Configure the proxy to forward the header `Content-Encoding`, or to unpack the body.",
+        zh: "请求体仍处于压缩状态，而签名涵盖的是解压后的请求体。",
+        "配置代理，使其转发请求头 `Content-Encoding`，或者先解压请求体。";
     BODY_EMPTY: "body_empty",
         "The body is empty.",
         "Look for a redirect, or for middleware that reads the body before it forwards the request.",
@@ -267,9 +287,9 @@ causes! {
         zh: "该来源中没有查询的 kid 所对应的密钥。",
         "在 `keys` 中加上该密钥，以查询的 kid 为键名。";
     JWE_KEY_MISMATCH: "jwe_key_mismatch",
-        "The key with the query's kid is not the one that the query was encrypted with.",
+        "The key with the query's kid is not the one that the query was encrypted with, or the query was changed in transit.",
         "Enter the same key for this kid in the credentials and in the platform's webhook settings.",
-        zh: "查询的 kid 所对应的密钥，不是加密该查询时所用的那一个。",
+        zh: "查询的 kid 所对应的密钥，不是加密该查询时所用的那一个，或者查询在传输过程中被修改。",
         "在凭证和平台的 webhook 设置中，为这个 kid 填写同一个密钥。";
 
     // The answer.

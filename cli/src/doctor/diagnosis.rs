@@ -6,8 +6,8 @@ use super::{
     causes,
     diagnosis_input::{DiagnosisInput, Progress, Refusal},
     evidence,
-    finding::{Finding, Variant},
-    hypotheses::TABLE,
+    finding::Finding,
+    hypotheses::search,
 };
 
 /// More faults than this in one delivery are not looked for.
@@ -16,7 +16,7 @@ const MOST_FAULTS: usize = 3;
 /// What doctor says of a delivery.
 #[derive(Debug)]
 pub enum Diagnosis {
-    /// It opens.
+    /// It is accepted.
     Opens(Box<Received>),
     /// It is refused.
     Refused {
@@ -27,47 +27,43 @@ pub enum Diagnosis {
     },
 }
 
-/// Tries the delivery as the function does, and finds out why it does not open.
+/// Tries the delivery as the function does, and finds out why it is refused.
 pub fn diagnose(delivery: &DiagnosisInput) -> Diagnosis {
     let refusal = match delivery.attempt() {
         Ok(opened) => return Diagnosis::Opens(Box::new(opened)),
         Err(refusal) => refusal,
     };
-    let (finding, mut corrected) = cause(delivery, &refusal);
-    let mut then: Vec<Finding> = Vec::new();
+    let (mut then, mut corrected) = cause(delivery, &refusal);
+    // A cause is at least one finding.
+    let finding = then.remove(0);
     while let Some(delivery) = corrected.take() {
         let Err(refusal) = delivery.attempt() else { break };
         let (next, better) = cause(&delivery, &refusal);
         // A fault that stays is no further one.
-        if next.cause == finding.cause || then.iter().any(|one| one.cause == next.cause) {
+        let is_known =
+            |next: &Finding| next.cause == finding.cause || then.iter().any(|one| one.cause == next.cause);
+        if next.iter().any(is_known) {
             break;
         }
-        then.push(next);
+        then.extend(next);
         corrected = better.filter(|_| then.len() < MOST_FAULTS);
     }
     Diagnosis::Refused { finding, then }
 }
 
-/// The cause, and the delivery without it where more may be wrong.
-fn cause(delivery: &DiagnosisInput, refusal: &Refusal) -> (Finding, Option<DiagnosisInput>) {
+/// The faults that were found together, and the delivery without them where more may be wrong.
+fn cause(delivery: &DiagnosisInput, refusal: &Refusal) -> (Vec<Finding>, Option<DiagnosisInput>) {
     if let Some(finding) = evidence::at_once(delivery, refusal) {
-        return (finding, None);
+        return (vec![finding], None);
     }
-    let reached = refusal.progress();
-    let mut best: Option<(Progress, Variant)> = None;
-    for variant in TABLE.iter().flat_map(|hypothesis| hypothesis(delivery)) {
-        let progress = variant.progress(delivery, reached);
-        if progress == Progress::Accepted {
-            return (variant.finding, None);
-        }
-        if progress > best.as_ref().map_or(reached, |(progress, _)| *progress) {
-            best = Some((progress, variant));
-        }
-    }
-    match best {
+    let search = search(delivery, refusal.progress());
+    match search.found {
+        Some((findings, _)) if search.progress == Progress::Accepted => (findings, None),
         // What was changed cannot be read, so there is no more to say of it.
-        Some((_, Variant { finding, .. })) if *finding.cause == causes::BODY_CHANGED => (finding, None),
-        Some((_, Variant { finding, delivery })) => (finding, Some(delivery)),
-        None => (evidence::from_refusal(delivery, refusal), None),
+        Some((findings, _)) if findings.iter().any(|finding| *finding.cause == causes::BODY_CHANGED) => {
+            (findings, None)
+        }
+        Some((findings, delivery)) => (findings, Some(delivery)),
+        None => (vec![evidence::from_refusal(delivery, refusal, &search)], None),
     }
 }

@@ -89,7 +89,16 @@ impl DiagnosisInput {
     /// All sources of a provider, as far as they read.
     pub fn sources(&self, provider: &str) -> Map<String, Value> {
         let text = self.credentials.json(provider).unwrap_or("{}");
-        serde_json::from_str(text).unwrap_or_default()
+        let sources: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+        let has_object = |value: &Value| match value {
+            Value::Array(list) => list.iter().any(Value::is_object),
+            one => one.is_object(),
+        };
+        // An entry without a source is that of `default`.
+        if sources.is_empty() || sources.values().any(has_object) {
+            return sources;
+        }
+        [("default".to_owned(), Value::Object(sources))].into_iter().collect()
     }
 
     /// The entries of this source; none where there is nothing that reads as such.

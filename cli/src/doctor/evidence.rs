@@ -1,10 +1,10 @@
-//! What a refusal means where no hypothesis opens the delivery: its words, and what shows in the request.
+//! What a refusal means where no hypothesis is proven: its message, and what the request shows.
 
 use std::collections::BTreeSet;
 
 use letterbox_codec::{
-    Reject, Stage, credentials::CredentialsError, jwe::Token, provider::Refused, reject::JsonPart,
-    signature::Description,
+    Reject, Stage, content_encoding::ContentEncoding, credentials::CredentialsError, jwe::Token,
+    provider::Refused, reject::JsonPart,
 };
 use letterbox_intake::settings::StartError;
 use letterbox_registry::{PROVIDERS, Platform};
@@ -14,9 +14,12 @@ use super::{
     causes,
     diagnosis_input::{DiagnosisInput, Refusal},
     finding::Finding,
+    hypotheses::Search,
     keys::{is_psk, key_tables, kid_for_display},
-    signing::{readings, schemes},
+    recognised::{Recognised, body_kind, generation, secret_kind, signature_kind},
+    signing::{Signing, bytes_of, facts, schemes},
 };
+use crate::formats::json_style::Json;
 
 /// What is plain before anything is tried.
 pub fn at_once(delivery: &DiagnosisInput, refusal: &Refusal) -> Option<Finding> {
@@ -51,20 +54,17 @@ fn marked(delivery: &DiagnosisInput) -> Option<Finding> {
     let (provider, mark) = PROVIDERS.iter().find_map(|provider| Some((provider, mark_of(*provider)?)))?;
     let (asked, about) = (delivery.provider.name(), mark.about);
     let finding = Finding::new(&causes::WRONG_PROVIDER, format!("The URL names {asked}. {about}"));
-    Some(
-        finding
-            .remedy(format!("Put the URL of a source of {} into the platform's dashboard.", provider.name())),
-    )
+    Some(finding.remedy(format!("Set the URL of a source of {} in the platform's console.", provider.name())))
 }
 
 /// The finding that the refusal alone leads to.
-pub fn from_refusal(delivery: &DiagnosisInput, refusal: &Refusal) -> Finding {
+pub fn from_refusal(delivery: &DiagnosisInput, refusal: &Refusal, search: &Search) -> Finding {
     match refusal {
         Refusal::NoCredentials => no_credentials(delivery),
         Refusal::Start(error) => start(delivery, error),
         Refusal::Refused(Refused { reject, stage, .. }) => {
             let marked = if *stage == Stage::Form { marked(delivery) } else { None };
-            marked.unwrap_or_else(|| rejected(delivery, *stage, reject))
+            marked.unwrap_or_else(|| rejected(delivery, *stage, reject, search))
         }
     }
 }
@@ -97,7 +97,7 @@ fn has_a_key_of_another_length(table: &Map<String, Value>) -> bool {
     table.values().any(|key| key.as_str().is_some_and(|key| !is_psk(key)))
 }
 
-fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject) -> Finding {
+fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &Search) -> Finding {
     let said = format!("{}.", reject.message());
     match reject {
         Reject::MethodNotAllowed => Finding::new(&causes::WRONG_METHOD, ""),
@@ -110,27 +110,30 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject) -> Finding
         }
         Reject::TooLarge { .. } => Finding::new(&causes::TOO_LARGE, said),
         Reject::Missing { field } | Reject::Malformed { field, .. } => part(delivery, stage, field, &said),
-        Reject::InvalidJson(JsonPart::Body) => Finding::new(&causes::BODY_MALFORMED, "It is no JSON object."),
+        Reject::InvalidJson(JsonPart::Body) => {
+            let detail = format!("It is no JSON object.{}", body_of(delivery));
+            Finding::new(&causes::BODY_MALFORMED, detail)
+        }
         Reject::InvalidJson(JsonPart::Payload | JsonPart::AnyPayload) | Reject::NotUtf8 => {
-            Finding::new(&causes::PAYLOAD_INVALID, said)
+            Finding::new(&causes::PAYLOAD_INVALID, format!("{said}{}", body_of(delivery)))
         }
         Reject::UnhandledEventType => Finding::new(&causes::EVENT_TYPE_NOT_ACCEPTED, ""),
         Reject::MalformedJwe { .. } => {
             Finding::new(&causes::JWE_MALFORMED, format!("{said}{}", token_form(delivery)))
         }
         Reject::UnsupportedAlgorithm { .. } => Finding::new(&causes::JWE_ALGORITHM, said),
-        Reject::MissingSignature => Finding::new(&causes::SIGNATURE_MISSING, missing(delivery)),
-        Reject::MalformedSignature => Finding::new(&causes::SIGNATURE_MALFORMED, malformed(delivery)),
+        Reject::MissingSignature => missing(delivery),
+        Reject::MalformedSignature => malformed(delivery),
         Reject::SignatureMismatch if delivery.is_sealed() => Finding::new(
             &causes::TOKEN_MISMATCH,
-            "The aes_key does not open it either: the message is another app's, or its body was changed on the way.",
+            "The aes_key does not decrypt the message either: it is another app's, or it was changed in transit.",
         ),
-        Reject::SignatureMismatch => mismatch(delivery),
+        Reject::SignatureMismatch => mismatch(delivery, search),
         Reject::MalformedTimestamp => Finding::new(&causes::TIMESTAMP_MALFORMED, ""),
         Reject::TimestampOutOfRange => Finding::new(&causes::TIMESTAMP_STALE, ""),
         Reject::InvalidBase64 | Reject::CiphertextLength => Finding::new(
             &causes::BODY_MALFORMED,
-            "The signature is right, but `encrypt` is not base64 of whole AES blocks.",
+            "The signature is valid, but `encrypt` is not base64 of whole AES blocks.",
         ),
         // With a wrong key noise can have a padding, but hardly an owner key that is a text.
         Reject::InvalidPadding | Reject::MessageLength | Reject::OwnerKeyMismatch => {
@@ -140,7 +143,7 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject) -> Finding
         Reject::KeyUnwrap => Finding::new(&causes::JWE_KEY_MISMATCH, kids(delivery)),
         Reject::AuthenticationFailed => Finding::new(
             &causes::BODY_CHANGED,
-            "The key is right, but the tag is not that of header and content.",
+            "The key matches, but the tag is not that of header and content.",
         ),
     }
 }
@@ -167,74 +170,183 @@ fn part(delivery: &DiagnosisInput, stage: Stage, field: &str, said: &str) -> Fin
     }
 }
 
-/// Which of the headers of a scheme are not there.
-fn missing(delivery: &DiagnosisInput) -> String {
-    let absent = |scheme: &Description| -> Vec<String> {
-        let names = [Some(&scheme.header), scheme.timestamp_header.as_ref(), scheme.id_header.as_ref()];
-        let names = names.into_iter().flatten();
-        names
-            .filter(|name| delivery.header(name).is_none_or(|value| value.trim().is_empty()))
-            .cloned()
-            .collect()
-    };
-    // The keys of a rotation mostly ask for the same headers.
-    let absent: BTreeSet<_> = schemes(delivery).iter().flat_map(|signing| absent(&signing.scheme)).collect();
-    let names: Vec<_> = absent.iter().map(String::as_str).collect();
-    match names.as_slice() {
-        [] => String::new(),
-        names => format!("The request has no {}, or an empty one.", names.join(", no ")),
+/// What the bytes of a body show, as a further sentence.
+fn body_of(delivery: &DiagnosisInput) -> String {
+    body_kind(delivery.request.body()).map(|kind| format!(" {kind}")).unwrap_or_default()
+}
+
+/// A finding with what was recognised, if anything was.
+fn with(finding: Finding, recognised: Option<Recognised>) -> Finding {
+    match recognised {
+        Some(Recognised { detail, remedy }) => {
+            let detail = format!("{} {detail}", finding.detail).trim().to_owned();
+            Finding { detail, remedy: Some(remedy), ..finding }
+        }
+        None => finding,
     }
 }
 
-fn malformed(delivery: &DiagnosisInput) -> String {
+/// Which of the headers of a scheme are absent, and which others could be meant.
+fn missing(delivery: &DiagnosisInput) -> Finding {
+    // The keys of a rotation mostly require the same headers.
+    let required: BTreeSet<_> = schemes(delivery).iter().flat_map(Signing::names).collect();
+    let is_absent = |name: &&String| delivery.header(name).is_none_or(|value| value.trim().is_empty());
+    let absent: Vec<_> = required.iter().filter(is_absent).map(String::as_str).collect();
+    let mut detail = match absent.as_slice() {
+        [] => String::new(),
+        names => format!("The request has no {}, or an empty one.", names.join(", no ")),
+    };
+    let names = delivery.request.headers().keys().map(http::HeaderName::as_str);
+    let similar: Vec<_> = names
+        .filter(|name| ["sign", "hmac", "digest"].iter().any(|part| name.contains(part)))
+        .filter(|name| !required.iter().any(|required| required.eq_ignore_ascii_case(name)))
+        .collect();
+    if !similar.is_empty() {
+        detail += &format!(" It has {}, with which the signature is not valid either.", similar.join(", "));
+    }
+    with(Finding::new(&causes::SIGNATURE_MISSING, detail.trim_start()), generation(delivery))
+}
+
+/// The signature header that a scheme reads, and what its value is, where that is no signature of the scheme.
+fn kind_of_signature(delivery: &DiagnosisInput, signing: &Signing) -> Option<Recognised> {
+    let header = signing.name(&signing.scheme.header);
+    let value = delivery.request.headers().get(&header)?.to_str().ok()?;
+    let (_, words, length) = facts(signing.scheme.algorithm);
+    // Among several, one of the right length is the signature.
+    let values: Vec<_> = match &signing.scheme.separator {
+        Some(separator) => value.split(separator.as_str()).collect(),
+        None => vec![value],
+    };
+    let kinds =
+        values.iter().map(|value| signature_kind(&header, value, (words, length?), signing.fixed.is_none()));
+    kinds.collect::<Option<Vec<_>>>()?.into_iter().next()
+}
+
+fn malformed(delivery: &DiagnosisInput) -> Finding {
     let schemes = schemes(delivery);
-    let Some(scheme) = schemes.first().map(|signing| &signing.scheme) else { return String::new() };
-    let header = &scheme.header;
-    let count = delivery.request.headers().get_all(header).iter().count();
+    let Some(signing) = schemes.first() else { return Finding::new(&causes::SIGNATURE_MALFORMED, "") };
+    let (scheme, header) = (&signing.scheme, signing.name(&signing.scheme.header));
+    let count = delivery.request.headers().get_all(&header).iter().count();
     if count > 1 {
-        return format!("{header} comes {count} times.");
+        let detail = format!("{header} comes {count} times; no single one of them is valid.");
+        return Finding::new(&causes::SIGNATURE_MALFORMED, detail);
+    }
+    if let Some(older) = generation(delivery) {
+        return with(Finding::new(&causes::SIGNATURE_MALFORMED, ""), Some(older));
+    }
+    if let Some(kind) = kind_of_signature(delivery, signing) {
+        return with(Finding::new(&causes::SIGNATURE_WRONG_ALGORITHM, ""), Some(kind));
     }
     let keys =
         [&scheme.timestamp_key, &scheme.signature_key].map(|key| key.as_ref().map(|key| format!("`{key}=`")));
     let keys: Vec<_> = keys.into_iter().flatten().collect();
-    match (keys.as_slice(), scheme.prefix.as_str()) {
-        ([], "") => format!("{header} holds no signature."),
-        ([], prefix) => format!("{header} holds no signature behind the prefix `{prefix}`."),
-        (keys, _) => format!("{header} does not hold {} once each.", keys.join(" and ")),
-    }
+    let detail = match (keys.as_slice(), scheme.prefix.as_str()) {
+        ([], "") => format!("{header} does not contain a signature."),
+        ([], prefix) => format!("{header} does not contain a signature with the prefix `{prefix}`."),
+        (keys, _) => format!("{header} does not contain {} once each.", keys.join(" and ")),
+    };
+    Finding::new(&causes::SIGNATURE_MALFORMED, detail)
 }
 
-/// A signature that is wrong under every hypothesis: what of the request speaks for which cause.
-fn mismatch(delivery: &DiagnosisInput) -> Finding {
+/// A signature that is invalid under every hypothesis: what of the request speaks for which cause, what was tried, and
+/// what could not be.
+fn mismatch(delivery: &DiagnosisInput, search: &Search) -> Finding {
     let length = delivery.request.body().len();
     let sent = delivery.header("content-length").and_then(|length| length.trim().parse::<usize>().ok());
     if let Some(sent) = sent.filter(|sent| *sent != length) {
         let detail = format!("The sender announced {sent} bytes (Content-Length), and {length} came.");
         return Finding::new(&causes::BODY_CHANGED, detail);
     }
-    for signing in schemes(delivery).iter().filter(|signing| signing.scheme.signature_key.is_none()) {
-        let header = &signing.scheme.header;
-        let Some(value) = delivery.request.headers().get(header) else { continue };
+    let coding = delivery
+        .header("content-encoding")
+        .filter(|_| ContentEncoding::of(delivery.request.headers()).is_some());
+    if let Some(coding) = coding.filter(|_| std::str::from_utf8(delivery.request.body()).is_ok()) {
+        let detail = format!(
+            "The header `Content-Encoding: {coding}` says that the body is compressed, and it is not: it was unpacked in transit. If the signature covers the compressed bytes, it cannot be verified any more."
+        );
+        let remedy = "Configure the proxy to forward the body as it comes, compressed, with its headers. If the platform signs the unpacked body, copy the secret from its console again.";
+        return Finding::new(&causes::BODY_CHANGED, detail).remedy(remedy);
+    }
+    let schemes = schemes(delivery);
+    for signing in schemes.iter().filter(|signing| signing.is_bare()) {
+        let header = signing.name(&signing.scheme.header);
+        let Some(value) = delivery.request.headers().get(&header) else { continue };
         let value = value.to_str().unwrap_or_default();
-        // One that may hold several cannot be read as one.
-        let value = match &signing.scheme.separator {
-            Some(separator) => value.split(separator.as_str()).next().unwrap_or_default(),
-            None => value,
+        if let Some(older) = generation(delivery) {
+            return with(Finding::new(&causes::SIGNATURE_WRONG_ALGORITHM, ""), Some(older));
+        }
+        if let Some(kind) = kind_of_signature(delivery, signing) {
+            return with(Finding::new(&causes::SIGNATURE_WRONG_ALGORITHM, ""), Some(kind));
+        }
+        let (_, words, length) = facts(signing.scheme.algorithm);
+        let elements = match &signing.scheme.separator {
+            Some(separator) => value.split(separator.as_str()).collect(),
+            None => vec![value],
         };
-        let found = readings(value);
-        let as_asked = found.iter().any(|reading| reading.differs(&signing.scheme, header).is_none());
-        match found.first().and_then(|reading| reading.differs(&signing.scheme, header)) {
-            Some(finding) if !as_asked => {
-                return if signing.fixed.is_some() { Finding { remedy: None, ..finding } } else { finding };
-            }
-            None if found.is_empty() => {
-                let detail = format!("{header} holds no whole HMAC: it is cut, or not hex or base64.");
-                return Finding::new(&causes::SIGNATURE_MALFORMED, detail);
-            }
-            _ => {}
+        let is_whole =
+            |value: &&str| bytes_of(value).is_some_and(|bytes| length.is_none_or(|length| bytes == length));
+        if !elements.iter().any(is_whole) {
+            let size = length.map(|length| format!(" of {length} bytes")).unwrap_or_default();
+            let detail =
+                format!("{header} does not contain {words}{size} in hex or base64; it may be cut off.");
+            return Finding::new(&causes::SIGNATURE_MALFORMED, detail);
         }
     }
-    Finding::new(&causes::SECRET_MISMATCH, "")
+    let is_public = schemes.iter().all(Signing::is_public) && !schemes.is_empty();
+    let cause = if is_public { &causes::PUBLIC_KEY_MISMATCH } else { &causes::SECRET_MISMATCH };
+    let finding = Finding::new(cause, [hints(delivery, &schemes), tried(search)].concat().trim_start());
+    if schemes.iter().any(Signing::covers_url) {
+        let remedy = format!(
+            "{} If the platform knows the webhook under another URL than the one that was called (another domain, path or port), set the entry's `url` to that URL.",
+            cause.remedy
+        );
+        return finding.remedy(remedy);
+    }
+    finding
+}
+
+/// What was seen that can be the reason, or has nothing to do with it.
+fn hints(delivery: &DiagnosisInput, schemes: &[Signing]) -> String {
+    let mut hints = String::new();
+    if let Some(kind) = schemes.iter().filter_map(Signing::secret).find_map(secret_kind) {
+        hints += &format!(" The stored secret looks like {kind}; check that it is the signing secret.");
+    }
+    if schemes.iter().any(Signing::covers_url) {
+        hints += &format!(
+            " The signature covers the URL, and the request came to {}; the platform may know the webhook under another one.",
+            without_query(&delivery.request.uri().to_string())
+        );
+    }
+    if schemes.iter().any(|signing| signing.scheme.algorithm.sends_secret()) {
+        hints += " The request carries the secret itself and no signature, so the body does not matter.";
+    }
+    let body = String::from_utf8_lossy(delivery.request.body());
+    if body.contains('\u{fffd}') {
+        hints += " The body contains U+FFFD, which stands for bytes that were not valid in the encoding with which it was read: something may have decoded it in transit.";
+    }
+    if delivery.body_object().is_some_and(|body| Json::new(&body).is_sorted()) {
+        hints +=
+            " The keys of the JSON are in alphabetical order: something may have sorted them in transit.";
+    }
+    hints
+}
+
+fn without_query(url: &str) -> &str {
+    url.split_once('?').map_or(url, |(url, _)| url)
+}
+
+/// What was tried without success.
+fn tried(search: &Search) -> String {
+    let left_out =
+        if search.complete { "" } else { " Not all combinations were tried, because of their number." };
+    match search.about.as_slice() {
+        [] => String::new(),
+        about => format!(
+            " Tried without success, {} variants in all: {}.{left_out}",
+            search.attempts,
+            about.join(", ")
+        ),
+    }
 }
 
 /// What a body that is no compact JWE is instead.

@@ -14,7 +14,7 @@ pub struct Reply {
     pub body: Bytes,
 }
 
-/// Reads an answer with each key of the source. What it says in clear is not told.
+/// Reads a response with each key of the source. Its content is not part of the finding.
 pub fn check(delivery: &DiagnosisInput, reply: &Reply) -> Result<(), Finding> {
     if let Some(detail) = header_not_echoed(delivery, reply) {
         return Err(Finding::new(&causes::REPLY_HEADER_NOT_ECHOED, detail));

@@ -64,7 +64,7 @@ const CHINESE: &[(&str, &str)] = &[
     ("doctor --delivery", "`letterbox serve` 的页面上的一条投递，以其编号指定；接收时间为它自己的接收时间"),
     ("doctor --database", "用于 --delivery：该服务器的队列的 SQLite 文件"),
     ("doctor --event", "API Gateway 事件，payload format 2.0"),
-    ("doctor --curl", "用于 bash 的 curl 命令，即浏览器和抓包工具所复制的那种"),
+    ("doctor --curl", "用于 bash 或 Windows cmd 的 curl 命令，即浏览器和抓包工具所复制的那种"),
     ("doctor --har", "HAR（HTTP 存档）"),
     ("doctor --entry", "HAR 中的第几条，从 1 算起；不给出时为 URL 中含有 provider 的唯一一条"),
     ("doctor --url", "被调用的 URL；请求的其余部分由 --method、--header 和 --body 给出"),

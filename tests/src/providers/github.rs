@@ -70,7 +70,7 @@ fn cases() -> Vec<cases::Case> {
 
 #[allow(clippy::too_many_lines, reason = "a table")]
 fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
-    const SIGNATURE: &str = "x-hub-signature-256";
+    /// `{"zen":"Tea.","hook_id":1}`, packed by CPython.
     let case =
         |cause, about, form, request, entry| doctor::case("github", cause, about, form, request, entry);
     let entry = entry();
@@ -116,6 +116,8 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
         case("credentials_invalid", "a member that is unknown", Event, letter.clone(), json!({ "secrets": SECRET })),
         case("reply_refused", "the answer is a redirect", Event, letter.clone(), entry.clone()).answered("HTTP/2 301\nlocation: https://hooks.example.com/github/\n\n"),
     ]);
+    broken_by_copies(cases)?;
+    broken_in_transit(cases)?;
     for (id, cause, about) in [
         (
             "official-docs",
@@ -133,6 +135,242 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
     ] {
         let (request, entry) = vectors.signed(&format!("github/{id}"), "github")?;
         cases.push(case(cause, about, Event, request, entry));
+    }
+    Ok(())
+}
+
+const SIGNATURE: &str = "x-hub-signature-256";
+
+/// `{"zen":"Tea.","hook_id":1}`, packed by CPython.
+const GZIP: &str = "H4sIAAAAAAACA6tWqkrNU7JSCklN1FPSUcrIz8+Oz0xRsjKsBQDhPWx+GgAAAA==";
+const ZLIB: &str = "eJyrVqpKzVOyUgpJTdRT0lHKyM/Pjs9MUbIyrAUAa+0ICA==";
+
+/// Secrets that are not quite the ones that GitHub has.
+fn broken_by_copies(cases: &mut Vec<Case>) -> Made<()> {
+    for (cause, about, has, stored, mentions) in [
+        ("secret_has_extra_text", "zsh's `%` was copied along", "dK4-mine0w", "dK4-mine0w%", "zsh"),
+        (
+            "secret_has_extra_text",
+            "fish's sign was copied along",
+            "dK4-mine0w",
+            "dK4-mine0w\u{23ce}\n",
+            "fish",
+        ),
+        (
+            "secret_has_extra_text",
+            "a header's word was copied along",
+            "dK4-mine0w",
+            "Bearer dK4-mine0w",
+            "bearer",
+        ),
+        (
+            "secret_has_extra_text",
+            "a line of a shell's profile",
+            "dK4+mine0w==",
+            "export HOOK_SECRET=\"dK4+mine0w==\"",
+            "name and",
+        ),
+        ("secret_has_extra_text", "a line of YAML", "dK4-mine0w", "secret: 'dK4-mine0w'", "name and"),
+        ("secret_has_extra_text", "it was pasted twice", "dK4-mine0w", "dK4-mine0wdK4-mine0w", "twice"),
+        (
+            "secret_has_extra_text",
+            "a page's button was copied along",
+            "dK4-mine0w",
+            "dK4-mine0w\nCopy",
+            "line",
+        ),
+        ("secret_altered", "entities of HTML", "q<9>&'Zt", "q&lt;9&gt;&amp;&#39;Zt", "html"),
+        ("secret_altered", "entities of HTML, twice", "q&9-Zt", "q&amp;amp;9-Zt", "html"),
+        ("secret_altered", "escapes of a URL", "q9/Z+t==", "q9%2FZ%2bt%3D%3d", "%2b"),
+        ("secret_altered", "escapes of JSON", "q9&Zt=", "q9\\u0026Zt\\u003d", "\\u003d"),
+        ("secret_altered", "a slash as PHP escapes it", "q9/Zt", "q9\\/Zt", "escapes"),
+        ("secret_altered", "an escaped line break", "q9-Zt", "q9-Zt\\r\\n", "line feed"),
+        ("secret_altered", "the source of a mail", "q9=Zt=", "q9=3DZt=3D", "mail"),
+        ("secret_altered", "a word processor's dash", "q9-Zt", "q9\u{2013}Zt", "look"),
+        ("secret_altered", "full-width characters", "q9+Zt", "q9\u{ff0b}Zt", "full-width"),
+        ("secret_altered", "it was broken into groups", "q9Zt7788", "q9Zt 7788", "whitespace"),
+        ("secret_has_quotes", "in quotes, with a line feed after them", "q9-Zt", "'q9-Zt'\n", "quotes"),
+    ] {
+        let letter = sent("github", &json!({ "secret": has }), "ping", None)?;
+        let found = doctor::case("github", cause, about, Event, letter, json!({ "secret": stored }));
+        cases.push(found.says(&[mentions], &["copy the secret from the platform's console again, or set"]));
+    }
+    let escaped = sent("github", &json!({ "secret": "q9%2BZt" }), "ping", None)?;
+    cases.push(
+        doctor::case(
+            "github",
+            "secret_altered",
+            "the platform has the escaped copy",
+            Event,
+            escaped,
+            json!({ "secret": "q9+Zt" }),
+        )
+        .says(&["it is the platform"], &[]),
+    );
+    let both = sent("github", &json!({ "secret": "q9+Zt" }), "ping", Some(r#"{"zen": "a", "hook_id": 1}"#))?;
+    cases.push(
+        doctor::case(
+            "github",
+            "secret_altered",
+            "an escaped secret, and a body that was written anew",
+            Event,
+            with_body(&both, r#"{"zen":"a","hook_id":1}"#),
+            json!({ "secret": "q9%2BZt" }),
+        )
+        .says(&["%2b", "(body_changed)", "with a space after each comma and colon"], &[]),
+    );
+    Ok(())
+}
+
+/// Bodies and headers that were changed on the way.
+fn broken_in_transit(cases: &mut Vec<Case>) -> Made<()> {
+    let entry = entry();
+    let signed = |payload: &str| sent("github", &entry, "push", Some(payload));
+    let plain = r#"{"ref":"a<b>&'c' /é","n":[1,{"x":2}]}"#;
+    for (about, payload, received, mentions) in [
+        (
+            "Go wrote it anew, indented",
+            plain,
+            "{\n  \"ref\": \"a\\u003cb\\u003e\\u0026'c' /é\",\n  \"n\": [\n    1,\n    {\n      \"x\": 2\n    }\n  ]\n}",
+            "without whitespace, without escapes",
+        ),
+        (
+            ".NET wrote it anew",
+            plain,
+            r#"{"ref":"a\u003Cb\u003E\u0026\u0027c\u0027 /\u00E9","n":[1,{"x":2}]}"#,
+            "without escapes",
+        ),
+        (
+            "PHP's escapes were undone",
+            r#"{"ref":"a<b>&'c' \/\u00e9","n":[1,{"x":2}]}"#,
+            plain,
+            r"with `\/` for `/` and escapes",
+        ),
+        (
+            "Gson's escapes were undone",
+            r#"{"ref":"a\u003cb\u003e\u0026\u0027c\u0027 /é","n":[1,{"x":2}]}"#,
+            plain,
+            "`=` and `'` as escapes",
+        ),
+        (
+            "its keys were sorted",
+            r#"{"ref":"a","n":{"z":1,"b":[{"y":1,"a":2}]}}"#,
+            r#"{"n":{"b":[{"a":2,"y":1}],"z":1},"ref":"a"}"#,
+            "keys in another order",
+        ),
+        (
+            "its keys were put into a hash map",
+            r#"{"a":1,"b":{"c":2,"d":3},"ref":"a"}"#,
+            r#"{"ref":"a","b":{"d":3,"c":2},"a":1}"#,
+            "keys sorted",
+        ),
+        (
+            "a byte order mark was added, and it was written anew",
+            r#"{"ref": "a", "n": 1}"#,
+            "\u{feff}{\"ref\":\"a\",\"n\":1}",
+            "byte order mark",
+        ),
+        (
+            "it was escaped as HTML",
+            plain,
+            "{&quot;ref&quot;:&quot;a&lt;b&gt;&amp;&#39;c&#39; /é&quot;,&quot;n&quot;:[1,{&quot;x&quot;:2}]}",
+            "as HTML",
+        ),
+        (
+            "the line feed at its end was lost, and it was written anew",
+            "{\"ref\": \"a\", \"n\": 1}\n",
+            r#"{"ref":"a","n":1}"#,
+            "with a line break at its end",
+        ),
+    ] {
+        let letter = with_body(&signed(payload)?, received);
+        let found = doctor::case("github", "body_changed", about, Event, letter, entry.clone());
+        cases.push(found.says(&[mentions], &["copy the secret"]));
+    }
+    let base64 = |text: &str| STANDARD.decode(text).map_err(|error| error.to_string());
+    let tea = signed(r#"{"zen":"Tea.","hook_id":1}"#)?;
+    for (about, packed, mentions) in
+        [("gzip, and its header was lost", GZIP, "gzip"), ("zlib, and its header was lost", ZLIB, "deflate")]
+    {
+        let letter = with_body(&tea, base64(packed)?);
+        let found = doctor::case("github", "body_is_compressed", about, Event, letter, entry.clone());
+        cases.push(found.says(&[mentions, "Content-Encoding"], &["copy the secret"]));
+    }
+    let packed = with_body(&tea, GZIP);
+    let found = doctor::case("github", "body_is_base64", "base64 of gzip", Event, packed, entry.clone());
+    cases.push(found.says(&["(body_is_compressed)"], &[]));
+    let marks = sent("github", &entry, "push", Some("\u{feff}\u{feff}{\"ref\":\"a\"}"))?;
+    let found = doctor::case(
+        "github",
+        "payload_invalid",
+        "two byte order marks, both signed",
+        Event,
+        marks,
+        entry.clone(),
+    );
+    cases.push(found.says(&["2 byte order marks"], &[]));
+    let list = sent("github", &entry, "push", Some("[]"))?;
+    let found = doctor::case(
+        "github",
+        "payload_invalid",
+        "a list, and another source has the secret, too",
+        Event,
+        list,
+        json!({}),
+    );
+    cases.push(
+        found
+            .under(json!({ "github": { "default": entry, "acme": entry } }))
+            .says(&["JSON array"], &["do not verify"]),
+    );
+    let unpacked =
+        with_header(&with_body(&tea, r#"{"zen":"Tea","hook_id":1}"#), "content-encoding", Some("gzip"))?;
+    let found = doctor::case(
+        "github",
+        "body_changed",
+        "it says gzip, and was unpacked and changed",
+        Event,
+        unpacked,
+        entry.clone(),
+    );
+    cases.push(found.says(&["Content-Encoding: gzip", "unpacked"], &[]));
+
+    let value = header(&tea, SIGNATURE);
+    for (cause, about, value, mentions, never) in [
+        (
+            "signature_malformed",
+            "a gateway joined two headers",
+            format!("sha256={},{value}", "0".repeat(64)),
+            "joined by commas",
+            "\"prefix\"",
+        ),
+        (
+            "signature_malformed",
+            "its `=` was escaped",
+            value.replace('=', "%3D"),
+            "percent escapes",
+            "copy the secret",
+        ),
+        (
+            "signature_malformed",
+            "it was put into quotes",
+            format!("\"{value}\""),
+            "quotes",
+            "copy the secret",
+        ),
+        ("signature_wrong_algorithm", "SHA-384", format!("sha384={}", "5a".repeat(48)), "SHA-384", "SHA-512"),
+        (
+            "signature_wrong_algorithm",
+            "a JWT",
+            "eyJhbGciOiJSUzI1NiJ9.e30.c2ln".to_owned(),
+            "(RS256)",
+            "SHA-512",
+        ),
+        ("signature_wrong_algorithm", "MD5, bare", format!("sha256={}", "5a".repeat(16)), "MD5", "SHA-512"),
+    ] {
+        let letter = with_header(&tea, SIGNATURE, Some(&value))?;
+        let found = doctor::case("github", cause, about, Event, letter, entry.clone());
+        cases.push(found.says(&[mentions], &[never]));
     }
     Ok(())
 }

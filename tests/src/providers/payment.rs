@@ -261,6 +261,7 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
             with(json!({ "template": "{timestamp}" })),
         ),
     ]);
+    broken_schemes(cases)?;
     for (id, cause, about) in [
         ("neg-missing-header", "signature_missing", "no signature"),
         ("neg-non-ascii-header", "signature_malformed", "the header is no text"),
@@ -280,6 +281,96 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
         let now = input["now"].as_i64().unwrap_or_default();
         cases.push(case(cause, about, Options, request, but(&entry, &timed)).at(now * 1000));
     }
+    Ok(())
+}
+
+/// Signatures, keys and URLs that are not those of the entry.
+#[allow(clippy::too_many_lines, reason = "a table")]
+fn broken_schemes(cases: &mut Vec<Case>) -> Made<()> {
+    let entry = entry();
+    let paid = sent("payment", &entry, "payment_success", None)?;
+    let unsigned = with_header(&paid, "x-signature", None)?;
+    let with_signature = |value: &str| with_header(&paid, "x-signature", Some(value));
+    let standard =
+        json!({ "preset": "standard-webhooks", "secret": "whsec_c3VjaC1hLWxvbmctYW5kLWZpbmUtc2VjcmV0" });
+    let joined = r#"{"type":"member.joined","data":{"id":"mem_1"}}"#;
+    let member = sent("payment", &standard, "notice", Some(joined))?;
+    let square = json!({ "preset": "square", "secret": SHARED });
+    let update = r#"{"event_id":"e3","type":"payment.updated","data":{"id":"p3"}}"#;
+    let at = |url: &str| sent("payment", &but(&square, &json!({ "url": url })), "notice", Some(update));
+    let stripe = json!({ "preset": "stripe", "secret": "whsec_doctorstest" });
+    let charge = sent("payment", &stripe, "notice", Some(r#"{"id":"evt_1","type":"charge.succeeded"}"#))?;
+    let ed25519 = json!({
+        "algorithm": "ed25519", "public_key": "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+    });
+    let form = |body: &str| doctor::post("payment", "", body.to_owned());
+    let case = |cause, about, request, entry: &Value| {
+        doctor::case("payment", cause, about, Event, request, entry.clone())
+    };
+    let base64 = |length: usize| "Wlpa".repeat(length / 3) + ["", "Wg==", "Wlo="][length % 3];
+
+    cases.extend([
+        // One algorithm for another.
+        case("signature_wrong_algorithm", "only an asymmetric signature", with_header(&member, "webhook-signature", Some(&format!("v1a,{}", base64(64))))?, &standard)
+            .says(&["Ed25519", "public_key"], &["SHA-512", "sha512"]),
+        case("signature_wrong_algorithm", "Ed25519 in a header of that name", with_header(&unsigned, "x-signature-ed25519", Some(&"5a".repeat(64)))?, &json!({ "secret": SHARED, "header": "x-signature-ed25519" }))
+            .says(&["Ed25519"], &["SHA-512", "sha512"]),
+        case("signature_wrong_algorithm", "64 bytes of no name", with_signature(&"5a".repeat(64))?, &entry)
+            .says(&["perhaps", "64 bytes", "Ed25519", "HMAC-SHA-256 has 32"], &["is an HMAC-SHA-512"]),
+        case("signature_wrong_algorithm", "an RSA signature", with_signature(&base64(256))?, &entry)
+            .says(&["RSA", "256 bytes"], &["SHA-512"]),
+        case("signature_wrong_algorithm", "an ECDSA signature in DER", with_signature(&format!("3045{}", "5a".repeat(69)))?, &entry)
+            .says(&["ECDSA", "DER"], &["SHA-512"]),
+        case("signature_wrong_algorithm", "an SM2 signature", with_header(&unsigned, "x-sm2-signature", Some(&base64(64)))?, &json!({ "secret": SHARED, "header": "x-sm2-signature" }))
+            .says(&["SM2"], &["SHA-512", "Ed25519"]),
+        case("signature_wrong_algorithm", "a PGP signature", with_signature("-----BEGIN PGP SIGNATURE----- iQ")?, &entry)
+            .says(&["PGP"], &["SHA-512"]),
+        case("credentials_invalid", "the public key is stored as the secret", paid.clone(), &json!({ "secret": "whpk_MFkwEwYHKoZIzj0" }))
+            .says(&["public key"], &["MFkwEwY"]),
+        case("secret_mismatch", "an API key is stored as the secret", paid.clone(), &json!({ "secret": "sk_live_MFkwEwYHKoZIzj0" }))
+            .says(&["looks like an API key", "Tried without success"], &["MFkwEwY"]),
+        case("public_key_mismatch", "the key is another's", with_signature(&"5a".repeat(64))?, &ed25519)
+            .says(&["public_key"], &["The secret is not"]),
+
+        // Sharing a secret is no fault.
+        case("event_type_not_accepted", "another source has the secret, and accepts the type", paid.clone(), &json!({}))
+            .under(json!({ "payment": { "default": { "secret": SHARED, "accept": ["refund"] }, "all": { "secret": SHARED } } }))
+            .says(&[], &["do not verify"]),
+        case("timestamp_stale", "another source has the secret, and a longer tolerance", charge.clone(), &json!({}))
+            .under(json!({ "payment": { "default": stripe, "patient": { "preset": "stripe", "secret": "whsec_doctorstest", "tolerance": 90_000 } } }))
+            .at(fixed().now.0 + 7_200_000)
+            .says(&[], &["do not verify"]),
+
+        // The URL.
+        doctor::case("payment", "url_changed", "the platform knows a port that the gateway names", Options, with_header(&at("https://hooks.example.com:8443/payment")?, "x-forwarded-port", Some("8443"))?, square.clone())
+            .says(&[":8443"], &[]),
+        case("url_changed", "the platform knows the default port", at("https://hooks.example.com:443/payment")?, &square)
+            .says(&[":443"], &[]),
+        case("url_changed", "the platform knows a slash at the end, and http", at("http://hooks.example.com/payment/")?, &square)
+            .says(&["http://hooks.example.com/payment/"], &[]),
+        case("url_changed", "a proxy called by another name", with_header(&at("https://shop.example.net/payment")?, "x-forwarded-host", Some("shop.example.net"))?, &square)
+            .says(&["https://shop.example.net/payment"], &[]),
+        case("secret_mismatch", "the platform knows another domain", at("https://shop.example.net/payment")?, &square)
+            .says(&["`url`", "another domain", "Tried"], &["shop.example.net"]),
+
+        // What came instead.
+        case("signature_missing", "a form of Paddle Classic", form("alert_name=payment_refunded&p_signature=AAAA")?, &json!({ "preset": "paddle", "secret": SHARED }))
+            .says(&["Paddle Classic"], &[]),
+        case("signature_missing", "HubSpot's older signature", with_header(&with_header(&unsigned, "x-hubspot-signature", Some(&"5a".repeat(32)))?, "x-hubspot-signature-version", Some("v1"))?, &json!({ "secret": SHARED, "header": "x-hubspot-signature-v3" }))
+            .says(&["HubSpot", "v1 or v2"], &[]),
+        case("signature_missing", "Slack's verification token alone", form(r#"{"token":"a","team_id":"T1","api_app_id":"A1","type":"event_callback"}"#)?, &json!({ "secret": SHARED, "header": "x-slack-signature" }))
+            .says(&["verification token"], &[]),
+        case("signature_malformed", "only Stripe's signature for tests", with_header(&charge, "stripe-signature", Some("t=1795255199,v0=5a5a"))?, &stripe)
+            .says(&["v0", "test events"], &[]),
+        case("signature_missing", "another header that looks like it", with_header(&moved(&paid, "x-signature", "x-body-digest")?, "x-body-digest", Some(&"5a".repeat(32)))?, &entry)
+            .says(&["x-body-digest"], &[]),
+
+        // More than one.
+        case("signature_malformed", "two signatures that a gateway joined", with_header(&member, "webhook-signature", Some(&format!("v1,AAAA,{}", doctor::header(&member, "webhook-signature"))))?, &standard)
+            .says(&["joined by commas", "Value 2 of 2"], &["\"prefix\":"]),
+        case("signature_malformed", "Stripe's header twice, joined", with_header(&charge, "stripe-signature", Some(&format!("t=1,v1=5a,{}", doctor::header(&charge, "stripe-signature"))))?, &stripe)
+            .says(&["joined by commas"], &[]),
+    ]);
     Ok(())
 }
 

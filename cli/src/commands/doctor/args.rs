@@ -25,8 +25,11 @@ Examples:
       --header 'X-GitHub-Event: push' --header 'X-Hub-Signature-256: sha256=...'
   letterbox doctor --event events/opencard/scenic_spot.200.json --reply reply.txt
 
-The program never prints a secret or an expected signature.
-The time of receipt is --now, or else the time recorded on the page, in the event or in the HAR, or else now.
+The program never prints a secret or an expected signature. The time of receipt is --now, or else the time recorded \
+on the page, in the event or in the HAR, or else now.
+
+A cause is named if the delivery is accepted, or passes more steps, once the cause is removed, or if the bytes show it. \
+Where nothing is proven, the explanation says what was tried.
 
 Exit codes: 0 accepted, 1 refused (the cause is printed), 2 usage error."
 )]
@@ -40,7 +43,7 @@ pub struct Doctor {
     /// An API Gateway event, payload format 2.0
     #[arg(long, value_name = "FILE|-")]
     pub event: Option<PathBuf>,
-    /// A curl command for bash, as browsers and inspection tools copy it
+    /// A curl command for bash or for Windows' cmd, as browsers and inspection tools copy it
     #[arg(long, value_name = "FILE|-")]
     pub curl: Option<PathBuf>,
     /// A HAR (HTTP archive)

@@ -1,96 +1,98 @@
 //! Faults around an HMAC: the header, the signed text, the secret's encoding, the timestamp.
 
-use http::Uri;
-use letterbox_codec::{Stage, Timestamp, platform::SignatureScheme, timestamp::Unit};
+use letterbox_codec::{Timestamp, platform::SignatureScheme, timestamp::Unit};
 use serde_json::{Map, json};
 
+use super::Variants;
 use crate::{
     doctor::{
-        causes::{self, Cause},
+        causes,
         diagnosis_input::DiagnosisInput,
-        finding::{Finding, Variant},
-        signing::{readings, schemes},
+        finding::Finding,
+        signing::{Signing, readings, schemes},
     },
     time,
 };
 
 /// The platform's older header, without its present one.
-pub(super) fn older_signature(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn older_signature(delivery: &DiagnosisInput) -> Variants<'_> {
     let SignatureScheme::Fixed { fields, older: Some(older), .. } = &delivery.provider.facts().scheme else {
-        return Vec::new();
+        return Box::new(std::iter::empty());
     };
     let has = |name: &str| delivery.request.headers().contains_key(name);
     if fields.iter().any(|(field, name)| *field == "header" && has(name)) || !has(older.header) {
-        return Vec::new();
+        return Box::new(std::iter::empty());
     }
-    let variants = delivery.entries().into_iter().map(|entry| {
+    let variants = delivery.entries().into_iter().map(move |entry| {
         Finding::new(&causes::SIGNATURE_WRONG_ALGORITHM, older.about)
             .remedy(older.remedy)
             .corrected(delivery.with_member(&entry, older.field, true))
     });
-    variants.collect()
+    Box::new(variants)
 }
 
-pub(super) fn another_form_of_signature(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn another_form_of_signature(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
-    for signing in schemes(delivery) {
-        let header = &signing.scheme.header;
-        // A structured header has its timestamp in it, and cannot be read as one signature.
-        let value = delivery.header(header).filter(|_| signing.scheme.signature_key.is_none());
-        for reading in value.map(readings).unwrap_or_default() {
-            if let Some(finding) = reading.differs(&signing.scheme, header) {
+    // A structured header has its timestamp in it, and cannot be read as one signature.
+    for signing in schemes(delivery).into_iter().filter(Signing::is_bare) {
+        let (scheme, header) = (&signing.scheme, signing.name(&signing.scheme.header));
+        for reading in delivery.header(&header).map(readings).unwrap_or_default() {
+            if let Some(finding) = reading.differs(scheme, &header) {
                 // GitHub keeps the two algorithms in two headers.
                 let finding =
                     if signing.fixed.is_some() { Finding { remedy: None, ..finding } } else { finding };
-                variants.push(signing.variant(finding, &reading.members(header)));
+                variants.push(signing.variant(finding, &reading.members(scheme, &header)));
             }
         }
     }
-    variants
+    Box::new(variants.into_iter())
 }
 
-pub(super) fn another_header(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn another_header(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
-    for signing in schemes(delivery).iter().filter(|signing| signing.scheme.signature_key.is_none()) {
-        let asked = &signing.scheme.header;
-        for (name, value) in &delivery.request.headers().clone() {
-            if name.as_str().eq_ignore_ascii_case(asked) {
-                continue;
-            }
+    for signing in schemes(delivery).iter().filter(|signing| signing.is_bare()) {
+        let required = &signing.scheme.header;
+        let others = delivery
+            .request
+            .headers()
+            .iter()
+            .filter(|(name, _)| !name.as_str().eq_ignore_ascii_case(required));
+        for (name, value) in others {
             for reading in value.to_str().map(readings).unwrap_or_default() {
-                let delivery = signing.with(&reading.members(name.as_str()));
-                // Many a header looks like a signature: only one that holds is.
-                if delivery.progress().has_passed(Stage::Seal) {
-                    let finding = if signing.fixed.is_some() && delivery.request.headers().contains_key(asked)
-                    {
-                        let detail = format!("{name} is right, so secret and body are, too; {asked} is not.");
-                        Finding::new(&causes::SIGNATURE_MALFORMED, detail)
-                    } else {
-                        let detail = format!("It stands in {name}, and {asked} is asked for.");
-                        Finding::new(&causes::SIGNATURE_WRONG_HEADER, detail)
-                    };
-                    variants.push(signing.variant(finding, &reading.members(name.as_str())));
-                }
+                let finding = if signing.fixed.is_some() && delivery.request.headers().contains_key(required)
+                {
+                    let detail = format!(
+                        "The signature in {name} is valid, so secret and body are right; the one in {required} is not valid."
+                    );
+                    Finding::new(&causes::SIGNATURE_MALFORMED, detail)
+                } else {
+                    let detail = format!("It is in {name}, and {required} is required.");
+                    Finding::new(&causes::SIGNATURE_WRONG_HEADER, detail)
+                };
+                variants.push(signing.variant(finding, &reading.members(&signing.scheme, name.as_str())));
             }
         }
     }
-    variants
+    Box::new(variants.into_iter())
 }
 
-pub(super) fn another_unit(delivery: &DiagnosisInput) -> Vec<Variant> {
+/// A timestamp in the unit that its form shows.
+fn read(text: &str) -> Option<(Timestamp, Unit)> {
+    let rfc3339 = || Some((Timestamp::parse(text, Unit::Rfc3339)?, Unit::Rfc3339));
+    Timestamp::guess(text).or_else(rfc3339)
+}
+
+pub(super) fn another_unit(delivery: &DiagnosisInput) -> Variants<'_> {
     let variants = schemes(delivery).into_iter().filter_map(|signing| {
-        let (_, unit) = Timestamp::guess(&signing.timestamp()?)?;
-        (unit != signing.scheme.timestamp_unit).then(|| {
-            let (name, found) = unit_names(unit);
-            let (_, asked) = unit_names(signing.scheme.timestamp_unit);
-            let finding = Finding::new(
-                &causes::TIMESTAMP_UNIT,
-                format!("It is in {found}, and {asked} are asked for."),
-            );
-            signing.variant(finding, &json!({ "timestamp_unit": name }))
+        let (_, unit) = read(&signing.timestamp()?)?;
+        let required = signing.scheme.timestamp_unit;
+        (unit != required).then(|| {
+            let ((name, found), (_, required)) = (unit_names(unit), unit_names(required));
+            let detail = format!("It is in {found}, and {required} are required.");
+            signing.variant(Finding::new(&causes::TIMESTAMP_UNIT, detail), &json!({ "timestamp_unit": name }))
         })
     });
-    variants.collect()
+    Box::new(variants)
 }
 
 /// What a unit is called: in an entry, and in words.
@@ -110,25 +112,25 @@ pub(super) fn distance(sent: Timestamp, delivery: &DiagnosisInput) -> String {
     format!("It was signed at {sent}, {span} {way} the time of receipt, {}.", delivery.now)
 }
 
-pub(super) fn stale(delivery: &DiagnosisInput) -> Vec<Variant> {
-    let variants = schemes(delivery).into_iter().filter_map(|signing| {
-        let (sent, unit) = Timestamp::guess(&signing.timestamp()?)?;
+pub(super) fn stale(delivery: &DiagnosisInput) -> Variants<'_> {
+    let variants = schemes(delivery).into_iter().filter_map(move |signing| {
+        let (sent, unit) = read(&signing.timestamp()?)?;
         let finding = Finding::new(&causes::TIMESTAMP_STALE, distance(sent, delivery));
         (unit == signing.scheme.timestamp_unit)
             .then(|| finding.corrected(DiagnosisInput { now: sent, ..delivery.clone() }))
     });
-    variants.collect()
+    Box::new(variants)
 }
 
-pub(super) fn another_secret_encoding(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn another_secret_encoding(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
-    for signing in schemes(delivery) {
+    for signing in schemes(delivery).into_iter().filter(|signing| signing.secret().is_some()) {
         for encoding in ["text", "hex", "base64", "whsec"] {
             let finding =
-                Finding::new(&causes::SECRET_ENCODING, format!("As {encoding} it is the platform's."));
+                Finding::new(&causes::SECRET_ENCODING, format!("Read as {encoding}, it is the platform's."));
             let finding = if signing.fixed.is_some() {
                 finding.remedy(
-                    "Store the secret as it stands in the webhook's settings, not decoded and not encoded.",
+                    "Store the secret as the webhook's settings show it, not decoded and not encoded.",
                 )
             } else {
                 finding.remedy(format!("Set `\"secret_encoding\": \"{encoding}\"`."))
@@ -136,96 +138,39 @@ pub(super) fn another_secret_encoding(delivery: &DiagnosisInput) -> Vec<Variant>
             variants.push(signing.variant(finding, &json!({ "secret_encoding": encoding })));
         }
     }
-    variants
+    Box::new(variants.into_iter())
 }
 
-/// The platform's own secret has white space or quotes; no entry can hold such a one, but hex can say it.
-pub(super) fn secret_that_differs_on_the_platform(delivery: &DiagnosisInput) -> Vec<Variant> {
-    const HELD: [(&Cause, &str, &str, &str); 6] = [
-        (&causes::SECRET_HAS_WHITESPACE, "", "\n", "a line feed behind it"),
-        (&causes::SECRET_HAS_WHITESPACE, "", "\r\n", "a line break (CR LF) behind it"),
-        (&causes::SECRET_HAS_WHITESPACE, "", " ", "a space behind it"),
-        (&causes::SECRET_HAS_WHITESPACE, " ", "", "a space before it"),
-        (&causes::SECRET_HAS_QUOTES, "\"", "\"", "quotes around it"),
-        (&causes::SECRET_HAS_QUOTES, "'", "'", "quotes around it"),
-    ];
+pub(super) fn secret_of_another_source(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
-    for signing in schemes(delivery) {
-        let Some(secret) = signing.secret() else { continue };
-        for (cause, before, after, what) in HELD {
-            let held = hex::encode(format!("{before}{secret}{after}"));
-            let finding =
-                Finding::new(cause, format!("It is the platform that holds the secret with {what}."))
-                    .remedy("Set the secret in the platform's dashboard anew, without them.");
-            variants.push(signing.variant(finding, &json!({ "secret": held, "secret_encoding": "hex" })));
-        }
-    }
-    variants
-}
-
-/// What a gateway may have changed of the URL.
-pub(super) fn another_url(delivery: &DiagnosisInput) -> Vec<Variant> {
-    let uri = delivery.request.uri();
-    let host = delivery.header("x-forwarded-host").or_else(|| delivery.header("host"));
-    let hosts = [host, uri.host()];
-    let path = uri.path();
-    let shorter = path.get(1..).and_then(|rest| rest.find('/').and_then(|at| rest.get(at..)));
-    let with_slash = format!("{}/", path.trim_end_matches('/'));
-    let paths = [Some(path), shorter, Some(path.trim_end_matches('/')), Some(with_slash.as_str())];
-    let mut urls = Vec::new();
-    for host in hosts.into_iter().flatten() {
-        for path in paths.into_iter().flatten() {
-            for scheme in ["https", "http"] {
-                urls.extend(uri.query().map(|query| format!("{scheme}://{host}{path}?{query}")));
-                urls.push(format!("{scheme}://{host}{path}"));
-            }
-        }
-    }
-    let mut variants = Vec::new();
-    for signing in schemes(delivery).iter().filter(|signing| signing.scheme.template.contains("{url}")) {
-        for url in urls.iter().filter(|url| url.parse::<Uri>().is_ok()) {
-            let finding = Finding::new(&causes::URL_CHANGED, format!("The platform signed it as {url}."))
-                .remedy(format!("Set `\"url\": {}`.", serde_json::Value::from(url.as_str())));
-            variants.push(signing.variant(finding, &json!({ "url": url })));
-        }
-    }
-    variants
-}
-
-pub(super) fn secret_of_another_source(delivery: &DiagnosisInput) -> Vec<Variant> {
-    let mut variants = Vec::new();
-    for signing in schemes(delivery) {
+    for signing in schemes(delivery).into_iter().filter(|signing| signing.secret().is_some()) {
         for (source, other) in delivery.others() {
             let Some(secret) = other.get("secret") else { continue };
             let detail = format!("The platform signs with the secret of {source:?}.");
             let finding = Finding::new(&causes::WRONG_SOURCE, detail).remedy(format!(
-                "Set the secret of {:?} in the platform's dashboard, or correct the URL there.",
+                "Set the secret of {:?} in the platform's console, or correct the URL there.",
                 delivery.source
             ));
             variants.push(signing.variant(finding, &json!({ "secret": secret })));
         }
     }
-    variants
+    Box::new(variants.into_iter())
 }
 
-pub(super) fn another_preset(delivery: &DiagnosisInput) -> Vec<Variant> {
-    let mut variants = Vec::new();
-    for signing in schemes(delivery).iter().filter(|signing| signing.fixed.is_none()) {
-        for preset in letterbox_signed::presets::PRESETS.iter().map(|preset| preset.name) {
-            let entry: Map<_, _> = signing
-                .entry
-                .iter()
-                .filter(|(name, _)| *name == "secret")
-                .map(|(name, value)| (name.clone(), value.clone()))
-                .collect();
+pub(super) fn another_preset(delivery: &DiagnosisInput) -> Variants<'_> {
+    let changeable = schemes(delivery).into_iter().filter(|signing| signing.fixed.is_none());
+    let variants = changeable.flat_map(|signing| {
+        let keys = ["secret", "public_key"].into_iter();
+        let keys = keys.filter_map(|name| Some((name.to_owned(), signing.entry.get(name)?.clone())));
+        let keys: Map<_, _> = keys.collect();
+        let presets = letterbox_signed::presets::PRESETS.iter().map(|preset| preset.name);
+        let variants = presets.map(|preset| {
+            let detail = format!("The signature is valid in the scheme of the preset {preset}.");
             let finding =
-                Finding::new(&causes::SIGNED_TEXT, format!("It is signed as the preset {preset} says."))
-                    .remedy(format!("Set `\"preset\": \"{preset}\"`."));
-            let delivery = signing.delivery.with_member(&entry, "preset", preset);
-            // Another header that is missing, or there, says nothing yet.
-            variants
-                .extend((delivery.progress().has_passed(Stage::Seal)).then(|| finding.corrected(delivery)));
-        }
-    }
-    variants
+                Finding::new(&causes::SIGNED_TEXT, detail).remedy(format!("Set `\"preset\": \"{preset}\"`."));
+            finding.corrected(signing.delivery.with_member(&keys, "preset", preset))
+        });
+        variants.collect::<Vec<_>>()
+    });
+    Box::new(variants)
 }

@@ -3,17 +3,18 @@
 use letterbox_codec::jwe::Token;
 use serde_json::{Map, Value};
 
+use super::Variants;
 use crate::doctor::{
     causes,
     diagnosis_input::DiagnosisInput,
-    finding::{Finding, Variant},
+    finding::Finding,
     keys::{key_tables, kid_for_display, with_table},
 };
 
-/// A key that opens the query, but stands elsewhere: under another kid, or in another source.
-pub(super) fn key_under_another_kid(delivery: &DiagnosisInput) -> Vec<Variant> {
+/// A key that decrypts the query, but is configured elsewhere: under another kid, or in another source.
+pub(super) fn key_under_another_kid(delivery: &DiagnosisInput) -> Variants<'_> {
     let Some(kid) = Token::parse(delivery.request.body()).ok().and_then(|token| token.header.kid) else {
-        return Vec::new();
+        return Box::new(std::iter::empty());
     };
     let own = key_tables(delivery).into_iter().map(|table| (delivery.source.clone(), table));
     let others = delivery.others().into_iter().filter_map(|(source, entry)| {
@@ -27,12 +28,12 @@ pub(super) fn key_under_another_kid(delivery: &DiagnosisInput) -> Vec<Variant> {
         for (name, key) in table.into_iter().filter(|(name, _)| *name != kid || source != delivery.source) {
             let (place, named) = (kid_for_display(&name), kid_for_display(&kid));
             let detail = format!(
-                "The key that opens it is the one of source {source:?} under the kid {place}; the query names {named}."
+                "The key that decrypts it is the one of source {source:?} under the kid {place}; the query names {named}."
             );
             let table: Map<String, Value> = [(kid.clone(), key)].into_iter().collect();
-            let finding = Finding::new(cause, detail).remedy(format!("Put that key under the kid {named}."));
+            let finding = Finding::new(cause, detail).remedy(format!("Add that key under the kid {named}."));
             variants.push(finding.corrected(with_table(delivery, table)));
         }
     }
-    variants
+    Box::new(variants.into_iter())
 }

@@ -1,73 +1,63 @@
 //! The delivery went to the wrong place.
 
 use http::Method;
-use letterbox_codec::Stage;
 use letterbox_registry::PROVIDERS;
 
-use crate::doctor::{
-    causes,
-    diagnosis_input::DiagnosisInput,
-    finding::{Finding, Variant},
-};
+use super::Variants;
+use crate::doctor::{causes, diagnosis_input::DiagnosisInput, finding::Finding};
 
-pub(super) fn method(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn method(delivery: &DiagnosisInput) -> Variants<'_> {
     if delivery.request.method() == Method::POST {
-        return Vec::new();
+        return Box::new(std::iter::empty());
     }
     let mut posted = delivery.clone();
     *posted.request.method_mut() = Method::POST;
     let detail = format!("It is a {}.", delivery.request.method());
-    vec![Finding::new(&causes::WRONG_METHOD, detail).corrected(posted)]
+    Box::new(std::iter::once(Finding::new(&causes::WRONG_METHOD, detail).corrected(posted)))
 }
 
-pub(super) fn unknown_source(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn unknown_source(delivery: &DiagnosisInput) -> Variants<'_> {
     if delivery.sources(delivery.provider.name()).contains_key(&delivery.source) {
-        return Vec::new();
+        return Box::new(std::iter::empty());
     }
-    opened_elsewhere(delivery, &causes::UNKNOWN_SOURCE)
+    elsewhere(delivery, &causes::UNKNOWN_SOURCE)
 }
 
-pub(super) fn wrong_source(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn wrong_source(delivery: &DiagnosisInput) -> Variants<'_> {
     if !delivery.sources(delivery.provider.name()).contains_key(&delivery.source) {
-        return Vec::new();
+        return Box::new(std::iter::empty());
     }
-    opened_elsewhere(delivery, &causes::WRONG_SOURCE)
+    elsewhere(delivery, &causes::WRONG_SOURCE)
 }
 
-/// The provider's other sources whose keys vouch for the delivery.
-fn opened_elsewhere(delivery: &DiagnosisInput, cause: &'static causes::Cause) -> Vec<Variant> {
-    let sources = delivery.sources(delivery.provider.name());
-    let others = sources.keys().filter(|name| **name != delivery.source);
-    let variants = others.filter_map(|name| {
-        let other = delivery.with_source(name);
-        (other.progress().has_passed(Stage::Seal)).then(|| {
-            let (provider, asked) = (delivery.provider.name(), &delivery.source);
-            let finding = Finding::new(cause, format!("The URL names {asked:?}; the keys of {name:?} open it."));
-            finding.remedy(format!("Put /{provider}/{name} into the platform's dashboard, or move the keys of {name:?} to {asked:?}.")).corrected(other)
+/// The delivery under each of the provider's other sources.
+fn elsewhere<'d>(delivery: &'d DiagnosisInput, cause: &'static causes::Cause) -> Variants<'d> {
+    let sources = delivery.sources(delivery.provider.name()).into_iter();
+    let others = sources.map(|(name, _)| name).filter(|name| *name != delivery.source);
+    let variants = others.map(move |name| {
+        let (provider, asked) = (delivery.provider.name(), &delivery.source);
+        let detail = format!("The URL names {asked:?}; the credentials of {name:?} verify the delivery.");
+        let remedy = format!(
+            "Set the URL with /{provider}/{name} in the platform's console, or move the credentials of {name:?} to {asked:?}."
+        );
+        Finding::new(cause, detail).remedy(remedy).corrected(delivery.with_source(&name))
+    });
+    Box::new(variants)
+}
+
+pub(super) fn wrong_provider(delivery: &DiagnosisInput) -> Variants<'_> {
+    let asked = delivery.provider.name();
+    let others = PROVIDERS.iter().copied().filter(move |provider| provider.name() != asked);
+    let variants = others.flat_map(move |provider| {
+        let name = provider.name();
+        delivery.sources(name).into_iter().map(move |(source, _)| {
+            let detail = format!(
+                "The URL names {asked}; the credentials of {name}, source {source:?}, verify the delivery."
+            );
+            let remedy = format!("Set the URL with /{name}/{source} in the platform's console.");
+            let other = DiagnosisInput { provider, source, ..delivery.clone() };
+            Finding::new(&causes::WRONG_PROVIDER, detail).remedy(remedy).corrected(other)
         })
     });
-    variants.collect()
-}
-
-pub(super) fn wrong_provider(delivery: &DiagnosisInput) -> Vec<Variant> {
-    let mut variants = Vec::new();
-    let asked = delivery.provider.name();
-    for provider in PROVIDERS.iter().copied().filter(|provider| provider.name() != asked) {
-        for source in delivery.sources(provider.name()).keys() {
-            let other = DiagnosisInput { provider, source: source.clone(), ..delivery.clone() };
-            if other.progress().has_passed(Stage::Seal) {
-                let name = provider.name();
-                let finding = Finding::new(
-                    &causes::WRONG_PROVIDER,
-                    format!("The URL names {asked}; the keys of {name}, source {source:?}, open it."),
-                );
-                variants.push(
-                    finding
-                        .remedy(format!("Put /{name}/{source} into the platform's dashboard."))
-                        .corrected(other),
-                );
-            }
-        }
-    }
-    variants
+    Box::new(variants)
 }

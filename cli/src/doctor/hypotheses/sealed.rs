@@ -6,11 +6,11 @@ use letterbox_codec::{
 };
 use serde_json::Value;
 
-use super::hmac::distance;
+use super::{Variants, hmac::distance};
 use crate::doctor::{
     causes,
     diagnosis_input::{DiagnosisInput, Entry, Progress},
-    finding::{Finding, Variant},
+    finding::Finding,
 };
 
 /// The parts of a sealed message, as they stand in query and body.
@@ -44,7 +44,7 @@ fn keys(delivery: &DiagnosisInput) -> Vec<(Entry, String, String)> {
 }
 
 /// The delivery if it were signed with this token; a function can be asked then what it makes of the rest.
-fn signed_anew(delivery: &DiagnosisInput, token: &str) -> Option<DiagnosisInput> {
+fn signed_again(delivery: &DiagnosisInput, token: &str) -> Option<DiagnosisInput> {
     let Parts { timestamp, nonce, encrypt } = parts(delivery)?;
     let signature = sealed::signature(token, &timestamp, &nonce, &encrypt);
     let query = form_urlencoded::Serializer::new(String::new())
@@ -64,8 +64,8 @@ fn unsealed(delivery: &DiagnosisInput, token: &str, aes_key: &str) -> Option<Ope
     envelope.verify(&token).ok()?.open(&key).ok()
 }
 
-/// Whether the entry's token holds.
-fn token_holds(delivery: &DiagnosisInput, entry: &Entry) -> bool {
+/// True if the signature is that of the entry's token.
+fn token_matches(delivery: &DiagnosisInput, entry: &Entry) -> bool {
     delivery.with_entry(entry.clone()).progress().has_passed(Stage::Key)
 }
 
@@ -88,18 +88,18 @@ fn kind(owner_key: &str) -> &'static str {
     }
 }
 
-/// A form on the way reads `+` as a space.
-pub(super) fn spaces_for_plus(delivery: &DiagnosisInput) -> Vec<Variant> {
+/// A form parser in transit reads `+` as a space.
+pub(super) fn spaces_for_plus(delivery: &DiagnosisInput) -> Variants<'_> {
     let Some(Parts { encrypt, .. }) = parts(delivery).filter(|parts| parts.encrypt.contains(' ')) else {
-        return Vec::new();
+        return Box::new(std::iter::empty());
     };
     let body = serde_json::json!({ "encrypt": encrypt.replace(' ', "+") }).to_string();
     let detail = "The `+` of `encrypt` came as spaces: something read the body as a form.";
-    vec![Finding::new(&causes::BODY_CHANGED, detail).corrected(delivery.with_body(body))]
+    Box::new(std::iter::once(Finding::new(&causes::BODY_CHANGED, detail).corrected(delivery.with_body(body))))
 }
 
-/// `signature`, or lower case, where `msg_signature` as it stands does not hold.
-pub(super) fn another_signature_parameter(delivery: &DiagnosisInput) -> Vec<Variant> {
+/// `signature`, or lower case, where `msg_signature` as it came does not match.
+pub(super) fn another_signature_parameter(delivery: &DiagnosisInput) -> Variants<'_> {
     let query = |name: &'static str, value: String| {
         let Parts { timestamp, nonce, .. } = parts(delivery)?;
         let pairs = [(name, value), ("timestamp", timestamp), ("nonce", nonce)];
@@ -108,7 +108,7 @@ pub(super) fn another_signature_parameter(delivery: &DiagnosisInput) -> Vec<Vari
     let signature = parameter(delivery, "signature");
     let first = parameter(delivery, "msg_signature").or_else(|| signature.clone());
     if !delivery.is_sealed() {
-        return Vec::new();
+        return Box::new(std::iter::empty());
     }
     let lower = first.filter(|text| text.bytes().any(|byte| byte.is_ascii_uppercase())).and_then(|text| {
         let finding = Finding::new(
@@ -125,22 +125,24 @@ pub(super) fn another_signature_parameter(delivery: &DiagnosisInput) -> Vec<Vari
         let detail = "`msg_signature` is not that of the message, though `signature` is.";
         Some(Finding::new(&causes::QUERY_CHANGED, detail).corrected(query("signature", text)?))
     });
-    [lower, other].into_iter().flatten().collect()
+    Box::new([lower, other].into_iter().flatten())
 }
 
-pub(super) fn stale(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn stale(delivery: &DiagnosisInput) -> Variants<'_> {
     let sent =
         parts(delivery).filter(|_| delivery.is_sealed()).and_then(|parts| Timestamp::guess(&parts.timestamp));
-    let variant = |(sent, _)| {
+    let variant = move |(sent, _)| {
         Finding::new(&causes::TIMESTAMP_STALE, distance(sent, delivery))
             .corrected(DiagnosisInput { now: sent, ..delivery.clone() })
     };
-    sent.map(variant).into_iter().collect()
+    Box::new(sent.map(variant).into_iter())
 }
 
-pub(super) fn owner(delivery: &DiagnosisInput) -> Vec<Variant> {
-    let variants = keys(delivery).into_iter().filter(|(entry, ..)| token_holds(delivery, entry)).filter_map(
-        |(entry, token, aes_key)| {
+pub(super) fn owner(delivery: &DiagnosisInput) -> Variants<'_> {
+    let variants = keys(delivery)
+        .into_iter()
+        .filter(move |(entry, ..)| token_matches(delivery, entry))
+        .filter_map(move |(entry, token, aes_key)| {
             let carried = owner_key(&unsealed(delivery, &token, &aes_key)?)?;
             let named: Vec<&str> = match entry.get("owner_key")? {
                 Value::String(one) => vec![one],
@@ -160,56 +162,56 @@ pub(super) fn owner(delivery: &DiagnosisInput) -> Vec<Variant> {
                 "Set `\"owner_key\": {carried:?}`, or a list with it, if this app or corp is yours."
             ));
             Some(finding.corrected(delivery.with_member(&entry, "owner_key", carried)))
-        },
-    );
-    variants.collect()
+        });
+    Box::new(variants)
 }
 
-/// The `aes_key` opens, the token does not hold, and what is inside is noise or JSON: that tells a changed body from
+/// The `aes_key` decrypts, the token does not match, and the content is noise or JSON: that tells a changed body from
 /// another token.
-pub(super) fn garbled(delivery: &DiagnosisInput) -> Vec<Variant> {
-    let variants = keys(delivery).into_iter().filter(|(entry, ..)| !token_holds(delivery, entry)).filter_map(
-        |(entry, token, _)| {
-            let anew = signed_anew(delivery, &token)?.with_entry(entry);
+pub(super) fn garbled(delivery: &DiagnosisInput) -> Variants<'_> {
+    let variants = keys(delivery)
+        .into_iter()
+        .filter(move |(entry, ..)| !token_matches(delivery, entry))
+        .filter_map(move |(entry, token, _)| {
+            let anew = signed_again(delivery, &token)?.with_entry(entry);
             // Whole but for a part in the middle: the owner key at its end was right.
             (anew.progress() == Progress::RefusedAt(Stage::Payload)).then(|| {
                 let detail = "Letterbox could decrypt `encrypt`, but in part to noise.";
                 Finding::new(&causes::BODY_CHANGED, detail).corrected(anew)
             })
-        },
-    );
-    variants.collect()
+        });
+    Box::new(variants)
 }
 
-pub(super) fn token(delivery: &DiagnosisInput) -> Vec<Variant> {
-    let variants = keys(delivery).into_iter().filter(|(entry, ..)| !token_holds(delivery, entry)).filter_map(
-        |(entry, token, aes_key)| {
+pub(super) fn token(delivery: &DiagnosisInput) -> Variants<'_> {
+    let variants = keys(delivery).into_iter().filter(move |(entry, ..)| !token_matches(delivery, entry)).filter_map(
+        move |(entry, token, aes_key)| {
             owner_key(&unsealed(delivery, &token, &aes_key)?)?;
-            let anew = signed_anew(delivery, &token)?.with_entry(entry);
-            let known = delivery.others().into_iter().find(|(_, other)| token_holds(delivery, other));
+            let anew = signed_again(delivery, &token)?.with_entry(entry);
+            let known = delivery.others().into_iter().find(|(_, other)| token_matches(delivery, other));
             let detail = match known {
-                Some((source, _)) => format!("The aes_key is right. The token that signed it is that of {source:?}."),
-                None => "The aes_key is right: the two are of different refreshes of the console. (Or `timestamp` or `nonce` was changed on the way.)".to_owned(),
+                Some((source, _)) => format!("The aes_key matches. The token that signed it is that of {source:?}."),
+                None => "The aes_key matches. Either the token is from another refresh of the console, or `timestamp` or `nonce` was changed in transit.".to_owned(),
             };
             (anew.progress().has_passed(Stage::Seal)).then(|| Finding::new(&causes::TOKEN_MISMATCH, detail).corrected(anew))
         },
     );
-    variants.collect()
+    Box::new(variants)
 }
 
-pub(super) fn aes_key_of_another_source(delivery: &DiagnosisInput) -> Vec<Variant> {
+pub(super) fn aes_key_of_another_source(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
-    for (entry, ..) in keys(delivery).into_iter().filter(|(entry, ..)| token_holds(delivery, entry)) {
+    for (entry, ..) in keys(delivery).into_iter().filter(move |(entry, ..)| token_matches(delivery, entry)) {
         for (source, other) in delivery.others() {
             let Some(aes_key) = other.get("aes_key") else { continue };
             let delivery = delivery.with_member(&entry, "aes_key", aes_key.clone());
             if delivery.progress().has_passed(Stage::Seal) {
-                let detail = format!("The aes_key that opens it is that of {source:?}.");
+                let detail = format!("The aes_key that decrypts it is that of {source:?}.");
                 variants.push(Finding::new(&causes::AES_KEY_MISMATCH, detail).corrected(delivery));
             }
         }
     }
-    variants
+    Box::new(variants.into_iter())
 }
 
 #[cfg(test)]

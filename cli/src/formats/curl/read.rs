@@ -6,6 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::{
     ansi_c::{self, to_bytes},
+    cmd,
     write::piped,
 };
 use crate::{data::LARGEST_BODY, formats::parts::Parts};
@@ -78,6 +79,18 @@ enum Reading {
     Encoded,
 }
 
+/// What tools copy in other formats, by how it begins.
+const FOREIGN: [(&str, &str); 8] = [
+    ("$session", "a script for PowerShell"),
+    ("Invoke-WebRequest", "a command for PowerShell"),
+    ("Invoke-RestMethod", "a command for PowerShell"),
+    ("iwr ", "a command for PowerShell"),
+    ("irm ", "a command for PowerShell"),
+    ("fetch(", "JavaScript"),
+    ("await fetch(", "JavaScript"),
+    ("{", "JSON, as of an API Gateway event (--event) or a HAR (--har)"),
+];
+
 /// Parses a command; `read` reads the files that it names.
 pub fn parse(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<Parts, String> {
     // The format in which `letterbox sign` and the page write a binary body.
@@ -88,13 +101,38 @@ pub fn parse(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Res
 }
 
 fn words(text: &str, read: impl Fn(&Path) -> Result<Vec<u8>, String>) -> Result<Parts, String> {
-    // From here on, strings have one character per byte.
-    let words = shell_words::split(&ansi_c::translate(&ansi_c::from_bytes(text.trim().as_bytes()))?)
-        .map_err(|_| "expected a command for bash: a quote is not closed".to_owned())?;
-    let mut words = words.into_iter().skip_while(|word| word == "$");
-    if words.next().as_deref().is_none_or(|word| word != "curl" && !word.ends_with("/curl")) {
-        return Err("expected a command that starts with `curl`".into());
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if let Some((_, format)) = FOREIGN.iter().find(|(beginning, _)| text.starts_with(beginning)) {
+        return Err(format!(
+            "expected a command that starts with `curl`, for bash or cmd; this is {format}. Copy the request as cURL"
+        ));
     }
+    // From here on, strings have one character per byte.
+    let bytes = ansi_c::from_bytes(text.as_bytes());
+    let words = if cmd::is_cmd(&bytes) {
+        cmd::split(&bytes).ok_or("expected a command for Windows' cmd: a quote is not closed")?
+    } else {
+        let words = shell_words::split(&ansi_c::translate(&bytes)?);
+        words.map_err(|_| "expected a command for bash or cmd: a quote is not closed".to_owned())?
+    };
+    let mut words = words.into_iter().skip_while(|word| ["$", ">", "PS>"].contains(&word.as_str()));
+    let is_curl = |word: &str| {
+        let name = word.rsplit(['/', '\\']).next().unwrap_or_default();
+        name == "curl" || name.eq_ignore_ascii_case("curl.exe")
+    };
+    if !words.next().as_deref().is_some_and(is_curl) {
+        return Err("expected a command that starts with `curl`, for bash or cmd".into());
+    }
+    let words: Vec<_> = words.collect();
+    // PowerShell continues a line with a backtick, which is a word of its own then.
+    let is_continued = text.lines().any(|line| line.trim_end().ends_with(" `"));
+    if is_continued && words.iter().any(|word| word == "`") {
+        return Err(
+            "expected a command for bash or cmd; this is one for PowerShell. Copy the request as cURL (bash)"
+                .into(),
+        );
+    }
+    let words = words.into_iter();
     let matches =
         command().try_get_matches_from(words.map(OsString::from)).map_err(|error| first_line(&error))?;
     let get = |name: &str| matches.get_one::<String>(name);
@@ -295,6 +333,20 @@ mod tests {
             ),
             ("curl -G h/a?x=1 -d y=2", "GET", "http://h/a?x=1&y=2", "", ""),
             ("curl -I h/a -d -", "HEAD", "http://h/a", "", "-"),
+            (
+                "curl ^\"https://h/a?x=1^&y=^%2B^\" ^\r\n  -H ^\"content-type: a/b^\" ^\r\n  --data-raw ^\"^{^\\^\"a^\\^\":^\\^\"50^% ^<b^>^\\\\n^\\^\"^}^\"\r\n",
+                "POST",
+                "https://h/a?x=1&y=%2B",
+                "a/b",
+                "{\"a\":\"50% <b>\\n\"}",
+            ),
+            (
+                "curl.exe \"https://h/a\" ^\n  --json \"{\\\"a\\\":1}\"",
+                "POST",
+                "https://h/a",
+                "application/json",
+                "{\"a\":1}",
+            ),
         ] {
             let parts = parsed(text).unwrap_or_else(|error| panic!("{text}: {error}"));
             assert_eq!((parts.method.as_str(), parts.url.as_str()), (method, url), "{text}");
@@ -315,6 +367,12 @@ mod tests {
     fn invalid_commands_are_reported() {
         for (text, expected) in [
             ("wget h/a", "starts with `curl`"),
+            ("Invoke-WebRequest -Uri \"https://h/a\"", "this is a command for PowerShell"),
+            ("$session = New-Object", "this is a script for PowerShell"),
+            ("curl.exe \"https://h/a\" `\n  -H \"a: b\"", "this is one for PowerShell"),
+            ("fetch(\"https://h/a\", {", "this is JavaScript"),
+            ("{\"version\":\"2.0\"}", "(--event)"),
+            ("curl ^\"https://h/a", "for Windows' cmd: a quote is not closed"),
             ("", "starts with `curl`"),
             ("curl 'h/a", "a quote is not closed"),
             ("curl $'h/a", "a quote is not closed"),

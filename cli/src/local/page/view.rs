@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::texts::Texts;
 use crate::{
     doctor,
-    formats::json_style::{INDENTED, Spelling, restyle},
+    formats::json_style::{INDENTED, restyle},
     local::history::{
         Filter, NOT_STORED, OUTCOMES, StoredDelivery, Summary, WITHHELD,
         sqlite::{Names, Totals},
@@ -344,7 +344,7 @@ impl Excerpt {
     fn json(text: &str) -> Self {
         // Indentation can make a deeply nested text many times longer.
         let json = Object::parse(text).ok().filter(|_| text.len() <= INDENTED_UP_TO);
-        Self::cut(json.map_or_else(|| text.to_owned(), |json| restyle(&json, &INDENTED, Spelling::AsIs)))
+        Self::cut(json.map_or_else(|| text.to_owned(), |json| restyle(&json, &INDENTED)))
     }
 
     fn cut(mut text: String) -> Self {
