@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Reject, Rejected, Secret, Stage, Verified,
-    base64::{Engine, URL_SAFE},
+    base64::{Engine, URL_SAFE, decode},
     json::is_attribute,
     provider::Refused,
     stage::at,
@@ -47,11 +47,13 @@ const LONGEST_HEADER: usize = 8 * 1024;
 pub struct Psk(Zeroizing<[u8; 16]>);
 
 impl Psk {
-    /// Decodes base64url, with or without padding. The error says what was expected.
-    pub fn new(text: &Secret) -> Result<Self, &'static str> {
-        const EXPECTED: &str = "base64url of 16 bytes (22 characters)";
-        let bytes = Zeroizing::new(URL_SAFE.decode(text.expose()).map_err(|_| EXPECTED)?);
-        Ok(Self(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| EXPECTED)?)))
+    /// Decodes base64url, with or without padding. The error says what was expected, and what is wrong.
+    pub fn new(text: &Secret) -> Result<Self, String> {
+        let error = |found: String| format!("base64url of 16 bytes (22 characters){found}");
+        let bytes = Zeroizing::new(decode(&URL_SAFE, text.expose()).map_err(error)?);
+        let key = bytes.as_slice().try_into();
+        key.map(|key| Self(Zeroizing::new(key)))
+            .map_err(|_| error(format!("; these are {} bytes", bytes.len())))
     }
 }
 
