@@ -8,6 +8,8 @@ mod layers;
 mod promises;
 mod properties;
 mod purity;
+mod reports;
 mod samples;
+mod senders;
 mod translations;
 mod vectors;

@@ -119,6 +119,25 @@ impl Page {
         let _ = write!(self.text, "\n## {title}\n");
     }
 
+    fn subheading(&mut self, title: &str) {
+        let _ = write!(self.text, "\n### {title}\n");
+    }
+
+    /// Numbered steps.
+    fn steps(&mut self, steps: &[&str]) {
+        self.text.push('\n');
+        for (number, step) in (1..).zip(steps) {
+            let _ = writeln!(self.text, "{number}. {step}");
+        }
+    }
+
+    fn list(&mut self, items: &[String]) {
+        self.text.push('\n');
+        for item in items {
+            let _ = writeln!(self.text, "- {item}");
+        }
+    }
+
     /// A paragraph; each sentence on its line.
     fn paragraph(&mut self, text: Bilingual<&str>) {
         let _ = write!(self.text, "\n{}\n", self.language.of(text));

@@ -15,6 +15,7 @@ CASES = {
     "opencard-cards": ({"OpencardEnabled": "true", "OpencardKey": KEY}, "OpencardCards"),
     "opencard-http": ({"OpencardHttp": "true"}, "OpencardEnabled"),
     "payment-preset": ({"PaymentPreset": "stripe"}, "PaymentSecret"),
+    "signed-preset": ({"SignedEnabled": "true", "SignedPreset": "svix"}, "SignedSecret"),
     "queue": ({"ExistingQueueArn": "arn:aws:sqs:us-east-1:000000000000:q.fifo", "QueueType": "fifo"}, "QueueType"),
     "domain": ({"DomainName": "hooks.example.com"}, "DomainCertificateArn"),
     "alarms": ({"AlarmEmail": "a@b", "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:t"}, "AlarmTopicArn"),

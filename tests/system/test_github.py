@@ -17,8 +17,8 @@ def test_both_content_types(letterbox, queues, senders, form):
     )
     hook.acknowledged(letterbox.send("github", letter), letter)
     attributes = messages.read(queues["github"].one(), "github", letter.payload)
-    # The id is that of what was signed: the form's own text.
-    assert attributes["id"] == hashlib.sha256(letter.body).hexdigest()
+    # The id is that of the name and of what was signed: the form's own text.
+    assert attributes["id"] == hashlib.sha256(b"issues\n" + letter.body).hexdigest()
     assert attributes["action"] == "a+b & c=d"
 
 

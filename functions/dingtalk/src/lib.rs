@@ -24,7 +24,7 @@ pub use crate::credentials::Credentials;
 
 /// The fields that may hold the corp of an event, in order of precedence. An event may have two of them, which differ
 /// only in case.
-const CORP: [&str; 4] = ["CorpId", "corpId", "corpid", "AuthCorpId"];
+const CORP: [&str; 5] = ["CorpId", "corpId", "corpid", "AuthCorpId", "bizData.0.corp_id"];
 
 /// The fields that may hold the time of an event, in order of precedence.
 const TIME: [&str; 4] = ["EventTime", "TimeStamp", "timeStamp", "createTime"];
@@ -190,7 +190,7 @@ fn acknowledgement(key: &Credentials, message: &[u8], owner_key: &str, ambient: 
 
 fn reply(key: &Credentials, message: &str, owner_key: &str, ambient: &Ambient) -> Reply {
     match acknowledgement(key, message.as_bytes(), owner_key, ambient) {
-        Some(body) => Reply { status: 200, content_type: Some("application/json"), body },
+        Some(body) => Reply::new(200, "application/json", body),
         // Cannot happen for a message of this length. A response that does not acknowledge makes the platform retry.
         None => Reply::empty(500),
     }

@@ -47,7 +47,9 @@ const LONGEST_HEADER: usize = 8 * 1024;
 pub struct Psk(Zeroizing<[u8; 16]>);
 
 impl Psk {
-    /// Decodes base64url, with or without padding. The error says what was expected, and what is wrong.
+    /// Decodes base64url, with or without padding. Bits of the last character that belong to no byte are ignored, as by
+    /// other decoders: the platform asks for 22 characters, and people type them. The error says what was expected, and
+    /// what is wrong.
     pub fn new(text: &Secret) -> Result<Self, String> {
         let error = |found: String| format!("base64url of 16 bytes (22 characters){found}");
         let bytes = Zeroizing::new(decode(&URL_SAFE, text.expose()).map_err(error)?);

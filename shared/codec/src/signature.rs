@@ -53,6 +53,8 @@ pub struct Signed<'r> {
     pub content: Verified<'r>,
     /// The id that the signature covers, if the scheme has one.
     pub id: Option<Cow<'r, str>>,
+    /// The signed timestamp as it came, if the scheme has one.
+    pub timestamp: Option<Cow<'r, str>>,
 }
 
 /// The content of a signature header, not verified.
@@ -125,13 +127,13 @@ impl Scheme {
             (Some(text), _) => Some(text),
             (None, Some(TimestampPlace::Path(path))) => {
                 let label =
-                    content.json().and_then(|payload| payload.label(path)).map_err(at(Stage::Payload))?;
-                Some(label.unwrap_or_default())
+                    content.any_json().and_then(|payload| payload.label(path)).map_err(at(Stage::Payload))?;
+                Some(Cow::Owned(label.unwrap_or_default().into_owned()))
             }
             (None, _) => None,
         };
-        if let Some(text) = timestamp {
-            let signed = Timestamp::parse(&text, self.timestamp_unit);
+        if let Some(text) = &timestamp {
+            let signed = Timestamp::parse(text, self.timestamp_unit);
             let signed = signed.ok_or(Reject::MalformedTimestamp.at(Stage::Address))?;
             if signed.distance(now) > self.tolerance {
                 return Err(Reject::TimestampOutOfRange.at(Stage::Address));
@@ -142,7 +144,7 @@ impl Scheme {
             self.template.has(&Part::Id) || covered.split(' ').any(|one| family.name(name).as_str() == one)
         };
         let id = id.filter(|_| self.id_header.as_ref().is_some_and(is_signed));
-        Ok(Signed { content, id })
+        Ok(Signed { content, id, timestamp })
     }
 
     /// Reads the signature header, and the timestamp from the place that the scheme names.
@@ -161,7 +163,13 @@ impl Scheme {
             _ => Err(Reject::MalformedSignature),
         };
         let candidates = match &self.signature {
-            SignaturePlace::Every => elements.clone(),
+            SignaturePlace::Every => {
+                let others = elements.iter().enumerate();
+                others
+                    .filter(|(index, _)| self.timestamp_index() != Some(*index))
+                    .map(|(_, text)| *text)
+                    .collect()
+            }
             SignaturePlace::Key(key) => named(key),
             SignaturePlace::Index(index) => elements.get(*index).into_iter().copied().collect(),
         };
@@ -237,6 +245,13 @@ impl Scheme {
         }
     }
 
+    /// The hex HMAC of any text under the key, for a handshake whose reply proves that the receiver has it; `None` if the
+    /// scheme is no HMAC.
+    pub fn hmac(&self, key: &Key, text: &[u8]) -> Option<String> {
+        let is_hmac = !self.algorithm.is_public() && !self.algorithm.sends_secret();
+        key.sign(self.algorithm, text).filter(|_| is_hmac).map(hex::encode)
+    }
+
     /// Adds the headers with which a platform would send a request: the other side of [`Scheme::verify`]. Where the
     /// signature covers headers by name, it covers all that the request has; where the timestamp is in the payload, it is replaced.
     ///
@@ -294,10 +309,17 @@ impl Scheme {
         insert(request, &self.header, &value)
     }
 
+    /// The position of the timestamp in the signature's header, if it has no name there.
+    fn timestamp_index(&self) -> Option<usize> {
+        match &self.timestamp {
+            Some(TimestampPlace::Index(index)) => Some(*index),
+            _ => None,
+        }
+    }
+
     /// The value of the signature header, with the other elements that stand in it.
     fn elements(&self, signature: &str, timestamp: &str, covered: Option<&str>) -> String {
         let elements = match &self.signature {
-            SignaturePlace::Every => vec![signature.to_owned()],
             SignaturePlace::Key(key) => {
                 let time_key = match &self.timestamp {
                     Some(TimestampPlace::Key(key)) => Some(key),
@@ -310,17 +332,18 @@ impl Scheme {
                 ];
                 named.into_iter().filter_map(|(key, value)| Some(format!("{}={}", key?, value?))).collect()
             }
-            SignaturePlace::Index(index) => {
-                let time_index = match &self.timestamp {
-                    Some(TimestampPlace::Index(index)) => Some(*index),
-                    _ => None,
+            place => {
+                let time_index = self.timestamp_index();
+                let index = match place {
+                    SignaturePlace::Index(index) => *index,
+                    _ => usize::from(time_index == Some(0)),
                 };
                 let element = |position| match position {
-                    position if position == *index => signature.to_owned(),
+                    position if position == index => signature.to_owned(),
                     position if Some(position) == time_index => timestamp.to_owned(),
                     _ => String::new(),
                 };
-                (0..=time_index.unwrap_or(0).max(*index)).map(element).collect()
+                (0..=time_index.unwrap_or(0).max(index)).map(element).collect::<Vec<_>>()
             }
         };
         elements.join(self.separator.as_deref().unwrap_or_default())

@@ -1,11 +1,12 @@
 //! Every preset, against a request that was signed outside of this project and against its sender's timeout.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, fs, path::Path, sync::Arc, time::Duration};
 
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Rejected, Request, Source, Sources, Stage, Timestamp,
     platform::{Sample, Sender as _},
     provider::Refused,
+    signature::Scheme,
 };
 use letterbox_intake::{
     Intake, Keyring, Message, Queue, Refreshed,
@@ -40,17 +41,24 @@ type AnySender = Signed<Any>;
 /// The time of receipt where none is signed.
 const NOW: i64 = 1_795_255_200_123;
 
-fn entry(sender: &Sender, secret: &str) -> serde_json::Value {
-    json!({ "preset": sender.name, "secret": secret })
+fn entry(sender: &Sender, key: &str) -> serde_json::Value {
+    json!({ "preset": sender.name, sender.proof.key_field: key })
 }
 
 fn credentials(sender: &Sender, secret: &str) -> Credentials {
     serde_json::from_value(entry(sender, secret)).unwrap_or_else(|error| panic!("{}: {error}", sender.name))
 }
 
-/// A secret that differs in one letter, which is a digit in hex and in base64, too.
-fn another(secret: &str) -> String {
-    let (start, end) = secret.split_at(secret.len() / 2);
+/// Another key: a secret that differs in one letter, which is a digit in hex and in base64, too, or the public key of
+/// the demo entry.
+fn another(sender: &Sender) -> String {
+    let key = sender.proof.key;
+    if sender.proof.key_field == "public_key" {
+        let demo: serde_json::Value =
+            serde_json::from_str(include_str!("../../../events/signed/credentials.json")).unwrap();
+        return demo[sender.name]["public_key"].as_str().unwrap().to_owned();
+    }
+    let (start, end) = key.split_at(key.len() / 2);
     let letter = if end.starts_with('a') { 'b' } else { 'a' };
     format!("{start}{letter}{}", &end[1..])
 }
@@ -71,16 +79,16 @@ fn proof(sender: &Sender) -> Request {
 
 /// Milliseconds.
 fn now(sender: &Sender) -> i64 {
-    sender.proof.signed_at.map_or(NOW, |seconds| seconds * 1000)
+    sender.proof.signed_at.unwrap_or(NOW)
 }
 
 fn verify(sender: &Sender, request: &Request, now: i64) -> Result<Vec<u8>, Rejected> {
-    let key = credentials(sender, sender.proof.secret);
+    let key = credentials(sender, sender.proof.key);
     AnySender::open(&key, request, Timestamp(now)).map(|opened| opened.content)
 }
 
 fn receive(sender: &Sender) -> Result<Received, Refused> {
-    let keys = [credentials(sender, sender.proof.secret)];
+    let keys = [credentials(sender, sender.proof.key)];
     let ambient = Ambient { now: Timestamp(now(sender)), entropy: [0; Ambient::ENTROPY] };
     let source = Source { provider: Any::NAME, name: "default", keys: &keys };
     AnySender::new(&[]).unwrap().receive(&source, &proof(sender), &ambient)
@@ -92,13 +100,19 @@ fn every_proof_is_verified_and_no_changed_byte_is() {
     for sender in SENDERS {
         let (name, body) = (sender.name, sender.proof.body.as_bytes());
         assert_eq!(verify(sender, &proof(sender), now(sender)).as_deref(), Ok(body), "{name}");
+        let scheme = describe(entry(sender, "").as_object().unwrap().clone()).unwrap();
         for position in 0..body.len() {
             let mut changed = body.to_vec();
             changed[position] ^= 1;
-            let refused = verify(sender, &request(sender, changed), now(sender));
-            assert_eq!(refused, Err(Reject::SignatureMismatch.at(Stage::Key)), "{name}: byte {position}");
+            let expected = match scheme.algorithm.sends_secret() {
+                // As the reference says: nothing of the request is signed.
+                true => Ok(changed.clone()),
+                false => Err(Reject::SignatureMismatch.at(Stage::Key)),
+            };
+            let got = verify(sender, &request(sender, changed), now(sender));
+            assert_eq!(got, expected, "{name}: byte {position}");
         }
-        let other = credentials(sender, &another(sender.proof.secret));
+        let other = credentials(sender, &another(sender));
         let refused = AnySender::open(&other, &proof(sender), Timestamp(now(sender)));
         assert_eq!(refused.err(), Some(Reject::SignatureMismatch.at(Stage::Key)), "{name}: another secret");
     }
@@ -109,7 +123,7 @@ fn a_signed_timestamp_is_accepted_up_to_the_tolerance() {
     for sender in SENDERS {
         let name = sender.name;
         let scheme = describe(entry(sender, "").as_object().unwrap().clone()).unwrap();
-        let is_timed = scheme.timestamp_key.is_some() || scheme.timestamp_header.is_some();
+        let is_timed = Scheme::new(scheme.clone()).unwrap().is_timed();
         assert_eq!(sender.proof.signed_at.is_some(), is_timed, "{name}: signed_at goes with a timestamp");
         if !is_timed {
             continue;
@@ -159,13 +173,28 @@ impl Queue for Hanging {
     }
 }
 
-fn fixed() -> Ambient {
-    Ambient { now: Timestamp(NOW), entropy: [7; Ambient::ENTROPY] }
+thread_local! {
+    static RECEIVED_AT: Cell<i64> = const { Cell::new(NOW) };
+}
+
+fn at(now: i64) -> Ambient {
+    Ambient { now: Timestamp(now), entropy: [7; Ambient::ENTROPY] }
+}
+
+/// A delivery with the first sample of the function `signed` for this sender.
+fn signed_sample(sender: &Sender) -> Request {
+    let folder =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/signed/samples").join(sender.name);
+    let file = fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let name = format!("{}/{}", sender.name, file.file_stem().unwrap().to_str().unwrap());
+    let sample = Sample { name: name.into(), payload: fs::read(file).unwrap() };
+    let key = credentials(sender, sender.proof.key);
+    AnySender::build_request(&key, &sample, "https://localhost/any", &at(NOW)).unwrap()
 }
 
 /// Credentials whose first read succeeds, and which every delivery then waits for in vain.
 async fn credentials_that_hang(sender: &Sender, deadline: Duration) -> Keyring<Credentials> {
-    let json = json!({ "default": entry(sender, sender.proof.secret) }).to_string();
+    let json = json!({ "default": entry(sender, sender.proof.key) }).to_string();
     let read: Read = Box::new(move |known| match known {
         None => {
             let content = Content { bytes: json.clone().into(), version: "1".into() };
@@ -192,19 +221,16 @@ async fn the_response_is_ready_500_ms_before_the_senders_timeout() {
                 preset.timeout.map(|timeout| timeout.checked_sub(Duration::from_millis(500)).unwrap());
             let limit = before_timeout.map_or(deadline, |limit| limit.min(deadline));
 
+            // A proof that is an event; else a sample of the same sender.
+            let (received_at, delivery) = match &sender.proof.event {
+                Some(_) => (now(sender), proof(sender)),
+                None => (NOW, signed_sample(sender)),
+            };
+            RECEIVED_AT.set(received_at);
             let keyring = credentials_that_hang(sender, deadline).await;
             let provider = Refreshed::fixed(AnySender::new(&[]).unwrap());
-            let intake =
-                Intake::new(provider, keyring, Arc::new(Hanging), deadline).with_ambient(|| Ok(fixed()));
-            let key = credentials(sender, sender.proof.secret);
-            // A proof that is no event is of a sender that has the default paths.
-            let payload = match &sender.proof.event {
-                Some(_) => sender.proof.body.into(),
-                None => br#"{"event_type":"a"}"#.to_vec(),
-            };
-            let sample = Sample { name: "a".into(), payload };
-            let delivery =
-                AnySender::build_request(&key, &sample, "https://localhost/any", &fixed()).unwrap();
+            let intake = Intake::new(provider, keyring, Arc::new(Hanging), deadline)
+                .with_ambient(|| Ok(at(RECEIVED_AT.get())));
 
             let started = tokio::time::Instant::now();
             let answer = intake.handle("default", &delivery).await;

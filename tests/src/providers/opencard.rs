@@ -51,7 +51,7 @@ fn cases() -> Vec<cases::Case> {
             "no_result",
             200,
             "default",
-            Payload("query", r#"{"srcid":"123","intent":{"scenic_spot":"天坛"}}"#.as_bytes()),
+            Payload("query", r#"{"srcid":"124","intent":{"scenic_spot":"天坛"}}"#.as_bytes()),
             cases::same,
         ),
         case("unknown_srcid", 200, "default", Of("unknown_srcid"), cases::same),

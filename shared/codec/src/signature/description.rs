@@ -62,7 +62,7 @@ pub struct Description {
 /// Where the signatures stand in their header.
 #[derive(Clone, Debug)]
 pub(super) enum SignaturePlace {
-    /// Every element is one.
+    /// Every element is one, but for the timestamp.
     Every,
     /// The elements of that name.
     Key(String),
@@ -187,6 +187,11 @@ impl Description {
 }
 
 impl Scheme {
+    /// True if a timestamp is signed.
+    pub fn is_timed(&self) -> bool {
+        self.timestamp.is_some()
+    }
+
     /// The headers that have the signature, the timestamp, the id and other signed facts, in every family.
     pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.headers.iter()
@@ -292,9 +297,9 @@ fn check(it: &Description) -> Result<(), SchemeError> {
             "no value, because signature_key is set",
         ),
         (
-            it.timestamp_index.is_none() || it.signature_index.is_some(),
-            "signature_index",
-            "a value, because timestamp_index is set",
+            it.timestamp_index.is_none() || it.signature_key.is_none(),
+            "timestamp_index",
+            "no value, because signature_key is set: name the timestamp with timestamp_key",
         ),
         (
             it.timestamp_index.is_none() || it.timestamp_index != it.signature_index,

@@ -622,6 +622,38 @@ fn elements_are_found_by_position() {
     assert_eq!(verify(&turned, value.rsplit(':').next().unwrap()), Err(Reject::MalformedSignature));
 }
 
+/// While a secret rotates, there is a signature for each.
+#[test]
+fn every_element_beside_an_unnamed_timestamp_is_a_signature() {
+    let entry = |timestamp: u8| {
+        json!({
+            "secret": "k", "separator": ",", "timestamp_index": timestamp, "template": "{timestamp}.{body}",
+        })
+    };
+    let (scheme, key) = read(entry(0)).unwrap();
+    let right = hex::encode(key.sign(Algorithm::Sha256, b"1763719200.{}").unwrap());
+    let wrong = "00".repeat(32);
+    for (value, expected) in [
+        (format!("1763719200,{right}"), Ok(())),
+        (format!("1763719200, {right}"), Ok(())),
+        (format!("1763719200,{right},{wrong}"), Ok(())),
+        (format!("1763719200,{wrong},{right}"), Ok(())),
+        (format!("1763719201,{right}"), Err(Reject::SignatureMismatch)),
+        (format!("{right},1763719200"), Err(Reject::SignatureMismatch)),
+        ("1763719200".to_owned(), Err(Reject::MalformedSignature)),
+    ] {
+        let got = scheme.verified(&key, &request(&[("x-signature", &value)]), NOW).map(drop);
+        assert_eq!(got, expected, "{value}");
+    }
+    for timestamp in [0, 1, 2] {
+        let (signer, _) = read(entry(timestamp)).unwrap();
+        let mut signed = request(&[]);
+        signer.sign(&key, &mut signed, NOW, "").unwrap();
+        let verified = signer.verified(&key, &signed, NOW).unwrap();
+        assert_eq!(verified.timestamp.as_deref(), Some("1763719200"), "{timestamp}");
+    }
+}
+
 /// The wanted timestamps in a payload that is signed, in milliseconds.
 #[test]
 fn a_timestamp_in_the_payload_is_checked_after_the_signature() {
@@ -803,7 +835,10 @@ fn a_description_that_makes_no_sense_is_refused() {
             json!({ "separator": ",", "signature_key": "s", "signature_index": 0 }),
             "signature_index: expected no value, because signature_key",
         ),
-        (json!({ "separator": ",", "timestamp_index": 0 }), "signature_index: expected a value, because"),
+        (
+            json!({ "separator": ",", "signature_key": "s", "timestamp_index": 0 }),
+            "timestamp_index: expected no value, because signature_key",
+        ),
         (
             json!({ "separator": ",", "timestamp_index": 1, "signature_index": 1 }),
             "timestamp_index: expected another position",
