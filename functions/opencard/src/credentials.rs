@@ -40,21 +40,21 @@ fn table<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, P
     let keys = keys.into_iter().map(|(kid, key)| match psk(key) {
         Ok(psk) => Ok((kid, psk)),
         Err(expected) if psk_text(&kid).is_ok() => {
-            Err(D::Error::custom(format!("expected {expected} under each kid: are kid and key swapped?")))
+            Err(D::Error::custom(format!("expected under each kid {expected}: are kid and key swapped?")))
         }
-        Err(expected) => Err(D::Error::custom(format!("expected {expected} under the kid {kid:?}"))),
+        Err(expected) => Err(D::Error::custom(format!("expected under the kid {kid:?} {expected}"))),
     });
     keys.collect()
 }
 
-fn psk(key: Value) -> Result<Psk, &'static str> {
+fn psk(key: Value) -> Result<Psk, String> {
     match key {
         Value::String(text) => psk_text(&text),
-        _ => Err("a string"),
+        _ => Err("a string".to_owned()),
     }
 }
 
-fn psk_text(text: &str) -> Result<Psk, &'static str> {
+fn psk_text(text: &str) -> Result<Psk, String> {
     Psk::new(&Secret::new(text.to_owned())?)
 }
 
@@ -70,14 +70,22 @@ mod tests {
             (format!(r#"{{"":"{KEY}"}}"#), "expected at least one key"),
             (
                 r#"{"0":"short"}"#.to_owned(),
-                r#"expected base64url of 16 bytes (22 characters) under the kid "0""#,
+                r#"expected under the kid "0" base64url of 16 bytes (22 characters); its length of 5 is"#,
             ),
-            (r#"{"0":5}"#.to_owned(), r#"expected a string under the kid "0""#),
+            (
+                r#"{"0":"MDEyMzQ1Njc4OWFiY2Rl*g"}"#.to_owned(),
+                r#"expected under the kid "0" base64url of 16 bytes (22 characters); character 21 is no letter"#,
+            ),
+            (
+                r#"{"0":"MDEyMzQ1Njc4OWFi"}"#.to_owned(),
+                r#"expected under the kid "0" base64url of 16 bytes (22 characters); these are 12 bytes"#,
+            ),
+            (r#"{"0":5}"#.to_owned(), r#"expected under the kid "0" a string"#),
             (
                 format!(r#"{{"{KEY}":"0"}}"#),
-                "expected base64url of 16 bytes (22 characters) under each kid: are",
+                "expected under each kid base64url of 16 bytes (22 characters); its length of 1 is",
             ),
-            (format!(r#"{{"0":"{KEY} "}}"#), "expected a secret without whitespace"),
+            (format!(r#"{{"0":"{KEY} "}}"#), r#"expected under the kid "0" a secret without whitespace"#),
         ] {
             let error = serde_json::from_str::<Credentials>(&format!(r#"{{"keys":{keys}}}"#)).err().unwrap();
             let error = error.to_string();

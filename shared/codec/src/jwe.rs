@@ -27,7 +27,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Reject, Rejected, Secret, Stage, Verified,
-    base64::{Engine, URL_SAFE},
+    base64::{Engine, URL_SAFE, decode},
     json::is_attribute,
     provider::Refused,
     stage::at,
@@ -48,11 +48,14 @@ pub struct Psk(Zeroizing<[u8; 16]>);
 
 impl Psk {
     /// Decodes base64url, with or without padding. Bits of the last character that belong to no byte are ignored, as by
-    /// other decoders: the platform asks for 22 characters, and people type them. The error says what was expected.
-    pub fn new(text: &Secret) -> Result<Self, &'static str> {
-        const EXPECTED: &str = "base64url of 16 bytes (22 characters)";
-        let bytes = Zeroizing::new(URL_SAFE.decode(text.expose()).map_err(|_| EXPECTED)?);
-        Ok(Self(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| EXPECTED)?)))
+    /// other decoders: the platform asks for 22 characters, and people type them. The error says what was expected, and
+    /// what is wrong.
+    pub fn new(text: &Secret) -> Result<Self, String> {
+        let error = |found: String| format!("base64url of 16 bytes (22 characters){found}");
+        let bytes = Zeroizing::new(decode(&URL_SAFE, text.expose()).map_err(error)?);
+        let key = bytes.as_slice().try_into();
+        key.map(|key| Self(Zeroizing::new(key)))
+            .map_err(|_| error(format!("; these are {} bytes", bytes.len())))
     }
 }
 

@@ -6,8 +6,10 @@
 //! Every scheme covers the body. Two algorithms sign nothing ([`Algorithm::Token`], [`Algorithm::Basic`]): there the
 //! request carries the secret, and whoever has it vouches for the body.
 
+mod algorithm;
 mod der;
 mod description;
+mod error;
 mod family;
 mod key;
 mod public_key;
@@ -18,7 +20,9 @@ use std::borrow::Cow;
 use http::{HeaderName, HeaderValue};
 
 pub use self::{
-    description::{Algorithm, Description, Encoding, Scheme, SchemeError, SecretEncoding},
+    algorithm::{Algorithm, Encoding, SecretEncoding},
+    description::{Description, Scheme},
+    error::{SchemeError, SignError},
     family::HeaderFamily,
     key::Key,
 };
@@ -51,19 +55,6 @@ pub struct Signed<'r> {
     pub id: Option<Cow<'r, str>>,
     /// The signed timestamp as it came, if the scheme has one.
     pub timestamp: Option<Cow<'r, str>>,
-}
-
-/// Why a request cannot be signed here.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SignError {
-    /// Only the sender's private key can sign.
-    #[error(
-        "this sender signs with a private key that only it has; replay a delivery that it has sent instead"
-    )]
-    PrivateKey,
-    /// A header or query parameter that the signature needs is missing, or its value cannot be one.
-    #[error("{0}: expected one value without control characters, because the signature needs it")]
-    Field(String),
 }
 
 /// The content of a signature header, not verified.

@@ -1,76 +1,15 @@
 //! A signature scheme as data, and the check that it makes sense.
 
-use std::borrow::Cow;
-
 use http::{HeaderName, header::AUTHORIZATION};
 use serde::Deserialize;
 
 use super::{
-    Key,
+    algorithm::{Algorithm, Encoding, SecretEncoding},
+    error::SchemeError,
+    key::Key,
     template::{Part, Template},
 };
 use crate::{Secret, timestamp::Unit};
-
-/// How a request is authenticated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Algorithm {
-    /// HMAC-SHA-1, for platforms that have nothing better.
-    Sha1,
-    /// HMAC-SHA-256.
-    Sha256,
-    /// HMAC-SHA-512.
-    Sha512,
-    /// Ed25519 (RFC 8032).
-    Ed25519,
-    /// ECDSA on P-256 with SHA-256; the signature is DER, or `r` and `s` of 32 bytes each.
-    EcdsaP256,
-    /// RSA PKCS#1 v1.5 with SHA-256, with keys of 2048 to 8192 bits.
-    RsaSha256,
-    /// The header is the secret itself. It signs nothing.
-    Token,
-    /// `Authorization: Basic` with the secret as `user:password`. It signs nothing.
-    Basic,
-}
-
-impl Algorithm {
-    /// True if the entry has a `public_key` instead of a `secret`.
-    pub const fn is_public(self) -> bool {
-        matches!(self, Self::Ed25519 | Self::EcdsaP256 | Self::RsaSha256)
-    }
-
-    /// True if the request carries the secret instead of a signature.
-    pub const fn sends_secret(self) -> bool {
-        matches!(self, Self::Token | Self::Basic)
-    }
-}
-
-/// How the signature is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Encoding {
-    /// Either case.
-    Hex,
-    /// Padded or not.
-    Base64,
-    /// Padded or not.
-    Base64Url,
-}
-
-/// How the secret is configured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SecretEncoding {
-    /// Its UTF-8 bytes are the key.
-    Text,
-    /// Hex of the key.
-    Hex,
-    /// Base64 of the key.
-    Base64,
-    /// `whsec_` (may be missing) and base64 of the key, as Standard Webhooks has it. `v1,` before it is ignored: some
-    /// consoles show it.
-    Whsec,
-}
 
 /// A signature scheme as an operator writes it: everything has a default, which together are a hex HMAC-SHA-256 of
 /// the body in `x-signature`.
@@ -203,24 +142,6 @@ const LAST_INDEX: u8 = 15;
 
 /// The most prefixes of header names that stand for each other.
 const MOST_FAMILIES: usize = 8;
-
-/// A field of a scheme or its key whose value cannot be used. Displays as `<field>: expected <what>`; the value, which
-/// may be secret, is not part of it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: expected {expected}")]
-pub struct SchemeError {
-    /// The field's name in a credentials entry.
-    pub field: &'static str,
-    /// What the field must be, and where it helps, what it is instead.
-    pub expected: Cow<'static, str>,
-}
-
-impl SchemeError {
-    /// An error about `field`.
-    pub fn new(field: &'static str, expected: impl Into<Cow<'static, str>>) -> Self {
-        Self { field, expected: expected.into() }
-    }
-}
 
 impl Description {
     /// The key of an entry that has this scheme, from its `secret` or, for the algorithms of public keys, its

@@ -7,10 +7,11 @@ use std::fmt::Write;
 use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 
 use super::{
-    Algorithm, SchemeError,
+    algorithm::Algorithm,
     der::{Reader, Tag},
-    key::base64,
+    error::SchemeError,
 };
+use crate::base64::{self, STANDARD};
 
 /// A public key that is checked for its kind and size.
 #[derive(Clone)]
@@ -179,14 +180,15 @@ fn decode(text: &str) -> Result<Vec<u8>, String> {
         let (body, _) = rest.split_once("-----END ").ok_or("PEM without its last line")?;
         // A line feed that was escaped twice on its way into the credentials is two characters.
         let body: String = body.replace("\\n", "").split_ascii_whitespace().collect();
-        return base64(&body).map_err(|found| format!("PEM whose content is not base64{found}"));
+        return base64::decode(&STANDARD, &body)
+            .map_err(|found| format!("PEM whose content is not base64{found}"));
     }
     let text = text.strip_prefix("whpk_").unwrap_or(text);
     if let Ok(bytes) = hex::decode(text) {
         return Ok(bytes);
     }
     let text: String = text.split_ascii_whitespace().collect();
-    base64(&text).map_err(|found| format!("neither hex nor base64{found}"))
+    base64::decode(&STANDARD, &text).map_err(|found| format!("neither hex nor base64{found}"))
 }
 
 /// The key in DER: a `SubjectPublicKeyInfo`, an `RSAPublicKey` or a certificate; `None` if it is none of them.

@@ -264,7 +264,11 @@ fn a_text_that_is_no_such_public_key_is_refused_with_its_fault() {
         ("ed25519", P256, "; this is a P-256 key"),
         ("ed25519", RSA, "; this is an RSA key"),
         ("ed25519", "zzzz", "; this is 3 bytes of another form"),
-        ("ed25519", "whpk_AA!A", "; this is neither hex nor base64; character 3 is not one of base64"),
+        (
+            "ed25519",
+            "whpk_AA!A",
+            "; this is neither hex nor base64; character 3 is no letter, digit or sign of it",
+        ),
         (
             "ecdsa-p256",
             ED25519,
@@ -286,7 +290,7 @@ fn a_text_that_is_no_such_public_key_is_refused_with_its_fault() {
         (
             "rsa-sha256",
             "-----BEGIN PUBLIC KEY-----\nA*AA\n-----END PUBLIC KEY-----",
-            "; this is PEM whose content is not base64; character 2 is not one of base64",
+            "; this is PEM whose content is not base64; character 2 is no letter, digit or sign of it",
         ),
         ("rsa-sha256", &"A".repeat(20_000), "; this is too long for a key"),
         // The identity, a point of order 8 with either sign, and a `y` that is not below the prime.
