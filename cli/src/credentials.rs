@@ -38,15 +38,12 @@ impl Credentials {
         self.0.get(provider).map(|credentials| credentials.json.as_str())
     }
 
-    /// The parsed credentials of a provider. The error names the source and the field, never a value.
-    pub fn keys(&self, provider: &dyn Platform) -> Result<&dyn Keys, StartError> {
-        let Some(OfProvider { json, keys }) = self.0.get(provider.name()).map(|found| &**found) else {
-            return Err(StartError(format!("no credentials of {}", provider.name())));
-        };
-        match keys.get_or_init(|| provider.keys(json)) {
-            Ok(keys) => Ok(&**keys),
-            Err(error) => Err(error.clone()),
-        }
+    /// The parsed credentials of a provider; `None` if it has none. The error names the source and the field, never a
+    /// value.
+    pub fn keys(&self, provider: &dyn Platform) -> Option<Result<&dyn Keys, StartError>> {
+        let OfProvider { json, keys } = &**self.0.get(provider.name())?;
+        let keys = keys.get_or_init(|| provider.keys(json)).as_ref();
+        Some(keys.map(|keys| &**keys).map_err(StartError::clone))
     }
 
     /// Replaces the credentials JSON of a provider.
@@ -76,15 +73,31 @@ pub struct KeyArgs {
 }
 
 impl KeyArgs {
+    /// The credentials of all providers.
+    pub fn load(&self) -> Result<Credentials, String> {
+        load(self.credentials.as_deref())
+    }
+
+    /// The parsed credentials of one provider, from those that [`Self::load`] returned.
+    pub fn keys_in<'c>(
+        &self,
+        credentials: &'c Credentials,
+        provider: &dyn Platform,
+    ) -> Result<&'c dyn Keys, String> {
+        let keys = credentials.keys(provider).ok_or_else(|| self.missing(provider.name()))?;
+        keys.map_err(|error| error.to_string())
+    }
+
     /// The parsed credentials of one provider.
     pub fn load_for(&self, provider: &dyn Platform) -> Result<Box<dyn Keys>, String> {
-        let (file, name) = (self.credentials.as_deref(), provider.name());
-        let credentials = load(file)?;
-        let json = credentials.json(name).ok_or_else(|| {
-            let place = file.unwrap_or(Path::new("the demo credentials")).display();
-            format!("{place}: no credentials of {name}; add an object under the name {name:?}")
-        })?;
-        provider.keys(json).map_err(|error| format!("{name}: {error}"))
+        let credentials = self.load()?;
+        let json = credentials.json(provider.name()).ok_or_else(|| self.missing(provider.name()))?;
+        provider.keys(json).map_err(|error| error.to_string())
+    }
+
+    fn missing(&self, name: &str) -> String {
+        let place = self.credentials.as_deref().unwrap_or(Path::new("the demo credentials")).display();
+        format!("{place}: no credentials of {name}; add an object under the name {name:?}")
     }
 }
 
@@ -159,11 +172,11 @@ mod tests {
 
         fn keys(&self, credentials: &str) -> Result<Box<dyn Keys>, StartError> {
             self.0.fetch_add(1, Ordering::Relaxed);
-            Err(StartError(credentials.to_owned()))
+            Err(StartError::Document { place: "counting".to_owned(), error: credentials.to_owned() })
         }
 
         fn handler(&self, _: HandlerParts<'_>) -> Result<Box<dyn Handler>, StartError> {
-            Err(StartError(String::new()))
+            Err(StartError::NoCredentials)
         }
     }
 
@@ -171,17 +184,17 @@ mod tests {
     fn credentials_are_parsed_once_and_again_only_if_they_change() {
         let platform = Counting::default();
         let parsed = |credentials: &Credentials| {
-            let error = credentials.keys(&platform).err().unwrap().to_string();
+            let error = credentials.keys(&platform).map(|keys| keys.err().unwrap().to_string());
             (error, platform.0.load(Ordering::Relaxed))
         };
         let credentials: Credentials = [("counting".to_owned(), "a".to_owned())].into_iter().collect();
         let mut other = credentials.clone();
         for credentials in [&credentials, &other, &credentials] {
-            assert_eq!(parsed(credentials), ("a".to_owned(), 1));
+            assert_eq!(parsed(credentials), (Some("counting: a".to_owned()), 1));
         }
         other.insert("counting".to_owned(), "b".to_owned());
-        assert_eq!(parsed(&other), ("b".to_owned(), 2));
-        assert_eq!(parsed(&credentials), ("a".to_owned(), 2));
-        assert_eq!(parsed(&Credentials::default()), ("no credentials of counting".to_owned(), 2));
+        assert_eq!(parsed(&other), (Some("counting: b".to_owned()), 2));
+        assert_eq!(parsed(&credentials), (Some("counting: a".to_owned()), 2));
+        assert_eq!(parsed(&Credentials::default()), (None, 2));
     }
 }

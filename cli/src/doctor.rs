@@ -10,12 +10,12 @@ mod keys;
 pub mod reply;
 mod signing;
 
-use letterbox_codec::Received;
+use letterbox_codec::{Received, Rejected, provider::Refused};
 use serde::Serialize;
 
 use self::{
     diagnosis::{Diagnosis, diagnose},
-    diagnosis_input::DiagnosisInput,
+    diagnosis_input::{DiagnosisInput, Refusal},
     finding::Finding,
     reply::Reply,
 };
@@ -77,6 +77,21 @@ impl Report {
             }
             (Diagnosis::Opens(_), Err(finding)) => Self::refused(delivery, &finding, &[]),
             (Diagnosis::Refused { finding, then }, _) => Self::refused(delivery, &finding, &then),
+        }
+    }
+
+    /// Explains a refusal: by the whole diagnosis if the function refuses the delivery for the same reason, or else, as for a
+    /// response or a message without its URL, by what the reason alone says.
+    pub fn of_refusal(delivery: &DiagnosisInput, rejected: Rejected) -> Self {
+        let refused = Refused::from(rejected);
+        match delivery.attempt() {
+            Err(Refusal::Refused(same)) if (&same.reject, same.stage) == (&refused.reject, refused.stage) => {
+                Self::new(delivery, None)
+            }
+            _ => {
+                let finding = evidence::from_refusal(delivery, &Refusal::Refused(refused));
+                Self::refused(delivery, &finding, &[])
+            }
         }
     }
 

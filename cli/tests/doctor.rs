@@ -10,7 +10,7 @@ use std::{
 use letterbox::doctor::causes;
 use serde_json::Value;
 
-use crate::program::{letterbox, letterbox_with, text};
+use crate::program::{first_samples, letterbox, letterbox_with, text};
 
 /// Fields of credentials that contain secrets; an owner key is an identifier.
 const SECRETS: [&str; 4] = ["secret", "token", "aes_key", "keys"];
@@ -253,12 +253,7 @@ fn a_command_is_read_from_standard_input() {
 fn the_output_of_sign_is_accepted() {
     let folder = tempfile::tempdir().unwrap();
     for (form, option) in [("curl", "--curl"), ("event", "--event")] {
-        for (provider, sample) in [
-            ("dingtalk", "user_add_org"),
-            ("opencard", "scenic_spot"),
-            ("github", "push"),
-            ("payment", "payment_success"),
-        ] {
+        for (provider, sample) in first_samples() {
             let signed = letterbox(folder.path(), &["sign", provider, sample, "--as", form]);
             let output = letterbox_with(folder.path(), &["doctor", option, "-"], &signed.stdout);
             let report = text(&output.stdout) + &text(&output.stderr);

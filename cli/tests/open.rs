@@ -108,9 +108,12 @@ fn errors_give_the_reason_and_the_remedy() {
         ),
         (
             &["open", "dingtalk", "--data", "body.json"],
-            "missing_field; encrypt: missing; `letterbox open --help`",
+            "missing_field; The body does not have the form that the protocol requires. encrypt: missing. Send",
         ),
-        (&["open", "opencard", "--data", "body.json"], "malformed_jwe; body: expected a compact JWE"),
+        (
+            &["open", "opencard", "--data", "body.json"],
+            "malformed_jwe; The body is not a compact JWE. body: expected a compact JWE",
+        ),
         (
             &["open", "github", "--data", "cut.http"],
             "--data cut.http: expected an empty line after the headers",
@@ -118,16 +121,16 @@ fn errors_give_the_reason_and_the_remedy() {
         (&["open", "github", "--data", "absent.json"], "--data absent.json: No such file"),
         (
             &["open", "github", "--data", &file("github/wrong_signature.401.json")],
-            "signature_mismatch; are the keys",
+            "signature_mismatch; The secret is not the one",
         ),
         (
             &["open", "dingtalk", "--data", &file("dingtalk/other_corp.403.json")],
-            "owner_key_mismatch; compare owner_key",
+            "owner_key_mismatch; `token` and `aes_key` match, but",
         ),
         (&["open", "dingtalk", "--data", &file("dingtalk/other_token.401.json")], "signature_mismatch"),
         (
             &["open", "opencard", "--data", &file("opencard/unknown_kid.401.json")],
-            "unknown_kid; compare the kids",
+            "unknown_kid; The query names a kid that the source has no key for.",
         ),
         (&["open", "opencard", "--data", &file("opencard/tampered.401.json")], "authentication_failed"),
         (&["open", "github", "--data", "body.json", "--source", "nobody"], "no source \"nobody\""),

@@ -10,10 +10,16 @@ use std::{
     time::Duration,
 };
 
+use letterbox_registry::PROVIDERS;
 use serde_json::Value;
 
 /// The program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_letterbox");
+
+/// Each provider, and the name of its first sample.
+pub fn first_samples() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PROVIDERS.iter().map(|provider| (provider.name(), provider.facts().first_sample))
+}
 
 /// A running `letterbox serve`, ended at the end of the test.
 pub struct Server {

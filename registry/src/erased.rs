@@ -193,16 +193,15 @@ impl<P: Sender> Platform for Of<P> {
     }
 
     fn keys(&self, credentials: &str) -> Result<Box<dyn Keys>, StartError> {
-        let sources = Sources::parse(credentials).map_err(|error| StartError(error.to_string()))?;
-        let provider = P::new(built_in::<P>()).map_err(StartError)?;
+        let sources = sources::<P>(credentials)?;
+        let provider = provider::<P>(P::NAME, built_in::<P>())?;
         Ok(Box::new(KeysOf { provider, sources }))
     }
 
     fn handler(&self, parts: HandlerParts<'_>) -> Result<Box<dyn Handler>, StartError> {
-        let error = |place: &str, error: &dyn std::fmt::Display| StartError(format!("{place}: {error}"));
-        let sources = Sources::parse(parts.credentials).map_err(|invalid| error(P::NAME, &invalid))?;
+        let sources = sources::<P>(parts.credentials)?;
         let (place, document) = parts.document.unwrap_or((P::NAME, built_in::<P>()));
-        let provider = P::new(document).map_err(|invalid| error(place, &invalid))?;
+        let provider = provider::<P>(place, document)?;
         let intake =
             Intake::new(Refreshed::fixed(provider), Keyring::fixed(sources), parts.queue, P::DEADLINE);
         Ok(Box::new(match parts.ambient {
@@ -210,6 +209,14 @@ impl<P: Sender> Platform for Of<P> {
             None => intake,
         }))
     }
+}
+
+fn sources<P: Provider>(credentials: &str) -> Result<Sources<P::Credentials>, StartError> {
+    Sources::parse(credentials).map_err(|error| StartError::Credentials { place: P::NAME, error })
+}
+
+fn provider<P: Provider>(place: &str, document: &[u8]) -> Result<P, StartError> {
+    P::new(document).map_err(|error| StartError::Document { place: place.to_owned(), error })
 }
 
 /// The document that is compiled in; empty if the provider has none.

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use letterbox_codec::{
-    Reject, Timestamp,
+    Reject, Rejected, Timestamp,
     headers::{self, HeaderError},
     stage::first_that_opens,
 };
@@ -14,6 +14,7 @@ use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
 use super::CommandError;
 use crate::{
     credentials, data,
+    doctor::{Report, diagnosis_input::DiagnosisInput},
     formats::message::{self, Message},
     options::{ProviderName, signing_only},
     terminal::{GOOD, note, write_content},
@@ -87,12 +88,21 @@ pub fn run(args: &Open) -> Result<(), CommandError> {
         Some(at) => at,
         None => ambient::system().map_err(CommandError::failed)?.now,
     };
-    let keys = args.key.load_for(provider).map_err(CommandError::Usage)?;
+    let credentials = args.key.load().map_err(CommandError::Usage)?;
+    let keys = args.key.keys_in(&credentials, provider).map_err(CommandError::Usage)?;
     let entries = keys.entries(&source).map_err(CommandError::Usage)?;
     let opened = first_that_opens(&entries, |entry| entry.open(&request, now));
     let (_, opened) = opened.map_err(|rejected| {
-        let why = why(&rejected.reject, provider.name(), &source);
-        CommandError::Refused(format!("--data {place}: does not open as {}/{source}: {why}", provider.name()))
+        let code = rejected.reject.code();
+        let route = format!("{}/{source}", provider.name());
+        let why = option_that_helps(&rejected.reject).map_or_else(
+            || {
+                let credentials = credentials.clone();
+                explanation(DiagnosisInput { provider, source, request, now, credentials }, rejected)
+            },
+            str::to_owned,
+        );
+        CommandError::Refused(format!("--data {place}: does not open as {route}: {code}; {why}"))
     })?;
     for told in opened.told {
         note(GOOD, &told);
@@ -115,19 +125,21 @@ fn with(headers: &HeaderMap, given: &[(HeaderName, HeaderValue)]) -> Result<Head
     headers::collect(kept.chain(&last).map(|(name, value)| (name.as_str(), value)))
 }
 
-/// The cause, which only the sender must not know, and the remedy.
-fn why(reject: &Reject, provider: &str, source: &str) -> String {
-    let remedy = match reject {
+/// The option with which the message may verify.
+fn option_that_helps(reject: &Reject) -> Option<&'static str> {
+    match reject {
         Reject::MissingSignature | Reject::MalformedSignature => {
-            "a body alone has no signature: give its headers with --header 'NAME: VALUE'".to_owned()
+            Some("a body alone has no signature: give its headers with --header 'NAME: VALUE'")
         }
-        Reject::TimestampOutOfRange => "--at TIME verifies as of another time".to_owned(),
-        Reject::OwnerKeyMismatch => format!("compare owner_key of {provider}/{source} in the credentials"),
-        Reject::UnknownKid => format!("compare the kids of {provider}/{source} in the credentials"),
-        _ if reject.status() == 401 => {
-            format!("are the keys of {provider}/{source} those of the sender, and is every byte as it came?")
-        }
-        _ => format!("{}; `letterbox open --help` says what can be opened", reject.message()),
-    };
-    format!("{}; {remedy}", reject.code())
+        Reject::TimestampOutOfRange => Some("--at TIME verifies as of another time"),
+        _ => None,
+    }
+}
+
+/// What doctor says of the message, as a delivery.
+fn explanation(mut delivery: DiagnosisInput, rejected: Rejected) -> String {
+    *delivery.request.method_mut() = Method::POST;
+    let report = Report::of_refusal(&delivery, rejected);
+    let remedy = report.remedy.map(|remedy| format!(" {remedy}")).unwrap_or_default();
+    report.explanation + &remedy
 }

@@ -73,7 +73,7 @@ pub struct Serve {
     #[arg(long, value_name = "FILE", default_value = DATABASE)]
     pub database: PathBuf,
     /// Put events on this SQS queue instead; region, keys and endpoint come from the usual AWS_* variables
-    #[arg(long, value_name = "URL", value_parser = queue_url)]
+    #[arg(long, value_name = "URL", value_parser = |url: &str| queue_url(url).map_err(|expected| format!("expected {expected}")))]
     pub queue_url: Option<String>,
     /// OpenCard's card catalogue; without it, a built-in sample
     #[arg(long, value_name = "FILE", env = "CARDS")]

@@ -2,6 +2,7 @@
 
 use http::{HeaderName, HeaderValue, Uri};
 use letterbox_codec::{Ambient, Received, Request, Stage, Timestamp, json, provider::Refused};
+use letterbox_intake::settings::StartError;
 use letterbox_registry::Platform;
 use serde_json::{Map, Value};
 
@@ -29,8 +30,10 @@ pub struct DiagnosisInput {
 /// Why a delivery was not accepted.
 #[derive(Debug)]
 pub enum Refusal {
-    /// The function does not start with these credentials: the source and the field, never a value.
-    Start(String),
+    /// The credentials have nothing for the provider.
+    NoCredentials,
+    /// The function does not start with these credentials.
+    Start(StartError),
     /// The delivery is refused.
     Refused(Refused),
 }
@@ -57,7 +60,7 @@ impl Refusal {
     /// How far the delivery gets.
     pub fn progress(&self) -> Progress {
         match self {
-            Self::Start(_) => Progress::NotStarted,
+            Self::NoCredentials | Self::Start(_) => Progress::NotStarted,
             Self::Refused(refused) => Progress::RefusedAt(refused.stage),
         }
     }
@@ -67,7 +70,7 @@ impl DiagnosisInput {
     /// Opens it exactly as the function does.
     pub fn attempt(&self) -> Result<Received, Refusal> {
         let keys = self.credentials.keys(self.provider);
-        let keys = keys.map_err(|error| Refusal::Start(error.to_string()))?;
+        let keys = keys.ok_or(Refusal::NoCredentials)?.map_err(Refusal::Start)?;
         let ambient = Ambient { now: self.now, entropy: [0; Ambient::ENTROPY] };
         let received = keys.receive(&self.source, &self.request, &ambient);
         received.map_err(Refusal::Refused)

@@ -3,33 +3,41 @@
 use std::collections::BTreeSet;
 
 use letterbox_codec::{
-    Reject, Stage, jwe::Token, provider::Refused, reject::JsonPart, signature::Description,
+    Reject, Stage, credentials::CredentialsError, jwe::Token, provider::Refused, reject::JsonPart,
+    signature::Description,
 };
+use letterbox_intake::settings::StartError;
 use letterbox_registry::{PROVIDERS, Platform};
+use serde_json::{Map, Value};
 
 use super::{
-    causes::{self, Cause},
+    causes,
     diagnosis_input::{DiagnosisInput, Refusal},
     finding::Finding,
-    keys::{key_tables, kid_for_display},
+    keys::{is_psk, key_tables, kid_for_display},
     signing::{readings, schemes},
 };
 
 /// What is plain before anything is tried.
 pub fn at_once(delivery: &DiagnosisInput, refusal: &Refusal) -> Option<Finding> {
-    let provider = delivery.provider.name();
-    if delivery.credentials.json(provider).is_none() {
-        let known: Vec<_> = delivery.credentials.providers().collect();
-        let detail = format!("The URL names {provider}; the credentials have {}.", known.join(", "));
-        return Some(marked(delivery).unwrap_or_else(|| Finding::new(&causes::CREDENTIALS_MISSING, detail)));
-    }
-    let Refusal::Refused(Refused { reject, stage, .. }) = refusal else { return None };
+    let (reject, stage) = match refusal {
+        Refusal::NoCredentials => return Some(no_credentials(delivery)),
+        Refusal::Start(_) => return None,
+        Refusal::Refused(Refused { reject, stage, .. }) => (reject, stage),
+    };
     if let Reject::TooLarge { .. } = reject {
         let detail = format!("It has {} bytes; {}.", delivery.request.body().len(), reject.message());
         return Some(Finding::new(&causes::TOO_LARGE, detail));
     }
     let is_empty = delivery.request.body().is_empty() && matches!(stage, Stage::Form | Stage::Key);
     is_empty.then(|| Finding::new(&causes::BODY_EMPTY, ""))
+}
+
+fn no_credentials(delivery: &DiagnosisInput) -> Finding {
+    let known: Vec<_> = delivery.credentials.providers().collect();
+    let (provider, known) = (delivery.provider.name(), known.join(", "));
+    let detail = format!("The URL names {provider}; the credentials have {known}.");
+    marked(delivery).unwrap_or_else(|| Finding::new(&causes::CREDENTIALS_MISSING, detail))
 }
 
 /// The finding of a delivery that has the mark of another provider, and not that of its own.
@@ -52,6 +60,7 @@ fn marked(delivery: &DiagnosisInput) -> Option<Finding> {
 /// The finding that the refusal alone leads to.
 pub fn from_refusal(delivery: &DiagnosisInput, refusal: &Refusal) -> Finding {
     match refusal {
+        Refusal::NoCredentials => no_credentials(delivery),
         Refusal::Start(error) => start(delivery, error),
         Refusal::Refused(Refused { reject, stage, .. }) => {
             let marked = if *stage == Stage::Form { marked(delivery) } else { None };
@@ -60,21 +69,32 @@ pub fn from_refusal(delivery: &DiagnosisInput, refusal: &Refusal) -> Finding {
     }
 }
 
-/// What the errors of a start are known by. They name places and never a value.
-const STARTS: [(&str, &Cause); 2] =
-    [(": aes_key:", &causes::AES_KEY_LENGTH), ("16 bytes", &causes::PSK_LENGTH)];
+/// The finding of credentials with which the function does not start.
+fn start(delivery: &DiagnosisInput, error: &StartError) -> Finding {
+    let field = match error {
+        StartError::Credentials { error: CredentialsError::Entry { error, .. }, .. } => {
+            error.field.as_deref()
+        }
+        _ => None,
+    };
+    let (cause, count) = match field {
+        Some("aes_key") => (&causes::AES_KEY_LENGTH, aes_key_lengths(delivery)),
+        Some("keys") if key_tables(delivery).iter().any(has_a_key_of_another_length) => {
+            (&causes::PSK_LENGTH, String::new())
+        }
+        _ => (&causes::CREDENTIALS_INVALID, String::new()),
+    };
+    Finding::new(cause, format!("{error}.{count}"))
+}
 
-fn start(delivery: &DiagnosisInput, error: &str) -> Finding {
-    let known = STARTS.iter().find(|(part, _)| error.contains(part));
-    let cause = known.map_or(&causes::CREDENTIALS_INVALID, |(_, cause)| cause);
+fn aes_key_lengths(delivery: &DiagnosisInput) -> String {
     let lengths: Vec<_> =
         delivery.texts("aes_key").iter().map(|(_, text)| text.chars().count().to_string()).collect();
-    let count = if *cause == causes::AES_KEY_LENGTH && !lengths.is_empty() {
-        format!(" It has {}.", lengths.join(" and "))
-    } else {
-        String::new()
-    };
-    Finding::new(cause, format!("{}: {error}.{count}", delivery.provider.name()))
+    if lengths.is_empty() { String::new() } else { format!(" It has {}.", lengths.join(" and ")) }
+}
+
+fn has_a_key_of_another_length(table: &Map<String, Value>) -> bool {
+    table.values().any(|key| key.as_str().is_some_and(|key| !is_psk(key)))
 }
 
 fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject) -> Finding {

@@ -28,7 +28,7 @@ pub const TABLE: &[Hypothesis] = &[
     body::base64,
     body::form,
     body::changed,
-    hmac::legacy_signature,
+    hmac::older_signature,
     hmac::another_form_of_signature,
     hmac::another_header,
     hmac::another_unit,

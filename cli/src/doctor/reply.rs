@@ -21,7 +21,9 @@ pub fn check(delivery: &DiagnosisInput, reply: &Reply) -> Result<(), Finding> {
     }
     let mut refused = String::new();
     let keys = delivery.credentials.keys(delivery.provider);
-    for entry in keys.ok().and_then(|keys| keys.entries(&delivery.source).ok()).unwrap_or_default() {
+    for entry in
+        keys.and_then(Result::ok).and_then(|keys| keys.entries(&delivery.source).ok()).unwrap_or_default()
+    {
         let mut response = http::Response::new(reply.body.clone());
         // A bare body is taken to be that of an answer with the right status.
         let right = StatusCode::from_u16(*entry.delivery_policy().accepted.start()).unwrap_or_default();

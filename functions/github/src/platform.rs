@@ -8,8 +8,8 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Provider, Reject, Rejected, Request, Stage, Timestamp,
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender,
-        SignatureScheme, Step, read_acknowledgement, samples_in,
+        Bilingual, DeliveryPolicy, DeliveryReference, Mark, OlderSignature, Opened, Reference, Sample,
+        Sender, SignatureScheme, Step, read_acknowledgement, samples_in,
     },
     stage::at,
 };
@@ -50,6 +50,12 @@ impl Sender for GitHub {
             ("type_header", "x-github-event"),
         ],
         remedy: "Let the sender sign as GitHub does: HMAC-SHA-256 in lower-case hex, behind `sha256=`, in X-Hub-Signature-256. For a sender that signs otherwise there is the provider payment.",
+        older: Some(OlderSignature {
+            header: "x-hub-signature",
+            field: "allow_sha1",
+            about: "Only X-Hub-Signature (HMAC-SHA-1) is there, and X-Hub-Signature-256 is asked for.",
+            remedy: "Update the sender, so that it sends X-Hub-Signature-256 too; for one that cannot, set the entry's `allow_sha1` to true.",
+        }),
     };
     const REFERENCE: Reference = Reference {
         console: Bilingual {

@@ -5,77 +5,123 @@ use std::{collections::HashMap, fmt};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::json::Object;
+use crate::{Reject, json::Object};
 
 /// The credential entries of every source. Every source has at least one.
 pub struct Sources<C>(HashMap<String, Vec<C>>);
 
-/// What is wrong with a credentials JSON: the source, the field and what was expected, but never a value.
-#[derive(Debug, PartialEq, Eq)]
-pub struct CredentialsError(String);
+/// What is wrong with a credentials JSON. No variant carries a value of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CredentialsError {
+    /// Not UTF-8.
+    #[error("expected UTF-8")]
+    NotUtf8,
+    /// Not JSON: where, and what is wrong there.
+    #[error("{0}")]
+    Syntax(String),
+    /// Not a JSON object.
+    #[error(r#"expected a JSON object of sources, such as {{"default": {{...}}}}"#)]
+    NotAnObject,
+    /// No source at all.
+    #[error(r#"expected at least one source, such as "default""#)]
+    NoSource,
+    /// Two sources of one name.
+    #[error("source {0}: expected to appear only once")]
+    SourceTwice(String),
+    /// A source whose name cannot stand in a URL.
+    #[error(
+        "source {0:?}: expected a name of at most 64 letters, digits, `-`, `_`, `.` or `~`, since it stands in the URL"
+    )]
+    SourceName(String),
+    /// A source without an entry.
+    #[error("source {0:?}: expected at least one entry in the list")]
+    NoEntry(String),
+    /// The entry that the whole object is cannot be used.
+    #[error(r#"source "default" (the object has no other source): {0}"#)]
+    Flat(FieldError),
+    /// An entry that cannot be used.
+    #[error("source {name:?}{}: {error}", place(*.position))]
+    Entry {
+        /// The name of the source.
+        name: String,
+        /// The position of the entry, from 1; `None` if it is the only one.
+        position: Option<usize>,
+        /// What is wrong with it.
+        error: FieldError,
+    },
+}
 
-impl fmt::Display for CredentialsError {
+fn place(position: Option<usize>) -> String {
+    position.map(|position| format!(", entry {position}")).unwrap_or_default()
+}
+
+/// What is wrong with an entry. Displays as `<field>: <reason>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The path of the field; `None` if the entry as a whole is at fault, for example because a field is missing.
+    pub field: Option<String>,
+    /// What was expected. It contains no value.
+    pub reason: String,
+}
+
+impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match &self.field {
+            Some(field) => write!(f, "{field}: {}", self.reason),
+            None => f.write_str(&self.reason),
+        }
     }
 }
 
-impl std::error::Error for CredentialsError {}
+impl std::error::Error for FieldError {}
 
-impl<C: DeserializeOwned> Sources<C> {
+/// One entry of a source's credentials.
+pub trait FromEntry: Sized {
+    /// Reads an entry, and rejects one that could never verify anything. `json` is an object without repeated names.
+    fn from_entry(json: &str) -> Result<Self, FieldError>;
+}
+
+impl<T: DeserializeOwned> FromEntry for T {
+    fn from_entry(json: &str) -> Result<Self, FieldError> {
+        read(&mut serde_json::Deserializer::from_str(json))
+    }
+}
+
+impl<C: FromEntry> Sources<C> {
     /// Parses `{"<source>": {…}}`. A list of entries in place of an entry serves a rotation. An object without objects in it
     /// is the entry of the source `default`: consoles for keys and values write it so. A byte order mark is skipped.
     pub fn parse(json: &str) -> Result<Self, CredentialsError> {
-        let error = |text: String| CredentialsError(text);
         let json = without_byte_order_mark(json);
         let object = Object::parse(json).map_err(|_| {
             let syntax = serde_json::from_str::<&RawValue>(json).err().filter(|_| !json.trim().is_empty());
-            error(syntax.map_or_else(
-                || r#"expected a JSON object of sources, such as {"default": {...}}"#.to_owned(),
-                |found| syntax_error(json, &found),
-            ))
+            syntax.map_or(CredentialsError::NotAnObject, |found| {
+                CredentialsError::Syntax(syntax_error(json, &found))
+            })
         })?;
-        let members = object.members().map_err(|twice| error(format!("source {}", twice.message())))?;
+        let members = object.members().map_err(|reject| match reject {
+            Reject::Malformed { field, .. } => CredentialsError::SourceTwice(field.into_owned()),
+            _ => CredentialsError::NotAnObject,
+        })?;
         if members.is_empty() {
-            return Err(error(r#"expected at least one source, such as "default""#.into()));
+            return Err(CredentialsError::NoSource);
         }
         if is_entry(&members) {
-            let key = entry(json.trim_ascii()).map_err(|text| {
-                error(format!(r#"source "default" (the object has no other source): {text}"#))
-            })?;
+            let key = entry(json.trim_ascii()).map_err(CredentialsError::Flat)?;
             return Ok(Self(HashMap::from([("default".to_owned(), vec![key])])));
         }
-        let mut sources = HashMap::new();
-        for (name, value) in members {
+        let sources = members.into_iter().map(|(name, value)| {
             if !is_source_name(&name) {
-                return Err(error(format!(
-                    "source {name:?}: expected a name of at most 64 letters, digits, `-`, `_`, `.` or `~`, since it stands in the URL"
-                )));
+                return Err(CredentialsError::SourceName(name));
             }
-            let entries: Vec<&RawValue> = if value.get().starts_with('[') {
-                serde_json::from_str(value.get())
-                    .map_err(|_| error(format!("source {name:?}: expected a list")))?
-            } else {
-                vec![value]
-            };
-            if entries.is_empty() {
-                return Err(error(format!("source {name:?}: expected at least one entry in the list")));
-            }
-            let keys = entries.iter().enumerate().map(|(position, entry)| {
-                self::entry(entry.get()).map_err(|text| match entries.len() {
-                    1 => error(format!("source {name:?}: {text}")),
-                    _ => error(format!("source {name:?}, entry {}: {text}", position.saturating_add(1))),
-                })
-            });
-            sources.insert(name.clone(), keys.collect::<Result<_, _>>()?);
-        }
-        Ok(Self(sources))
+            let entries = entries(&name, value)?;
+            Ok((name, entries))
+        });
+        sources.collect::<Result<_, _>>().map(Self)
     }
 
     /// Parses credentials from bytes, which must be UTF-8.
-    pub fn read(json: &[u8]) -> Result<Self, String> {
-        let json = std::str::from_utf8(json).map_err(|_| "expected UTF-8".to_owned())?;
-        Self::parse(json).map_err(|error| error.to_string())
+    pub fn read(json: &[u8]) -> Result<Self, CredentialsError> {
+        Self::parse(std::str::from_utf8(json).map_err(|_| CredentialsError::NotUtf8)?)
     }
 
     /// The entries of a source; `None` if it is not configured.
@@ -140,33 +186,51 @@ fn is_source_name(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~'))
 }
 
-fn entry<C: DeserializeOwned>(json: &str) -> Result<C, String> {
+/// The entries of one source: a list, or a single one.
+fn entries<C: FromEntry>(name: &str, value: &RawValue) -> Result<Vec<C>, CredentialsError> {
+    // A text that begins like a list and is valid JSON is one.
+    let list = serde_json::from_str::<Vec<&RawValue>>(value.get()).unwrap_or_else(|_| vec![value]);
+    if list.is_empty() {
+        return Err(CredentialsError::NoEntry(name.to_owned()));
+    }
+    let position = |position: usize| (list.len() > 1).then(|| position.saturating_add(1));
+    let entries = list.iter().enumerate().map(|(index, json)| {
+        entry(json.get()).map_err(|error| CredentialsError::Entry {
+            name: name.to_owned(),
+            position: position(index),
+            error,
+        })
+    });
+    entries.collect()
+}
+
+fn entry<C: FromEntry>(json: &str) -> Result<C, FieldError> {
     if !json.starts_with('{') {
-        return Err("expected a JSON object".into());
+        return Err(FieldError { field: None, reason: "expected a JSON object".into() });
     }
     unique(json, "")?;
-    read(&mut serde_json::Deserializer::from_str(json))
+    C::from_entry(json)
 }
 
 /// Checks that no field appears twice, at any depth: the last would silently win over the others.
-fn unique(json: &str, path: &str) -> Result<(), String> {
+fn unique(json: &str, path: &str) -> Result<(), FieldError> {
     let Ok(object) = Object::parse(json) else { return Ok(()) };
-    for (name, value) in object.members().map_err(|twice| format!("{path}{}", twice.message()))? {
-        unique(value.get(), &format!("{path}{name}."))?;
-    }
-    Ok(())
+    let members = object.members().map_err(|reject| match reject {
+        Reject::Malformed { field, expected } => {
+            FieldError { field: Some(format!("{path}{field}")), reason: format!("expected {expected}") }
+        }
+        other => FieldError { field: None, reason: other.message().into_owned() },
+    })?;
+    members.iter().try_for_each(|(name, value)| unique(value.get(), &format!("{path}{name}.")))
 }
 
 /// Deserialises an entry or a part of it. The error names the field and what was expected, but never a value.
 pub fn read<'de, T: Deserialize<'de>>(
     from: impl Deserializer<'de, Error = serde_json::Error>,
-) -> Result<T, String> {
-    serde_path_to_error::deserialize(from).map_err(|error| {
-        let text = without_value(&error.inner().to_string());
-        match error.path().to_string().as_str() {
-            "." => text,
-            path => format!("{path}: {text}"),
-        }
+) -> Result<T, FieldError> {
+    serde_path_to_error::deserialize(from).map_err(|error| FieldError {
+        field: Some(error.path().to_string()).filter(|path| path != "."),
+        reason: without_value(&error.inner().to_string()),
     })
 }
 

@@ -29,7 +29,7 @@ pub(crate) fn to_json(text: &str) -> Result<String, Reject> {
             None => fields.push((name, vec![value])),
         }
     }
-    serde_json::to_string(&Fields(fields)).map_err(|_| Reject::InvalidJson(JsonPart::AnyPayload))
+    serde_json::to_string(&Fields(fields)).map_err(|_| Reject::InvalidJson(JsonPart::Payload))
 }
 
 /// Serialises as one object.

@@ -38,8 +38,7 @@ impl fmt::Debug for Node<'_> {
 }
 
 impl<'a> Node<'a> {
-    /// Parses the JSON of a body or of a payload; [`Reject::InvalidJson`] for anything else.
-    pub(crate) fn parse(text: &'a str, part: JsonPart) -> Result<Self, Reject> {
+    pub(crate) fn parse_part(text: &'a str, part: JsonPart) -> Result<Self, Reject> {
         let raw: &RawValue = serde_json::from_str(text).map_err(|_| Reject::InvalidJson(part))?;
         // serde_json skips a raw value without counting how deep it goes; a consumer's parser would count.
         if depth(raw.get()) <= deepest(part) {
@@ -49,9 +48,8 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The value itself if it is an object, else [`Reject::InvalidJson`].
-    pub(crate) fn object(self) -> Result<Self, Reject> {
-        if self.raw.get().starts_with('{') { Ok(self) } else { Err(Reject::InvalidJson(self.part)) }
+    pub(crate) fn is_object(&self) -> bool {
+        self.raw.get().starts_with('{')
     }
 
     /// The whole value, verbatim.
@@ -166,9 +164,10 @@ impl<'a> Deref for Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// Parses the JSON object of a body; [`Reject::InvalidJson`] for anything else.
+    /// Parses the JSON object of a body, nested at most 127 deep; [`Reject::InvalidJson`] for anything else.
     pub fn parse(text: &'a str) -> Result<Self, Reject> {
-        Node::parse(text, JsonPart::Body)?.object().map(Self)
+        let node = Node::parse_part(text, JsonPart::Body)?;
+        if node.is_object() { Ok(Self(node)) } else { Err(Reject::InvalidJson(JsonPart::Body)) }
     }
 }
 
@@ -371,8 +370,8 @@ mod tests {
     fn a_path_leads_into_arrays_by_index() {
         let list = r#"[{"n":"a"},{"n":[1,[2,{"m":3}]]},null]"#;
         let nested = format!(r#"{{"list":{list},"0":"zero","list.0":"dotted"}}"#);
-        let array = Node::parse(list, JsonPart::Body).unwrap();
-        let object = Node::parse(&nested, JsonPart::Body).unwrap();
+        let array = Node::parse_part(list, JsonPart::Payload).unwrap();
+        let object = Node::parse_part(&nested, JsonPart::Payload).unwrap();
         for (node, path, expected) in [
             (&array, "0.n", Some("a")),
             (&array, "1.n.0", Some("1")),
@@ -394,7 +393,7 @@ mod tests {
             assert_eq!(node.label(path).unwrap().as_deref(), expected, "{path}");
         }
         for text in ["5", "\"text\"", "true", "null", "[]"] {
-            let node = Node::parse(text, JsonPart::Body).unwrap();
+            let node = Node::parse_part(text, JsonPart::Payload).unwrap();
             assert_eq!(node.label("0").unwrap(), None, "{text}");
         }
     }

@@ -132,7 +132,22 @@ pub enum SignatureScheme {
         fields: &'static [(&'static str, &'static str)],
         /// What a sender must do to conform, for a person to read.
         remedy: &'static str,
+        /// An older signature that the platform sends in a header of its own, if it does.
+        older: Option<OlderSignature>,
     },
+}
+
+/// A signature that an entry can accept in place of the scheme's own, where a sender has no other.
+#[derive(Debug)]
+pub struct OlderSignature {
+    /// The header that holds it.
+    pub header: &'static str,
+    /// The field that accepts it if it is `true`.
+    pub field: &'static str,
+    /// What a delivery has that is signed in this way only, as a sentence.
+    pub about: &'static str,
+    /// What to do, for a person to read.
+    pub remedy: &'static str,
 }
 
 /// The platform's side of a [`Provider`]: it builds deliveries and reads the responses.

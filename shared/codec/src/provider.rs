@@ -4,10 +4,10 @@ use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
-use serde::de::DeserializeOwned;
 
 use crate::{
     Ambient, Event, Reject, Source,
+    credentials::FromEntry,
     stage::{Rejected, Stage},
 };
 
@@ -44,8 +44,8 @@ pub trait Provider: Sized + Send + Sync + 'static {
     const DOCUMENT: Option<Document> = None;
     /// The platform's own name for the id of a delivery: a further field of the log line.
     const DELIVERY_FIELD: Option<&'static str> = None;
-    /// One entry of a source's credentials. Its deserializer rejects entries that could never verify anything.
-    type Credentials: DeserializeOwned + Send + Sync;
+    /// One entry of a source's credentials.
+    type Credentials: FromEntry + Send + Sync;
 
     /// The deadline that an entry's sender imposes, if it is to have the response within its own timeout. The earliest of
     /// this, [`Provider::DEADLINE`] and the operator's setting applies. `None`: the sender imposes none.

@@ -50,12 +50,13 @@ impl<'a> Verified<'a> {
     /// The verified bytes as a JSON object, or [`Reject::NotUtf8`] or [`Reject::InvalidJson`]. One byte order mark before
     /// it is skipped (RFC 8259, section 8.1, allows that).
     pub fn json(&self) -> Result<Payload<'_>, Reject> {
-        Node::parse(self.text()?, JsonPart::Payload)?.object().map(Payload)
+        let node = Node::parse_part(self.text()?, JsonPart::Payload)?;
+        if node.is_object() { Ok(Payload(node)) } else { Err(Reject::InvalidJson(JsonPart::Payload)) }
     }
 
     /// The verified bytes as any JSON value, or [`Reject::NotUtf8`] or [`Reject::InvalidJson`].
     pub fn any_json(&self) -> Result<Payload<'_>, Reject> {
-        Node::parse(self.text()?, JsonPart::AnyPayload).map(Payload)
+        Node::parse_part(self.text()?, JsonPart::AnyPayload).map(Payload)
     }
 
     /// The JSON object of verified `application/x-www-form-urlencoded` text: a string for each field, and a list of

@@ -11,7 +11,7 @@ use std::{
 
 use aws_config::SdkConfig;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
-use letterbox_codec::{Provider, Sources, provider::Document};
+use letterbox_codec::{Provider, Sources, credentials::FromEntry, provider::Document};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -90,31 +90,33 @@ async fn serve<P: Provider>() -> Result<(), String> {
 }
 
 /// Loads the credentials from the configured place. A delivery waits for a refresh at most a third of the deadline.
-async fn keyring<C: serde::de::DeserializeOwned>(
-    settings: &Settings,
-    config: &SdkConfig,
-) -> Result<Keyring<C>, StartError> {
+async fn keyring<C: FromEntry>(settings: &Settings, config: &SdkConfig) -> Result<Keyring<C>, StartError> {
     match &settings.credentials {
         CredentialsFrom::Inline(json) => match Sources::parse(json.expose()) {
             Ok(sources) => Ok(Keyring::fixed(sources)),
-            Err(error) => Err(StartError(format!("CREDENTIALS: {error}"))),
+            Err(error) => Err(StartError::Credentials { place: "CREDENTIALS", error }),
         },
         CredentialsFrom::Secret(id) => {
             let read = origin::secret(config, id.clone());
-            Keyring::start(read, Sources::read, settings.credentials_max_age, settings.deadline / 3)
-                .await
-                .map_err(|error| StartError(format!("CREDENTIALS_SECRET: {id}: {error}")))
+            let parse = |json: &[u8]| Sources::read(json).map_err(|error| error.to_string());
+            Keyring::start(read, parse, settings.credentials_max_age, settings.deadline / 3).await.map_err(
+                |error| StartError::Content { variable: "CREDENTIALS_SECRET", place: id.clone(), error },
+            )
         }
     }
 }
 
 /// Creates the provider from its document: the configured one, else the file next to the binary, else the sample.
 async fn provider<P: Provider>(settings: &Settings, config: &SdkConfig) -> Result<Refreshed<P>, StartError> {
+    let built_in = |error| StartError::Document { place: P::NAME.to_owned(), error };
     let Some(Document { variable, file, sample, .. }) = P::DOCUMENT else {
-        return P::new(&[]).map(Refreshed::fixed).map_err(StartError);
+        return P::new(&[]).map(Refreshed::fixed).map_err(built_in);
     };
-    let error =
-        |place: &dyn std::fmt::Display, error: String| StartError(format!("{variable}: {place}: {error}"));
+    let error = |place: &dyn std::fmt::Display, error: String| StartError::Content {
+        variable,
+        place: place.to_string(),
+        error,
+    };
     let beside = || Some(std::env::current_exe().ok()?.parent()?.join(file)).filter(|path| path.exists());
     let path = match &settings.document {
         Some(DocumentFrom::S3 { object, max_age }) => {
@@ -127,7 +129,7 @@ async fn provider<P: Provider>(settings: &Settings, config: &SdkConfig) -> Resul
     };
     let Some(path) = path else {
         tracing::warn!("{variable} is not set and there is no {file} next to the binary: using the sample");
-        return P::new(sample).map(Refreshed::fixed).map_err(StartError);
+        return P::new(sample).map(Refreshed::fixed).map_err(built_in);
     };
     let bytes = fs::read(&path).map_err(|text| error(&path.display(), text.to_string()))?;
     P::new(&bytes).map(Refreshed::fixed).map_err(|text| error(&path.display(), text))

@@ -1,11 +1,8 @@
 //! The settings of a function, read from its environment once at start.
 
-use std::{fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{borrow::Cow, ops::RangeInclusive, path::PathBuf, time::Duration};
 
-use letterbox_codec::{
-    Secret,
-    provider::{Document, Provider},
-};
+use letterbox_codec::{Secret, credentials::CredentialsError, provider::Provider};
 
 use crate::{
     origin::Object,
@@ -15,17 +12,64 @@ use crate::{
 /// The default maximum age of credentials in Secrets Manager and of a document in S3.
 const MAX_AGE: Duration = Duration::from_mins(5);
 
-/// Why a function cannot start: the variable, what was expected, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StartError(pub String);
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// Why a function cannot start: what is wrong, where, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StartError {
+    /// There is no queue.
+    #[error("QUEUE_URL is not set: set it to the URL of the SQS queue that receives the events")]
+    NoQueue,
+    /// No credentials are configured.
+    #[error(
+        "neither CREDENTIALS nor CREDENTIALS_SECRET is set: set CREDENTIALS to the credentials JSON, or CREDENTIALS_SECRET to the Secrets Manager secret that holds it"
+    )]
+    NoCredentials,
+    /// Credentials are configured twice.
+    #[error("both CREDENTIALS and CREDENTIALS_SECRET are set: unset one, so that it is clear which counts")]
+    TwoCredentials,
+    /// A threshold for large events, and no bucket for them.
+    #[error("OVERSIZE_THRESHOLD is set, and OVERSIZE_BUCKET is not: set both, or neither")]
+    NoBucket,
+    /// The value of a variable cannot be used.
+    #[error("{variable}: expected {expected}")]
+    Value {
+        /// The variable.
+        variable: Cow<'static, str>,
+        /// What was expected.
+        expected: Cow<'static, str>,
+    },
+    /// What a variable points to cannot be read or used.
+    #[error("{variable}: {place}: {error}")]
+    Content {
+        /// The variable.
+        variable: &'static str,
+        /// The secret, object or file.
+        place: String,
+        /// Why not: the error of reading it, or the place in it and what was expected there.
+        error: String,
+    },
+    /// A credentials JSON cannot be used.
+    #[error("{place}: {error}")]
+    Credentials {
+        /// The variable that holds it, or else its provider.
+        place: &'static str,
+        /// What is wrong with it.
+        error: CredentialsError,
+    },
+    /// A provider cannot be created from its document.
+    #[error("{place}: {error}")]
+    Document {
+        /// The file, or else the provider.
+        place: String,
+        /// The place in the document, and what was expected there.
+        error: String,
+    },
 }
 
-impl std::error::Error for StartError {}
+impl StartError {
+    fn value(variable: impl Into<Cow<'static, str>>, expected: impl Into<Cow<'static, str>>) -> Self {
+        Self::Value { variable: variable.into(), expected: expected.into() }
+    }
+}
 
 /// Where the credentials JSON comes from.
 #[derive(Debug)]
@@ -72,94 +116,103 @@ pub struct Settings {
 impl Settings {
     /// Reads the environment through `variable`. An empty variable counts as not set.
     pub fn read<P: Provider>(variable: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
-        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let error = |text: &str| Err(StartError(text.into()));
-
-        let queue_url = match variable("QUEUE_URL") {
-            Some(url) => queue_url(&url).map_err(|expected| StartError(format!("QUEUE_URL: {expected}")))?,
-            None => {
-                return error(
-                    "QUEUE_URL is not set: set it to the URL of the SQS queue that receives the events",
-                );
-            }
-        };
-        let credentials = match (variable("CREDENTIALS"), variable("CREDENTIALS_SECRET")) {
-            (Some(json), None) => match Secret::new(json.trim().to_owned()) {
-                Ok(json) => CredentialsFrom::Inline(json),
-                Err(expected) => return Err(StartError(format!("CREDENTIALS: expected {expected}"))),
-            },
-            (None, Some(id)) => CredentialsFrom::Secret(id),
-            (None, None) => {
-                return error(
-                    "neither CREDENTIALS nor CREDENTIALS_SECRET is set: set CREDENTIALS to the credentials JSON, or CREDENTIALS_SECRET to the Secrets Manager secret that holds it",
-                );
-            }
-            (Some(_), Some(_)) => {
-                return error(
-                    "both CREDENTIALS and CREDENTIALS_SECRET are set: unset one, so that it is clear which counts",
-                );
-            }
-        };
-        let number = |name: &str, allowed: RangeInclusive<u32>, unit: &str| {
-            let Some(text) = variable(name) else { return Ok(None) };
-            let number = text.parse().ok().filter(|number| allowed.contains(number)).map(u64::from);
-            let (least, most) = (allowed.start(), allowed.end());
-            let expected =
-                || StartError(format!("{name}: expected a whole number of {unit} from {least} to {most}"));
-            number.map(Some).ok_or_else(expected)
-        };
-        // Below the timeout of API Gateway, 30 s.
-        let deadline =
-            number("DEADLINE_MS", 100..=29_000, "milliseconds")?.map_or(P::DEADLINE, Duration::from_millis);
-        let max_age = |of: &str| {
-            let seconds = number(&format!("{of}_MAX_AGE_S"), 1..=86_400, "seconds")?;
-            Ok::<_, StartError>(seconds.map_or(MAX_AGE, Duration::from_secs))
-        };
-        let credentials_max_age = max_age("CREDENTIALS")?;
-        let threshold = number("OVERSIZE_THRESHOLD", 0..=1_048_576, "bytes")?;
-        let oversize = match (variable("OVERSIZE_BUCKET"), threshold) {
-            (None, None) => None,
-            (None, Some(_)) => {
-                return error("OVERSIZE_THRESHOLD is set, and OVERSIZE_BUCKET is not: set both, or neither");
-            }
-            (Some(bucket), threshold) => {
-                let threshold =
-                    threshold.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(LARGEST_MESSAGE);
-                Some(Oversize { bucket, threshold })
-            }
-        };
-        let document = match P::DOCUMENT {
-            Some(Document { variable: name, .. }) => {
-                variable(name).map(|place| document(name, &place, max_age(name)?)).transpose()?
-            }
-            None => None,
-        };
-        let metrics_namespace = variable("METRICS_NAMESPACE").unwrap_or_else(|| "Letterbox".into());
-        if !is_namespace(&metrics_namespace) {
-            return error(
-                "METRICS_NAMESPACE: expected at most 255 letters, digits, or `.`, `-`, `_`, `/`, `#`, `:`, and no `AWS/` at the start",
-            );
-        }
+        let environment = Environment(variable);
         Ok(Self {
-            queue_url,
-            oversize,
-            credentials,
-            credentials_max_age,
-            deadline,
-            document,
-            metrics_namespace,
+            queue_url: environment.queue_url()?,
+            credentials: environment.credentials()?,
+            deadline: environment.deadline()?.unwrap_or(P::DEADLINE),
+            credentials_max_age: environment.max_age("CREDENTIALS")?,
+            oversize: environment.oversize()?,
+            document: P::DOCUMENT.map_or(Ok(None), |document| environment.document(document.variable))?,
+            metrics_namespace: environment.metrics_namespace()?,
         })
     }
 }
 
-/// Parses a document's location: `s3://bucket/key`, or a file.
-fn document(variable: &str, place: &str, max_age: Duration) -> Result<DocumentFrom, StartError> {
-    if !place.starts_with("s3:") {
-        return Ok(DocumentFrom::File(place.into()));
+/// The environment of a function.
+struct Environment<F>(F);
+
+impl<F: Fn(&str) -> Option<String>> Environment<F> {
+    fn get(&self, variable: &str) -> Option<String> {
+        (self.0)(variable).filter(|value| !value.is_empty())
     }
-    let object = Object::parse(place)
-        .ok_or_else(|| StartError(format!("{variable}: expected a file, or s3://bucket/key: got {place}")))?;
-    Ok(DocumentFrom::S3 { object, max_age })
+
+    fn number(
+        &self,
+        variable: &str,
+        allowed: RangeInclusive<u32>,
+        unit: &str,
+    ) -> Result<Option<u32>, StartError> {
+        let Some(text) = self.get(variable) else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| allowed.contains(number));
+        number.map(Some).ok_or_else(|| {
+            let (least, most) = (allowed.start(), allowed.end());
+            let expected = format!("a whole number of {unit} from {least} to {most}");
+            StartError::value(variable.to_owned(), expected)
+        })
+    }
+
+    fn queue_url(&self) -> Result<String, StartError> {
+        let url = self.get("QUEUE_URL").ok_or(StartError::NoQueue)?;
+        queue_url(&url).map_err(|expected| StartError::value("QUEUE_URL", expected))
+    }
+
+    fn credentials(&self) -> Result<CredentialsFrom, StartError> {
+        match (self.get("CREDENTIALS"), self.get("CREDENTIALS_SECRET")) {
+            (Some(json), None) => Secret::new(json.trim().to_owned())
+                .map(CredentialsFrom::Inline)
+                .map_err(|expected| StartError::value("CREDENTIALS", expected)),
+            (None, Some(id)) => Ok(CredentialsFrom::Secret(id)),
+            (None, None) => Err(StartError::NoCredentials),
+            (Some(_), Some(_)) => Err(StartError::TwoCredentials),
+        }
+    }
+
+    fn deadline(&self) -> Result<Option<Duration>, StartError> {
+        // Below the timeout of API Gateway, 30 s.
+        let milliseconds = self.number("DEADLINE_MS", 100..=29_000, "milliseconds")?;
+        Ok(milliseconds.map(|number| Duration::from_millis(number.into())))
+    }
+
+    /// `<of>_MAX_AGE_S`.
+    fn max_age(&self, of: &str) -> Result<Duration, StartError> {
+        let seconds = self.number(&format!("{of}_MAX_AGE_S"), 1..=86_400, "seconds")?;
+        Ok(seconds.map_or(MAX_AGE, |number| Duration::from_secs(number.into())))
+    }
+
+    fn oversize(&self) -> Result<Option<Oversize>, StartError> {
+        let threshold = self.number("OVERSIZE_THRESHOLD", 0..=1_048_576, "bytes")?;
+        match (self.get("OVERSIZE_BUCKET"), threshold) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(StartError::NoBucket),
+            (Some(bucket), threshold) => {
+                let threshold = threshold.and_then(|bytes| usize::try_from(bytes).ok());
+                Ok(Some(Oversize { bucket, threshold: threshold.unwrap_or(LARGEST_MESSAGE) }))
+            }
+        }
+    }
+
+    /// A document's location: `s3://bucket/key`, or a file.
+    fn document(&self, variable: &'static str) -> Result<Option<DocumentFrom>, StartError> {
+        let Some(place) = self.get(variable) else { return Ok(None) };
+        let max_age = self.max_age(variable)?;
+        if !place.starts_with("s3:") {
+            return Ok(Some(DocumentFrom::File(place.into())));
+        }
+        let expected = || StartError::value(variable, format!("a file, or s3://bucket/key: got {place}"));
+        let object = Object::parse(&place).ok_or_else(expected)?;
+        Ok(Some(DocumentFrom::S3 { object, max_age }))
+    }
+
+    fn metrics_namespace(&self) -> Result<String, StartError> {
+        const EXPECTED: &str =
+            "at most 255 letters, digits, or `.`, `-`, `_`, `/`, `#`, `:`, and no `AWS/` at the start";
+        let namespace = self.get("METRICS_NAMESPACE").unwrap_or_else(|| "Letterbox".into());
+        if !is_namespace(&namespace) {
+            return Err(StartError::value("METRICS_NAMESPACE", EXPECTED));
+        }
+        Ok(namespace)
+    }
 }
 
 /// True if CloudWatch accepts the namespace. It silently drops the metrics of an invalid one.
@@ -169,21 +222,19 @@ fn is_namespace(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_/#:".contains(&byte))
 }
 
-/// Returns the URL if it can be that of a queue; the error says what was expected.
+/// Returns the URL if it can be that of a queue; the error is what was expected.
 pub fn queue_url(url: &str) -> Result<String, &'static str> {
     if url.starts_with("https://") || url.starts_with("http://") {
         return Ok(url.to_owned());
     }
-    Err(
-        "expected the URL of an SQS queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/letterbox",
-    )
+    Err("the URL of an SQS queue, such as https://sqs.eu-central-1.amazonaws.com/123456789012/letterbox")
 }
 
 #[cfg(test)]
 mod tests {
     use letterbox_codec::{
         Ambient, Request, Source, Stage,
-        provider::{Received, Refused},
+        provider::{Document, Received, Refused},
     };
 
     use super::*;

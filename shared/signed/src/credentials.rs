@@ -5,10 +5,10 @@ use std::{ops::RangeInclusive, time::Duration};
 use http::{HeaderName, HeaderValue, Method};
 use letterbox_codec::{
     Reply, Secret,
+    credentials::{FieldError, FromEntry},
     json::is_attribute,
     signature::{Description, Key, Scheme, SchemeError},
 };
-use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -78,10 +78,10 @@ pub struct Credentials {
     pub(crate) preset: Option<&'static Preset>,
 }
 
-impl<'de> Deserialize<'de> for Credentials {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let fields = Map::deserialize(deserializer)?;
-        Entry::read(fields).and_then(Self::new).map_err(D::Error::custom)
+impl FromEntry for Credentials {
+    fn from_entry(json: &str) -> Result<Self, FieldError> {
+        let fields = Map::from_entry(json)?;
+        Entry::read(fields).and_then(Self::new).map_err(FieldError::from)
     }
 }
 
@@ -385,7 +385,7 @@ mod tests {
             (r#"{"secret":"hunter2","status":"200"}"#, "status: expected u16"),
             (r#"{"secret":"hunter2","headers":"x"}"#, "headers: unknown field `headers`"),
         ] {
-            let error = serde_json::from_str::<Credentials>(entry).err().unwrap().to_string();
+            let error = Credentials::from_entry(entry).err().unwrap().to_string();
             assert!(error.starts_with(expected), "{entry}: {error}");
             assert!(!error.contains("hunter2"), "{error}");
         }

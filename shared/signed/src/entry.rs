@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use letterbox_codec::{
     Secret,
-    credentials::read,
+    credentials::{FieldError, read},
     signature::{Algorithm, Description, Encoding, SchemeError, SecretEncoding},
     timestamp::Unit,
 };
@@ -26,8 +26,21 @@ pub enum EntryError {
     #[error("preset: expected one of {}", names().join(", "))]
     Preset,
     /// A field is missing, unknown or of the wrong type.
-    #[error("{0}")]
-    Form(String),
+    #[error(transparent)]
+    Form(FieldError),
+}
+
+impl From<EntryError> for FieldError {
+    fn from(error: EntryError) -> Self {
+        let field = |field: &str, reason: String| Self { field: Some(field.to_owned()), reason };
+        match error {
+            EntryError::Field(SchemeError { field: name, expected }) => {
+                field(name, format!("expected {expected}"))
+            }
+            EntryError::Preset => field("preset", format!("expected one of {}", names().join(", "))),
+            EntryError::Form(error) => error,
+        }
+    }
 }
 
 fn names() -> Vec<&'static str> {

@@ -4,7 +4,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use http::{HeaderName, HeaderValue, Method, header::X_CONTENT_TYPE_OPTIONS};
 use letterbox_codec::{
-    Reject, Rejected, Reply, Request, Stage, form, signature::SchemeError, stage::at, verified::Payload,
+    Reject, Reply, Request, form,
+    signature::SchemeError,
+    stage::{Rejected, Stage, at},
+    verified::Payload,
 };
 use serde::Deserialize;
 

@@ -4,6 +4,7 @@ use std::{cell::Cell, fs, path::Path, sync::Arc, time::Duration};
 
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Rejected, Request, Source, Sources, Stage, Timestamp,
+    credentials::FromEntry,
     platform::{Sample, Sender as _},
     provider::Refused,
     signature::Scheme,
@@ -46,7 +47,8 @@ fn entry(sender: &Sender, key: &str) -> serde_json::Value {
 }
 
 fn credentials(sender: &Sender, secret: &str) -> Credentials {
-    serde_json::from_value(entry(sender, secret)).unwrap_or_else(|error| panic!("{}: {error}", sender.name))
+    let entry = entry(sender, secret).to_string();
+    Credentials::from_entry(&entry).unwrap_or_else(|error| panic!("{}: {error}", sender.name))
 }
 
 /// Another key: a secret that differs in one letter, which is a digit in hex and in base64, too, or the public key of

@@ -1,6 +1,6 @@
 //! The command line of `letterbox doctor`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
 use letterbox_codec::Timestamp;
@@ -76,4 +76,33 @@ pub struct Doctor {
     /// Print one JSON object: opens, provider, source, cause, explanation, remedy
     #[arg(long)]
     pub json: bool,
+}
+
+/// Where the delivery comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// `--delivery`
+    Delivery(i64),
+    /// `--event`
+    Event(&'a Path),
+    /// `--curl`
+    Curl(&'a Path),
+    /// `--har`
+    Har(&'a Path),
+    /// `--url`
+    Url(&'a str),
+}
+
+impl Doctor {
+    /// The one option of the group `input` that is given; clap requires exactly one.
+    pub fn input(&self) -> Option<Input<'_>> {
+        let inputs = [
+            self.delivery.map(Input::Delivery),
+            self.event.as_deref().map(Input::Event),
+            self.curl.as_deref().map(Input::Curl),
+            self.har.as_deref().map(Input::Har),
+            self.url.as_deref().map(Input::Url),
+        ];
+        inputs.into_iter().flatten().next()
+    }
 }

@@ -10,7 +10,7 @@ use letterbox_registry::{PROVIDERS, Platform};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::args::Doctor;
+use super::args::{Doctor, Input};
 use crate::{
     credentials, data,
     doctor::{diagnosis_input::DiagnosisInput, reply::Reply},
@@ -35,33 +35,34 @@ struct ParsedRequest {
 /// Reads the delivery that the command line names. The error is a usage error.
 pub fn delivery(args: &Doctor) -> Result<DiagnosisInput, String> {
     // clap does not check `requires` for an option that is in the same group.
+    let input = args.input();
+    let (is_har, is_url) = (matches!(input, Some(Input::Har(_))), matches!(input, Some(Input::Url(_))));
     let parts = [
-        ("--entry", args.entry.is_some(), "--har", args.har.is_some()),
-        ("--method", args.method.is_some(), "--url", args.url.is_some()),
-        ("--header", !args.headers.is_empty(), "--url", args.url.is_some()),
-        ("--body", args.body.is_some(), "--url", args.url.is_some()),
+        ("--entry", args.entry.is_some(), "--har", is_har),
+        ("--method", args.method.is_some(), "--url", is_url),
+        ("--header", !args.headers.is_empty(), "--url", is_url),
+        ("--body", args.body.is_some(), "--url", is_url),
     ];
     if let Some((part, _, whole, _)) = parts.iter().find(|(_, given, _, of)| *given && !of) {
         return Err(format!("{part} goes with {whole}"));
     }
     let credentials = credentials::load(args.key.credentials.as_deref())?;
-    let parsed = match (args.delivery, &args.event, &args.curl, &args.har, &args.url) {
-        (Some(id), ..) => stored(args, id)?,
-        (_, Some(file), ..) => {
+    let parsed = match input.ok_or("expected one of --delivery, --event, --curl, --har and --url")? {
+        Input::Delivery(id) => stored(args, id)?,
+        Input::Event(file) => {
             event(args, &text(file, data::MESSAGE)?).map_err(|error| in_file(file, &error))?
         }
-        (_, _, Some(file), ..) => {
+        Input::Curl(file) => {
             let parts = curl::parse(&text(file, data::MESSAGE)?, |file| data::read(file, data::BODY));
             parsed_request(args, parts.map_err(|error| in_file(file, &error))?, None)?
         }
-        (_, _, _, Some(file), _) => {
+        Input::Har(file) => {
             let names_provider = |url: &str| url.parse().is_ok_and(|uri: Uri| in_path(uri.path()).is_some());
             let found = har::parse(&text(file, data::ARCHIVE)?, args.entry, names_provider);
             let found = found.map_err(|error| in_file(file, &error))?;
             parsed_request(args, found.parts, found.sent)?
         }
-        (.., Some(url)) => parsed_request(args, from_options(args, url)?, None)?,
-        _ => return Err("expected one of --delivery, --event, --curl, --har and --url".into()),
+        Input::Url(url) => parsed_request(args, from_options(args, url)?, None)?,
     };
     let now = match args.now.or(parsed.received) {
         Some(now) => now,

@@ -1,10 +1,6 @@
 //! The body that came is not the one that was sent.
 
-use base64::{
-    Engine,
-    alphabet::{STANDARD, URL_SAFE},
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
+use letterbox_codec::base64::{Engine, STANDARD, URL_SAFE};
 
 use crate::{
     doctor::{
@@ -57,10 +53,9 @@ fn replace(body: &[u8], from: &str, to: &str) -> Vec<u8> {
 pub(super) fn base64(delivery: &DiagnosisInput) -> Vec<Variant> {
     let body = delivery.request.body().trim_ascii();
     let body = body.strip_prefix(b"\"").and_then(|body| body.strip_suffix(b"\"")).unwrap_or(body);
-    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    let decoded = [STANDARD, URL_SAFE].iter().find_map(|alphabet| {
-        GeneralPurpose::new(alphabet, config).decode(body).ok().filter(|decoded| !decoded.is_empty())
-    });
+    let decoded = [STANDARD, URL_SAFE]
+        .iter()
+        .find_map(|base64| base64.decode(body).ok().filter(|decoded| !decoded.is_empty()));
     let variant = |decoded: Vec<u8>| {
         Finding::new(&causes::BODY_IS_BASE64, "Decoded, it is what the platform sent.")
             .corrected(delivery.with_body(decoded))

@@ -180,8 +180,5 @@ pub(super) fn another_source_is_broken(delivery: &DiagnosisInput) -> Vec<Variant
     if alone.progress() == Progress::NotStarted {
         return Vec::new();
     }
-    vec![
-        Finding::new(&causes::CREDENTIALS_INVALID, format!("{}: {error}.", delivery.provider.name()))
-            .corrected(alone),
-    ]
+    vec![Finding::new(&causes::CREDENTIALS_INVALID, format!("{error}.")).corrected(alone)]
 }

@@ -1,7 +1,7 @@
 //! Faults around an HMAC: the header, the signed text, the secret's encoding, the timestamp.
 
 use http::Uri;
-use letterbox_codec::{Stage, Timestamp, timestamp::Unit};
+use letterbox_codec::{Stage, Timestamp, platform::SignatureScheme, timestamp::Unit};
 use serde_json::{Map, json};
 
 use crate::{
@@ -14,16 +14,19 @@ use crate::{
     time,
 };
 
-/// GitHub's older header.
-pub(super) fn legacy_signature(delivery: &DiagnosisInput) -> Vec<Variant> {
+/// The platform's older header, without its present one.
+pub(super) fn older_signature(delivery: &DiagnosisInput) -> Vec<Variant> {
+    let SignatureScheme::Fixed { fields, older: Some(older), .. } = &delivery.provider.facts().scheme else {
+        return Vec::new();
+    };
     let has = |name: &str| delivery.request.headers().contains_key(name);
-    if delivery.provider.name() != "github" || has("x-hub-signature-256") || !has("x-hub-signature") {
+    if fields.iter().any(|(field, name)| *field == "header" && has(name)) || !has(older.header) {
         return Vec::new();
     }
     let variants = delivery.entries().into_iter().map(|entry| {
-        Finding::new(&causes::SIGNATURE_WRONG_ALGORITHM, "Only X-Hub-Signature (HMAC-SHA-1) is there, and X-Hub-Signature-256 is asked for.")
-            .remedy("Update the sender, so that it sends X-Hub-Signature-256 too; for one that cannot, set the entry's `allow_sha1` to true.")
-            .corrected(delivery.with_member(&entry, "allow_sha1", true))
+        Finding::new(&causes::SIGNATURE_WRONG_ALGORITHM, older.about)
+            .remedy(older.remedy)
+            .corrected(delivery.with_member(&entry, older.field, true))
     });
     variants.collect()
 }

@@ -222,7 +222,7 @@ fn stored_delivery(exchange: Exchange, credentials: &Credentials) -> StoredDeliv
     let Exchange { provider, source, request, body_is_lost, received, answer, redelivery_of } = exchange;
     let Answer { response, record, message } = answer;
     let keys = credentials.keys(provider);
-    let entries = keys.ok().and_then(|keys| keys.entries(&source).ok()).unwrap_or_default();
+    let entries = keys.and_then(Result::ok).and_then(|keys| keys.entries(&source).ok()).unwrap_or_default();
     // Without an entry that verified it, the delivery is not decoded.
     let entry = record.key.and_then(|position| entries.get(position));
     let opened = entry.and_then(|entry| entry.open(&request, received).ok());

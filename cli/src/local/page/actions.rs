@@ -115,14 +115,16 @@ pub async fn event(State(state): State<PageState>, Path(id): Path<i64>) -> Respo
 impl PageState {
     /// Builds the request for a sample, signed or encrypted for this server.
     fn build_request(&self, sample: &str, source: &str) -> Result<(&'static dyn Platform, Request), String> {
-        let (provider, name) =
+        let (provider, sample) =
             sample.split_once('/').ok_or("sample: expected `<provider>/<sample>`, such as `github/push`")?;
         let provider = letterbox_registry::find(provider)?;
-        let sample = self::sample(provider, Some(name), None)?;
-        let keys = self.credentials.keys(provider);
-        let keys = keys.map_err(|error| format!("{} is not served: {error}", provider.name()))?;
+        let sample = self::sample(provider, Some(sample), None)?;
+        let name = provider.name();
+        let keys =
+            self.credentials.keys(provider).ok_or_else(|| format!("{name} is not served: no credentials"))?;
+        let keys = keys.map_err(|error| format!("{name} is not served: {error}"))?;
         let path = if source == DEFAULT_SOURCE { String::new() } else { format!("/{source}") };
-        let url = format!("{}/{}{path}", self.url, provider.name());
+        let url = format!("{}/{name}{path}", self.url);
         let ambient = ambient::system().map_err(|error| error.to_string())?;
         Ok((provider, keys.first(source)?.build_request(&sample, &url, &ambient)?))
     }
