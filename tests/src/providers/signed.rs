@@ -99,10 +99,11 @@ mod tests {
     fn letter(receiver: &Receiver, headers: &[(&'static str, &str)], body: &str) -> Request {
         let mut letter = receiver.letter(None, "a", body.as_bytes(), &fixed());
         for (name, value) in headers {
-            match value.is_empty() {
-                true => letter.headers_mut().remove(*name),
-                false => letter.headers_mut().insert(*name, value.parse().unwrap()),
-            };
+            let headers = letter.headers_mut();
+            headers.remove(*name);
+            if !value.is_empty() {
+                headers.insert(*name, value.parse().unwrap());
+            }
         }
         letter
     }
