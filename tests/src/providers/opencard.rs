@@ -35,10 +35,20 @@ fn cases() -> Vec<cases::Case> {
     vec![
         case("scenic_spot", 200, "default", Of("scenic_spot"), cases::same),
         case(
+            "any_intent",
+            200,
+            "default",
+            Payload(
+                "query",
+                r#"{"srcid":"123","intent":{"museum":"首都博物馆"},"surface":"web_h5"}"#.as_bytes(),
+            ),
+            cases::same,
+        ),
+        case(
             "no_result",
             200,
             "default",
-            Payload("query", r#"{"srcid":"123","intent":{"scenic_spot":"天坛"}}"#.as_bytes()),
+            Payload("query", r#"{"srcid":"124","intent":{"scenic_spot":"天坛"}}"#.as_bytes()),
             cases::same,
         ),
         case("unknown_srcid", 200, "default", Of("unknown_srcid"), cases::same),
