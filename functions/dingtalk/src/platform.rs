@@ -17,13 +17,18 @@ use letterbox_codec::{
 
 use crate::{Credentials, DingTalk, HANDSHAKES, SUCCESS, acknowledgement, encrypt, parameter};
 
-/// Source: "event subscription" and its FAQ. Synchronised pushes get 1.2 s, everything else 1.5 s.
+/// Sources, read on 2026-11-26 in the copy of 2026-08-22:
+/// - retries, and the list of failed events:
+///   <https://open.dingtalk.com/document/development/obtain-the-event-list-of-failed-push-messages>
+/// - 1.5 s for a push: <https://open.dingtalk.com/document/development/http-callback-overview>. Another page has 2.5 s:
+///   <https://open.dingtalk.com/document/development/appendix-b-proposals-for-rational-use-of-resources>
+/// - 1.2 s with `SyncHTTP`: <https://open.dingtalk.com/document/development/configure-synchttp-push>
 const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
     timeout: Some(Duration::from_millis(1500)),
     accepted: 200..=200,
-    retry_delays: &[],
-    afterwards: "DingTalk publishes no retry schedule: it sends suite_ticket up to 100 times, keeps failed events of a \
-                 callback registered by API for get_call_back_failed_result, and does not save a URL that does not respond",
+    retry_delays: &[Duration::from_secs(10), Duration::from_secs(30)],
+    afterwards: "DingTalk then lists a failed event in get_call_back_failed_result, and does not save a URL that does not \
+                 respond as expected",
     checks: "status 200, signature, decryption, owner key, `success`",
 };
 
@@ -86,9 +91,13 @@ impl Sender for DingTalk {
                 en: "status 200 and an encrypted `success`",
                 zh: "状态码 200 和加密的 `success`",
             },
-            retries: Bilingual { en: "no schedule is published", zh: "未公布重试间隔" },
-            title: Bilingual { en: "事件订阅", zh: "事件订阅" },
-            source: "https://open.dingtalk.com/document/orgapp/configure-event-subcription",
+            retries: Bilingual {
+                en: "after 10 s, then after 30 s", zh: "10 秒后一次，再过 30 秒一次"
+            },
+            title: Bilingual {
+                en: "获取推送失败的事件列表", zh: "获取推送失败的事件列表"
+            },
+            source: "https://open.dingtalk.com/document/development/obtain-the-event-list-of-failed-push-messages",
             read: Some("2026-11-26"),
         }),
     };

@@ -38,6 +38,7 @@ fn cases() -> Vec<cases::Case> {
     vec![
         case("user_add_org", 200, "default", Of("user_add_org"), cases::same),
         case("user_add_org_legacy", 200, "default", Of("user_add_org.legacy"), cases::same),
+        case("sync_push", 200, "suite", Of("SYNC_HTTP_PUSH_MEDIUM.legacy"), cases::same),
         case("both_corp_ids", 200, "default", Of("crm_customer_track.mixed"), cases::same),
         case(
             "unknown_event",
@@ -174,8 +175,8 @@ mod tests {
             let event = receiver.event(name, &sample.payload);
             assert_eq!(event["type"], format!("dingtalk.{event_type}"), "{name}");
             assert_eq!(event["data"], payload, "{name}");
-            let corp = shape["corp"].as_ref().map_or(&Value::Null, |member| &payload[member]);
-            assert_eq!(&event["subject"], corp, "{name}");
+            let corp = shape["corp"].as_ref().map(|path| payload.pointer(&format!("/{path}")).unwrap());
+            assert_eq!(event.get("subject"), corp, "{name}");
             let id = event["id"].as_str().unwrap();
             match shape["id"].as_deref() {
                 Some("eventId") => assert_eq!(id, payload["eventId"], "{name}"),
@@ -187,6 +188,35 @@ mod tests {
             let time = shape["time"].as_ref().map(|member| payload[member].to_string().replace('"', ""));
             let expected = time.and_then(|time| timestamp::to_rfc3339(&time));
             assert_eq!(event["time"], expected.map_or(event["receivedtime"].clone(), Value::from), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_sync_push_names_the_corp_and_the_action_that_all_its_rows_have() {
+        let receiver = Receiver::new("dingtalk", &dingtalk("key", "token"));
+        let row = |corp: Value, data: &str| json!({ "biz_type": 13, "corp_id": corp, "biz_data": data });
+        let of = |corp: &str, action: &str| row(json!(corp), &json!({ "syncAction": action }).to_string());
+        for (rows, subject, action) in [
+            (json!([of("ding1", "suite_ticket")]), Some("ding1"), Some("suite_ticket")),
+            (
+                json!([of("ding1", "org_dept_create"), of("ding1", "org_dept_create")]),
+                Some("ding1"),
+                Some("org_dept_create"),
+            ),
+            (json!([of("ding1", "user_add_org"), of("ding1", "user_leave_org")]), Some("ding1"), None),
+            (json!([of("ding1", "user_add_org"), of("ding2", "user_add_org")]), None, Some("user_add_org")),
+            (json!([of("ding1", "user_add_org"), row(Value::Null, "{}")]), None, None),
+            (json!([row(json!("ding1"), "no JSON")]), Some("ding1"), None),
+            (json!([row(json!(["ding1"]), r#"{"syncAction":1}"#)]), None, Some("1")),
+            (json!([of("ding1", "user_add_org"), 5]), None, None),
+            (json!([]), None, None),
+            (json!({ "corp_id": "ding1" }), None, None),
+        ] {
+            let payload = json!({ "EventType": "SYNC_HTTP_PUSH_MEDIUM", "bizData": rows }).to_string();
+            let event = receiver.event("sync", payload.as_bytes());
+            assert_eq!(event["type"], "dingtalk.SYNC_HTTP_PUSH_MEDIUM", "{payload}");
+            let facts = ["subject", "action"].map(|name| event.get(name).and_then(Value::as_str));
+            assert_eq!(facts, [subject, action], "{payload}");
         }
     }
 
