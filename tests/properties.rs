@@ -173,8 +173,8 @@ proptest! {
             let url = format!("https://localhost/{}", provider.name());
             let sample = Sample { name: "any".into(), payload: payload.clone() };
             let keys = provider.keys(demo).unwrap();
-            let letter = keys.first("default").unwrap().build_request(&sample, &url, &fixed()).unwrap();
-            let answer = block_on(setup.handler.handle("default", &letter));
+            let request = keys.first("default").unwrap().build_request(&sample, &url, &fixed()).unwrap();
+            let answer = block_on(setup.handler.handle("default", &request));
             let status = answer.response.status().as_u16();
             prop_assert_eq!(status, providers::find(provider.name()).unusable);
             prop_assert!(setup.queue().take().is_empty());

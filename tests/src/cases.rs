@@ -28,12 +28,12 @@ pub struct Case {
     /// The status it is answered with.
     pub status: u16,
     source: &'static str,
-    letter: Letter,
+    content: Content,
     change: Change,
 }
 
 /// What is sealed or signed.
-pub(crate) enum Letter {
+pub(crate) enum Content {
     /// A sample that comes with Letterbox.
     Sample(&'static str),
     /// A payload of its own, under the name of a sample.
@@ -45,7 +45,7 @@ pub(crate) enum Letter {
 /// How the good delivery is made bad.
 pub(crate) type Change = fn(&mut Request);
 
-pub(crate) use Letter::{Large, Payload, Sample as Of};
+pub(crate) use Content::{Large, Payload, Sample as Of};
 
 /// Every sample event.
 pub fn all() -> Vec<Case> {
@@ -54,8 +54,8 @@ pub fn all() -> Vec<Case> {
 
 pub(crate) fn case_of(
     provider: &'static str,
-) -> impl Fn(&'static str, u16, &'static str, Letter, Change) -> Case {
-    move |name, status, source, letter, change| Case { provider, name, status, source, letter, change }
+) -> impl Fn(&'static str, u16, &'static str, Content, Change) -> Case {
+    move |name, status, source, content, change| Case { provider, name, status, source, content, change }
 }
 
 pub(crate) fn same(_: &mut Request) {}
@@ -133,7 +133,7 @@ impl Case {
 
     fn request(&self) -> Result<Request, String> {
         let platform = self.platform()?;
-        let sample = match self.letter {
+        let sample = match self.content {
             Of(name) => platform.sample(name).ok_or_else(|| format!("no sample {name}"))?,
             Payload(name, payload) => Sample { name: name.into(), payload: payload.to_vec() },
             Large(name, size) => {

@@ -136,9 +136,9 @@ class Stack:
         api = self.resources()["HttpApi"]
         return f"{self.aws.endpoint}/_aws/execute-api/{api}/$default/{provider}"
 
-    def send(self, provider, letter, source=None):
-        url = self.url(provider) + (f"/{source}" if source else "") + (f"?{letter.query}" if letter.query else "")
-        return self._session.post(url, data=letter.body, headers=letter.headers, timeout=CLIENT_TIMEOUT)
+    def send(self, provider, request, source=None):
+        url = self.url(provider) + (f"/{source}" if source else "") + (f"?{request.query}" if request.query else "")
+        return self._session.post(url, data=request.body, headers=request.headers, timeout=CLIENT_TIMEOUT)
 
     def connect_routes(self):
         """Makes the routes, as AWS does from the OpenAPI body of the API in the template; the emulator skips it."""

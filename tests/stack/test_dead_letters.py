@@ -38,18 +38,18 @@ def test_what_fails_too_often_is_kept_apart_and_can_come_back(letterbox, senders
     queue, dead_letters = letterbox.queue(), letterbox.dead_letters()
     policy = client.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["RedrivePolicy"])
     limit = int(json.loads(policy["Attributes"]["RedrivePolicy"])["maxReceiveCount"])
-    letter = senders["github"].letter()
-    assert letterbox.send("github", letter).status_code == 202
+    request = senders["github"].build_request()
+    assert letterbox.send("github", request).status_code == 202
 
     fail(client, queue.url, limit)
     assert receive(client, queue.url) is None
     dead = receive(client, dead_letters.url)
-    messages.read(dead, "github", letter.payload)
+    messages.read(dead, "github", request.payload)
 
     # What StartMessageMoveTask does in AWS, by hand: the emulator does not have it.
     client.send_message(
         QueueUrl=queue.url, MessageBody=dead["Body"], MessageAttributes=dead["MessageAttributes"]
     )
     client.delete_message(QueueUrl=dead_letters.url, ReceiptHandle=dead["ReceiptHandle"])
-    messages.read(queue.one(), "github", letter.payload)
+    messages.read(queue.one(), "github", request.payload)
     assert dead_letters.drain() == []

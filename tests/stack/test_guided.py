@@ -55,6 +55,6 @@ def test_the_first_delivery_works(guided):
     secrets = stack.aws.client("secretsmanager")
     generated = secrets.get_secret_value(SecretId=stack.resources()["GithubGeneratedSecret"])["SecretString"]
     hook = github.Hook(generated)
-    letter = hook.letter()
-    hook.acknowledged(stack.send("github", letter), letter)
-    messages.read(stack.queue().one(), "github", letter.payload)
+    request = hook.build_request()
+    hook.acknowledged(stack.send("github", request), request)
+    messages.read(stack.queue().one(), "github", request.payload)

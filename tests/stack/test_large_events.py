@@ -28,8 +28,8 @@ def consume(stack):
 @pytest.mark.parametrize("size", [1_500_000, 3_000_000])
 def test_a_large_event_goes_through_the_bucket(letterbox, senders, size):
     payload = json.dumps({"repository": {"full_name": "acme/widget"}, "text": "中" * (size // 6)}).encode()
-    letter = senders["github"].letter(payload)
-    senders["github"].acknowledged(letterbox.send("github", letter), letter)
+    request = senders["github"].build_request(payload)
+    senders["github"].acknowledged(letterbox.send("github", request), request)
 
     [message] = consume(letterbox)
     messages.read(message, "github", payload)
@@ -46,6 +46,6 @@ def test_a_large_event_goes_through_the_bucket(letterbox, senders, size):
 
 
 def test_what_fits_does_not(letterbox, senders):
-    letter = senders["github"].letter(json.dumps({"text": "x" * 900_000}).encode())
-    senders["github"].acknowledged(letterbox.send("github", letter), letter)
-    messages.read(letterbox.queue().one(), "github", letter.payload)
+    request = senders["github"].build_request(json.dumps({"text": "x" * 900_000}).encode())
+    senders["github"].acknowledged(letterbox.send("github", request), request)
+    messages.read(letterbox.queue().one(), "github", request.payload)

@@ -40,14 +40,14 @@ def options(aws, queue, service):
 
 
 def test_a_delivery_reaches_the_queue_that_was_there(options, queue, service):
-    letter = service.letter()
-    service.acknowledged(options.send("payment", letter), letter)
-    messages.read(queue.one(), "payment", letter.payload)
+    request = service.build_request()
+    service.acknowledged(options.send("payment", request), request)
+    messages.read(queue.one(), "payment", request.payload)
 
 
 def test_what_is_too_large_is_refused(options, queue, service):
-    letter = service.letter(json.dumps({"type": "t", "text": "x" * 1_500_000}).encode())
-    assert options.send("payment", letter).status_code == 413
+    request = service.build_request(json.dumps({"type": "t", "text": "x" * 1_500_000}).encode())
+    assert options.send("payment", request).status_code == 413
     assert queue.drain() == []
 
 

@@ -27,10 +27,10 @@ def all_senders(second_senders, hook):
 
 
 def expect_delivery(stack, sender, provider, *payload):
-    letter = sender.letter(*payload)
-    sender.acknowledged(stack.send(provider, letter), letter)
+    request = sender.build_request(*payload)
+    sender.acknowledged(stack.send(provider, request), request)
     message = stack.queue().one()
-    return messages.read(message, provider, letter.payload), message["Attributes"]
+    return messages.read(message, provider, request.payload), message["Attributes"]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -48,9 +48,9 @@ def test_a_fifo_queue_gets_group_and_deduplication_ids(second, hook):
 
 
 def test_stacks_side_by_side_do_not_mix(letterbox, second, senders, all_senders):
-    letter = all_senders["payment"].letter(b'{"event_type":"refund","transaction_id":"tx_2"}')
-    assert letterbox.send("payment", letter).status_code == 401
-    assert second.send("payment", letter).status_code == 202
+    request = all_senders["payment"].build_request(b'{"event_type":"refund","transaction_id":"tx_2"}')
+    assert letterbox.send("payment", request).status_code == 401
+    assert second.send("payment", request).status_code == 202
     assert letterbox.queue().drain() == []
     assert len(second.queue().drain()) == 1
 
@@ -60,7 +60,7 @@ def test_an_update_changes_what_it_names_and_no_url(second, all_senders):
     second.deploy(OpencardEnabled="false", MemorySize="512", LogLevel="DEBUG")
 
     assert {provider: second.url(provider) for provider in PROVIDERS} == urls
-    assert second.send("opencard", all_senders["opencard"].letter()).status_code == 404
+    assert second.send("opencard", all_senders["opencard"].build_request()).status_code == 404
     assert "OpencardUrl" not in second.outputs()
     function = second.aws.client("lambda").get_function(FunctionName="second-github")["Configuration"]
     assert function["MemorySize"] == 512

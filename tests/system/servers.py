@@ -356,13 +356,13 @@ class Gateway:
         self.process.expect_alive()
         return listens(self.port)
 
-    def send(self, path, letter, method="POST", timeout=CLIENT_TIMEOUT):
+    def send(self, path, request, method="POST", timeout=CLIENT_TIMEOUT):
         url = f"http://{self.address}{path}"
         prepared = self.session.prepare_request(
-            requests.Request(method, url, headers=letter.headers, data=letter.body)
+            requests.Request(method, url, headers=request.headers, data=request.body)
         )
         # As it is: `requests` would tidy a query up that is meant to be untidy.
-        prepared.url = url + (f"?{letter.query}" if letter.query else "")
+        prepared.url = url + (f"?{request.query}" if request.query else "")
         return self.session.send(prepared, timeout=timeout)
 
     def invoke(self, function, event_file):
@@ -421,9 +421,9 @@ class Deployment:
         except requests.Timeout:
             return False
 
-    def send(self, provider, letter, source=None, method="POST", timeout=CLIENT_TIMEOUT):
+    def send(self, provider, request, source=None, method="POST", timeout=CLIENT_TIMEOUT):
         path = f"/{provider}" if source is None else f"/{provider}/{source}"
-        return self._gateway.send(path, letter, method, timeout)
+        return self._gateway.send(path, request, method, timeout)
 
     def expect_sound(self):
         """No function died or panicked, whatever it was sent."""

@@ -23,8 +23,8 @@ def put(store, key, title):
 
 
 def title(deployment, key):
-    letter = key.letter()
-    return key.open(deployment.send("opencard", letter), letter)["data"]["title"]
+    request = key.build_request()
+    return key.open(deployment.send("opencard", request), request)["data"]["title"]
 
 
 NEW = json.dumps({"123": {"entries": [], "default": {"data": {"title": "new"}}}}).encode()

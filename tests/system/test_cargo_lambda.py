@@ -64,8 +64,8 @@ def test_watch_starts_a_function_and_routes_to_it(
         queues["github"].drain()
         for source, path in [("default", "/github"), ("legacy", "/github/legacy")]:
             # The first delivery waits for cargo to see that there is nothing to build.
-            letter = senders.of("github", source).letter()
-            response = gateway.send(path, letter, timeout=300)
+            request = senders.of("github", source).build_request()
+            response = gateway.send(path, request, timeout=300)
             assert response.status_code == 202, gateway.process.text()
             message = json.loads(queues["github"].one()["Body"])
             assert message["source"] == f"/github/{source}"

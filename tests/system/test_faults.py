@@ -92,13 +92,13 @@ class Delivery:
     def send(self, deployment, senders):
         """Sends it as the platform does, and reads the answer as the platform does."""
         sender = senders.of(self.provider)
-        letter = sender.letter(self.payload)
+        request = sender.build_request(self.payload)
         started = time.monotonic()
-        response = deployment.send(self.provider, letter)
+        response = deployment.send(self.provider, request)
         self.seconds = time.monotonic() - started
         self.acknowledged = response.status_code != 503
         if self.acknowledged:
-            sender.acknowledged(response, letter)
+            sender.acknowledged(response, request)
         else:
             assert int(response.headers["Retry-After"]) > 0
         return self

@@ -9,15 +9,15 @@ from platforms import PLATFORMS
 from servers import PROVIDERS
 
 
-def line_of(letterbox, provider, letter, source=None, method="POST"):
+def line_of(letterbox, provider, request, source=None, method="POST"):
     mark = letterbox.functions[provider].mark()
-    letterbox.send(provider, letter, source, method)
+    letterbox.send(provider, request, source, method)
     return letterbox.functions[provider].delivery_line(mark)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_queued_delivery(letterbox, senders, provider):
-    line = line_of(letterbox, provider, senders.of(provider).letter())
+    line = line_of(letterbox, provider, senders.of(provider).build_request())
     got = metrics.read(line)
     reason = {"reason": PLATFORMS[provider].REASON} if PLATFORMS[provider].REASON else {}
     assert got["Deliveries"] == (
@@ -40,22 +40,22 @@ def test_a_queued_delivery(letterbox, senders, provider):
 
 
 def test_a_refused_delivery_tells_why(letterbox, senders):
-    letter = senders.of("github").letter().with_headers(X_Hub_Signature_256=None)
-    got = metrics.read(line_of(letterbox, "github", letter))
+    request = senders.of("github").build_request().with_headers(X_Hub_Signature_256=None)
+    got = metrics.read(line_of(letterbox, "github", request))
     refused = {"provider": "github", "outcome": "refused"}
     assert got["Deliveries"][2] == [refused, refused | {"source": "default", "reason": "missing_signature"}]
     assert "QueueLatency" not in got
 
 
 def test_a_handshake_asks_no_queue(letterbox, senders):
-    got = metrics.read(line_of(letterbox, "dingtalk", senders.of("dingtalk").letter('{"EventType":"check_url"}')))
+    got = metrics.read(line_of(letterbox, "dingtalk", senders.of("dingtalk").build_request('{"EventType":"check_url"}')))
     assert got["Deliveries"][2][0] == {"provider": "dingtalk", "outcome": "answered"}
     assert "QueueLatency" not in got
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_sources_that_strangers_make_up_make_no_metrics(letterbox, senders, method):
-    line = line_of(letterbox, "payment", senders.of("payment").letter(), "made-up", method)
+    line = line_of(letterbox, "payment", senders.of("payment").build_request(), "made-up", method)
     assert line["source"] == "made-up"
     for metric, (_, _, sets) in metrics.read(line).items():
         assert all("source" not in dimensions for dimensions in sets), metric
@@ -64,7 +64,7 @@ def test_sources_that_strangers_make_up_make_no_metrics(letterbox, senders, meth
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_the_key_that_opened_counts_while_keys_rotate(letterbox, senders, provider):
     for position, sender in enumerate(senders.of(provider, "rotating")):
-        got = metrics.read(line_of(letterbox, provider, sender.letter(), "rotating"))
+        got = metrics.read(line_of(letterbox, provider, sender.build_request(), "rotating"))
         assert got["KeyPosition"] == (position, "None", [{"provider": provider, "source": "rotating"}])
 
 
@@ -75,7 +75,7 @@ def test_only_the_first_delivery_is_a_cold_start(deploy, settings, senders, queu
     [first, *_] = [line for line in deployment.functions["github"].lines() if "outcome" in line]
     assert metrics.read(first)["ColdStart"] == (1, "Count", [{"provider": "github"}])
     assert {each["Namespace"] for each in first["_aws"]["CloudWatchMetrics"]} == {"Letterbox/hooks"}
-    second = line_of(deployment, "github", senders.of("github").letter())
+    second = line_of(deployment, "github", senders.of("github").build_request())
     assert "ColdStart" not in metrics.read(second)
 
 

@@ -66,7 +66,7 @@ def outage(request):
 @pytest.mark.parametrize("provider", RETRIED)
 def test_nothing_is_acknowledged(outage, senders, provider):
     started = time.monotonic()
-    response = outage.send(provider, senders.of(provider).letter())
+    response = outage.send(provider, senders.of(provider).build_request())
     assert time.monotonic() - started < DEADLINES[provider] + SLACK
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) > 0
@@ -76,10 +76,10 @@ def test_nothing_is_acknowledged(outage, senders, provider):
 @pytest.mark.parametrize("provider", ANSWERED)
 def test_what_does_not_depend_on_the_queue_is_answered_all_the_same(outage, senders, provider):
     sender = senders.of(provider)
-    letter = sender.letter()
+    request = sender.build_request()
     mark = outage.functions[provider].mark()
     started = time.monotonic()
-    sender.acknowledged(outage.send(provider, letter), letter)
+    sender.acknowledged(outage.send(provider, request), request)
     assert time.monotonic() - started < DEADLINES[provider] + SLACK
     line = outage.functions[provider].delivery_line(mark)
     assert (line["outcome"], line["level"]) == ("unqueued", "ERROR")
@@ -91,14 +91,14 @@ def test_what_does_not_depend_on_the_queue_is_answered_all_the_same(outage, send
 def test_handshake_needs_no_queue(outage, senders, kind):
     app = senders.of("dingtalk")
     started = time.monotonic()
-    assert app.open(outage.send("dingtalk", app.letter(f'{{"EventType":"{kind}"}}'))) == "success"
+    assert app.open(outage.send("dingtalk", app.build_request(f'{{"EventType":"{kind}"}}'))) == "success"
     assert time.monotonic() - started < SLACK
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_refusals_need_no_queue(outage, senders, provider):
     started = time.monotonic()
-    assert outage.send(provider, senders.of(provider).letter(), "nobody").status_code == 404
+    assert outage.send(provider, senders.of(provider).build_request(), "nobody").status_code == 404
     assert time.monotonic() - started < SLACK
 
 
@@ -106,7 +106,7 @@ def test_refusals_need_no_queue(outage, senders, provider):
 def test_log_says_that_the_queue_failed(outage, senders, provider):
     function = outage.functions[provider]
     mark = function.mark()
-    outage.send(provider, senders.of(provider).letter())
+    outage.send(provider, senders.of(provider).build_request())
     line = function.delivery_line(mark)
     assert (line["outcome"], line["reason"], line["level"]) == ("failed", "queue_unavailable", "ERROR")
     assert (line["status"], bool(line["id"])) == (503, True)
@@ -114,7 +114,7 @@ def test_log_says_that_the_queue_failed(outage, senders, provider):
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_queue_that_does_not_exist(deploy_missing, senders, provider):
-    response = deploy_missing.send(provider, senders.of(provider).letter())
+    response = deploy_missing.send(provider, senders.of(provider).build_request())
     assert response.status_code == PLATFORMS[provider].STATUS_UNQUEUED
 
 
@@ -125,14 +125,14 @@ def deploy_missing(deploy, settings, queue_server):
 
 def test_retry_is_accepted_once_the_queue_is_back(down, senders, down_port, directory):
     """The last test of this module: it ends the outage."""
-    letters = {provider: senders.of(provider).letter() for provider in PROVIDERS}
-    for provider, letter in letters.items():
-        assert down.send(provider, letter).status_code == PLATFORMS[provider].STATUS_UNQUEUED
+    deliveries = {provider: senders.of(provider).build_request() for provider in PROVIDERS}
+    for provider, request in deliveries.items():
+        assert down.send(provider, request).status_code == PLATFORMS[provider].STATUS_UNQUEUED
     server = QueueServer(directory, down_port)
     try:
-        for provider, letter in letters.items():
+        for provider, request in deliveries.items():
             queue = server.create(f"outage-{provider}")
-            senders.of(provider).acknowledged(down.send(provider, letter), letter)
+            senders.of(provider).acknowledged(down.send(provider, request), request)
 # At least once: an attempt that the SDK gave up may have come through.
             messages = queue.drain()
             assert messages
@@ -141,8 +141,8 @@ def test_retry_is_accepted_once_the_queue_is_back(down, senders, down_port, dire
     finally:
         server.stop()
     # The connection that was open is gone now.
-    for provider, letter in letters.items():
-        assert down.send(provider, letter).status_code == PLATFORMS[provider].STATUS_UNQUEUED
+    for provider, request in deliveries.items():
+        assert down.send(provider, request).status_code == PLATFORMS[provider].STATUS_UNQUEUED
 
 
 def test_a_queue_that_hangs_does_not_hold_up_the_first_answer(deploy, settings, senders):
@@ -153,7 +153,7 @@ def test_a_queue_that_hangs_does_not_hold_up_the_first_answer(deploy, settings, 
         settings = settings("dingtalk", server.endpoint, f"{server.endpoint}/1/q", DEADLINE_MS="1200")
         deployment = deploy("cold", {"dingtalk": settings})
         app = senders.of("dingtalk")
-        assert app.open(deployment.send("dingtalk", app.letter('{"EventType":"check_url"}'))) == "success"
+        assert app.open(deployment.send("dingtalk", app.build_request('{"EventType":"check_url"}'))) == "success"
         # The gateway's own start is in it too.
         assert time.monotonic() - started < 5
     finally:
@@ -167,10 +167,10 @@ def test_response_comes_before_the_senders_timeout(deploy, settings, senders):
         environment = settings("payment", server.endpoint, f"{server.endpoint}/1/q", DEADLINE_MS="")
         deployment = deploy("timeout", {"payment": environment})
         service = senders.of("payment", "shopify")
-        assert deployment.send("payment", service.letter(), "nobody").status_code == 404
+        assert deployment.send("payment", service.build_request(), "nobody").status_code == 404
         before = server.connections
         started = time.monotonic()
-        assert deployment.send("payment", service.letter(), "shopify").status_code == 503
+        assert deployment.send("payment", service.build_request(), "shopify").status_code == 503
         assert 4 < time.monotonic() - started < 5
         # The first attempt was given up early enough for another one.
         assert server.connections - before >= 2

@@ -36,18 +36,18 @@ def test_a_rotated_secret_works_without_a_redeploy(deploy, vault, queue_server):
     secret = environment(queue_server, queue, SECRET) | more
     deployment = deploy("secrets", {"github": secret})
 
-    assert deployment.send("github", old.letter()).status_code == 202
+    assert deployment.send("github", old.build_request()).status_code == 202
     put(vault, new, old)
     # The new one does not verify with what was read at start: so it is read again, and opens the same delivery.
-    assert deployment.send("github", new.letter()).status_code == 202
-    assert deployment.send("github", old.letter()).status_code == 202
+    assert deployment.send("github", new.build_request()).status_code == 202
+    assert deployment.send("github", old.build_request()).status_code == 202
     assert len(queue.drain()) == 3
     deployment.expect_discreet([*old.secrets, *new.secrets])
 
     # What is forged now does not read it again so soon, and a secret that was broken meanwhile does no harm.
     vault.put_secret_value(SecretId=SECRET, SecretString="broken")
-    assert deployment.send("github", github.Hook.new().letter()).status_code == 401
-    assert deployment.send("github", new.letter()).status_code == 202
+    assert deployment.send("github", github.Hook.new().build_request()).status_code == 401
+    assert deployment.send("github", new.build_request()).status_code == 202
     assert len(queue.drain()) == 1
 
 
@@ -61,12 +61,12 @@ def test_a_secret_that_cannot_be_read_again_is_counted_and_the_old_one_serves_on
     vault.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
     mark = deployment.functions["github"].mark()
-    assert deployment.send("github", github.Hook.new().letter()).status_code == 401
+    assert deployment.send("github", github.Hook.new().build_request()).status_code == 401
     line = deployment.functions["github"].delivery_line(mark)
     assert (line["CredentialsRefreshFailed"], line["reason"]) == (1, "signature_mismatch")
 
     mark = deployment.functions["github"].mark()
-    assert deployment.send("github", hook.letter()).status_code == 202
+    assert deployment.send("github", hook.build_request()).status_code == 202
     assert "CredentialsRefreshFailed" not in deployment.functions["github"].delivery_line(mark)
 
 
@@ -94,6 +94,6 @@ def test_a_secret_that_is_of_no_use_stops_the_start(vault, queue_server, directo
 
 
 def test_the_trace_goes_to_the_queue(letterbox, queues, senders):
-    assert letterbox.send("github", senders.of("github").letter()).status_code == 202
+    assert letterbox.send("github", senders.of("github").build_request()).status_code == 202
     trace = queues["github"].one()["Attributes"].get("AWSTraceHeader", "")
     assert trace.startswith("Root=")

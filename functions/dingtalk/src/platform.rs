@@ -140,7 +140,7 @@ impl Sender for DingTalk {
 
     fn read_response(
         key: &Credentials,
-        letter: &Request,
+        request: &Request,
         reply: &http::Response<Bytes>,
     ) -> Result<String, String> {
         DELIVERY_POLICY.acknowledged(reply.status())?;
@@ -149,7 +149,7 @@ impl Sender for DingTalk {
         let (message, _) =
             parts.open(key).map_err(|reject| format!("the acknowledgement is invalid: {}", reject.code()))?;
         let word = String::from_utf8(message).map_err(|_| "the acknowledgement is not UTF-8")?;
-        if word == SUCCESS || random(key, letter).is_some_and(|random| random == word) {
+        if word == SUCCESS || random(key, request).is_some_and(|random| random == word) {
             Ok(word)
         } else {
             Err(format!("expected the word `{SUCCESS}` inside the acknowledgement, got {word:?}"))
@@ -211,19 +211,19 @@ impl<'a> Parts<'a> {
     }
 
     /// Reads a request, whose signature is in the query string.
-    fn from_request(letter: &'a Request) -> Result<Self, Reject> {
-        let query = letter.uri().query().unwrap_or_default().as_bytes();
+    fn from_request(request: &'a Request) -> Result<Self, Reject> {
+        let query = request.uri().query().unwrap_or_default().as_bytes();
         Ok(Self {
             signature: parameter(query, "msg_signature", Some("signature"))?,
             timestamp: parameter(query, "timestamp", Some("timeStamp"))?,
             nonce: parameter(query, "nonce", None)?,
-            encrypt: encrypt(letter.body())?,
+            encrypt: encrypt(request.body())?,
         })
     }
 
     /// Reads a body whose signature is not known, and signs it again, since only a signed message can be decrypted.
-    fn signed_again(key: &Credentials, letter: &Request) -> Result<Self, Reject> {
-        let encrypt = encrypt(letter.body())?;
+    fn signed_again(key: &Credentials, request: &Request) -> Result<Self, Reject> {
+        let encrypt = encrypt(request.body())?;
         let signature = sealed::signature(key.token.expose(), "", "", &encrypt).into();
         Ok(Self { signature, timestamp: "".into(), nonce: "".into(), encrypt })
     }
@@ -243,8 +243,8 @@ impl<'a> Parts<'a> {
 }
 
 /// The `Random` of a handshake that may be acknowledged with it.
-fn random(key: &Credentials, letter: &Request) -> Option<String> {
-    let (message, _) = Parts::from_request(letter).ok()?.open(key).ok()?;
+fn random(key: &Credentials, request: &Request) -> Option<String> {
+    let (message, _) = Parts::from_request(request).ok()?.open(key).ok()?;
     let payload = Object::parse(std::str::from_utf8(&message).ok()?).ok()?;
     let event_type = payload.require("EventType").ok()?;
     HANDSHAKES.iter().find(|(name, may_be_random)| *may_be_random && *name == event_type)?;

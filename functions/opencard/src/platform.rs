@@ -98,12 +98,12 @@ impl Sender for OpenCard {
 
     fn read_response(
         key: &Credentials,
-        letter: &Request,
+        request: &Request,
         reply: &http::Response<Bytes>,
     ) -> Result<String, String> {
         DELIVERY_POLICY.acknowledged(reply.status())?;
         let parse = |body: &[u8]| Token::parse(body).map_err(|refused| refused.reject.message().into_owned());
-        let (asked, answered) = (parse(letter.body())?, parse(reply.body())?);
+        let (asked, answered) = (parse(request.body())?, parse(reply.body())?);
         let header = |token: &Token| serde_json::from_str::<serde_json::Value>(&token.header.json()).ok();
         if header(&asked) != header(&answered) {
             return Err("the reply's JOSE header is not that of the query".to_owned());

@@ -91,7 +91,7 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
     let case =
         |cause, about, form, request, entry| doctor::case("dingtalk", cause, about, form, request, entry);
     let entry = entry();
-    let letter = sent("dingtalk", &entry, "user_add_org", None)?;
+    let request = sent("dingtalk", &entry, "user_add_org", None)?;
     let (official, official_entry) = vectors.sealed("dingtalk/official-py3-check-url")?;
     let (suite, suite_entry) = vectors.sealed("dingtalk/official-rust-check-create-suite-url")?;
     let (both, both_entry) = vectors.sealed_request("dingtalk/neg-request-msg-signature-wrong")?;
@@ -99,44 +99,44 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
     let (number, number_entry) = vectors.sealed_request("dingtalk/neg-request-encrypt-number")?;
     let corp = sent("dingtalk", &but(&entry, &json!({ "owner_key": CORP_ID })), "user_add_org", None)?;
     let with = |members: Value| but(&entry, &members);
-    let in_body = |change: fn(&str) -> String| with_body(&letter, change(&body_text(&letter)));
+    let in_body = |change: fn(&str) -> String| with_body(&request, change(&body_text(&request)));
 
     cases.extend([
-        case("opens", "nothing is wrong", Event, letter.clone(), entry.clone()),
+        case("opens", "nothing is wrong", Event, request.clone(), entry.clone()),
         case("opens", "an official sample", Curl, official.clone(), official_entry.clone()),
-        case("secret_has_whitespace", "the token ends with a line feed", Event, letter.clone(), with(json!({ "token": format!("{TOKEN}\n") }))),
-        case("secret_has_whitespace", "the aes_key ends with CR LF", Curl, letter.clone(), with(json!({ "aes_key": format!("{AES_KEY}\r\n") }))),
-        case("secret_has_whitespace", "one owner key of the list starts with a space", Har, letter.clone(), with(json!({ "owner_key": [format!(" {APP_KEY}")] }))),
-        case("secret_has_quotes", "the aes_key stands in quotes", Options, letter.clone(), with(json!({ "aes_key": format!("\"{AES_KEY}\"") }))),
-        case("aes_key_length", "the aes_key ends in the `=` of base64", Event, letter.clone(), with(json!({ "aes_key": format!("{AES_KEY}=") }))),
-        case("aes_key_length", "the aes_key lost its last character", Event, letter.clone(), with(json!({ "aes_key": AES_KEY[..42] }))),
-        case("token_aes_key_swapped", "token and aes_key are swapped", Event, letter.clone(), with(json!({ "token": AES_KEY, "aes_key": TOKEN }))),
-        case("aes_key_mismatch", "the aes_key is of an older refresh", Event, letter.clone(), with(json!({ "aes_key": OTHER_AES_KEY }))),
+        case("secret_has_whitespace", "the token ends with a line feed", Event, request.clone(), with(json!({ "token": format!("{TOKEN}\n") }))),
+        case("secret_has_whitespace", "the aes_key ends with CR LF", Curl, request.clone(), with(json!({ "aes_key": format!("{AES_KEY}\r\n") }))),
+        case("secret_has_whitespace", "one owner key of the list starts with a space", Har, request.clone(), with(json!({ "owner_key": [format!(" {APP_KEY}")] }))),
+        case("secret_has_quotes", "the aes_key stands in quotes", Options, request.clone(), with(json!({ "aes_key": format!("\"{AES_KEY}\"") }))),
+        case("aes_key_length", "the aes_key ends in the `=` of base64", Event, request.clone(), with(json!({ "aes_key": format!("{AES_KEY}=") }))),
+        case("aes_key_length", "the aes_key lost its last character", Event, request.clone(), with(json!({ "aes_key": AES_KEY[..42] }))),
+        case("token_aes_key_swapped", "token and aes_key are swapped", Event, request.clone(), with(json!({ "token": AES_KEY, "aes_key": TOKEN }))),
+        case("aes_key_mismatch", "the aes_key is of an older refresh", Event, request.clone(), with(json!({ "aes_key": OTHER_AES_KEY }))),
         case("aes_key_mismatch", "an official sample under another app's aes_key", Curl, official.clone(), but(&official_entry, &json!({ "aes_key": AES_KEY }))),
-        case("token_mismatch", "the token is of an older refresh", Event, letter.clone(), with(json!({ "token": "anoldertoken" }))),
+        case("token_mismatch", "the token is of an older refresh", Event, request.clone(), with(json!({ "token": "anoldertoken" }))),
         case("token_mismatch", "an official sample under another token", Curl, official.clone(), but(&official_entry, &json!({ "token": TOKEN }))),
-        case("token_mismatch", "token and aes_key are another app's", Event, letter.clone(), with(json!({ "token": "anothertoken", "aes_key": OTHER_AES_KEY }))),
-        case("owner_key_mismatch", "the entry names the CorpId, the message an AppKey", Event, letter.clone(), with(json!({ "owner_key": CORP_ID }))),
+        case("token_mismatch", "token and aes_key are another app's", Event, request.clone(), with(json!({ "token": "anothertoken", "aes_key": OTHER_AES_KEY }))),
+        case("owner_key_mismatch", "the entry names the CorpId, the message an AppKey", Event, request.clone(), with(json!({ "owner_key": CORP_ID }))),
         case("owner_key_mismatch", "the entry names the AppKey, the message a CorpId", Curl, corp, entry.clone()),
         case("owner_key_mismatch", "an official sample: a suite is being created", Har, suite, but(&suite_entry, &json!({ "owner_key": "suitedoctor0000001" }))),
-        case("wrong_source", "the message is for another app", Event, letter.clone(), json!({})).under(json!({ "dingtalk": { "default": { "token": "anothertoken", "aes_key": OTHER_AES_KEY, "owner_key": APP_KEY }, "acme": entry } })),
-        case("unknown_source", "the URL names a source that is not there", Event, with_uri(&letter, |uri| uri.replace("/dingtalk", "/dingtalk/nobody"))?, entry.clone()),
+        case("wrong_source", "the message is for another app", Event, request.clone(), json!({})).under(json!({ "dingtalk": { "default": { "token": "anothertoken", "aes_key": OTHER_AES_KEY, "owner_key": APP_KEY }, "acme": entry } })),
+        case("unknown_source", "the URL names a source that is not there", Event, with_uri(&request, |uri| uri.replace("/dingtalk", "/dingtalk/nobody"))?, entry.clone()),
         case("query_changed", "msg_signature is wrong though signature is right", Event, both, both_entry),
         case("signature_missing", "a proxy dropped the query", Event, no_query, no_query_entry),
-        case("parameter_missing", "a proxy dropped the nonce", Event, with_uri(&letter, |uri| uri.replace("nonce=", "n="))?, entry.clone()),
-        case("parameter_malformed", "the registered URL has a nonce of its own", Curl, with_uri(&letter, |uri| uri + "&nonce=1")?, entry.clone()),
+        case("parameter_missing", "a proxy dropped the nonce", Event, with_uri(&request, |uri| uri.replace("nonce=", "n="))?, entry.clone()),
+        case("parameter_malformed", "the registered URL has a nonce of its own", Curl, with_uri(&request, |uri| uri + "&nonce=1")?, entry.clone()),
         case("signature_encoding", "the signature came in upper case", Options, with_uri(&official, |uri| uri.replace("03044561471240d4a14bb09372dfcfd4fd0e40cb", "03044561471240D4A14BB09372DFCFD4FD0E40CB"))?, official_entry),
-        case("body_is_base64", "the gateway's base64 was not decoded", Event, with_body(&letter, STANDARD.encode(letter.body())), entry.clone()),
+        case("body_is_base64", "the gateway's base64 was not decoded", Event, with_body(&request, STANDARD.encode(request.body())), entry.clone()),
         case("body_changed", "a form on the way made spaces of `+`", Options, in_body(|body| body.replace('+', " ")), entry.clone()),
         case("body_changed", "a byte order mark was put before the body", Options, in_body(|body| format!("\u{feff}{body}")), entry.clone()),
-        case("body_empty", "a middleware read the body", Event, with_body(&letter, ""), entry.clone()),
+        case("body_empty", "a middleware read the body", Event, with_body(&request, ""), entry.clone()),
         case("body_malformed", "encrypt is a number", Event, number, number_entry),
-        case("timestamp_stale", "an hour late under a tolerance", Event, letter.clone(), with(json!({ "tolerance": 60 }))).at(fixed().now.0 + 3_600_000),
+        case("timestamp_stale", "an hour late under a tolerance", Event, request.clone(), with(json!({ "tolerance": 60 }))).at(fixed().now.0 + 3_600_000),
         case("robot_message", "a robot's outgoing message", Curl, with_header(&with_header(&post("dingtalk", "", r#"{"msgtype":"text","text":{"content":"hi"}}"#.into())?, "timestamp", Some("1795255200000"))?, "sign", Some("c2lnbg=="))?, entry.clone()),
         case("payload_invalid", "the message is no JSON", Event, sent("dingtalk", &entry, "event", Some("hello"))?, entry.clone()),
-        case("wrong_method", "the URL was opened in a browser", Event, get(&letter), entry.clone()),
-        case("credentials_invalid", "another source lacks its token", Event, letter.clone(), json!({})).under(json!({ "dingtalk": { "default": entry, "acme": { "aes_key": AES_KEY, "owner_key": APP_KEY } } })),
-        case("reply_refused", "the answer is a plain success", Event, letter.clone(), entry.clone()).answered("success"),
+        case("wrong_method", "the URL was opened in a browser", Event, get(&request), entry.clone()),
+        case("credentials_invalid", "another source lacks its token", Event, request.clone(), json!({})).under(json!({ "dingtalk": { "default": entry, "acme": { "aes_key": AES_KEY, "owner_key": APP_KEY } } })),
+        case("reply_refused", "the answer is a plain success", Event, request.clone(), entry.clone()).answered("success"),
     ]);
     Ok(())
 }
@@ -168,7 +168,7 @@ mod tests {
             let event_type = shape["type"].as_deref().unwrap();
             if event_type.starts_with("check_") && event_type.ends_with("_url") {
                 let (answer, messages) =
-                    receiver.handle(&receiver.letter(None, name, &sample.payload, &fixed()));
+                    receiver.handle(&receiver.build_request(None, name, &sample.payload, &fixed()));
                 assert_eq!((answer.record.outcome, messages.len()), (Outcome::Answered, 0), "{name}");
                 continue;
             }
@@ -225,13 +225,13 @@ mod tests {
         let (old, new) = (dingtalk("dingold", "tokenold"), dingtalk("dingnew", "tokennew"));
         let receiver = Receiver::new("dingtalk", &json!([new, old]));
         for (position, key, other) in [(0, &new, &old), (1, &old, &new)] {
-            let letter = receiver.letter(Some(key), "x", br#"{"EventType":"x"}"#, &fixed());
-            let (answer, messages) = receiver.handle(&letter);
+            let request = receiver.build_request(Some(key), "x", br#"{"EventType":"x"}"#, &fixed());
+            let (answer, messages) = receiver.handle(&request);
             assert_eq!((answer.record.key, messages.len()), (Some(position), 1));
             let told =
                 Answer { response: answer.response.clone(), record: answer.record.clone(), message: None };
-            assert!(receiver.opened(other, &letter, told).is_err());
-            assert_eq!(receiver.opened(key, &letter, answer).unwrap(), "success");
+            assert!(receiver.opened(other, &request, told).is_err());
+            assert_eq!(receiver.opened(key, &request, answer).unwrap(), "success");
         }
     }
 
@@ -242,13 +242,17 @@ mod tests {
         let receiver = Receiver::new("dingtalk", &entry);
         for owner in ["dingappkey", "suitekey", "ding0123corp"] {
             let key = dingtalk(owner, "token");
-            let letter = receiver.letter(Some(&key), "x", br#"{"EventType":"x"}"#, &fixed());
-            let (answer, _) = receiver.handle(&letter);
-            assert_eq!(receiver.opened(&key, &letter, answer).unwrap(), "success", "{owner}");
+            let request = receiver.build_request(Some(&key), "x", br#"{"EventType":"x"}"#, &fixed());
+            let (answer, _) = receiver.handle(&request);
+            assert_eq!(receiver.opened(&key, &request, answer).unwrap(), "success", "{owner}");
         }
-        let letter =
-            receiver.letter(Some(&dingtalk("dingappke", "token")), "x", br#"{"EventType":"x"}"#, &fixed());
-        assert_eq!(receiver.refusal(&letter), (403, "owner_key_mismatch"));
+        let request = receiver.build_request(
+            Some(&dingtalk("dingappke", "token")),
+            "x",
+            br#"{"EventType":"x"}"#,
+            &fixed(),
+        );
+        assert_eq!(receiver.refusal(&request), (403, "owner_key_mismatch"));
     }
 
     #[test]
@@ -264,10 +268,10 @@ mod tests {
         ] {
             let receiver = Receiver::new("dingtalk", &entry);
             let sent = Ambient { now: Timestamp(fixed().now.0 - age), ..fixed() };
-            let letter = receiver.letter(None, "x", br#"{"EventType":"x"}"#, &sent);
+            let request = receiver.build_request(None, "x", br#"{"EventType":"x"}"#, &sent);
             match expected {
-                Some(refusal) => assert_eq!(receiver.refusal(&letter), refusal, "{age}"),
-                None => assert_eq!(receiver.handle(&letter).1.len(), 1, "{age}"),
+                Some(refusal) => assert_eq!(receiver.refusal(&request), refusal, "{age}"),
+                None => assert_eq!(receiver.handle(&request).1.len(), 1, "{age}"),
             }
         }
     }
@@ -279,13 +283,13 @@ mod tests {
             let mut entry = dingtalk("suite4xxxxxxxxxxxxxxx", "token");
             entry["reply_random"] = reply_random.into();
             let receiver = Receiver::new("dingtalk", &entry);
-            let letter = receiver.letter(None, "x", payload, &fixed());
-            let (answer, messages) = receiver.handle(&letter);
+            let request = receiver.build_request(None, "x", payload, &fixed());
+            let (answer, messages) = receiver.handle(&request);
             assert!(messages.is_empty());
-            assert_eq!(receiver.opened(&entry, &letter, answer).unwrap(), told);
-            let letter = receiver.letter(None, "x", br#"{"EventType":"check_url"}"#, &fixed());
-            let (answer, _) = receiver.handle(&letter);
-            assert_eq!(receiver.opened(&entry, &letter, answer).unwrap(), "success");
+            assert_eq!(receiver.opened(&entry, &request, answer).unwrap(), told);
+            let request = receiver.build_request(None, "x", br#"{"EventType":"check_url"}"#, &fixed());
+            let (answer, _) = receiver.handle(&request);
+            assert_eq!(receiver.opened(&entry, &request, answer).unwrap(), "success");
         }
     }
 

@@ -4,8 +4,8 @@ A module has the provider's name and is found by itself. It defines every name i
 use stands there too. It imports nothing but this package and the platform's libraries.
 
 A sender has: `credentials`, its entry in the function's credentials; `secrets`, the texts that must appear nowhere;
-`letter(payload)`, a delivery as the platform makes it now; `acknowledged(response, letter)`, which asserts that the
-platform would take the response for an acknowledgement.
+`build_request(payload)`, which signs or encrypts a delivery as the platform does, with the current time;
+`acknowledged(response, request)`, which asserts that the platform would accept the response as an acknowledgement.
 """
 
 from dataclasses import dataclass, field, replace
@@ -28,15 +28,15 @@ MEMBERS = {
     "LARGEST": "size in bytes up to which a payload must be accepted",
     "make_payload": "function of members: an event with these members besides those that it must have, as bytes",
     "VERBATIM": "payload with `ODD` in it, as bytes",
-    "identity": "function of a letter with the default payload: type, subject and id of its event",
+    "identity": "function of a request with the default payload: type, subject and id of its event",
     "retry_id": "function of a payload of make_payload: id of its event, where `eventId` is the platform's id",
-    "signatures": "function of a letter: its signatures, which must not be logged",
+    "signatures": "function of a request: its signatures, which must not be logged",
     "ENTRY": "credentials entry whose secrets contain MARK, or its base64",
     "BAD_ENTRIES": "list of (members to change in ENTRY, name of the member that the error names)",
-    "MALFORMED": "case to (function of the default sender: letter that is 400, field that the error names or None)",
-    "UNAUTHORIZED": "case to function of the default sender: letter that is 401",
-    "STALE": "case to (source, function of its sender: letter that is 401 because of its time)",
-    "REFUSED": "case to (source, function of its sender: letter, `reason` in the log line)",
+    "MALFORMED": "case to (function of the default sender: request that is 400, field that the error names or None)",
+    "UNAUTHORIZED": "case to function of the default sender: request that is 401",
+    "STALE": "case to (source, function of its sender: request that is 401 because of its time)",
+    "REFUSED": "case to (source, function of its sender: request, `reason` in the log line)",
 }
 
 # In every secret of `ENTRY`, and in no output.
@@ -46,7 +46,7 @@ ODD = r' "n": 1.50e3 , "big":12345678901234567890123,"dup":1,"dup":2,"esc":"\u4e
 
 
 @dataclass(frozen=True)
-class Letter:
+class SentRequest:
     """One request as a platform sends it."""
 
     body: bytes
@@ -85,9 +85,9 @@ def flip(position):
     return change
 
 
-def as_bytes(letter):
+def as_bytes(request):
     """Under a text type the emulated gateway itself answers 500 to what is no UTF-8."""
-    return letter.with_headers(Content_Type="application/octet-stream")
+    return request.with_headers(Content_Type="application/octet-stream")
 
 
 def expect_accepted(response):
