@@ -142,7 +142,7 @@ fn every_preset_signs_what_it_verifies() {
         let key = ["--credentials", "preset.json"];
         let raw = sign(folder.path(), &[&["payment", "payment_success", "--as", "raw"], &key[..]].concat());
         let opened = letterbox_with(folder.path(), &[&["open", "payment"], &key[..]].concat(), &raw);
-        assert!(text(&opened.stderr).starts_with("signature holds"), "{preset}: {}", text(&opened.stderr));
+        assert!(text(&opened.stderr).starts_with("signature valid"), "{preset}: {}", text(&opened.stderr));
         assert!(printed(&opened).contains("payment_success"));
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  letterbox open dingtalk --data answer.json
+  letterbox open dingtalk --data response.json
   letterbox open dingtalk --data body.json --url 'https://h/dingtalk?signature=...'
   letterbox open opencard --data query.jwt
   letterbox open github --data body.json --header 'X-Hub-Signature-256: sha256=...'
@@ -30,17 +30,17 @@ Examples:
   letterbox sign github push --as raw | letterbox open github
 
 The message is one of
-  a body      of a request, or of an encrypted answer; --url and --header give the rest
+  a body      of a request, or of an encrypted response; add --url and --header of the request
   an event    of API Gateway, as in events/ or from `letterbox sign --as event`
-  raw HTTP    a request, or an answer as `curl --include` prints it
+  raw HTTP    a request, or a response as `curl --include` prints it
 
-What holds is told on standard error, the payload in clear goes to standard output.";
+Verification results go to standard error, the payload to standard output.";
 
-/// The examples, and what cannot be opened.
+/// The examples, and which messages cannot be decrypted.
 fn after_help() -> String {
     let signing = signing_only();
     format!(
-        "{EXAMPLES}\n\n{signing} encrypt nothing: open verifies a request by its headers. Their responses\nare neither signed nor encrypted, so that there is nothing to open."
+        "{EXAMPLES}\n\n{signing} only sign: open verifies a request by its headers. Their responses are neither\nsigned nor encrypted."
     )
 }
 
@@ -92,10 +92,10 @@ pub fn run(args: &Open) -> Result<(), CommandError> {
     let opened = first_that_opens(&entries, |entry| entry.open(&request, now));
     let (_, opened) = opened.map_err(|reject| {
         let why = why(&reject, provider.name(), &source);
-        CommandError::Refused(format!("--data {place}: does not open as {}/{source}: {why}", provider.name()))
+        CommandError::Refused(format!("--data {place}: not accepted by {}/{source}: {why}", provider.name()))
     })?;
-    for told in opened.told {
-        note(GOOD, &told);
+    for check in opened.notes {
+        note(GOOD, &check);
     }
     let mut content = opened.content;
     if !content.ends_with(b"\n") {
@@ -104,9 +104,9 @@ pub fn run(args: &Open) -> Result<(), CommandError> {
     Ok(write_content(&content)?)
 }
 
-/// The message's headers with those of the command line in place of its own.
+/// The headers of the message; those of the command line replace headers of the same name.
 fn with(headers: &HeaderMap, given: &[(HeaderName, HeaderValue)]) -> Result<HeaderMap, HeaderError> {
-    // Of a name that is given twice the last counts.
+    // If a name is given twice, the last value counts.
     let mut last = headers::collect(given.iter().map(|(name, value)| (name.as_str(), value)))?;
     for (name, value) in given {
         last.insert(name, value.clone());
@@ -115,11 +115,11 @@ fn with(headers: &HeaderMap, given: &[(HeaderName, HeaderValue)]) -> Result<Head
     headers::collect(kept.chain(&last).map(|(name, value)| (name.as_str(), value)))
 }
 
-/// The cause, which only the sender must not know, and the remedy.
+/// The cause, which only the sender must not learn, and the remedy.
 fn why(reject: &Reject, provider: &str, source: &str) -> String {
     let remedy = match reject {
         Reject::MissingSignature | Reject::MalformedSignature => {
-            "a body alone has no signature: give its headers with --header 'NAME: VALUE'".to_owned()
+            "a body alone has no signature: add its headers with --header 'NAME: VALUE'".to_owned()
         }
         Reject::TimestampOutOfRange => "--at TIME verifies as of another time".to_owned(),
         Reject::OwnerKeyMismatch => format!("compare owner_key of {provider}/{source} in the credentials"),

@@ -160,12 +160,12 @@ impl Sender for DingTalk {
         const UNCHECKED: &str =
             "signature not checked: it is in the query string of the URL, which is missing";
         let (parts, signature) = match Parts::from_response(message.body())? {
-            Some(parts) => (parts, "signature holds"),
+            Some(parts) => (parts, "signature valid"),
             None if message.uri().query().is_none() => (Parts::signed_again(key, message)?, UNCHECKED),
-            None => (Parts::from_request(message)?, "signature holds"),
+            None => (Parts::from_request(message)?, "signature valid"),
         };
         let (content, owner_key) = parts.open(key)?;
-        Ok(Opened { content, told: vec![signature.to_owned(), format!("owner key {owner_key} holds")] })
+        Ok(Opened { content, notes: vec![signature.to_owned(), format!("owner key {owner_key} matches")] })
     }
 
     fn seal(key: &Credentials, payload: &[u8], ambient: &Ambient) -> Option<Result<String, String>> {

@@ -14,7 +14,8 @@ use letterbox_codec::{
 
 use crate::{Credentials, MEDIA_TYPE, OpenCard};
 
-/// Source: the `OpenCard` guide (jwe-api, faq). It publishes no timeout; a search waits for the query.
+/// Source: <https://open.baidu.com/xcxdoc/guide/faq.html> (read 2026-11-26). It publishes no timeout, and a search waits for
+/// the response.
 const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
     timeout: None,
     accepted: 200..=200,
@@ -123,7 +124,7 @@ impl Sender for OpenCard {
         let token = Token::parse(message.body()).map_err(|refused| refused.reject)?;
         let psk = token.header.kid.as_deref().and_then(|kid| key.psk(kid)).ok_or(Reject::UnknownKid)?;
         let content = token.open(psk)?.bytes().to_vec();
-        Ok(Opened { content, told: vec![format!("tag holds, JOSE header {}", token.header.json())] })
+        Ok(Opened { content, notes: vec![format!("tag valid, JOSE header {}", token.header.json())] })
     }
 
     fn seal(key: &Credentials, payload: &[u8], ambient: &Ambient) -> Option<Result<String, String>> {

@@ -91,7 +91,7 @@ fn entry<C: DeserializeOwned>(json: &str) -> Result<C, String> {
     read(&mut serde_json::Deserializer::from_str(json))
 }
 
-/// Checks that no field appears twice, at any depth: the last would silently win over the others.
+/// Checks that no field appears twice, at any depth: the last would silently replace the others.
 fn unique(json: &str, path: &str) -> Result<(), String> {
     let Ok(object) = Object::parse(json) else { return Ok(()) };
     for (name, value) in object.members().map_err(|twice| format!("{path}{}", twice.message()))? {

@@ -207,8 +207,8 @@ mod tests {
     #[test]
     fn the_refusal_that_passed_the_most_checks_is_returned() {
         let keys = [Reject::SignatureMismatch, Reject::OwnerKeyMismatch, Reject::InvalidPadding];
-        let told = first_that_opens::<_, ()>(&keys, |reject| Err(reject.clone()));
-        assert_eq!(told, Err(Reject::OwnerKeyMismatch));
+        let refused = first_that_opens::<_, ()>(&keys, |reject| Err(reject.clone()));
+        assert_eq!(refused, Err(Reject::OwnerKeyMismatch));
         assert_eq!(
             first_that_opens(&[1, 2], |key| if *key == 2 { Ok(()) } else { Err(Reject::NotUtf8) }),
             Ok((1, ()))

@@ -1,4 +1,4 @@
-//! Sealed messages: the envelope of DingTalk and its family (WeCom's is the same).
+//! Encrypted messages of DingTalk and its family (WeCom has the same format).
 //!
 //! ```text
 //! signature  = hex(SHA-1(concat(sort_bytewise([token, timestamp, nonce, encrypt]))))
@@ -8,8 +8,9 @@
 //! key        = base64(aes_key | "="), 32 bytes
 //! ```
 //!
-//! Source: open-dingtalk/DingTalk-Callback-Crypto, and the platform's documents on event subscription.
-//! The types lead through the steps in order: [`Envelope`] → [`Signed`] → [`Opened`] → [`Verified`].
+//! Sources: <https://github.com/open-dingtalk/DingTalk-Callback-Crypto> at commit bd49e62, and
+//! <https://open.dingtalk.com/document/development/configure-synchttp-push>, read 2026-11-26 in a copy of 2026-08-22.
+//! Each type is one step further: [`Envelope`] → [`Signed`] → [`Opened`] → [`Verified`].
 
 use std::fmt;
 
@@ -32,7 +33,7 @@ const RANDOM: usize = 16;
 /// Random bytes and length.
 const HEADER: usize = RANDOM + 4;
 
-/// `EncodingAESKey`s come with their two spare bits set, which a strict decoder refuses.
+/// `EncodingAESKey`s come with their two spare bits set, which a strict decoder rejects.
 const AES_KEY: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
@@ -170,7 +171,7 @@ impl Opened {
 }
 
 /// Encrypts a message for `owner_key`, as base64 without line breaks. `random` must be fresh for every message.
-/// `None` if the message is longer than its length field can hold.
+/// `None` if the message is too long for its length field.
 pub fn seal(key: &Key, random: [u8; RANDOM], message: &[u8], owner_key: &str) -> Option<String> {
     let length = u32::try_from(message.len()).ok()?;
     let mut plain = Vec::new();
@@ -230,7 +231,7 @@ mod tests {
         Ok((opened.message, opened.owner_key))
     }
 
-    /// Random bytes, a length, further bytes, and so many bytes of padding, which name their number.
+    /// Random bytes, a length, further bytes, and valid padding of the given length.
     fn plain(length: u32, rest: &[u8], pad: u8) -> Vec<u8> {
         [&[7; RANDOM][..], &length.to_be_bytes(), rest, &vec![pad; pad.into()]].concat()
     }

@@ -91,7 +91,7 @@ impl Settings {
             (None, Some(id)) => CredentialsFrom::Secret(id),
             (None, None) => {
                 return error(
-                    "neither CREDENTIALS nor CREDENTIALS_SECRET is set: set CREDENTIALS to the credentials JSON, or CREDENTIALS_SECRET to the Secrets Manager secret that holds it",
+                    "neither CREDENTIALS nor CREDENTIALS_SECRET is set: set CREDENTIALS to the credentials JSON, or CREDENTIALS_SECRET to the Secrets Manager secret that contains it",
                 );
             }
             (Some(_), Some(_)) => {
