@@ -1,4 +1,4 @@
-//! What holds for every input: what is sealed opens, what was changed does not, and nothing panics.
+//! Properties of every input: an encrypted message can be decrypted, a changed one is refused, and nothing panics.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -61,8 +61,7 @@ proptest! {
         prop_assert_eq!(envelope.verify(&token).unwrap_err(), Reject::SignatureMismatch);
     }
 
-    /// With the right signature over a ciphertext that the key did not make: its padding and its length would have to
-    /// be right by chance.
+    /// The signature is valid, but the ciphertext is random: its padding and its length could be valid only by chance.
     #[test]
     fn any_ciphertext_is_refused(aes_key in AES_KEY, encrypt in "[A-Za-z0-9+/=\\s]{0,200}") {
         let (token, key) = (secret("token"), key_of(&aes_key));
@@ -104,7 +103,7 @@ proptest! {
         prop_assert!(opened.is_none());
     }
 
-    /// A token of the right form whose key no holder of the pre-shared key has wrapped.
+    /// A well-formed token whose content key was not wrapped with the pre-shared key.
     #[test]
     fn any_segments_behind_a_right_header_are_refused(
         key in prop::collection::vec(any::<u8>(), 40), iv: [u8; 16], blocks in prop::collection::vec(any::<[u8; 16]>(), 1..4),
@@ -143,7 +142,7 @@ proptest! {
         prop_assert_eq!(scheme.verify(&key, &request, now).unwrap_err(), Reject::SignatureMismatch);
     }
 
-    /// Anything at all, sent to every provider: a 4xx and nothing on the queue.
+    /// Arbitrary requests to every provider: a 4xx and nothing on the queue.
     #[test]
     fn any_request_is_refused(
         query in "[!-~]{0,80}",
@@ -163,7 +162,7 @@ proptest! {
         }
     }
 
-    /// A well-sealed payload that is no event: a 4xx (in OpenCard's case, sealed words) and nothing on the queue.
+    /// A verified payload that is not an event: a 4xx (for OpenCard, an encrypted status) and nothing on the queue.
     #[test]
     fn any_payload_is_refused(payload: Vec<u8>) {
         prop_assume!(!payload.starts_with(b"{"));
@@ -186,7 +185,7 @@ proptest! {
     // One diagnosis tries a hundred deliveries.
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// Anything at all, and credentials that may be no entry: doctor has a cause for it.
+    /// Arbitrary requests and possibly invalid credentials: doctor names a cause.
     #[test]
     fn any_request_is_diagnosed(
         query in "(signature=[0-9A-F]{40}&timestamp=[0-9]{1,20}&nonce=[!-~]{0,9}|[!-~]{0,80})",
@@ -257,7 +256,7 @@ fn schemes() -> Vec<Scheme> {
     ]
 }
 
-/// Whether the scheme signs the time.
+/// True if the scheme signs a timestamp.
 fn has_timestamp(scheme: &Scheme) -> bool {
     let key = mac::Key::new(&secret("k"), SecretEncoding::Text).unwrap();
     let at = |now| scheme.sign(&key, "POST", "u", b"b", Timestamp(now), "m");

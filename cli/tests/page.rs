@@ -684,7 +684,7 @@ fn new_deliveries_are_streamed_exactly_once() {
     assert_eq!(seen, [3]);
     // A reconnected page continues where it was, even across a restart of the server.
     assert_eq!(arrivals(&mut live(&server, "?after=3", "last-event-id: 1\r\n")), [2, 3]);
-    // More deliveries than one batch holds arrive in several batches.
+    // More deliveries than fit in one batch arrive in several batches.
     assert!(send(folder.path(), &server, &["github", "push", "--repeat", "250"]));
     let mut rest = Vec::new();
     while rest.last() != Some(&253) {

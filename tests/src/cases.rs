@@ -1,7 +1,7 @@
-//! The sample events: one for every outcome that a provider has.
+//! The sample events: one for every outcome of a provider.
 //!
-//! A row says how a good delivery is made bad. `events/<provider>/<name>.<status>.json` is the gateway's event,
-//! `tests/expected/<provider>/<name>.json` what became of it.
+//! A row says how a valid delivery is changed. `events/<provider>/<name>.<status>.json` is the API Gateway event,
+//! `tests/expected/<provider>/<name>.json` its outcome.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{Setup, block_on, fixed, providers::PROVIDERS, root};
 
-/// The deployed bundle.
+/// The base URL of a deployed API.
 const BASE: &str = "https://letterbox.execute-api.us-east-1.amazonaws.com";
 
 /// One sample event.
@@ -25,24 +25,24 @@ pub struct Case {
     pub provider: &'static str,
     /// The name of its files.
     pub name: &'static str,
-    /// The status it is answered with.
+    /// The status of the response.
     pub status: u16,
     source: &'static str,
     content: Content,
     change: Change,
 }
 
-/// What is sealed or signed.
+/// The content that is signed or encrypted.
 pub(crate) enum Content {
     /// A sample that comes with Letterbox.
     Sample(&'static str),
-    /// A payload of its own, under the name of a sample.
+    /// Another payload, under the name of a sample.
     Payload(&'static str, &'static [u8]),
-    /// A payload of so many bytes.
+    /// A generated payload of this size in bytes.
     Large(&'static str, usize),
 }
 
-/// How the good delivery is made bad.
+/// How the valid delivery is changed.
 pub(crate) type Change = fn(&mut Request);
 
 pub(crate) use Content::{Large, Payload, Sample as Of};
@@ -120,12 +120,12 @@ impl Case {
         root().join(format!("events/{}/{}.{}.json", self.provider, self.name, self.status))
     }
 
-    /// The file of what became of it.
+    /// The file with its outcome.
     pub fn expected_file(&self) -> PathBuf {
         root().join(format!("tests/expected/{}/{}.json", self.provider, self.name))
     }
 
-    /// The gateway's event.
+    /// The API Gateway event.
     pub fn event(&self) -> Result<Value, String> {
         let request = self.request()?;
         Ok(event(&request, self.provider, fixed().now))
@@ -145,7 +145,7 @@ impl Case {
             if self.source == gateway::DEFAULT_SOURCE { String::new() } else { format!("/{}", self.source) };
         let url = format!("{BASE}/{}{source}", self.provider);
         let mut ambient = fixed();
-        // Before the delivery, so that a provider that bounds the age of a timestamp takes it; but for one case.
+        // Shortly before the delivery, so that a provider that checks the timestamp accepts it; except for one case.
         ambient.now.0 -= if self.name == "stale" { 3_600_000 } else { 1_000 };
         let mut credentials = platform.facts().demo.to_owned();
         if self.name == "other_corp" {
@@ -157,7 +157,7 @@ impl Case {
         Ok(request)
     }
 
-    /// Replays an event through the real handler, and tells everything that came of it.
+    /// Runs an event through the real handler, and returns its outcome in full.
     pub fn replay(&self, event: &Value) -> Result<Value, String> {
         let platform = self.platform()?;
         let demo = platform.facts().demo;

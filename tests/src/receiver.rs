@@ -1,4 +1,4 @@
-//! A provider's real handler with credentials of a test.
+//! A provider's real handler with a test's credentials.
 
 use letterbox_codec::{Ambient, Request, platform::Sample};
 use letterbox_intake::{Answer, Message, Outcome};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{Setup, block_on, fixed};
 
-/// One provider with credentials of its own.
+/// One provider with its own credentials.
 pub(crate) struct Receiver {
     pub(crate) platform: &'static dyn Platform,
     keys: Box<dyn Keys>,
@@ -21,7 +21,7 @@ impl Receiver {
         Self { platform, keys: keys(platform, entry), setup }
     }
 
-    /// A delivery as the platform makes it with other credentials, or with these.
+    /// A delivery signed or encrypted with other credentials, or with these.
     pub(crate) fn build_request(
         &self,
         with: Option<&Value>,

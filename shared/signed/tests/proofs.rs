@@ -37,7 +37,7 @@ impl Samples for Any {
 
 type AnySender = Signed<Any>;
 
-/// The time of receipt where none is signed.
+/// The time of receipt of a proof without a signed timestamp.
 const NOW: i64 = 1_795_255_200_123;
 
 fn entry(sender: &Sender, secret: &str) -> serde_json::Value {
@@ -48,7 +48,7 @@ fn credentials(sender: &Sender, secret: &str) -> Credentials {
     serde_json::from_value(entry(sender, secret)).unwrap_or_else(|error| panic!("{}: {error}", sender.name))
 }
 
-/// A secret that differs in one letter, which is a digit in hex and in base64, too.
+/// A secret that differs in one letter, which is valid in hex and in base64, too.
 fn another(secret: &str) -> String {
     let (start, end) = secret.split_at(secret.len() / 2);
     let letter = if end.starts_with('a') { 'b' } else { 'a' };
@@ -129,7 +129,7 @@ fn every_proof_is_the_event_that_it_says() {
     for sender in SENDERS {
         let name = sender.name;
         let Some(expected) = &sender.proof.event else {
-            // Signed by the right secret, and yet no event.
+            // The signature is valid, but the body is not an event.
             assert_eq!(receive(sender).unwrap_err().key, Some(0), "{name}: its event is not in the proof");
             continue;
         };
@@ -159,7 +159,7 @@ fn fixed() -> Ambient {
     Ambient { now: Timestamp(NOW), entropy: [7; Ambient::ENTROPY] }
 }
 
-/// Credentials whose first read succeeds, and which every delivery then waits for in vain.
+/// Credentials whose first read succeeds; every later read never ends.
 async fn credentials_that_hang(sender: &Sender, deadline: Duration) -> Keyring<Credentials> {
     let json = json!({ "default": entry(sender, sender.proof.secret) }).to_string();
     let read: Read = Box::new(move |known| match known {
@@ -173,11 +173,11 @@ async fn credentials_that_hang(sender: &Sender, deadline: Duration) -> Keyring<C
         let json = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
         Sources::parse(json).map_err(|error| error.to_string())
     };
-    // As the runtime starts them, but always old.
+    // As in the runtime, but always older than the maximum age.
     Keyring::start(read, parse, Duration::ZERO, deadline / 3).await.unwrap()
 }
 
-/// Half a second is left for the network and the gateway, whatever the operator's own deadline.
+/// Half a second is left for the network and API Gateway, even if the operator sets a later deadline.
 #[tokio::test(start_paused = true)]
 async fn the_response_is_ready_500_ms_before_the_senders_timeout() {
     assert_eq!(PRESETS.len(), SENDERS.len());
@@ -193,7 +193,7 @@ async fn the_response_is_ready_500_ms_before_the_senders_timeout() {
             let intake =
                 Intake::new(provider, keyring, Arc::new(Hanging), deadline).with_ambient(|| Ok(fixed()));
             let key = credentials(sender, sender.proof.secret);
-            // A proof that is no event is of a sender that has the default paths.
+            // If the proof is not an event, the sender uses the default paths.
             let payload = match &sender.proof.event {
                 Some(_) => sender.proof.body.into(),
                 None => br#"{"event_type":"a"}"#.to_vec(),

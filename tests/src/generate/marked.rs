@@ -1,4 +1,4 @@
-//! Generated lines within files that are otherwise written by hand.
+//! Generated lines in files that are written by hand.
 
 use std::{fmt::Write, path::Path};
 
@@ -24,7 +24,7 @@ fn file(path: &str, lines: &str) -> Result<Generated, String> {
     Ok(Generated { path: path.to_owned(), text })
 }
 
-/// The text with other lines between the two marks; `None` unless both are there, once.
+/// The text with new lines between the two marks; `None` unless each mark appears exactly once.
 fn between(text: &str, lines: &str) -> Option<String> {
     let (before, rest) = text.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
@@ -39,7 +39,7 @@ fn between(text: &str, lines: &str) -> Option<String> {
     Some(format!("{before}{BEGIN}\n{lines}{indentation}{END}{after}"))
 }
 
-/// What `cargo lambda watch` routes to which function: it reads only Cargo.toml.
+/// The routes of `cargo lambda watch`, which it reads only from Cargo.toml.
 fn router() -> Result<String, String> {
     Ok(facts()?.iter().fold(String::new(), |mut lines, facts| {
         let name = facts.name;

@@ -1,4 +1,4 @@
-//! `docs/reference/presets.md`: the senders that `payment` knows by name, from `shared/signed/presets`.
+//! `docs/reference/presets.md`: the presets of `payment`, from `shared/signed/presets`.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -163,7 +163,7 @@ fn scheme(language: Language, preset: &Preset, sender: &Sender) -> Result<[Strin
     ])
 }
 
-/// How the signature stands in its header: `t=…,v1=` hex.
+/// The format of the signature header: `t=…,v1=` hex.
 fn signature(language: Language, description: &Description) -> String {
     let Description { prefix, separator, signature_key, timestamp_key, encoding, algorithm, .. } =
         description;
@@ -187,7 +187,7 @@ fn statuses(accepted: &RangeInclusive<u16>) -> String {
     if *accepted == (200..=299) { "2xx".to_owned() } else { accepted.start().to_string() }
 }
 
-/// The delays, equal ones in a row as one: `4 × 3 min, 72 × 1 h`.
+/// The delays, with equal ones grouped: `4 × 3 min, 72 × 1 h`.
 fn retries(language: Language, delays: &[Duration]) -> String {
     let comma = language.choose(", ", "、");
     let runs = delays.chunk_by(|one, other| one == other).filter_map(|run| {

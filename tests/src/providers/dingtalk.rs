@@ -15,7 +15,7 @@ use crate::{
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "dingtalk",
-    // Only DingTalk names an owner, hence the 403.
+    // 403 is for another owner key, which only DingTalk has.
     statuses: &[200, 400, 401, 403, 404, 405, 413, 503],
     unusable: 400,
     cases,
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn dingtalk_replies_with_the_key_that_opened() {
+    fn dingtalk_replies_with_the_key_that_matched() {
         let (old, new) = (dingtalk("dingold", "tokenold"), dingtalk("dingnew", "tokennew"));
         let receiver = Receiver::new("dingtalk", &json!([new, old]));
         for (position, key, other) in [(0, &new, &old), (1, &old, &new)] {
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn dingtalk_accepts_any_owner_key_of_a_list_and_answers_to_it() {
+    fn dingtalk_accepts_any_owner_key_of_a_list_and_replies_with_it() {
         let mut entry = dingtalk("", "token");
         entry["owner_key"] = json!(["dingappkey", "suitekey", "ding0123corp"]);
         let receiver = Receiver::new("dingtalk", &entry);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn dingtalk_bounds_the_age_only_where_told() {
+    fn dingtalk_checks_the_age_only_with_a_tolerance() {
         let mut strict = dingtalk("key", "token");
         strict["tolerance"] = json!(60);
         for (entry, age, expected) in [
@@ -277,16 +277,16 @@ mod tests {
     }
 
     #[test]
-    fn dingtalk_answers_suite_handshakes_with_their_random_where_told() {
+    fn dingtalk_answers_suite_handshakes_with_their_random_only_if_configured() {
         let payload = br#"{"EventType":"check_update_suite_url","Random":"aXz7PqLm"}"#;
-        for (reply_random, told) in [(false, "success"), (true, "aXz7PqLm")] {
+        for (reply_random, expected) in [(false, "success"), (true, "aXz7PqLm")] {
             let mut entry = dingtalk("suite4xxxxxxxxxxxxxxx", "token");
             entry["reply_random"] = reply_random.into();
             let receiver = Receiver::new("dingtalk", &entry);
             let request = receiver.build_request(None, "x", payload, &fixed());
             let (answer, messages) = receiver.handle(&request);
             assert!(messages.is_empty());
-            assert_eq!(receiver.opened(&entry, &request, answer).unwrap(), told);
+            assert_eq!(receiver.opened(&entry, &request, answer).unwrap(), expected);
             let request = receiver.build_request(None, "x", br#"{"EventType":"check_url"}"#, &fixed());
             let (answer, _) = receiver.handle(&request);
             assert_eq!(receiver.opened(&entry, &request, answer).unwrap(), "success");
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_optional_does_not_cost_an_event() {
+    fn an_invalid_optional_field_does_not_prevent_an_event() {
         let receiver = Receiver::new("dingtalk", &dingtalk("key", "token"));
         let event = receiver.event(
             "x",

@@ -120,7 +120,7 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
     Ok(())
 }
 
-/// GitHub's delivery signed with a secret that no entry can hold.
+/// GitHub's delivery signed with a secret that no entry can have.
 fn signed_with_text(provider: &str, secret: &str) -> Made<Request> {
     let entry = json!({ "preset": "github-style", "secret": hex::encode(secret), "secret_encoding": "hex" });
     let payload = r#"{"ref":"refs/heads/main"}"#;
@@ -129,7 +129,7 @@ fn signed_with_text(provider: &str, secret: &str) -> Made<Request> {
     with_uri(&request, |uri| uri.replace("/payment", &format!("/{provider}")))
 }
 
-/// What a sender does that knows only SHA-1.
+/// The delivery of a sender that supports only SHA-1.
 fn sha1_in_place(request: &Request) -> Made<Request> {
     let entry = json!({
         "secret": SECRET, "header": "x-hub-signature-256", "prefix": "sha1=", "algorithm": "sha1",
@@ -144,7 +144,7 @@ mod tests {
     use crate::{fixed, receiver::Receiver};
 
     #[test]
-    fn github_takes_sha1_only_where_allowed_and_alone() {
+    fn github_accepts_sha1_only_if_allowed_and_alone() {
         let good = "sha1=d71135166c50a41e928e75110a07ed7039bfef61";
         let bad = "sha1=0000000000000000000000000000000000000000";
         for (allow_sha1, sha1, sha256, expected) in [
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn github_reads_signed_bytes_as_what_they_are() {
+    fn github_detects_forms_by_the_signed_bytes() {
         let receiver = Receiver::new("github", &json!({ "secret": "s" }));
         let title = "x&payload=%7B%22action%22%3A%22deleted%22%2C%22repository%22%3A%7B%22full_name%22%3A%22victim%2Frepo%22%7D%7D&y";
         let payload = json!({ "action": "opened", "issue": { "title": title } }).to_string();

@@ -14,9 +14,9 @@ use crate::{
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "opencard",
-    // Answered with the queue down, too: no 503.
+    // A query gets its response even if the queue is down: no 503.
     statuses: &[200, 400, 401, 404, 405, 413],
-    // In the sealed response.
+    // In the encrypted response.
     unusable: 200,
     cases,
     broken,
@@ -257,14 +257,14 @@ mod tests {
             assert_eq!(messages.len(), 1);
             assert!(receiver.opened(key, &request, answer).unwrap().contains("故宫博物院"));
         }
-        // The same kid with another key is no match.
+        // The same kid with another key does not match.
         let request =
             receiver.build_request(Some(&opencard(&[("0", "MDEyMzQ1Njc4OWFiY2RlMQ")])), "q", b"{}", &fixed());
         assert_eq!(receiver.refusal(&request), (401, "key_unwrap"));
     }
 
     #[test]
-    fn opencard_answers_with_the_queue_down_and_says_so_to_the_operator() {
+    fn opencard_answers_with_the_queue_down_and_logs_the_event_as_unqueued() {
         let receiver = Receiver::new("opencard", &opencard(&[("0", PSK)]));
         receiver.setup.queue().set_down(true);
         let request = receiver.build_request(None, "q", br#"{"srcid":"123","intent":{}}"#, &fixed());
@@ -279,15 +279,15 @@ mod tests {
     }
 
     #[test]
-    fn opencard_gives_a_lifetime_in_unix_seconds_and_an_inner_failure_its_status() {
+    fn opencard_returns_a_lifetime_in_unix_seconds_or_an_internal_error() {
         let cards = r#"{"1":{"entries":[{"intent":{},"data":{"a":1.0},"lifetime":60}]}}"#;
         let at = |now| ask(cards, &Ambient { now: Timestamp(now), ..fixed() });
         assert_eq!(at(1_795_255_200_123), r#"{"status":0,"msg":"","data":{"a":1.0},"lifetime":1795255260}"#);
-        // The clock of a system that has none: no time can be told.
+        // The clock is not set, so no lifetime can be computed.
         assert_eq!(at(0), r#"{"status":3,"msg":"internal error"}"#);
     }
 
-    /// Asks a catalogue of its own for its one card, straight at the provider.
+    /// Queries the one card of a catalogue, directly at the provider.
     fn ask(cards: &str, ambient: &Ambient) -> String {
         use letterbox_codec::{Provider, Source, platform::Sender as _};
         let provider = opencard::OpenCard::new(cards.as_bytes()).unwrap();
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn opencards_rid_is_told_of_what_is_refused_and_is_a_sound_attribute() {
+    fn a_refused_query_is_recorded_with_its_rid_if_that_is_a_valid_attribute() {
         let receiver = Receiver::new("opencard", &opencard(&[("0", PSK)]));
         let request = |header: &str| {
             use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

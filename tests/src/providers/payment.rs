@@ -277,11 +277,11 @@ mod tests {
     use crate::receiver::Receiver;
 
     #[test]
-    fn every_payment_preset_takes_its_senders_payload() {
+    fn every_payment_preset_accepts_its_senders_payload() {
         for sender in SENDERS {
             let (name, proof) = (sender.name, &sender.proof);
             let receiver = Receiver::new("payment", &json!({ "preset": name, "secret": proof.secret }));
-            // A proof that is no event is of a sender that has the default paths.
+            // If the proof is not an event, the sender uses the default paths.
             let own = json!({ "event_type": "paid", "transaction_id": 7 }).to_string();
             let (payload, event_type, subject) = match &proof.event {
                 Some(event) => (proof.body.as_bytes(), event.event_type, event.subject),
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn payment_acknowledges_with_the_status_that_the_entry_says() {
+    fn payment_acknowledges_with_the_status_of_the_entry() {
         for (entry, expected) in [
             (json!({ "secret": "s" }), 202),
             (json!({ "secret": "s", "preset": "paddle" }), 202),
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_queue_would_refuse_does_not_stop_an_event() {
+    fn a_value_that_sqs_would_reject_does_not_prevent_an_event() {
         let receiver = Receiver::new("payment", &json!({ "secret": "s" }));
         let payload =
             "{\"event_type\":\"paid\",\"transaction_id\":\"\u{ffff} 中\",\"n\":\"\u{fffe}\",\"big\":1e999}";
@@ -352,7 +352,7 @@ mod tests {
         assert!(message.body.ends_with(
             r#""data":{"event_type":"paid","transaction_id":"\uffff 中","n":"\ufffe","big":1e999}}"#
         ));
-        // No attribute can say this subject.
+        // This subject cannot be an attribute.
         assert!(message.attributes.iter().all(|(name, _)| *name != "subject"));
         for bad in [r#"{"event_type":"a\u0001b"}"#, r#"{"event_type":" "}"#, r#"{"event_type":5}"#] {
             let request = receiver.build_request(None, "notice", bad.as_bytes(), &fixed());
