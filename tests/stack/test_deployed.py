@@ -1,4 +1,4 @@
-"""The main way through the deployed stack: sealed request, API Gateway, function, queue."""
+"""Deliveries through the deployed stack: signed request, API Gateway, function, queue."""
 
 import json
 
@@ -11,7 +11,7 @@ from servers import PROVIDERS
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("source", [None, "default"])
-def test_a_letter_is_answered_and_queued(letterbox, senders, provider, source):
+def test_a_delivery_is_answered_and_queued(letterbox, senders, provider, source):
     sender = senders[provider]
     request = sender.build_request()
     sender.acknowledged(letterbox.send(provider, request, source), request)
@@ -25,7 +25,7 @@ def test_the_cards_are_those_of_the_bucket(letterbox, senders):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_what_is_refused_is_not_queued(letterbox, senders, second_senders, provider):
+def test_a_refused_delivery_is_not_queued(letterbox, senders, second_senders, provider):
     assert letterbox.send(provider, second_senders[provider].build_request()).status_code == 401
     assert letterbox.send(provider, senders[provider].build_request(), "nobody").status_code == 404
     assert letterbox.queue().drain() == []

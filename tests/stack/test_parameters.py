@@ -11,12 +11,12 @@ from servers import PROVIDERS
 
 @pytest.fixture(scope="module")
 def hook(second_stack):
-    """GitHub's side, with the secret that the stack generated, read as the output says."""
+    """GitHub's side, with the secret that the stack generated, read with the command in the output."""
     command = shlex.split(second_stack.outputs()["GithubSecretCommand"])
     assert command[:3] == ["aws", "secretsmanager", "get-secret-value"]
     secret = command[command.index("--secret-id") + 1]
     text = second_stack.aws.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
-    # AWS leaves out all punctuation; the emulator does not know of that.
+    # AWS omits all punctuation; the emulator does not.
     assert len(text) == 40
     return github.Hook(text)
 
@@ -34,7 +34,7 @@ def expect_delivery(stack, sender, provider, *payload):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_credentials_that_were_given_or_generated_open(second, all_senders, provider):
+def test_given_and_generated_credentials_verify(second, all_senders, provider):
     expect_delivery(second, all_senders[provider], provider)
 
 
@@ -69,7 +69,7 @@ def test_an_update_changes_what_it_names_and_no_url(second, all_senders):
 
 
 def test_a_provider_can_be_turned_off_and_on_again(second, all_senders):
-    """Its secret was kept, and is not in the way of the one that is made now."""
+    """Its kept secret does not conflict with the new one."""
     second.deploy(PaymentEnabled="false")
     second.deploy(PaymentEnabled="true")
     expect_delivery(second, all_senders["payment"], "payment", b'{"event_type":"refund","transaction_id":"tx_5"}')

@@ -1,4 +1,4 @@
-"""Least privilege, on a local AWS that enforces IAM: what the roles allow is enough, and what they miss is missed."""
+"""Least privilege, on a local AWS that enforces IAM: the roles allow enough, and no action more."""
 
 import json
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from servers import PROVIDERS
 
 @contextmanager
 def without(stack, provider, action):
-    """The function's role without what allows one action."""
+    """The function's role without one action."""
     iam, role = stack.aws.client("iam"), stack.resources()[f"{provider.capitalize()}Role"]
     attached = [
         policy["PolicyArn"]
@@ -67,7 +67,7 @@ def test_a_role_allows_the_bucket(strict, strict_senders):
     assert "PayloadS3Pointer" in strict.queue().one()["Body"]
 
 
-def test_without_the_bucket_the_answer_is_503(strict, strict_senders):
+def test_without_the_bucket_the_response_is_503(strict, strict_senders):
     request = strict_senders["github"].build_request(json.dumps({"text": "x" * 1_500_000}).encode())
     with without(strict, "github", "s3:PutObject"):
         assert strict.send("github", request).status_code == 503
@@ -76,12 +76,12 @@ def test_without_the_bucket_the_answer_is_503(strict, strict_senders):
     assert len(strict.queue().drain()) == 1
 
 
-def test_without_the_queue_the_answer_is_503(strict, strict_senders):
+def test_without_the_queue_the_response_is_503(strict, strict_senders):
     request = strict_senders["github"].build_request()
     with without(strict, "github", "sqs:SendMessage"):
         answer = strict.send("github", request)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-        # Its own permission, and nobody else's.
+        # Only its own permission is removed.
         assert strict.send("payment", strict_senders["payment"].build_request()).status_code == 202
     assert len(strict.queue().drain()) == 1
     assert strict.send("github", request).status_code == 202
@@ -90,7 +90,7 @@ def test_without_the_queue_the_answer_is_503(strict, strict_senders):
 @pytest.mark.parametrize(
     "provider, action", [("github", "secretsmanager:GetSecretValue"), ("opencard", "s3:GetObject")]
 )
-def test_without_what_it_reads_the_function_does_not_start(strict, strict_senders, provider, action):
+def test_without_access_to_its_secret_or_cards_the_function_does_not_start(strict, strict_senders, provider, action):
     request = strict_senders[provider].build_request()
     with without(strict, provider, action):
         restart(strict, provider)

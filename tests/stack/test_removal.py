@@ -1,11 +1,11 @@
-"""`sam delete`: everything goes, or all but what holds data."""
+"""`sam delete`: deletes everything, or everything except data."""
 
 import messages
 from survey import survey
 
 
 def empty(client, bucket):
-    """What AWS asks for before it deletes a bucket, and the emulator does not."""
+    """Empties the bucket, which AWS requires before it deletes one; the emulator does not."""
     for item in client.list_objects_v2(Bucket=bucket).get("Contents", []):
         client.delete_object(Bucket=bucket, Key=item["Key"])
 

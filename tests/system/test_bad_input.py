@@ -1,4 +1,4 @@
-"""Whatever arrives: a 4xx, no message, and a function that goes on."""
+"""Invalid input of every kind: a 4xx, no message, and the function continues."""
 
 import base64
 import json
@@ -48,7 +48,7 @@ QUERIES = {
 
 @pytest.fixture
 def sent(letterbox, queues):
-    """Sends a request that must be refused, and checks that nothing came of it."""
+    """Sends a request that must be refused, and checks that nothing was queued."""
 
     def sent(provider, request, source=None):
         response = letterbox.send(provider, request, source)
@@ -62,7 +62,7 @@ def sent(letterbox, queues):
 
 @pytest.fixture
 def still_works(letterbox, queues, senders):
-    """After the test, the function takes a good request as if nothing had happened."""
+    """After the test, the function accepts a valid request."""
     providers = []
     yield providers.append
     for provider in providers:
@@ -75,7 +75,7 @@ def still_works(letterbox, queues, senders):
 @pytest.mark.parametrize("body", BODIES)
 def test_unsigned(sent, still_works, provider, body):
     still_works(provider)
-    # Under a text type the emulated gateway itself answers 500 to what is no UTF-8; test_gateway.py has that case.
+    # Under a text type the emulated gateway itself returns 500 for a body that is not UTF-8; test_gateway.py has that case.
     sent(provider, SentRequest(BODIES[body], {"Content-Type": "application/octet-stream"}, QUERIES["usual"]))
 
 
@@ -87,7 +87,7 @@ def test_dingtalk_query(sent, still_works, senders, query):
 
 @pytest.mark.parametrize("provider", [name for name in PROVIDERS if not PLATFORMS[name].READS_QUERY])
 @pytest.mark.parametrize("query", ["no text", "half escapes", "long", "many"])
-def test_a_query_that_nobody_reads_does_no_harm(letterbox, queues, senders, provider, query):
+def test_an_unused_query_string_is_ignored(letterbox, queues, senders, provider, query):
     request = senders.of(provider).build_request().but(query=QUERIES[query])
     senders.of(provider).acknowledged(letterbox.send(provider, request), request)
     assert len(queues[provider].drain()) == 1
@@ -101,7 +101,7 @@ def test_duplicated_query_parameter(sent, still_works, senders, name, same, firs
     request = senders.of("dingtalk").build_request()
     values = dict(pair.split("=", 1) for pair in request.query.split("&"))
     if name == "signature":
-        # It is read only where there is no msg_signature.
+        # It is read only if there is no msg_signature.
         del values["msg_signature"]
     twin = f"{name}={values[name] if same else '1'}"
     usual = "&".join(f"{name}={value}" for name, value in values.items())
@@ -185,7 +185,7 @@ def test_deep_jose_header(sent, still_works, senders):
         sent("opencard", SentRequest(segment + token[token.index(b".") :]))
 
 
-def test_a_lone_surrogate_is_valid_json_and_no_reason_to_lose_an_event(letterbox, queues, senders):
+def test_a_lone_surrogate_is_valid_json_and_queued(letterbox, queues, senders):
     payload = b'{"event_type":"a","x":"\\ud800"}'
     assert letterbox.send("payment", senders.of("payment").build_request(payload)).status_code == 202
     assert queues["payment"].one()["Body"].endswith('"data":' + payload.decode() + "}")

@@ -1,4 +1,4 @@
-"""The main way: a sealed request in, the platform's own answer out, the event on the queue."""
+"""Accepted deliveries: the event is on the queue, and the platform gets its own response."""
 
 import json
 
@@ -11,7 +11,7 @@ from servers import PROVIDERS, ROOT
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_letter_is_answered_and_queued(letterbox, queues, senders, provider):
+def test_a_delivery_is_answered_and_queued(letterbox, queues, senders, provider):
     sender = senders.of(provider)
     request = sender.build_request()
     sender.acknowledged(letterbox.send(provider, request), request)
@@ -45,7 +45,7 @@ def test_every_documented_event_of_dingtalk(letterbox, queues, senders):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_default_source_has_a_route_of_its_own(letterbox, queues, senders, provider):
+def test_the_default_source_has_its_own_route(letterbox, queues, senders, provider):
     request = senders.of(provider).build_request()
     assert letterbox.send(provider, request, "default").ok
     messages.read(queues[provider].one(), provider, request.payload)
@@ -53,10 +53,10 @@ def test_default_source_has_a_route_of_its_own(letterbox, queues, senders, provi
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("position", [0, 1])
-def test_either_key_opens_while_keys_rotate(letterbox, queues, senders, provider, position):
+def test_either_key_verifies_during_a_rotation(letterbox, queues, senders, provider, position):
     sender = senders.of(provider, "rotating")[position]
     request = sender.build_request()
-    # An encrypted reply opens with the keys of its request, or not at all.
+    # An encrypted reply can be decrypted only with the keys of its request.
     sender.acknowledged(letterbox.send(provider, request, "rotating"), request)
     messages.read(queues[provider].one(), provider, request.payload, "rotating")
 
@@ -72,7 +72,7 @@ def test_retry_keeps_the_id(letterbox, queues, senders, provider):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_another_sources_key_opens_nothing(letterbox, queues, senders, provider):
+def test_another_sources_key_verifies_nothing(letterbox, queues, senders, provider):
     request = senders.of(provider).build_request()
     assert letterbox.send(provider, request, "rotating").status_code == 401
     assert queues[provider].drain() == []

@@ -1,4 +1,4 @@
-"""DingTalk: handshakes, the ways in which its deliveries vary, and what its events say about themselves."""
+"""DingTalk: handshakes, the variants of its deliveries, and the facts of its events."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ def test_handshake_is_answered_and_not_queued(letterbox, queues, senders, kind, 
 
 
 def test_callback_registered_by_the_old_interface(letterbox, queues, senders):
-    """The corp id behind the message, `signature` alone in the query, an event of the old shape."""
+    """The corp id as owner key, only `signature` in the query string, an event of the older format."""
     corp = senders.of("dingtalk", "corp")
     text = '{"EventType":"user_leave_org","TimeStamp":"1763719200123","CorpId":"ding9f","UserId":["u"]}'
     request = corp.build_request(text)
@@ -42,7 +42,7 @@ def test_check_url_needs_nothing_but_its_type(letterbox, queues, senders):
     assert queues["dingtalk"].drain() == []
 
 
-def test_reply_is_sealed_for_the_owner_key_of_its_request(letterbox, senders):
+def test_the_reply_has_the_owner_key_of_its_request(letterbox, senders):
     creating = senders.of("dingtalk", "suite")
     real = App(creating.token, creating.aes_key, "suite4f8d9c5b2a1e")
     for app in [creating, real]:
@@ -115,14 +115,14 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_way_to_write_a_delivery_is_read(letterbox, queues, senders, way):
+def test_every_variant_of_a_delivery_is_accepted(letterbox, queues, senders, way):
     app = senders.of("dingtalk")
     assert app.open(letterbox.send("dingtalk", WAYS[way](app))) == "success"
     messages.read(queues["dingtalk"].one(), "dingtalk", app.build_request().payload)
 
 
 @pytest.mark.parametrize("pad", range(1, 33))
-def test_every_padding_is_taken_off(letterbox, queues, senders, pad):
+def test_every_padding_is_removed(letterbox, queues, senders, pad):
     app = senders.of("dingtalk")
     fixed = 16 + 4 + len(app.owner_key) + len('{"EventType":"t","x":""}')
     payload = json.dumps({"EventType": "t", "x": "x" * ((-fixed - pad) % 32)}, separators=(",", ":"))
@@ -175,7 +175,7 @@ EVENTS = {
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_event_says_id_corp_and_time(letterbox, queues, senders, name):
+def test_an_event_has_id_corp_and_time(letterbox, queues, senders, name):
     payload, (event_id, corp, time) = EVENTS[name]
     text = json.dumps(payload)
     app = senders.of("dingtalk")
@@ -187,7 +187,7 @@ def test_event_says_id_corp_and_time(letterbox, queues, senders, name):
     assert attributes["time"].isoformat().startswith(time or attributes["receivedtime"][:19])
 
 
-def test_tolerance_accepts_the_present(letterbox, queues, senders):
+def test_the_tolerance_accepts_the_current_time(letterbox, queues, senders):
     app = senders.of("dingtalk", "fresh")
     assert app.open(letterbox.send("dingtalk", app.build_request(), "fresh")) == "success"
     assert len(queues["dingtalk"].drain()) == 1

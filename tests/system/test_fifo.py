@@ -29,7 +29,7 @@ def fifo(deploy, settings, queue_server, fifo_queues):
 def test_ids_of_group_and_deduplication(fifo, fifo_queues, senders, provider):
     sender = senders.of(provider)
     request = sender.build_request()
-    # The platform's retry is sealed anew, and is the same event: the queue keeps one.
+    # The platform signs or encrypts its retry again, but it is the same event: the queue keeps one.
     for attempt in [request, sender.build_request()]:
         assert fifo.send(provider, attempt).ok
     message = fifo_queues[provider].one()
@@ -39,7 +39,7 @@ def test_ids_of_group_and_deduplication(fifo, fifo_queues, senders, provider):
 
 
 @pytest.mark.parametrize("subject", ["中文", "a b", "x" * 200])
-def test_what_sqs_would_refuse_is_hashed(fifo, fifo_queues, senders, subject):
+def test_an_id_that_sqs_would_reject_is_hashed(fifo, fifo_queues, senders, subject):
     payload = json.dumps({"event_type": "paid", "transaction_id": subject}).encode()
     assert fifo.send("payment", senders.of("payment").build_request(payload)).status_code == 202
     message = fifo_queues["payment"].one()

@@ -1,4 +1,4 @@
-"""Events as the real gateway writes them, where the emulated one is more narrow; and what is no such event."""
+"""API Gateway events in forms that the emulated gateway does not write, and invalid ones."""
 
 import base64
 import json
@@ -97,7 +97,7 @@ def test_bytes_under_a_text_type(letterbox, queues, senders, provider):
     ],
     ids=["no base64", "no body", "no query", "no path", "half a path", "empty source", "control character"],
 )
-def test_event_with_a_part_that_makes_no_sense(letterbox, queues, senders, provider, change):
+def test_an_event_with_an_invalid_part(letterbox, queues, senders, provider, change):
     request = senders.of(provider).build_request().but(body=b"{}")
     answer = letterbox.invoke_with(provider, event(f"/{provider}", request, encoded=False) | change)
     assert 400 <= answer["statusCode"] < 500, answer
@@ -117,7 +117,7 @@ def test_event_with_a_part_that_makes_no_sense(letterbox, queues, senders, provi
         b'{"version":"1.0","httpMethod":"POST","path":"/"}',
     ],
 )
-def test_what_is_no_gateway_event_is_no_delivery(letterbox, queues, senders, provider, other):
+def test_anything_but_a_gateway_event_is_an_error(letterbox, queues, senders, provider, other):
     answer = letterbox.invoke_with(provider, other)
     assert answer.get("statusCode", 500) >= 400
     assert queues[provider].drain() == []
@@ -126,7 +126,7 @@ def test_what_is_no_gateway_event_is_no_delivery(letterbox, queues, senders, pro
 
 
 def test_signed_url_is_the_one_that_was_called(letterbox, queues, senders):
-    """Where no URL is configured, it is put together from what the gateway tells."""
+    """If no URL is configured, it is built from the API Gateway event."""
     service = senders.of("payment", "called")
     request = service.build_request().but(query=payment.SQUARE_URL.partition("?")[2])
     path = payment.SQUARE_URL.removeprefix(f"https://{HOST}").partition("?")[0]

@@ -1,4 +1,4 @@
-"""GitHub: JSON and form deliveries, what the headers add, and the legacy signature."""
+"""GitHub: JSON and form deliveries, the facts in the headers, and the legacy signature."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ def test_both_content_types(letterbox, queues, senders, form):
     )
     hook.acknowledged(letterbox.send("github", request), request)
     attributes = messages.read(queues["github"].one(), "github", request.payload)
-    # The id is that of what was signed: the form's own text.
+    # The id is the digest of the signed bytes: the form itself.
     assert attributes["id"] == hashlib.sha256(request.body).hexdigest()
     assert attributes["action"] == "a+b & c=d"
 
@@ -79,13 +79,13 @@ def test_upper_case_hex_and_any_header_case(letterbox, queues, senders):
 @pytest.mark.parametrize(
     "source, method, status", [("legacy", "sha1", 202), ("legacy", "sha256", 202), ("default", "sha1", 401)]
 )
-def test_legacy_signature_only_where_allowed(letterbox, queues, senders, source, method, status):
+def test_the_legacy_signature_is_accepted_only_if_allowed(letterbox, queues, senders, source, method, status):
     request = senders.of("github", source).build_request(method=method)
     assert letterbox.send("github", request, source).status_code == status
     assert len(queues["github"].drain()) == (status == 202)
 
 
-def test_legacy_signature_does_not_stand_in_for_a_wrong_one(letterbox, queues, senders):
+def test_the_legacy_signature_does_not_replace_an_invalid_one(letterbox, queues, senders):
     hook = senders.of("github", "legacy")
     request = hook.build_request(method="sha1").with_headers(X_Hub_Signature_256="sha256=" + "0" * 64)
     assert letterbox.send("github", request, "legacy").status_code == 401

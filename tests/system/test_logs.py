@@ -1,4 +1,4 @@
-"""Logs: one JSON line for each delivery, with all that an operator needs and nothing that is secret."""
+"""Logs: one JSON line for each delivery, with everything that an operator needs, and no secret."""
 
 import json
 
@@ -37,7 +37,7 @@ def test_handshake_is_answered(letterbox, senders):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_key_that_opened_is_told_by_position(letterbox, senders, provider):
+def test_the_position_of_the_matching_key_is_logged(letterbox, senders, provider):
     for position, sender in enumerate(senders.of(provider, "rotating")):
         assert line_of(letterbox, provider, sender.build_request(), "rotating")["key"] == position
 
@@ -45,7 +45,7 @@ def test_key_that_opened_is_told_by_position(letterbox, senders, provider):
 @pytest.mark.parametrize(
     "provider, case", [(name, case) for name, platform in PLATFORMS.items() for case in platform.REFUSED]
 )
-def test_refused_with_the_cause_that_the_sender_is_not_told(letterbox, senders, provider, case):
+def test_a_refusal_is_logged_with_the_cause_that_the_response_omits(letterbox, senders, provider, case):
     source, build, reason = PLATFORMS[provider].REFUSED[case]
     line = line_of(letterbox, provider, build(senders.of(provider, source)), source)
     assert (line["outcome"], line["reason"], line["level"]) == ("refused", reason, "WARN")
@@ -90,7 +90,7 @@ def test_githubs_delivery_id(letterbox, senders):
     assert line_of(letterbox, "github", request)["deliveryid"] == request.headers["X-GitHub-Delivery"]
 
 
-def test_a_sender_cannot_write_lines_of_its_own(letterbox, senders):
+def test_a_sender_cannot_add_log_lines(letterbox, senders):
     forged = '%0A{"outcome":"queued"}%0A'
     function = letterbox.functions["payment"]
     mark = function.mark()
@@ -123,7 +123,7 @@ def test_no_secret_no_signature_no_payload(letterbox, senders, provider):
 
 @pytest.fixture(scope="module")
 def loud(deploy, settings, queue_server, queues):
-    """The functions as an operator sets them who looks for an error."""
+    """The functions with the most verbose log level."""
     return deploy(
         "loud",
         {
@@ -136,7 +136,7 @@ def loud(deploy, settings, queue_server, queues):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_more_log_tells_no_more_secrets(loud, queues, senders, provider):
+def test_the_most_verbose_log_contains_no_secrets(loud, queues, senders, provider):
     request = senders.of(provider).build_request(PLATFORMS[provider].make_payload(x=SECRET_PAYLOAD))
     assert loud.send(provider, request).ok
     queues[provider].drain()

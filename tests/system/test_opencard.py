@@ -1,4 +1,4 @@
-"""OpenCard: queries answered from the catalogue, in sealed replies under the query's own header."""
+"""OpenCard: replies from the card catalogue, encrypted under the query's own header."""
 
 import json
 import time
@@ -65,7 +65,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_what_is_wrong_with_the_query_is_said_under_seal(letterbox, queues, senders, name):
+def test_the_error_of_a_query_is_in_the_encrypted_reply(letterbox, queues, senders, name):
     text, status, msg, queued = REFUSALS[name]
     key = senders.of("opencard")
     request = key.build_request(text)
@@ -90,13 +90,13 @@ def test_what_is_wrong_with_the_query_is_said_under_seal(letterbox, queues, send
 def test_header_is_echoed_whole(letterbox, queues, senders, more):
     key = senders.of("opencard")
     request = key.build_request(**more)
-    # Opening compares the headers.
+    # Decrypting compares the headers.
     key.acknowledged(letterbox.send("opencard", request), request)
     assert len(queues["opencard"].drain()) == 1
 
 
 @pytest.mark.parametrize("before, after", [(b"", b"\n"), (b"\r\n\t ", b" \r\n")])
-def test_white_space_around_the_token(letterbox, queues, senders, before, after):
+def test_whitespace_around_the_token(letterbox, queues, senders, before, after):
     key = senders.of("opencard")
     request = key.build_request()
     request = request.but(body=before + request.body + after)
@@ -112,7 +112,7 @@ def test_every_reply_has_its_own_key_and_vector(letterbox, senders):
 
 
 def test_kid_selects_within_a_table(letterbox, senders):
-    """A key known by the same `kid` elsewhere opens nothing here."""
+    """Another source's key of the same `kid` is not accepted."""
     stranger = Key("0", Key.new("0").psk)
     assert letterbox.send("opencard", stranger.build_request()).status_code == 401
     assert letterbox.send("opencard", senders.of("opencard").build_request()).status_code == 200

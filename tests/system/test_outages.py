@@ -1,4 +1,4 @@
-"""A queue that is down, silent, impersonated or back again: nothing is acknowledged that no queue has."""
+"""A queue that is down, hangs, is impersonated or returns: nothing is acknowledged that is not queued."""
 
 import time
 
@@ -8,13 +8,13 @@ from metrics import dimensions
 from platforms import PLATFORMS
 from servers import PROVIDERS, CaptiveServer, QueueServer, SilentServer, free_port
 
-# In seconds. The longer deadlines are set to it, so that nobody waits them out.
+# In seconds. Longer deadlines are shortened to it, so that the tests take less time.
 LONGEST_DEADLINE = 1.2
 DEADLINES = {provider: min(platform.DEADLINE, LONGEST_DEADLINE) for provider, platform in PLATFORMS.items()}
-# Those whose platform must send again what the queue did not take, and those that are answered all the same.
+# Providers whose platform must retry an event that was not queued, and those that always respond.
 RETRIED = [name for name, platform in PLATFORMS.items() if platform.STATUS_UNQUEUED == 503]
 ANSWERED = [name for name in PROVIDERS if name not in RETRIED]
-# What a shared machine may add.
+# The additional time on a shared machine.
 SLACK = 0.8
 
 
@@ -24,7 +24,7 @@ def down_port():
 
 
 def with_short_deadlines(settings, endpoint):
-    """Their own deadlines where they are short: an empty variable is no setting."""
+    """Their own deadlines if they are short: an empty variable counts as not set."""
     return {
         provider: settings(
             provider,
@@ -38,13 +38,13 @@ def with_short_deadlines(settings, endpoint):
 
 @pytest.fixture(scope="module")
 def down(deploy, settings, down_port):
-    """Functions whose queue refuses connections, since before they started."""
+    """Functions whose queue refused connections from the start."""
     return deploy("down", with_short_deadlines(settings, f"http://127.0.0.1:{down_port}"))
 
 
 @pytest.fixture(scope="module")
 def silent(deploy, settings):
-    """Functions whose queue takes connections and never answers."""
+    """Functions whose queue accepts connections and never responds."""
     server = SilentServer()
     yield deploy("silent", with_short_deadlines(settings, server.endpoint))
     server.stop()
@@ -52,7 +52,7 @@ def silent(deploy, settings):
 
 @pytest.fixture(scope="module")
 def captive(deploy, settings):
-    """Functions that reach a server which is no queue and responds with 200."""
+    """Functions whose queue URL leads to a server that is not a queue and returns 200."""
     server = CaptiveServer()
     yield deploy("captive", with_short_deadlines(settings, server.endpoint))
     server.stop()
@@ -74,7 +74,7 @@ def test_nothing_is_acknowledged(outage, senders, provider):
 
 
 @pytest.mark.parametrize("provider", ANSWERED)
-def test_what_does_not_depend_on_the_queue_is_answered_all_the_same(outage, senders, provider):
+def test_providers_that_do_not_depend_on_the_queue_respond(outage, senders, provider):
     sender = senders.of(provider)
     request = sender.build_request()
     mark = outage.functions[provider].mark()
@@ -133,20 +133,20 @@ def test_retry_is_accepted_once_the_queue_is_back(down, senders, down_port, dire
         for provider, request in deliveries.items():
             queue = server.create(f"outage-{provider}")
             senders.of(provider).acknowledged(down.send(provider, request), request)
-# At least once: an attempt that the SDK gave up may have come through.
+# At least once: an attempt that timed out may have reached the queue.
             messages = queue.drain()
             assert messages
             for message in messages:
                 assert message["MessageAttributes"]["source"]["StringValue"] == f"/{provider}/default"
     finally:
         server.stop()
-    # The connection that was open is gone now.
+    # The open connection was closed.
     for provider, request in deliveries.items():
         assert down.send(provider, request).status_code == PLATFORMS[provider].STATUS_UNQUEUED
 
 
-def test_a_queue_that_hangs_does_not_hold_up_the_first_answer(deploy, settings, senders):
-    """A cold start, a handshake included, must be over long before the platform gives up (1.5 s)."""
+def test_a_queue_that_hangs_does_not_delay_the_first_response(deploy, settings, senders):
+    """A cold start, a handshake included, must end long before the platform's timeout (1.5 s)."""
     server = SilentServer()
     try:
         started = time.monotonic()
@@ -154,7 +154,7 @@ def test_a_queue_that_hangs_does_not_hold_up_the_first_answer(deploy, settings, 
         deployment = deploy("cold", {"dingtalk": settings})
         app = senders.of("dingtalk")
         assert app.open(deployment.send("dingtalk", app.build_request('{"EventType":"check_url"}'))) == "success"
-        # The gateway's own start is in it too.
+        # Includes the start of the gateway.
         assert time.monotonic() - started < 5
     finally:
         server.stop()
@@ -172,7 +172,7 @@ def test_response_comes_before_the_senders_timeout(deploy, settings, senders):
         started = time.monotonic()
         assert deployment.send("payment", service.build_request(), "shopify").status_code == 503
         assert 4 < time.monotonic() - started < 5
-        # The first attempt was given up early enough for another one.
+        # The first attempt timed out early enough for another one.
         assert server.connections - before >= 2
     finally:
         server.stop()

@@ -1,4 +1,4 @@
-"""Events that are too large for SQS: in S3, behind a pointer that Amazon's own extended client follows."""
+"""Events that are too large for SQS: in S3, with a pointer on the queue that Amazon's own extended client follows."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def keys(store):
 
 @pytest.fixture(scope="module")
 def oversize(deploy, settings, store, queue_server):
-    """Functions with a bucket; `payment` keeps its queue's messages small, for consumers of an older limit."""
+    """Functions with a bucket; `payment` has a lower threshold, for consumers with an older limit."""
     queues = {provider: queue_server.create(f"oversize-{provider}") for provider in ["github", "payment"]}
 
     def environment(provider, **more):
@@ -52,12 +52,12 @@ def empty(store):
 
 @pytest.fixture(scope="module")
 def extended(queue_server):
-    """The extended client, as a consumer has it."""
+    """The extended client of a consumer."""
     consumer = client(SQSExtendedClientSession(region_name=REGION), "sqs", queue_server.endpoint)
     consumer.large_payload_support = "letterbox-oversize"
     consumer.delete_payload_from_s3 = True
     consumer.s3_client = queue_server.aws("s3")
-    # Handles of SQS have no dash, by which the client takes its own part off; this server's have some.
+    # The client splits receipt handles at a dash; those of SQS have none, but this server's have.
     consumer.get_original_receipt_handle = lambda handle: handle.rsplit(S3_KEY_MARKER, 1)[1]
     return consumer
 
@@ -80,7 +80,7 @@ def test_round_trip_through_an_extended_client(oversize, store, senders, extende
     assert keys(store) == []
 
 
-def test_the_pointer_is_the_librarys(oversize, store, senders):
+def test_the_pointer_has_the_librarys_format(oversize, store, senders):
     deployment, queues = oversize
     request = senders.of("github").build_request(large_payload(2 * LARGEST))
     assert deployment.send("github", request).status_code == 202
@@ -95,7 +95,7 @@ def test_the_pointer_is_the_librarys(oversize, store, senders):
     size = message["MessageAttributes"]["ExtendedPayloadSize"]
     assert (size["DataType"], size["StringValue"]) == ("Number", str(len(body)))
     assert stored["ContentType"] == "application/cloudevents+json"
-    # What a consumer filters by is on the message all the same.
+    # The attributes for filtering are on the message as well.
     assert message["MessageAttributes"]["type"]["StringValue"] == "github.issues"
 
 
@@ -120,7 +120,7 @@ def test_the_threshold_is_a_setting(oversize, store, senders):
     assert len(queues["payment"].drain()) == 2
 
 
-def test_a_bucket_that_does_not_take_it_is_as_a_queue_that_does_not(deploy, settings, senders, queue_server):
+def test_a_failing_bucket_is_like_a_failing_queue(deploy, settings, senders, queue_server):
     queue = queue_server.create("oversize-nowhere")
     nowhere = settings("github", queue_server.endpoint, queue.url, OVERSIZE_BUCKET="letterbox-nowhere")
     deployment = deploy("oversize-nowhere", {"github": nowhere})

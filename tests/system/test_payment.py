@@ -1,4 +1,4 @@
-"""Payment services: the presets with each service's own notices, and schemes that are spelled out."""
+"""Payment services: the presets with each service's own payloads, and custom schemes."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from platforms import payment
 
 
 @pytest.mark.parametrize("preset", payment.SIGNERS)
-def test_preset_takes_the_services_own_notice(letterbox, queues, senders, preset):
+def test_a_preset_accepts_the_services_own_payload(letterbox, queues, senders, preset):
     source = preset or "default"
     service = senders.of("payment", source)
     request = service.build_request()
@@ -37,7 +37,7 @@ def in_base64url(digest):
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-# What the credentials say, and the headers of one notice.
+# The entry, and the headers of one delivery.
 SCHEMES = {
     "hex in upper case": (
         {},
@@ -114,7 +114,7 @@ def own_schemes(deploy, settings, queue_server, queues, services):
 
 
 @pytest.mark.parametrize("name", SCHEMES)
-def test_scheme_that_is_spelled_out(own_schemes, queues, services, name):
+def test_a_custom_scheme(own_schemes, queues, services, name):
     service, source = services[name], f"s{list(SCHEMES).index(name)}"
     queues["payment"].drain()
     request = service.build_request()
@@ -125,7 +125,7 @@ def test_scheme_that_is_spelled_out(own_schemes, queues, services, name):
     assert queues["payment"].drain() == []
 
 
-def test_places_of_type_subject_id_and_time(letterbox, queues, senders):
+def test_paths_of_type_subject_id_and_time(letterbox, queues, senders):
     payload = {"event": {"kind": "paid", "id": 77, "at": "2026-11-21T18:00:00.5+08:00"}, "order": "o-1"}
     request = senders.of("payment", "places").build_request(json.dumps(payload).encode())
     assert letterbox.send("payment", request, "places").status_code == 202

@@ -1,4 +1,4 @@
-"""The contract's table of statuses: every row, for every function that it concerns."""
+"""The contract's table of statuses: every row, for every provider it applies to."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def refused(letterbox, queues, provider, request, status, **how):
 # --- 400 ---------------------------------------------------------------------------------------------------------
 
 def cases(table):
-    """Every case of a table that each platform has."""
+    """Every case of the table, for every platform."""
     return [
         pytest.param(provider, case, id=f"{provider}-{case}")
         for provider, platform in PLATFORMS.items()
@@ -40,7 +40,7 @@ def test_malformed_is_400_and_names_the_field(letterbox, queues, senders, provid
 
 @pytest.fixture(scope="module")
 def answers():
-    """The answer to the first 401 of each function: all others must read the same."""
+    """The response of the first 401 of each function: all others must be equal."""
     return {}
 
 
@@ -56,7 +56,7 @@ def test_unauthorized_is_401_and_always_the_same(letterbox, queues, senders, ans
 def test_stale_is_401_like_the_rest(letterbox, queues, senders, provider, case):
     source, build = PLATFORMS[provider].STALE[case]
     response = refused(letterbox, queues, provider, build(senders.of(provider, source)), 401, source=source)
-    # Signed by someone else: a request of the same sender with other keys.
+    # A request of the same sender, signed with other keys.
     foreign = PLATFORMS[provider].new_senders()[source].build_request()
     assert response.content == refused(letterbox, queues, provider, foreign, 401, source=source).content
 
@@ -101,7 +101,7 @@ def test_signed_and_larger_than_a_queue_message_is_413(letterbox, queues, sender
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_nearly_as_large_as_it_may_be_is_queued(letterbox, queues, senders, provider):
+def test_a_payload_just_below_the_limit_is_queued(letterbox, queues, senders, provider):
     platform, sender = PLATFORMS[provider], senders.of(provider)
     request = sender.build_request(platform.make_payload(filler="x" * platform.LARGEST))
     sender.acknowledged(letterbox.send(provider, request), request)

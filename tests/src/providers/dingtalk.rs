@@ -228,9 +228,9 @@ mod tests {
             let request = receiver.build_request(Some(key), "x", br#"{"EventType":"x"}"#, &fixed());
             let (answer, messages) = receiver.handle(&request);
             assert_eq!((answer.record.key, messages.len()), (Some(position), 1));
-            let told =
+            let copy =
                 Answer { response: answer.response.clone(), record: answer.record.clone(), message: None };
-            assert!(receiver.opened(other, &request, told).is_err());
+            assert!(receiver.opened(other, &request, copy).is_err());
             assert_eq!(receiver.opened(key, &request, answer).unwrap(), "success");
         }
     }

@@ -1,4 +1,4 @@
-"""DingTalk, by wechatpy: WeChat's message encryption is the same envelope under other names."""
+"""DingTalk, by wechatpy: WeChat's message encryption has the same format under other names."""
 
 import base64
 import json
@@ -60,7 +60,7 @@ def new_environment(directory):
 
 
 def new_senders():
-    # The owner key of a suite that is being created is this text, the same for everybody.
+    # The owner key of a suite that is being created is this constant.
     creating, suite = "suite4xxxxxxxxxxxxxxx", "suite4f8d9c5b2a1e"
     return {
         "default": App.new("dingabcdefgh12345678"),
@@ -78,17 +78,17 @@ def query_of(parameters):
 
 @dataclass(frozen=True)
 class App:
-    """One app: its token, its key, and the owner key it writes behind every message."""
+    """One app: its token, its key, and the owner key at the end of every message."""
 
     token: str
     aes_key: str
     owner_key: str
-    # Members of its credentials entry that are set besides or differently.
+    # Further or different fields of its credentials entry.
     options: dict = field(default_factory=dict)
 
     @classmethod
     def new(cls, sent_owner_key, **options):
-        # The console hands out keys whose two spare bits are set, as `7` sets them.
+        # The console issues keys whose two spare bits are set, as `7` sets them.
         return cls(secrets.token_hex(8), secrets.token_hex(21) + "7", sent_owner_key, options)
 
     @property
@@ -105,7 +105,7 @@ class App:
         return signer.signature
 
     def build_request(self, payload=PAYLOAD, *, timestamp=None, nonce=None):
-        """A callback, as the platform sends it now."""
+        """A callback with the current time."""
         timestamp = timestamp or str(time.time_ns() // 1_000_000)
         nonce = nonce or secrets.token_hex(4)
         crypto = WeChatCrypto(self.token, self.aes_key, self.owner_key)
@@ -136,7 +136,7 @@ class App:
         return base64.b64encode(WeChatCipher(self._key()).encrypt(plain)).decode()
 
     def enclose(self, message, *, length=None, owner_key=None):
-        """The padded plain bytes of a message of any bytes, for sealing what the platform never would."""
+        """The padded plain bytes of a message of any bytes, to encrypt messages that the platform never sends."""
         length = len(message) if length is None else length
         owner_key = self.owner_key if owner_key is None else owner_key
         plain = b"r" * 16 + struct.pack(">I", length) + message + owner_key.encode()

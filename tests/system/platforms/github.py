@@ -19,7 +19,7 @@ REASON = None
 EXTENSIONS = {"deliveryid", "action", "hookid", "targettype", "targetid"}
 READS_QUERY = False
 SIGNATURE_HEADERS = [("default", "X-Hub-Signature-256")]
-# The type stands in a header.
+# The type is in a header.
 TYPE = None
 STATUS_NO_JSON = 400
 # A queue message has 1 MiB.
@@ -65,7 +65,7 @@ class Hook:
     """One webhook and its secret."""
 
     secret: str
-    # Members of its credentials entry that are set besides.
+    # Further fields of its credentials entry.
     options: dict = field(default_factory=dict)
 
     @classmethod
@@ -154,7 +154,7 @@ UNAUTHORIZED = {
     "no JSON, unsigned": lambda hook: SentRequest(b"{"),
 }
 
-# A delivery carries no time.
+# A delivery has no timestamp.
 STALE = {}
 
 REFUSED = {

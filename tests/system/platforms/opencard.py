@@ -16,14 +16,14 @@ from . import MARK, ODD, SentRequest, flip
 SAMPLE = "scenic_spot"
 DEADLINE = 0.8
 STATUS = 200
-# A card that is not logged is better than no card.
+# The query gets its card even if the event is not queued.
 STATUS_UNQUEUED = 200
 REASON = "found"
 EXTENSIONS = {"deliveryid"}
 READS_QUERY = False
 SIGNATURE_HEADERS = []
 TYPE = None
-# The sealed answer says what was wrong.
+# The encrypted response names the error.
 STATUS_NO_JSON = 200
 # Encrypted and in base64, in a body of at most 64 KiB.
 LARGEST = 40 * 1024
@@ -100,7 +100,7 @@ class Key:
         return [self.psk]
 
     def build_request(self, payload=PAYLOAD, **header):
-        """A query. `header` adds to the usual JOSE header, or takes from it with `None`."""
+        """A query. `header` adds to the usual JOSE header, or removes a parameter with `None`."""
         rid = f"{time.time_ns() // 1_000_000}-{secrets.randbelow(10**6)}"
         usual = {"alg": "A128KW", "enc": "A128CBC-HS256", "kid": self.kid, "rid": rid}
         merged = {name: value for name, value in (usual | header).items() if value is not None}
@@ -116,7 +116,7 @@ class Key:
         )
 
     def open(self, response, request):
-        """The decoded answer to a query, after the check that its header is the query's."""
+        """The decrypted response to a query; asserts that its header is the query's."""
         assert response.status_code == 200, response.text
         assert response.headers["Content-Type"] == "application/jwt"
         assert header(response.content) == header(request.body)
@@ -140,7 +140,7 @@ def with_segment(request, position, change):
 
 
 def with_header(key, **members):
-    """A token whose protected header was changed behind its maker's back."""
+    """A token whose protected header was changed after encryption."""
 
     def change(old):
         merged = {name: value for name, value in (json.loads(old) | members).items() if value is not None}
@@ -200,7 +200,7 @@ UNAUTHORIZED = {
     ),
 }
 
-# A query carries no time.
+# A query has no timestamp.
 STALE = {}
 
 REFUSED = {

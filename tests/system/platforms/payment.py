@@ -80,7 +80,7 @@ def standard_webhooks(service, body, now):
     message_id = f"msg_{secrets.token_hex(8)}"
     at = datetime.fromtimestamp(int(now), timezone.utc)
     signature = standardwebhooks.Webhook(service.secret).sign(message_id, at, body.decode())
-    # A version nobody knows stands beside the one that counts.
+    # An unknown version beside the valid one.
     return {
         "Webhook-Id": message_id,
         "Webhook-Timestamp": str(int(now)),
@@ -88,7 +88,7 @@ def standard_webhooks(service, body, now):
     }
 
 
-# A preset that is missing here is tested by the proof in its file alone.
+# A preset without a signer here is tested only by the proof in its file.
 SIGNERS = {
     None: plain,
     "github-style": github_style,
@@ -161,7 +161,7 @@ class Service:
     secret: str
     preset: str | None = None
     options: dict = field(default_factory=dict)
-    # Signs where no preset does: secret, body and time to headers.
+    # The signer of a custom scheme: secret, body and time to headers.
     signer: Callable | None = None
 
     @classmethod
@@ -181,7 +181,7 @@ class Service:
         return [self.secret]
 
     def build_request(self, payload=None, *, now=None):
-        """A notice: the service's own payload, unless there is another; `now` is when it says it was signed."""
+        """A delivery with the service's own payload, or another one; `now` is the signed time."""
         body = own_payload(self.preset)[0] if payload is None else payload
         now = int(time.time() if now is None else now)
         if self.signer:
