@@ -51,7 +51,7 @@ fn every_vector() {
     println!("{} vectors: {counts:?}", vectors.len());
 }
 
-/// The vectors' word for a refusal is ours, but for two that we tell apart.
+/// The vectors' code of a refusal is that of `Reject`, except for two that Letterbox distinguishes.
 fn same(wanted: &str, code: &str) -> bool {
     wanted == code
         || matches!(

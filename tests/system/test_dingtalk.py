@@ -110,7 +110,7 @@ WAYS = {
     "more members beside encrypt": more_members,
     "another content type": lambda app: app.build_request().with_headers(Content_Type="text/plain"),
     "no content type": lambda app: app.build_request().with_headers(Content_Type=None),
-    "white space around the JSON": lambda app: around(app, b"\r\n ", b"\n"),
+    "whitespace around the JSON": lambda app: around(app, b"\r\n ", b"\n"),
 }
 
 

@@ -21,7 +21,7 @@ pub const INDENTED: Layout = Layout { comma: "", colon: " ", indent: Some("  ") 
 
 /// The layouts that common serialisers write.
 pub const LAYOUTS: &[(&str, Layout)] = &[
-    ("without white space", Layout { comma: "", colon: "", indent: None }),
+    ("without whitespace", Layout { comma: "", colon: "", indent: None }),
     ("with a space after each comma and colon", Layout { comma: " ", colon: " ", indent: None }),
     ("with an indent of two spaces", INDENTED),
     ("with an indent of four spaces", Layout { comma: "", colon: " ", indent: Some("    ") }),

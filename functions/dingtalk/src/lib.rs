@@ -73,9 +73,9 @@ impl Provider for DingTalk {
             signed.open(&key.aes_key)?.addressed_to(&key.owner_key)
         })?;
         let key = source.keys.get(position).ok_or(Reject::SignatureMismatch)?;
-        let (event, word) =
+        let (event, acknowledgement) =
             event(source, key, &content, ambient).map_err(|reject| Refused::payload(reject, position))?;
-        let reply = reply(key, &word, owner_key, ambient);
+        let reply = reply(key, &acknowledgement, owner_key, ambient);
         Ok(match event {
             Some(event) => Received::event(event, reply, position),
             None => Received::handshake(reply, position),
@@ -93,12 +93,12 @@ fn event(
     let payload = content.json()?;
     let event_type = payload.require("EventType")?;
     if let Some((_, may_be_random)) = HANDSHAKES.iter().find(|(name, _)| *name == event_type) {
-        let word = if key.reply_random && *may_be_random {
+        let reply = if key.reply_random && *may_be_random {
             payload.require("Random")?
         } else {
             Cow::Borrowed(SUCCESS)
         };
-        return Ok((None, word.into_owned()));
+        return Ok((None, reply.into_owned()));
     }
     let mut event = Event::new(source, &event_type, content, &payload, ambient);
     let push = SyncPush::read(&payload)?;
@@ -129,7 +129,7 @@ fn parameter<'q>(
     Err(Reject::missing(name))
 }
 
-/// The sealed message, exactly as JSON-decoded: the signature covers its line breaks.
+/// The encrypted message, exactly as JSON-decoded: the signature covers its line breaks.
 fn encrypt(body: &[u8]) -> Result<String, Reject> {
     let body = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson)?;
     let encrypt = Object::parse(body)?.get("encrypt")?.ok_or(Reject::missing("encrypt"))?;

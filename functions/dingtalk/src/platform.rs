@@ -77,8 +77,10 @@ impl Sender for DingTalk {
 
     const DEMO: &'static str = include_str!("../../../events/dingtalk/credentials.json");
     const FIRST_SAMPLE: &'static str = "user_add_org";
-    const MARK: Option<Mark> =
-        Some(Mark { about: "Its query and its body are those of a sealed message.", is_on: is_sealed });
+    const MARK: Option<Mark> = Some(Mark {
+        about: "It has the query string and the body of an encrypted DingTalk message.",
+        is_on: is_sealed,
+    });
     const SEALS: Option<&'static str> =
         Some("a response: msg_signature, timeStamp, nonce, encrypt (a request's body has only encrypt)");
     const REFERENCE: Reference = Reference {
@@ -125,7 +127,7 @@ impl Sender for DingTalk {
         let (timestamp, nonce) = (now.to_string(), hex::encode(nonce));
         let owner_key = key.owner_key.first().ok_or("owner_key: expected at least one")?;
         let encrypt = sealed::seal(&key.aes_key, random, &sample.payload, owner_key)
-            .ok_or("the payload is too long to seal")?;
+            .ok_or("the payload is too long to encrypt")?;
         let signature = sealed::signature(key.token.expose(), &timestamp, &nonce, &encrypt);
         let separator = if url.contains('?') { '&' } else { '?' };
         http::Request::builder()
@@ -148,11 +150,11 @@ impl Sender for DingTalk {
         let parts = parts.ok_or("expected JSON with msg_signature, timeStamp, nonce and encrypt")?;
         let (message, _) =
             parts.open(key).map_err(|reject| format!("the acknowledgement is invalid: {}", reject.code()))?;
-        let word = String::from_utf8(message).map_err(|_| "the acknowledgement is not UTF-8")?;
-        if word == SUCCESS || random(key, request).is_some_and(|random| random == word) {
-            Ok(word)
+        let content = String::from_utf8(message).map_err(|_| "the acknowledgement is not UTF-8")?;
+        if content == SUCCESS || random(key, request).is_some_and(|random| random == content) {
+            Ok(content)
         } else {
-            Err(format!("expected the word `{SUCCESS}` inside the acknowledgement, got {word:?}"))
+            Err(format!("expected `{SUCCESS}` in the acknowledgement, got {content:?}"))
         }
     }
 
@@ -171,7 +173,8 @@ impl Sender for DingTalk {
     fn seal(key: &Credentials, payload: &[u8], ambient: &Ambient) -> Option<Result<String, String>> {
         let owner_key = key.owner_key.first().map_or("", String::as_str);
         Some(
-            acknowledgement(key, payload, owner_key, ambient).ok_or("the payload is too long to seal".into()),
+            acknowledgement(key, payload, owner_key, ambient)
+                .ok_or("the payload is too long to encrypt".into()),
         )
     }
 }
@@ -184,7 +187,7 @@ fn is_sealed(request: &Request) -> bool {
     has_signature && body.is_some_and(|body| matches!(body.get("encrypt"), Ok(Some(_))))
 }
 
-/// A sealed message and its signature.
+/// An encrypted message and its signature.
 struct Parts<'a> {
     signature: Cow<'a, str>,
     timestamp: Cow<'a, str>,

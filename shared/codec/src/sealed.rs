@@ -37,7 +37,7 @@ const HEADER: usize = RANDOM + 4;
 const AES_KEY: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
-/// The AES key of a sealed message.
+/// The AES key of an encrypted message.
 #[derive(Clone)]
 pub struct Key(Zeroizing<[u8; 32]>);
 
@@ -68,7 +68,7 @@ impl Key {
     }
 }
 
-/// The signature over a sealed message, in lower-case hex. The arguments must be exactly those of the request.
+/// The signature over an encrypted message, in lower-case hex. The arguments must be exactly those of the request.
 pub fn signature(token: &str, timestamp: &str, nonce: &str, encrypt: &str) -> String {
     let mut parts = [token, timestamp, nonce, encrypt];
     parts.sort_unstable();
@@ -79,7 +79,7 @@ pub fn signature(token: &str, timestamp: &str, nonce: &str, encrypt: &str) -> St
     hex::encode(hash.finalize())
 }
 
-/// A sealed message as received, not verified yet.
+/// An encrypted message as received, not verified yet.
 pub struct Envelope<'a> {
     /// Lower-case hex SHA-1.
     pub signature: &'a str,
@@ -103,7 +103,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// A sealed message with a valid signature, not decrypted yet.
+/// An encrypted message with a valid signature, not decrypted yet.
 #[derive(Debug)]
 pub struct Signed<'a> {
     encrypt: &'a str,
