@@ -52,7 +52,7 @@ impl Sender for GitHub {
             ("prefix", "sha256="),
             ("type_header", "x-github-event"),
         ],
-        remedy: "Let the sender sign as GitHub does: HMAC-SHA-256 in lower-case hex, behind `sha256=`, in X-Hub-Signature-256. For a sender that signs otherwise there is the provider payment.",
+        remedy: "Let the sender sign as GitHub does: HMAC-SHA-256 in lower-case hex, preceded by `sha256=`, in X-Hub-Signature-256. For a sender with another scheme, use the provider payment.",
     };
     const REFERENCE: Reference = Reference {
         console: Bilingual {
