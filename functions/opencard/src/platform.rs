@@ -14,8 +14,8 @@ use letterbox_codec::{
 
 use crate::{Credentials, MEDIA_TYPE, OpenCard};
 
-/// Source: <https://open.baidu.com/xcxdoc/guide/faq.html> (read 2026-11-26 in a stored copy, in which no timeout was found). A search waits for
-/// the response.
+/// Source: <https://open.baidu.com/xcxdoc/guide/faq.html>, read 2026-11-26 in a stored copy, in which no timeout was found.
+/// A search waits for the response.
 const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
     timeout: None,
     accepted: 200..=200,
