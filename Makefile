@@ -1,5 +1,6 @@
 # What a developer and the CI run; `make help` lists it.
-# Needs cargo (with rustfmt and clippy), a C compiler, perl, Python 3.11 or newer, Chromium, and what crates.io and PyPI have.
+# Needs cargo (with rustfmt and clippy), a C compiler, perl, Python 3.11 or newer, Node.js 20 or newer, Chromium, and what
+# crates.io, PyPI and npm have.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,6 +18,9 @@ VENV_CHECKOV := .venv-checkov
 STAMP := $(VENV)/.installed
 STAMP_SAM := $(VENV_SAM)/.installed
 STAMP_CHECKOV := $(VENV_CHECKOV)/.installed
+# The senders' own libraries, where they are for Node.js; npm writes this file last.
+NODE := tests/system/node
+STAMP_NODE := $(NODE)/node_modules/.package-lock.json
 FUNCTIONS := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.toml))
 # For pytest: `make system ARGS="-k fifo -x"`.
 ARGS ?=
@@ -64,7 +68,7 @@ unit: ## Run the Rust tests: units, vectors, properties, samples
 
 # The binaries are built here, where cargo's progress can be seen; pytest would hide it.
 .PHONY: system
-system: $(STAMP) ## Run the whole-system tests: real binaries, a real queue, outside senders
+system: $(STAMP) $(STAMP_NODE) ## Run the whole-system tests: real binaries, a real queue, outside senders
 	$(BINARIES)
 	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/system
 
@@ -110,7 +114,7 @@ deploy-local: build ## Deploy everything onto a local AWS, with demo credentials
 	@exec $(VENV)/bin/python tests/stack/local.py --port $(PORT) $(ARGS)
 
 .PHONY: setup
-setup: $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV) ## Install what tests, builds and deployments need into .venv, .venv-sam, .venv-checkov
+setup: $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV) $(STAMP_NODE) ## Install what tests, builds and deployments need into .venv, .venv-sam, .venv-checkov, tests/system/node/node_modules
 
 $(STAMP): tests/system/requirements.txt
 $(STAMP_SAM): tests/stack/requirements-sam.txt
@@ -123,6 +127,11 @@ $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV):
 		echo "make: '$(PYTHON)' cannot make virtual environments: install its venv module (python3-venv on Debian)" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# Scripts of packages are not run: none is needed.
+$(STAMP_NODE): $(NODE)/package.json $(NODE)/package-lock.json
+	npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
 .PHONY: events
@@ -145,5 +154,5 @@ serve: ## Serve all functions on one local port, with a local queue
 .PHONY: clean
 clean: ## Remove everything that was built or installed
 	cargo clean
-	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) .aws-sam .pytest_cache tests/*/.pytest_cache
+	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) $(NODE)/node_modules .aws-sam .pytest_cache tests/*/.pytest_cache
 	find tests -name __pycache__ -type d -prune -exec rm -rf {} +

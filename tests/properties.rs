@@ -1,21 +1,26 @@
 //! Properties of every input: an encrypted message can be decrypted, a changed one is refused, and nothing panics.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use letterbox::doctor::{
     diagnosis::{Diagnosis, diagnose},
     diagnosis_input::DiagnosisInput,
 };
 use letterbox_codec::{
-    Reject, Request, Secret, Timestamp,
+    Reject, Request, Secret, Stage, Timestamp,
     jwe::{self, Header, Psk, Token},
-    mac::{self, Description, Encoding, Scheme, SecretEncoding},
     platform::Sample,
     sealed::{self, Envelope},
+    signature::{self, Algorithm, Description, Encoding, Scheme, SecretEncoding},
+    timestamp::Unit,
 };
 use letterbox_registry::{PROVIDERS, Platform};
 use letterbox_tests::{Setup, block_on, fixed, providers};
 use proptest::prelude::*;
+use ring::signature::{Ed25519KeyPair, KeyPair};
 
 fn secret(text: &str) -> Secret {
     Secret::new(text.into()).unwrap()
@@ -58,7 +63,7 @@ proptest! {
         changed[place] ^= 1 << bit;
         let changed = String::from_utf8(changed).unwrap();
         let envelope = Envelope { signature: &signature, timestamp: "1", nonce: "n", encrypt: &changed };
-        prop_assert_eq!(envelope.verify(&token).unwrap_err(), Reject::SignatureMismatch);
+        prop_assert_eq!(envelope.verify(&token).unwrap_err(), Reject::SignatureMismatch.at(Stage::Key));
     }
 
     /// The signature is valid, but the ciphertext is random: its padding and its length could be valid only by chance.
@@ -68,7 +73,7 @@ proptest! {
         let signature = sealed::signature(token.expose(), "1", "n", &encrypt);
         let envelope = Envelope { signature: &signature, timestamp: "1", nonce: "n", encrypt: &encrypt };
         let opened = envelope.verify(&token).unwrap().open(&key);
-        prop_assert_eq!(opened.err().map(|reject| reject.status()), Some(401));
+        prop_assert_eq!(opened.err().map(|refused| (refused.reject.status(), refused.stage)), Some((401, Stage::Seal)));
     }
 
     #[test]
@@ -112,34 +117,100 @@ proptest! {
         let header: &[u8] = br#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0"}"#;
         let token = [header, &key, &iv, &blocks.concat(), &tag].map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
         let opened = Token::parse(token.as_bytes()).unwrap().open(&psk_of([7; 16]));
-        prop_assert_eq!(opened.unwrap_err(), Reject::KeyUnwrap);
+        prop_assert_eq!(opened.unwrap_err(), Reject::KeyUnwrap.at(Stage::Key));
     }
 
     #[test]
     fn signed_requests_verify_and_changed_ones_do_not(
-        scheme in 0..5usize, body in prop::collection::vec(any::<u8>(), 1..200), key in "[!-~]{1,40}",
+        scheme in 0..schemes().len(), body in prop::collection::vec(any::<u8>(), 1..200), key in "[!-~]{1,40}",
         place: prop::sample::Index, bit in 0..8u32,
     ) {
         let scheme = schemes().remove(scheme);
-        let key = mac::Key::new(&secret(&key), SecretEncoding::Text).unwrap();
+        let key = signature::Key::new(&secret(&key), SecretEncoding::Text).unwrap();
         let now = Timestamp(1_763_719_200_000);
         let mut request = Request::new(body.clone().into());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = "https://hooks.example.net/payment?x=1".parse().unwrap();
-        let url = request.uri().to_string();
-        for (name, value) in scheme.sign(&key, "POST", &url, &body, now, "msg_1") {
-            request.headers_mut().insert(name, value.parse().unwrap());
-        }
+        scheme.sign(&key, &mut request, now, "msg_1").unwrap();
         let signed = scheme.verify(&key, &request, now).unwrap();
         prop_assert_eq!(signed.content.bytes(), &body);
         let late = Timestamp(now.0 + 301_000);
-        let expected = has_timestamp(&scheme).then_some(Reject::TimestampOutOfRange);
+        let expected = has_timestamp(&scheme).then_some(Reject::TimestampOutOfRange.at(Stage::Address));
         prop_assert_eq!(scheme.verify(&key, &request, late).err(), expected);
         let mut changed = body;
         let place = place.index(changed.len());
         changed[place] ^= 1 << bit;
         *request.body_mut() = changed.into();
-        prop_assert_eq!(scheme.verify(&key, &request, now).unwrap_err(), Reject::SignatureMismatch);
+        prop_assert_eq!(scheme.verify(&key, &request, now).unwrap_err(), Reject::SignatureMismatch.at(Stage::Key));
+    }
+
+    /// Any key, any text; then a byte of either is another one.
+    #[test]
+    fn ed25519_signatures_verify_and_changed_ones_do_not(
+        seed: [u8; 32], body in prop::collection::vec(any::<u8>(), 1..200), place: prop::sample::Index, bit in 0..8u32,
+    ) {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).unwrap();
+        let key = signature::Key::public(Algorithm::Ed25519, &hex::encode(pair.public_key())).unwrap();
+        let scheme = Scheme::new(Description { algorithm: Algorithm::Ed25519, ..Description::default() }).unwrap();
+        let mut request = Request::new(body.clone().into());
+        let sign = |text: &[u8]| Some(pair.sign(text).as_ref().to_vec());
+        scheme.sign_with(sign, &mut request, fixed().now, "").unwrap();
+        let mut signature = hex::decode(request.headers()["x-signature"].as_bytes()).unwrap();
+        prop_assert!(scheme.verify(&key, &request, fixed().now).is_ok());
+        let mut changed = body;
+        let at = place.index(changed.len());
+        changed[at] ^= 1 << bit;
+        let mut other = request.clone();
+        *other.body_mut() = changed.into();
+        let refused = scheme.verify(&key, &other, fixed().now).unwrap_err();
+        prop_assert_eq!(refused, Reject::SignatureMismatch.at(Stage::Key));
+        let at = place.index(signature.len());
+        signature[at] ^= 1 << bit;
+        request.headers_mut().insert("x-signature", hex::encode(signature).parse().unwrap());
+        let refused = scheme.verify(&key, &request, fixed().now).unwrap_err();
+        prop_assert_eq!(refused, Reject::SignatureMismatch.at(Stage::Key));
+    }
+
+    /// Anything in the headers that a scheme reads, in the query and in the body: a refusal.
+    #[test]
+    fn any_headers_are_no_signature(
+        headers in prop::collection::vec((prop::sample::select(READ.to_vec()), prop_oneof![
+            "[ -~]{0,80}".prop_map(String::into_bytes),
+            "(t=[0-9]{10},)?(h=[a-z -]{0,20},)?v1=[0-9a-f]{0,64}".prop_map(String::into_bytes),
+            prop::collection::vec(32..=255u8, 0..80),
+        ]), 0..8),
+        url in "https://a/[!-;=?-Z_a-z~]{0,40}", encoding in prop::sample::select(vec!["gzip", "deflate", "br"]), body: Vec<u8>,
+    ) {
+        let mut request = Request::new(body.into());
+        if let Ok(uri) = url.parse() {
+            *request.uri_mut() = uri;
+        }
+        add(request.headers_mut(), headers.iter().map(|(name, value)| (*name, value.as_slice())));
+        add(request.headers_mut(), [("content-encoding", encoding.as_bytes())].into_iter());
+        for scheme in schemes() {
+            let key = signature::Key::new(&secret("k"), SecretEncoding::Text).unwrap();
+            prop_assert!(scheme.verify(&key, &request, fixed().now).is_err());
+            let key = signature::Key::public(Algorithm::Ed25519, &"7f".repeat(32)).unwrap();
+            prop_assert!(scheme.verify(&key, &request, fixed().now).is_err());
+        }
+    }
+
+    /// Any text, any DER that is cut or changed: a key or an error, and never the text in it.
+    #[test]
+    fn any_public_key_is_read_or_refused(
+        text in "[ -~\\n]{0,100}", der in prop::collection::vec(any::<u8>(), 0..100), place: prop::sample::Index, byte: u8,
+    ) {
+        let mut changed = STANDARD.decode(P256).unwrap();
+        let at = place.index(changed.len());
+        changed[at] = byte;
+        let cut = STANDARD.encode(&changed[..at]);
+        for text in [text, STANDARD.encode(&der), STANDARD.encode(&changed), cut] {
+            for algorithm in [Algorithm::Ed25519, Algorithm::EcdsaP256, Algorithm::RsaSha256] {
+                if let Err(error) = signature::Key::public(algorithm, &text) {
+                    prop_assert!(text.len() < 8 || !error.to_string().contains(&text), "{}", error);
+                }
+            }
+        }
     }
 
     /// Arbitrary requests to every provider: a 4xx and nothing on the queue.
@@ -217,6 +288,12 @@ proptest! {
     }
 }
 
+/// The headers that [`schemes`] read.
+const READ: [&str; 3] = ["x-signature", "webhook-timestamp", "webhook-id"];
+
+/// A public key.
+const P256: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEToqdBxG4E3D4lR7UHKL91MD+inQHdNqC0JHVo7IFaqhcUEK80M8Nd1fNqoCf/VD6DfD1GEqlkU6DPWMzlkKUWg==";
+
 const HEADERS: [&str; 6] = [
     "x-hub-signature-256",
     "x-hub-signature",
@@ -253,13 +330,36 @@ fn schemes() -> Vec<Scheme> {
             ..plain()
         }),
         of(Description { template: "{method}\n{url}\n{body}".into(), ..plain() }),
+        of(Description {
+            separator: Some(":".into()),
+            signature_index: Some(1),
+            timestamp_index: Some(0),
+            timestamp_unit: Unit::Microseconds,
+            template: "{timestamp}{query:x}{body}".into(),
+            ..plain()
+        }),
+        of(Description {
+            separator: Some(",".into()),
+            signature_key: Some("v1".into()),
+            timestamp_key: Some("t".into()),
+            timestamp_unit: Unit::Rfc3339,
+            covered_key: Some("h".into()),
+            id_header: Some("webhook-id".into()),
+            template: "{timestamp}{covered}{covered_values}{body}{header:webhook-id}".into(),
+            ..plain()
+        }),
     ]
 }
 
 /// True if the scheme signs a timestamp.
 fn has_timestamp(scheme: &Scheme) -> bool {
-    let key = mac::Key::new(&secret("k"), SecretEncoding::Text).unwrap();
-    let at = |now| scheme.sign(&key, "POST", "u", b"b", Timestamp(now), "m");
+    let key = signature::Key::new(&secret("k"), SecretEncoding::Text).unwrap();
+    let at = |now| {
+        let mut request = Request::new("b".into());
+        *request.uri_mut() = "/?x=1".parse().unwrap();
+        scheme.sign(&key, &mut request, Timestamp(now), "m").unwrap();
+        request.headers().clone()
+    };
     at(0) != at(5_000)
 }
 

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fs};
 
+use letterbox_codec::Stage;
+use letterbox_intake::Outcome;
 use letterbox_tests::{cases, doctor, providers::PROVIDERS, root};
 
 fn read(file: &std::path::Path) -> serde_json::Value {
@@ -58,6 +60,36 @@ fn every_status_of_the_contract_has_an_event() {
     for provider in PROVIDERS {
         let statuses: BTreeSet<u16> = (provider.cases)().iter().map(|case| case.status).collect();
         assert_eq!(statuses, provider.statuses.iter().copied().collect(), "{}", provider.name);
+    }
+}
+
+#[test]
+fn each_refusal_has_its_reason_and_stage() {
+    for provider in PROVIDERS {
+        let cases = (provider.cases)();
+        let records = cases.iter().map(|case| (case.name, case.record(&read(&case.event_file())).unwrap()));
+        let (refused, others): (Vec<_>, Vec<_>) =
+            records.partition(|(_, record)| record.outcome == Outcome::Refused);
+        assert!(others.iter().all(|(_, record)| record.stage.is_none()), "{}", provider.name);
+        let refused: BTreeSet<_> = refused
+            .iter()
+            .map(|(name, record)| (*name, record.reason.unwrap_or_default(), record.stage))
+            .collect();
+        let expected: BTreeSet<_> =
+            provider.refusals.iter().map(|(name, reason, stage)| (*name, *reason, Some(*stage))).collect();
+        assert_eq!(refused, expected, "{}", provider.name);
+    }
+}
+
+#[test]
+fn each_stage_of_a_refusal_has_a_step_to_show() {
+    for provider in PROVIDERS {
+        let steps = letterbox_registry::find(provider.name).unwrap().facts().steps;
+        let shown: Vec<Stage> = steps.iter().map(|step| step.stage).collect();
+        assert!(shown.is_sorted_by(|one, next| one < next), "{}: {shown:?}", provider.name);
+        for (name, _, stage) in provider.refusals {
+            assert!(shown.contains(stage), "{}/{name}: {stage:?}", provider.name);
+        }
     }
 }
 

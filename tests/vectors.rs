@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, Method};
 use letterbox_codec::{
-    Reject, Request, Secret, Timestamp,
+    Request, Secret, Timestamp,
     jwe::{self, Header, Psk, Token},
-    mac::{self, Algorithm, Description, Encoding, Scheme, SecretEncoding},
+    provider::Refused,
     sealed::{self, Envelope},
+    signature::{self, Algorithm, Description, Encoding, Scheme, SecretEncoding},
     timestamp::Unit,
 };
 use letterbox_tests::{Setup, block_on};
@@ -101,8 +102,8 @@ fn secret(input: &Value, name: &str) -> Secret {
     Secret::new(text(input, name).to_owned()).unwrap()
 }
 
-fn code(reject: &Reject) -> String {
-    reject.code().to_owned()
+fn code(refused: impl Into<Refused>) -> String {
+    refused.into().reject.code().to_owned()
 }
 
 fn key(input: &Value) -> sealed::Key {
@@ -143,17 +144,13 @@ fn wxbiz_decrypt(input: &Value, expect: &Value) -> Got {
         nonce: text(input, "nonce"),
         encrypt: text(input, "encrypt"),
     };
-    let signed = envelope.verify(&secret(input, "token")).map_err(|reject| code(&reject))?;
+    let signed = envelope.verify(&secret(input, "token")).map_err(code)?;
     let accepted: Vec<String> = match &input["receive_id"] {
         Value::Array(several) => several.iter().map(|one| one.as_str().unwrap().to_owned()).collect(),
         one => vec![one.as_str().unwrap().to_owned()],
     };
-    let (content, owner) = signed
-        .open(&key(input))
-        .map_err(|reject| code(&reject))?
-        .addressed_to(&accepted)
-        .map_err(|reject| code(&reject))?;
-    let plaintext = content.text().map_err(|reject| code(&reject))?;
+    let (content, owner) = signed.open(&key(input)).map_err(code)?.addressed_to(&accepted).map_err(code)?;
+    let plaintext = content.text().map_err(|reject| reject.code())?;
     if expect["random_b64"].is_string() && expect["pad"].is_u64() {
         resealed(input, expect, plaintext.as_bytes(), owner);
     }
@@ -258,13 +255,13 @@ fn jwe_encrypt(input: &Value) -> Facts {
 }
 
 fn jwe_decrypt(input: &Value) -> Got {
-    let token = Token::parse(&bytes(input, "token")).map_err(|refused| code(&refused.reject))?;
+    let token = Token::parse(&bytes(input, "token")).map_err(code)?;
     let kid = token.header.kid.clone();
     let psk = kid.and_then(|kid| input["psk_table"][kid].as_str()).ok_or("unknown_kid")?;
     let psk = Psk::new(&Secret::new(psk.to_owned()).unwrap()).unwrap();
-    let content = token.open(&psk).map_err(|reject| code(&reject))?;
+    let content = token.open(&psk).map_err(code)?;
     let header: Value = serde_json::from_str(&token.header.json()).unwrap();
-    Ok(vec![("payload", content.text().map_err(|reject| code(&reject))?.into()), ("header", header)])
+    Ok(vec![("payload", content.text().map_err(|reject| reject.code())?.into()), ("header", header)])
 }
 
 /// The query as the platform sent it, and the decrypted reply of our own handler.
@@ -319,7 +316,7 @@ fn hmac_verify(input: &Value) -> Got {
         ..Description::default()
     };
     let secret = Secret::new(secret).map_err(|_| "missing_secret")?;
-    let key = mac::Key::new(&secret, secret_encoding).unwrap();
+    let key = signature::Key::new(&secret, secret_encoding).unwrap();
     let scheme = Scheme::new(description).unwrap();
     let mut request = request("https://localhost/payment", &bytes(input, "body"));
     let given = [(text(header, "name"), optional(header, "value")), ("x-timestamp", timestamp)];
@@ -330,7 +327,7 @@ fn hmac_verify(input: &Value) -> Got {
         }
     }
     let now = Timestamp(input["now"].as_i64().unwrap_or_default() * 1000);
-    scheme.verify(&key, &request, now).map_err(|reject| code(&reject))?;
+    scheme.verify(&key, &request, now).map_err(code)?;
     Ok(vec![])
 }
 

@@ -4,7 +4,7 @@ use std::{marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use letterbox_codec::{
-    Ambient, Provider, Received, Reject, Request, Sources, Timestamp,
+    Ambient, Provider, Received, Reject, Rejected, Request, Sources, Timestamp,
     platform::{DeliveryPolicy, Mark, Opened, Reference, Sample, Sender, SignatureScheme, Step},
     provider::{Document, Refused},
 };
@@ -97,7 +97,7 @@ pub trait Entry: Send + Sync {
     fn read_response(&self, request: &Request, response: &http::Response<Bytes>) -> Result<String, String>;
 
     /// [`Sender::open`].
-    fn open(&self, message: &Request, now: Timestamp) -> Result<Opened, Reject>;
+    fn open(&self, message: &Request, now: Timestamp) -> Result<Opened, Rejected>;
 
     /// [`Sender::seal`].
     fn seal(&self, payload: &[u8], ambient: &Ambient) -> Option<Result<String, String>>;
@@ -255,7 +255,7 @@ impl<P: Sender> Entry for EntryOf<'_, P> {
         P::read_response(self.0, request, response)
     }
 
-    fn open(&self, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
+    fn open(&self, message: &Request, now: Timestamp) -> Result<Opened, Rejected> {
         P::open(self.0, message, now)
     }
 

@@ -37,14 +37,20 @@ struct Scheme {
     separator: Option<String>,
     signature_key: Option<String>,
     timestamp_key: Option<String>,
+    signature_index: Option<u8>,
+    timestamp_index: Option<u8>,
     encoding: Option<String>,
     algorithm: Option<String>,
     secret_encoding: Option<String>,
     template: Option<String>,
     timestamp_header: Option<String>,
+    timestamp_path: Option<String>,
     timestamp_unit: Option<String>,
     tolerance: Option<u32>,
     id_header: Option<String>,
+    url_decoded: Option<String>,
+    covered_key: Option<String>,
+    header_families: Option<Vec<String>>,
 }
 
 /// Where the payload says what the event is, and how it is acknowledged: the other fields of an entry.
@@ -205,11 +211,7 @@ pub fn compile(name: &str, text: &str) -> Result<Compiled, String> {
     let mut fields = String::new();
     for table in [toml::Table::try_from(&scheme), toml::Table::try_from(&event)] {
         for (field, value) in table.map_err(|error| error.to_string())? {
-            let value = match value {
-                toml::Value::Integer(number) => format!("Number({number})"),
-                value => format!("Text({:?})", value.as_str().unwrap_or_default()),
-            };
-            let _ = write!(fields, "({field:?}, Field::{value}), ");
+            let _ = write!(fields, "({field:?}, {}), ", field_value(&value)?);
         }
     }
     let preset = format!("Preset {{ name: {name:?}, timeout: {timeout}, fields: &[{fields}] }},\n");
@@ -249,6 +251,20 @@ pub fn compile(name: &str, text: &str) -> Result<Compiled, String> {
         afterwards.en, afterwards.zh, setup.en, setup.zh,
     );
     Ok(Compiled { preset, sender })
+}
+
+/// The value of a field, as an expression of type `Field`.
+fn field_value(value: &toml::Value) -> Result<String, String> {
+    Ok(match value {
+        toml::Value::String(text) => format!("Field::Text({text:?})"),
+        toml::Value::Integer(number) => format!("Field::Number({number})"),
+        toml::Value::Boolean(is_set) => format!("Field::Bool({is_set})"),
+        toml::Value::Array(values) => {
+            let values: Result<Vec<_>, _> = values.iter().map(field_value).collect();
+            format!("Field::List(&[{}])", values?.join(", "))
+        }
+        other => return Err(format!("expected a text, number, boolean or list, got a {}", other.type_str())),
+    })
 }
 
 fn duration(Span(millis): &Span) -> String {

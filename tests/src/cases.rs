@@ -10,7 +10,7 @@ use http::{HeaderValue, Method, Uri};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use letterbox::formats::gateway::event;
 use letterbox_codec::{Request, platform::Sample};
-use letterbox_intake::{Answer, gateway};
+use letterbox_intake::{Answer, Record, gateway};
 use letterbox_registry::Platform;
 use serde_json::{Value, json};
 
@@ -157,21 +157,32 @@ impl Case {
         Ok(request)
     }
 
-    /// Runs an event through the real handler, and returns its outcome in full.
-    pub fn replay(&self, event: &Value) -> Result<Value, String> {
+    /// The real handler over a queue in memory, and what it answers to an event.
+    fn handle(&self, event: &Value) -> Result<(Setup, Request, Answer), String> {
         let platform = self.platform()?;
-        let demo = platform.facts().demo;
-        let setup = Setup::new(platform, demo)?;
+        let setup = Setup::new(platform, platform.facts().demo)?;
         setup.queue().set_down(self.name.starts_with("queue_down"));
         let event: ApiGatewayV2httpRequest =
             serde_json::from_value(event.clone()).map_err(|error| error.to_string())?;
         let (source, request) =
             gateway::request(platform.name(), event).map_err(|reject| format!("{reject:?}"))?;
-        let Answer { response, record, .. } = block_on(setup.handler.handle(&source, &request));
+        let answer = block_on(setup.handler.handle(&source, &request));
+        Ok((setup, request, answer))
+    }
+
+    /// The record of an event after the real handler.
+    pub fn record(&self, event: &Value) -> Result<Record, String> {
+        self.handle(event).map(|(_, _, answer)| answer.record)
+    }
+
+    /// Replays an event through the real handler, and returns everything that came of it.
+    pub fn replay(&self, event: &Value) -> Result<Value, String> {
+        let platform = self.platform()?;
+        let (setup, request, Answer { response, record, .. }) = self.handle(event)?;
         let (parts, body) = response.into_parts();
         let opened = {
             let reply = http::Response::from_parts(parts.clone(), bytes::Bytes::from(body.clone()));
-            let keys = platform.keys(demo).map_err(|error| error.to_string())?;
+            let keys = platform.keys(platform.facts().demo).map_err(|error| error.to_string())?;
             let read = keys.first(self.source).and_then(|entry| entry.read_response(&request, &reply));
             read.ok().filter(|opened| *opened != body)
         };

@@ -5,6 +5,8 @@ mod github;
 mod opencard;
 mod payment;
 
+use letterbox_codec::Stage;
+
 use crate::{
     cases,
     doctor::{self, Made, Vectors},
@@ -18,6 +20,8 @@ pub struct Provider {
     pub statuses: &'static [u16],
     /// The status of the response to a verified payload that is not an event.
     pub unusable: u16,
+    /// Each sample event that is refused, with the reason and the stage.
+    pub refusals: &'static [(&'static str, &'static str, Stage)],
     /// Its sample events.
     pub cases: fn() -> Vec<cases::Case>,
     /// Appends its broken deliveries.

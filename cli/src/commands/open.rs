@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use letterbox_codec::{
     Reject, Timestamp,
     headers::{self, HeaderError},
-    reject::first_that_opens,
+    stage::first_that_opens,
 };
 use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
 
@@ -90,8 +90,8 @@ pub fn run(args: &Open) -> Result<(), CommandError> {
     let keys = args.key.load_for(provider).map_err(CommandError::Usage)?;
     let entries = keys.entries(&source).map_err(CommandError::Usage)?;
     let opened = first_that_opens(&entries, |entry| entry.open(&request, now));
-    let (_, opened) = opened.map_err(|reject| {
-        let why = why(&reject, provider.name(), &source);
+    let (_, opened) = opened.map_err(|rejected| {
+        let why = why(&rejected.reject, provider.name(), &source);
         CommandError::Refused(format!("--data {place}: not accepted by {}/{source}: {why}", provider.name()))
     })?;
     for check in opened.notes {

@@ -4,7 +4,7 @@ use letterbox_codec::Received;
 
 use super::{
     causes,
-    diagnosis_input::{DiagnosisInput, Refusal, Stage},
+    diagnosis_input::{DiagnosisInput, Progress, Refusal},
     evidence,
     finding::{Finding, Variant},
     hypotheses::TABLE,
@@ -53,15 +53,15 @@ fn cause(delivery: &DiagnosisInput, refusal: &Refusal) -> (Finding, Option<Diagn
     if let Some(finding) = evidence::at_once(delivery, refusal) {
         return (finding, None);
     }
-    let reached = delivery.stage_of(refusal);
-    let mut best: Option<(Stage, Variant)> = None;
+    let reached = refusal.progress();
+    let mut best: Option<(Progress, Variant)> = None;
     for variant in TABLE.iter().flat_map(|hypothesis| hypothesis(delivery)) {
-        let stage = variant.stage(delivery, reached);
-        if stage == Stage::Opened {
+        let progress = variant.progress(delivery, reached);
+        if progress == Progress::Accepted {
             return (variant.finding, None);
         }
-        if stage > best.as_ref().map_or(reached, |(stage, _)| *stage) {
-            best = Some((stage, variant));
+        if progress > best.as_ref().map_or(reached, |(progress, _)| *progress) {
+            best = Some((progress, variant));
         }
     }
     match best {

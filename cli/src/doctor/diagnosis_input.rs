@@ -1,7 +1,7 @@
 //! The input of a diagnosis: a delivery, the credentials and the clock, and the attempt to accept it.
 
 use http::{HeaderName, HeaderValue, Uri};
-use letterbox_codec::{Ambient, Received, Reject, Request, Timestamp, json};
+use letterbox_codec::{Ambient, Received, Request, Stage, Timestamp, json, provider::Refused};
 use letterbox_registry::Platform;
 use serde_json::{Map, Value};
 
@@ -32,32 +32,36 @@ pub enum Refusal {
     /// The function does not start with these credentials: the source and the field, never a value.
     Start(String),
     /// The delivery is refused.
-    Reject(Reject),
+    Refused(Refused),
 }
 
-/// How far a delivery gets before it is refused, in the order of the steps.
+/// How far a delivery gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
+pub enum Progress {
     /// The function does not start.
-    Start,
-    /// Not for this route.
-    Route,
-    /// Not of the protocol's form.
-    Form,
-    /// No key fits.
-    Key,
-    /// One key fits, and does not open it.
-    Seal,
-    /// Open, but too old or for someone else.
-    Address,
-    /// Open, but the payload is not an event.
-    Payload,
-    /// Opened.
-    Opened,
+    NotStarted,
+    /// The delivery is refused at this stage.
+    RefusedAt(Stage),
+    /// The delivery is accepted.
+    Accepted,
 }
 
-/// What a sealed message's query and body have before the signature is looked at.
-const SEALED_PARTS: [&str; 6] = ["msg_signature", "signature", "timestamp", "timeStamp", "nonce", "encrypt"];
+impl Progress {
+    /// True if the delivery is accepted, or refused at a later stage.
+    pub fn has_passed(self, stage: Stage) -> bool {
+        self > Self::RefusedAt(stage)
+    }
+}
+
+impl Refusal {
+    /// How far the delivery gets.
+    pub fn progress(&self) -> Progress {
+        match self {
+            Self::Start(_) => Progress::NotStarted,
+            Self::Refused(refused) => Progress::RefusedAt(refused.stage),
+        }
+    }
+}
 
 impl DiagnosisInput {
     /// Opens it exactly as the function does.
@@ -66,42 +70,12 @@ impl DiagnosisInput {
         let keys = keys.map_err(|error| Refusal::Start(error.to_string()))?;
         let ambient = Ambient { now: self.now, entropy: [0; Ambient::ENTROPY] };
         let received = keys.receive(&self.source, &self.request, &ambient);
-        received.map_err(|refused| Refusal::Reject(refused.reject))
+        received.map_err(Refusal::Refused)
     }
 
     /// How far it gets.
-    pub fn stage(&self) -> Stage {
-        self.attempt().map_or_else(|refusal| self.stage_of(&refusal), |_| Stage::Opened)
-    }
-
-    /// At which step it was refused.
-    pub fn stage_of(&self, refusal: &Refusal) -> Stage {
-        let Refusal::Reject(reject) = refusal else { return Stage::Start };
-        match reject {
-            Reject::MethodNotAllowed | Reject::UnknownSource => Stage::Route,
-            Reject::TooLarge { .. }
-            | Reject::MalformedJwe { .. }
-            | Reject::UnsupportedAlgorithm { .. }
-            | Reject::MissingSignature
-            | Reject::MalformedSignature => Stage::Form,
-            Reject::Missing { field } | Reject::Malformed { field, .. }
-                if self.is_sealed() && SEALED_PARTS.contains(&&**field) =>
-            {
-                Stage::Form
-            }
-            // One word for the body and for the payload: which it was shows in the body.
-            Reject::InvalidJson if self.is_sealed() && self.body_object().is_none() => Stage::Form,
-            Reject::SignatureMismatch | Reject::UnknownKid | Reject::KeyUnwrap => Stage::Key,
-            Reject::InvalidBase64
-            | Reject::CiphertextLength
-            | Reject::InvalidPadding
-            | Reject::MessageLength
-            | Reject::AuthenticationFailed => Stage::Seal,
-            Reject::MalformedTimestamp | Reject::TimestampOutOfRange | Reject::OwnerKeyMismatch => {
-                Stage::Address
-            }
-            _ => Stage::Payload,
-        }
+    pub fn progress(&self) -> Progress {
+        self.attempt().map_or_else(|refusal| refusal.progress(), |_| Progress::Accepted)
     }
 
     /// The body as a JSON object.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use letterbox_codec::{Reject, jwe::Token, mac::Description};
+use letterbox_codec::{
+    Reject, Stage, jwe::Token, provider::Refused, reject::JsonPart, signature::Description,
+};
 use letterbox_registry::{PROVIDERS, Platform};
 
 use super::{
     causes::{self, Cause},
-    diagnosis_input::{DiagnosisInput, Refusal, Stage},
+    diagnosis_input::{DiagnosisInput, Refusal},
     finding::Finding,
     keys::{key_tables, kid_for_display},
     signing::{readings, schemes},
@@ -16,20 +18,18 @@ use super::{
 /// What is plain before anything is tried.
 pub fn at_once(delivery: &DiagnosisInput, refusal: &Refusal) -> Option<Finding> {
     let provider = delivery.provider.name();
-    let stage = delivery.stage_of(refusal);
     if delivery.credentials.json(provider).is_none() {
         let known: Vec<_> = delivery.credentials.providers().collect();
         let detail = format!("The URL names {provider}; the credentials have {}.", known.join(", "));
         return Some(marked(delivery).unwrap_or_else(|| Finding::new(&causes::CREDENTIALS_MISSING, detail)));
     }
-    if let Refusal::Reject(reject @ Reject::TooLarge { .. }) = refusal {
+    let Refusal::Refused(Refused { reject, stage, .. }) = refusal else { return None };
+    if let Reject::TooLarge { .. } = reject {
         let detail = format!("It has {} bytes; {}.", delivery.request.body().len(), reject.message());
         return Some(Finding::new(&causes::TOO_LARGE, detail));
     }
-    if delivery.request.body().is_empty() && (Stage::Form..=Stage::Key).contains(&stage) {
-        return Some(Finding::new(&causes::BODY_EMPTY, ""));
-    }
-    None
+    let is_empty = delivery.request.body().is_empty() && matches!(stage, Stage::Form | Stage::Key);
+    is_empty.then(|| Finding::new(&causes::BODY_EMPTY, ""))
 }
 
 /// The finding of a delivery that has the mark of another provider, and not that of its own.
@@ -51,15 +51,12 @@ fn marked(delivery: &DiagnosisInput) -> Option<Finding> {
 
 /// The finding that the refusal alone leads to.
 pub fn from_refusal(delivery: &DiagnosisInput, refusal: &Refusal) -> Finding {
-    let stage = delivery.stage_of(refusal);
-    if stage == Stage::Form
-        && let Some(finding) = marked(delivery)
-    {
-        return finding;
-    }
     match refusal {
         Refusal::Start(error) => start(delivery, error),
-        Refusal::Reject(reject) => rejected(delivery, stage, reject),
+        Refusal::Refused(Refused { reject, stage, .. }) => {
+            let marked = if *stage == Stage::Form { marked(delivery) } else { None };
+            marked.unwrap_or_else(|| rejected(delivery, *stage, reject))
+        }
     }
 }
 
@@ -93,10 +90,10 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject) -> Finding
         }
         Reject::TooLarge { .. } => Finding::new(&causes::TOO_LARGE, said),
         Reject::Missing { field } | Reject::Malformed { field, .. } => part(delivery, stage, field, &said),
-        Reject::InvalidJson if stage == Stage::Form => {
-            Finding::new(&causes::BODY_MALFORMED, "It is no JSON object.")
+        Reject::InvalidJson(JsonPart::Body) => Finding::new(&causes::BODY_MALFORMED, "It is no JSON object."),
+        Reject::InvalidJson(JsonPart::Payload) | Reject::NotUtf8 => {
+            Finding::new(&causes::PAYLOAD_INVALID, said)
         }
-        Reject::InvalidJson | Reject::NotUtf8 => Finding::new(&causes::PAYLOAD_INVALID, said),
         Reject::UnhandledEventType => Finding::new(&causes::EVENT_TYPE_NOT_ACCEPTED, ""),
         Reject::MalformedJwe { .. } => {
             Finding::new(&causes::JWE_MALFORMED, format!("{said}{}", token_form(delivery)))

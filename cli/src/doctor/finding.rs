@@ -1,8 +1,10 @@
 //! What was found of a delivery, and the delivery as it would be without that fault.
 
+use letterbox_codec::Stage;
+
 use super::{
     causes::Cause,
-    diagnosis_input::{DiagnosisInput, Stage},
+    diagnosis_input::{DiagnosisInput, Progress},
 };
 
 /// What was found: a cause, and what was seen of it.
@@ -45,14 +47,14 @@ pub struct Variant {
 impl Variant {
     /// How far it gets. Where another provider stands in for that of the delivery only its signature counts, since it
     /// reads payloads differently; a signature that was valid already has nothing to gain.
-    pub fn stage(&self, of: &DiagnosisInput, reached: Stage) -> Stage {
+    pub fn progress(&self, of: &DiagnosisInput, reached: Progress) -> Progress {
         if self.delivery.provider.name() == of.provider.name() {
-            return self.delivery.stage();
+            return self.delivery.progress();
         }
-        match self.delivery.stage() {
-            _ if reached > Stage::Key => reached,
-            Stage::Payload => Stage::Opened,
-            stage => stage,
+        match self.delivery.progress() {
+            _ if reached.has_passed(Stage::Key) => reached,
+            Progress::RefusedAt(Stage::Payload) => Progress::Accepted,
+            progress => progress,
         }
     }
 }

@@ -6,8 +6,8 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use letterbox_codec::{
-    mac::{Algorithm, Description, Encoding},
     platform::SignatureScheme,
+    signature::{Algorithm, Description, Encoding},
 };
 use letterbox_registry::DESCRIBED;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ pub mod sqlite;
 
 use std::time::Duration;
 
-use letterbox_codec::{Request, Timestamp};
+use letterbox_codec::{Request, Stage, Timestamp};
 use letterbox_intake::Outcome;
 use serde::{Deserialize, Serialize};
 
@@ -83,8 +83,8 @@ pub struct Trace {
     pub body_is_lost: bool,
     /// The detail for the operator, as in the log.
     pub detail: Option<String>,
-    /// The name of the step that failed.
-    pub failed: Option<String>,
+    /// The stage that a refused delivery did not pass.
+    pub stage: Option<Stage>,
     /// The position (from 1) of the credential entry that verified it, and the number of entries.
     pub key: Option<(usize, usize)>,
     /// The checks that passed, one line each.

@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU32};
 
-use letterbox_codec::{Reject, Secret, Timestamp, sealed::Key};
+use letterbox_codec::{Reject, Rejected, Secret, Stage, Timestamp, sealed::Key};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, SeqAccess, Visitor},
@@ -27,11 +27,12 @@ pub struct Credentials {
 
 impl Credentials {
     /// Checks the signed timestamp, in seconds or milliseconds, if the entry has a tolerance.
-    pub(crate) fn fresh(&self, timestamp: &str, now: Timestamp) -> Result<(), Reject> {
+    pub(crate) fn fresh(&self, timestamp: &str, now: Timestamp) -> Result<(), Rejected> {
         let Some(tolerance) = self.tolerance else { return Ok(()) };
-        let (sent, _) = Timestamp::guess(timestamp).ok_or(Reject::MalformedTimestamp)?;
+        let sent = Timestamp::guess(timestamp);
+        let (sent, _) = sent.ok_or(Reject::MalformedTimestamp.at(Stage::Address))?;
         if sent.distance(now) > u64::from(tolerance.get()).saturating_mul(1000) {
-            return Err(Reject::TimestampOutOfRange);
+            return Err(Reject::TimestampOutOfRange.at(Stage::Address));
         }
         Ok(())
     }

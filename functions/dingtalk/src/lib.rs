@@ -14,11 +14,12 @@ mod platform;
 use std::{borrow::Cow, time::Duration};
 
 use letterbox_codec::{
-    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, Timestamp, form,
+    Ambient, Event, Provider, Received, Reject, Rejected, Reply, Request, Source, Stage, Timestamp, form,
     json::Object,
     provider::Refused,
-    reject::first_that_opens,
+    reject::JsonPart,
     sealed::{self, Envelope},
+    stage::{at, first_that_opens},
     verified::{Payload, Verified},
 };
 use serde::Serialize;
@@ -59,20 +60,13 @@ impl Provider for DingTalk {
         request: &Request,
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
-        let query = request.uri().query().unwrap_or_default().as_bytes();
-        let signature = parameter(query, "msg_signature", Some("signature"))?;
-        let timestamp = parameter(query, "timestamp", Some("timeStamp"))?;
-        let nonce = parameter(query, "nonce", None)?;
-        let encrypt = encrypt(request.body())?;
-        let envelope =
-            Envelope { signature: &signature, timestamp: &timestamp, nonce: &nonce, encrypt: &encrypt };
-
-        let (position, (content, owner_key)) = first_that_opens(source.keys, |key: &Credentials| {
-            let signed = envelope.verify(&key.token)?;
-            key.fresh(&timestamp, ambient.now)?;
-            signed.open(&key.aes_key)?.addressed_to(&key.owner_key)
+        let message = Message::from_request(request)?;
+        let (position, (key, content, owner_key)) = first_that_opens(source.keys, |key: &Credentials| {
+            let opened = message.envelope().verify(&key.token)?.open(&key.aes_key)?;
+            key.fresh(&message.timestamp, ambient.now)?;
+            let (content, owner_key) = opened.addressed_to(&key.owner_key)?;
+            Ok((key, content, owner_key))
         })?;
-        let key = source.keys.get(position).ok_or(Reject::SignatureMismatch)?;
         let (event, acknowledgement) =
             event(source, key, &content, ambient).map_err(|reject| Refused::payload(reject, position))?;
         let reply = reply(key, &acknowledgement, owner_key, ambient);
@@ -80,6 +74,39 @@ impl Provider for DingTalk {
             Some(event) => Received::event(event, reply, position),
             None => Received::handshake(reply, position),
         })
+    }
+}
+
+/// An encrypted message and its signature, as received.
+struct Message<'a> {
+    signature: Cow<'a, str>,
+    timestamp: Cow<'a, str>,
+    nonce: Cow<'a, str>,
+    encrypt: String,
+}
+
+impl<'a> Message<'a> {
+    /// Reads a request, whose signature is in the query string.
+    fn from_request(request: &'a Request) -> Result<Self, Rejected> {
+        let query = request.uri().query().unwrap_or_default().as_bytes();
+        let read = || {
+            Ok(Self {
+                signature: parameter(query, "msg_signature", Some("signature"))?,
+                timestamp: parameter(query, "timestamp", Some("timeStamp"))?,
+                nonce: parameter(query, "nonce", None)?,
+                encrypt: encrypt(request.body())?,
+            })
+        };
+        read().map_err(at(Stage::Form))
+    }
+
+    fn envelope(&self) -> Envelope<'_> {
+        Envelope {
+            signature: &self.signature,
+            timestamp: &self.timestamp,
+            nonce: &self.nonce,
+            encrypt: &self.encrypt,
+        }
     }
 }
 
@@ -131,7 +158,7 @@ fn parameter<'q>(
 
 /// The encrypted message, exactly as JSON-decoded: the signature covers its line breaks.
 fn encrypt(body: &[u8]) -> Result<String, Reject> {
-    let body = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson)?;
+    let body = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson(JsonPart::Body))?;
     let encrypt = Object::parse(body)?.get("encrypt")?.ok_or(Reject::missing("encrypt"))?;
     let text: String =
         serde_json::from_str(encrypt.get()).map_err(|_| Reject::malformed("encrypt", "a string"))?;

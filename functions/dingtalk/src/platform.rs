@@ -6,16 +6,18 @@ use bytes::Bytes;
 use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
-    Ambient, Reject, Request, Timestamp,
+    Ambient, Reject, Rejected, Request, Stage, Timestamp,
     json::Object,
     platform::{
         Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender, Step,
         samples_in,
     },
-    sealed::{self, Envelope},
+    reject::JsonPart,
+    sealed,
+    stage::at,
 };
 
-use crate::{Credentials, DingTalk, HANDSHAKES, SUCCESS, acknowledgement, encrypt, parameter};
+use crate::{Credentials, DingTalk, HANDSHAKES, Message, SUCCESS, acknowledgement, encrypt};
 
 /// Sources, read on 2026-11-26 in the copy of 2026-08-22:
 /// - retries, and the list of failed events:
@@ -38,40 +40,27 @@ impl Sender for DingTalk {
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {
-            name: "envelope",
+            stage: Stage::Form,
             en: "Query and body: msg_signature, timestamp, nonce, encrypt",
             zh: "查询参数与请求体：msg_signature、timestamp、nonce、encrypt",
-            codes: &["missing_field", "malformed_field", "invalid_json"],
         },
         Step {
-            name: "signature",
+            stage: Stage::Key,
             en: "Signature: SHA-1 of token, timestamp, nonce and encrypt",
             zh: "签名：对 token、timestamp、nonce、encrypt 计算 SHA-1",
-            codes: &["signature_mismatch"],
         },
         Step {
-            name: "timestamp",
-            en: "Age of the timestamp, where there is a tolerance",
-            zh: "时间戳是否过期（仅在设置了 tolerance 时）",
-            codes: &["malformed_timestamp", "timestamp_out_of_range"],
-        },
-        Step {
-            name: "decryption",
+            stage: Stage::Seal,
             en: "Decryption: AES-256-CBC with aes_key",
             zh: "解密：使用 aes_key 的 AES-256-CBC",
-            codes: &["invalid_base64", "ciphertext_length", "invalid_padding", "message_length"],
         },
         Step {
-            name: "owner_key",
-            en: "Owner key: AppKey, SuiteKey or CorpId",
-            zh: "归属校验：AppKey、SuiteKey 或 CorpId",
-            codes: &["owner_key_mismatch"],
+            stage: Stage::Address,
+            en: "Owner key: AppKey, SuiteKey or CorpId; age of the timestamp, where there is a tolerance",
+            zh: "归属校验：AppKey、SuiteKey 或 CorpId；时间戳是否过期（仅在设置了 tolerance 时）",
         },
         Step {
-            name: "event",
-            en: "Event: JSON with an EventType",
-            zh: "事件：含 EventType 的 JSON",
-            codes: &[],
+            stage: Stage::Payload, en: "Event: JSON with an EventType", zh: "事件：含 EventType 的 JSON"
         },
     ];
 
@@ -146,10 +135,12 @@ impl Sender for DingTalk {
         reply: &http::Response<Bytes>,
     ) -> Result<String, String> {
         DELIVERY_POLICY.acknowledged(reply.status())?;
-        let parts = Parts::from_response(reply.body()).ok().flatten();
-        let parts = parts.ok_or("expected JSON with msg_signature, timeStamp, nonce and encrypt")?;
-        let (message, _) =
-            parts.open(key).map_err(|reject| format!("the acknowledgement is invalid: {}", reject.code()))?;
+        let acknowledgement = Message::from_response(reply.body()).ok().flatten();
+        let acknowledgement =
+            acknowledgement.ok_or("expected JSON with msg_signature, timeStamp, nonce and encrypt")?;
+        let (message, _) = acknowledgement
+            .open(key)
+            .map_err(|rejected| format!("the acknowledgement is invalid: {}", rejected.reject.code()))?;
         let content = String::from_utf8(message).map_err(|_| "the acknowledgement is not UTF-8")?;
         if content == SUCCESS || random(key, request).is_some_and(|random| random == content) {
             Ok(content)
@@ -158,15 +149,15 @@ impl Sender for DingTalk {
         }
     }
 
-    fn open(key: &Credentials, message: &Request, _: Timestamp) -> Result<Opened, Reject> {
+    fn open(key: &Credentials, message: &Request, _: Timestamp) -> Result<Opened, Rejected> {
         const UNCHECKED: &str =
             "signature not checked: it is in the query string of the URL, which is missing";
-        let (parts, signature) = match Parts::from_response(message.body())? {
-            Some(parts) => (parts, "signature valid"),
-            None if message.uri().query().is_none() => (Parts::signed_again(key, message)?, UNCHECKED),
-            None => (Parts::from_request(message)?, "signature valid"),
+        let (message, signature) = match Message::from_response(message.body())? {
+            Some(response) => (response, "signature valid"),
+            None if message.uri().query().is_none() => (Message::signed_again(key, message)?, UNCHECKED),
+            None => (Message::from_request(message)?, "signature valid"),
         };
-        let (content, owner_key) = parts.open(key)?;
+        let (content, owner_key) = message.open(key)?;
         Ok(Opened { content, notes: vec![signature.to_owned(), format!("owner key {owner_key} matches")] })
     }
 
@@ -187,67 +178,45 @@ fn is_sealed(request: &Request) -> bool {
     has_signature && body.is_some_and(|body| matches!(body.get("encrypt"), Ok(Some(_))))
 }
 
-/// An encrypted message and its signature.
-struct Parts<'a> {
-    signature: Cow<'a, str>,
-    timestamp: Cow<'a, str>,
-    nonce: Cow<'a, str>,
-    encrypt: String,
-}
-
-impl<'a> Parts<'a> {
+impl<'a> Message<'a> {
     /// Reads a response, whose signature is in the body; `None` if the body has none.
-    fn from_response(body: &'a [u8]) -> Result<Option<Self>, Reject> {
-        let text = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson)?;
-        let members = Object::parse(text)?;
-        if members.get("msg_signature")?.is_none() {
-            return Ok(None);
-        }
-        let [signature, timestamp, nonce] =
-            ["msg_signature", "timeStamp", "nonce"].map(|name| members.require(name));
-        Ok(Some(Self {
-            signature: signature?,
-            timestamp: timestamp?,
-            nonce: nonce?,
-            encrypt: encrypt(body)?,
-        }))
-    }
-
-    /// Reads a request, whose signature is in the query string.
-    fn from_request(request: &'a Request) -> Result<Self, Reject> {
-        let query = request.uri().query().unwrap_or_default().as_bytes();
-        Ok(Self {
-            signature: parameter(query, "msg_signature", Some("signature"))?,
-            timestamp: parameter(query, "timestamp", Some("timeStamp"))?,
-            nonce: parameter(query, "nonce", None)?,
-            encrypt: encrypt(request.body())?,
-        })
+    fn from_response(body: &'a [u8]) -> Result<Option<Self>, Rejected> {
+        let read = || {
+            let text = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson(JsonPart::Body))?;
+            let members = Object::parse(text)?;
+            if members.get("msg_signature")?.is_none() {
+                return Ok(None);
+            }
+            let [signature, timestamp, nonce] =
+                ["msg_signature", "timeStamp", "nonce"].map(|name| members.require(name));
+            Ok(Some(Self {
+                signature: signature?,
+                timestamp: timestamp?,
+                nonce: nonce?,
+                encrypt: encrypt(body)?,
+            }))
+        };
+        read().map_err(at(Stage::Form))
     }
 
     /// Reads a body whose signature is not known, and signs it again, since only a signed message can be decrypted.
-    fn signed_again(key: &Credentials, request: &Request) -> Result<Self, Reject> {
-        let encrypt = encrypt(request.body())?;
+    fn signed_again(key: &Credentials, request: &Request) -> Result<Self, Rejected> {
+        let encrypt = encrypt(request.body()).map_err(at(Stage::Form))?;
         let signature = sealed::signature(key.token.expose(), "", "", &encrypt).into();
         Ok(Self { signature, timestamp: "".into(), nonce: "".into(), encrypt })
     }
 
     /// The decrypted message, and the owner key that it is for.
-    fn open<'k>(&self, key: &'k Credentials) -> Result<(Vec<u8>, &'k str), Reject> {
-        let envelope = Envelope {
-            signature: &self.signature,
-            timestamp: &self.timestamp,
-            nonce: &self.nonce,
-            encrypt: &self.encrypt,
-        };
-        let (message, owner_key) =
-            envelope.verify(&key.token)?.open(&key.aes_key)?.addressed_to(&key.owner_key)?;
+    fn open<'k>(&self, key: &'k Credentials) -> Result<(Vec<u8>, &'k str), Rejected> {
+        let opened = self.envelope().verify(&key.token)?.open(&key.aes_key)?;
+        let (message, owner_key) = opened.addressed_to(&key.owner_key)?;
         Ok((message.bytes().to_vec(), owner_key))
     }
 }
 
 /// The `Random` of a handshake that may be acknowledged with it.
 fn random(key: &Credentials, request: &Request) -> Option<String> {
-    let (message, _) = Parts::from_request(request).ok()?.open(key).ok()?;
+    let (message, _) = Message::from_request(request).ok()?.open(key).ok()?;
     let payload = Object::parse(std::str::from_utf8(&message).ok()?).ok()?;
     let event_type = payload.require("EventType").ok()?;
     HANDSHAKES.iter().find(|(name, may_be_random)| *may_be_random && *name == event_type)?;

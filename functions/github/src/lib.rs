@@ -10,11 +10,12 @@ mod platform;
 use std::time::Duration;
 
 use letterbox_codec::{
-    Ambient, Event, Provider, Received, Reject, Reply, Request, Secret, Source, Timestamp, Verified,
+    Ambient, Event, Provider, Received, Reject, Rejected, Reply, Request, Secret, Source, Timestamp,
+    Verified,
     header::label,
-    mac::{self, Algorithm, Description, Scheme, SecretEncoding, Signed},
     provider::Refused,
-    reject::first_that_opens,
+    signature::{self, Algorithm, Description, Scheme, SecretEncoding, Signed},
+    stage::first_that_opens,
 };
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -30,14 +31,14 @@ pub struct GitHub {
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
     #[serde(deserialize_with = "secret")]
-    secret: mac::Key,
+    secret: signature::Key,
     /// Accept `X-Hub-Signature` (SHA-1) if there is no `X-Hub-Signature-256`.
     #[serde(default)]
     allow_sha1: bool,
 }
 
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<mac::Key, D::Error> {
-    mac::Key::new(&Secret::deserialize(deserializer)?, SecretEncoding::Text)
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<signature::Key, D::Error> {
+    signature::Key::new(&Secret::deserialize(deserializer)?, SecretEncoding::Text)
         .map_err(|error| D::Error::custom(format!("expected {}", error.expected)))
 }
 
@@ -110,7 +111,7 @@ impl GitHub {
         key: &Credentials,
         request: &'r Request,
         now: Timestamp,
-    ) -> Result<Signed<'r>, Reject> {
+    ) -> Result<Signed<'r>, Rejected> {
         // If `X-Hub-Signature-256` is present, SHA-1 is never used.
         let legacy = key.allow_sha1 && !request.headers().contains_key("x-hub-signature-256");
         let scheme = if legacy { &self.sha1 } else { &self.sha256 };
@@ -167,11 +168,7 @@ mod tests {
             request.headers_mut().insert("x-github-delivery", "d1".parse().unwrap());
             if key.is_some() {
                 let [Credentials { secret, .. }] = &keys;
-                for (name, value) in
-                    provider.sha256.sign(secret, "POST", "", body.as_bytes(), ambient.now, "")
-                {
-                    request.headers_mut().insert(name, value.parse().unwrap());
-                }
+                provider.sha256.sign(secret, &mut request, ambient.now, "").unwrap();
             }
             let refused = provider.receive(&source, &request, &ambient).unwrap_err();
             assert_eq!((refused.delivery.as_deref(), refused.key), (Some("d1"), key), "{body}");

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
-    Ambient, Provider, Reject, Request, Timestamp,
+    Ambient, Provider, Reject, Rejected, Request, Stage, Timestamp,
     platform::{
         Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender,
         SignatureScheme, Step, read_acknowledgement, samples_in,
     },
+    stage::at,
 };
 
 use crate::{Credentials, GitHub, form, is_form};
@@ -32,12 +33,9 @@ impl Sender for GitHub {
         Step::ROUTE,
         Step::SIGNATURE_HEADER,
         Step {
-            name: "signature",
-            en: "Signature: HMAC of the raw body",
-            zh: "签名：对原始请求体计算 HMAC",
-            codes: &["signature_mismatch"],
+            stage: Stage::Key, en: "Signature: HMAC of the raw body", zh: "签名：对原始请求体计算 HMAC"
         },
-        Step { name: "event", en: "Event: its name and JSON", zh: "事件：名称与 JSON", codes: &[] },
+        Step { stage: Stage::Payload, en: "Event: its name and JSON", zh: "事件：名称与 JSON" },
     ];
 
     const DEMO: &'static str = include_str!("../../../events/github/credentials.json");
@@ -90,7 +88,7 @@ impl Sender for GitHub {
         }
         let media_type =
             if is_form(&sample.payload) { "application/x-www-form-urlencoded" } else { "application/json" };
-        let mut request = http::Request::builder()
+        let request = http::Request::builder()
             .method(Method::POST)
             .uri(url)
             .header(header::CONTENT_TYPE, media_type)
@@ -100,21 +98,21 @@ impl Sender for GitHub {
             .header("x-github-hook-id", "327865514")
             .header("x-github-hook-installation-target-type", "repository")
             .header("x-github-hook-installation-target-id", "357383239");
-        for (name, value) in scheme.sign(&key.secret, "POST", url, &sample.payload, ambient.now, "") {
-            request = request.header(name, value);
-        }
-        request.body(sample.payload.clone().into()).map_err(|error| error.to_string())
+        let mut request = request.body(sample.payload.clone().into()).map_err(|error| error.to_string())?;
+        let signed = scheme.sign(&key.secret, &mut request, ambient.now, "");
+        signed.map_err(|error| error.to_string())?;
+        Ok(request)
     }
 
     fn read_response(_: &Credentials, _: &Request, reply: &http::Response<Bytes>) -> Result<String, String> {
         read_acknowledgement(&DELIVERY_POLICY, reply)
     }
 
-    fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
+    fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Rejected> {
         // Creating GitHub's own schemes cannot fail.
-        let provider = Self::new(&[]).map_err(|_| Reject::MalformedSignature)?;
+        let provider = Self::new(&[]).map_err(|_| Reject::MalformedSignature.at(Stage::Form))?;
         let content = provider.verify(key, message, now)?.content;
-        let inner = form(&content)?;
+        let inner = form(&content).map_err(at(Stage::Payload))?;
         let content = inner.as_ref().unwrap_or(&content).bytes().to_vec();
         Ok(Opened { content, notes: vec!["signature valid".to_owned()] })
     }

@@ -118,7 +118,7 @@ impl Catalogue {
         let _: serde::de::IgnoredAny = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let cards =
             Object::parse(text).and_then(|object| object.members()).map_err(|reject| match reject {
-                Reject::InvalidJson => "expected a JSON object of cards by srcid".to_owned(),
+                Reject::InvalidJson(_) => "expected a JSON object of cards by srcid".to_owned(),
                 twice => twice.message().into_owned(),
             })?;
         let cards = cards.into_iter().map(|(srcid, card)| {

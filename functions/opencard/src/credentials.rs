@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use letterbox_codec::{
-    Secret,
-    jwe::{LONGEST_KID, Psk},
+    Reject, Rejected, Secret, Stage,
+    jwe::{LONGEST_KID, Psk, Token},
 };
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
@@ -18,8 +18,10 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    pub(crate) fn psk(&self, kid: &str) -> Option<&Psk> {
-        self.keys.get(kid)
+    /// The key that a token names.
+    pub(crate) fn psk_of(&self, token: &Token) -> Result<&Psk, Rejected> {
+        let psk = token.header.kid.as_ref().and_then(|kid| self.keys.get(kid));
+        psk.ok_or(Reject::UnknownKid.at(Stage::Key))
     }
 
     /// The `kid` and key that the simulated platform uses: the first in alphabetical order.

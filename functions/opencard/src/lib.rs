@@ -15,7 +15,7 @@ use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Reply, Request, Source, Timestamp,
     jwe::{self, Token},
     provider::{Document, Refused},
-    reject::first_that_opens,
+    stage::first_that_opens,
     verified::Verified,
 };
 use serde::Serialize;
@@ -57,11 +57,11 @@ impl Provider for OpenCard {
         let token = Token::parse(request.body())?;
         let rid = token.header.rid.clone();
         let opened = first_that_opens(source.keys, |key: &Credentials| {
-            let psk = token.header.kid.as_deref().and_then(|kid| key.psk(kid)).ok_or(Reject::UnknownKid)?;
+            let psk = key.psk_of(&token)?;
             Ok((psk, token.open(psk)?))
         });
         let (position, (psk, content)) =
-            opened.map_err(|reject| Refused { delivery: rid.clone(), ..reject.into() })?;
+            opened.map_err(|rejected| Refused { delivery: rid.clone(), ..rejected.into() })?;
 
         let (event, answer) = self.answer(source, &content, rid.clone(), ambient);
         let (cek, iv) = ambient.split::<32, 16>();

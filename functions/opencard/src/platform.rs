@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Method, header};
 use include_dir::{Dir, include_dir};
 use letterbox_codec::{
-    Ambient, Reject, Request, Timestamp,
+    Ambient, Rejected, Request, Stage, Timestamp,
     jwe::{self, Header, Token},
     platform::{
         Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender, Step,
@@ -30,24 +30,17 @@ impl Sender for OpenCard {
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {
-            name: "jwe",
+            stage: Stage::Form,
             en: "Compact JWE: A128KW, A128CBC-HS256",
             zh: "compact JWE：A128KW、A128CBC-HS256",
-            codes: &["malformed_jwe", "unsupported_algorithm"],
         },
         Step {
-            name: "key",
+            stage: Stage::Key,
             en: "Key: the kid's pre-shared key unwraps the CEK",
             zh: "密钥：用 kid 对应的预共享密钥解出 CEK",
-            codes: &["unknown_kid", "key_unwrap"],
         },
-        Step {
-            name: "decryption",
-            en: "Tag and decryption",
-            zh: "校验认证标签并解密",
-            codes: &["authentication_failed"],
-        },
-        Step { name: "event", en: "Query: srcid and intent", zh: "查询：srcid 与 intent", codes: &[] },
+        Step { stage: Stage::Seal, en: "Tag and decryption", zh: "校验认证标签并解密" },
+        Step { stage: Stage::Payload, en: "Query: srcid and intent", zh: "查询：srcid 与 intent" },
     ];
 
     const DEMO: &'static str = include_str!("../../../events/opencard/credentials.json");
@@ -109,21 +102,16 @@ impl Sender for OpenCard {
         if header(&asked) != header(&answered) {
             return Err("the reply's JOSE header is not that of the query".to_owned());
         }
-        let psk = answered
-            .header
-            .kid
-            .as_deref()
-            .and_then(|kid| key.psk(kid))
-            .ok_or("the reply's kid is unknown")?;
-        let content =
-            answered.open(psk).map_err(|reject| format!("the reply is invalid: {}", reject.code()))?;
+        let psk = key.psk_of(&answered).map_err(|_| "the reply's kid is unknown")?;
+        let content = answered
+            .open(psk)
+            .map_err(|rejected| format!("the reply is invalid: {}", rejected.reject.code()))?;
         content.text().map(str::to_owned).map_err(|_| "the reply is not UTF-8".to_owned())
     }
 
-    fn open(key: &Credentials, message: &Request, _: Timestamp) -> Result<Opened, Reject> {
-        let token = Token::parse(message.body()).map_err(|refused| refused.reject)?;
-        let psk = token.header.kid.as_deref().and_then(|kid| key.psk(kid)).ok_or(Reject::UnknownKid)?;
-        let content = token.open(psk)?.bytes().to_vec();
+    fn open(key: &Credentials, message: &Request, _: Timestamp) -> Result<Opened, Rejected> {
+        let token = Token::parse(message.body()).map_err(|refused| refused.reject.at(refused.stage))?;
+        let content = token.open(key.psk_of(&token)?)?.bytes().to_vec();
         Ok(Opened { content, notes: vec![format!("tag valid, JOSE header {}", token.header.json())] })
     }
 

@@ -11,46 +11,51 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::Reject;
+use crate::{Reject, reject::JsonPart};
 
 /// The longest string that may become an attribute of an event (type, id, subject, ...), in bytes.
 pub const LONGEST_LABEL: usize = 256;
 
-/// The deepest nesting that common parsers accept.
-const DEEPEST: usize = 127;
+/// The deepest nesting: what common parsers accept, and one less of a payload, which is one level deeper in its queue message.
+const fn deepest(part: JsonPart) -> usize {
+    match part {
+        JsonPart::Body => 127,
+        JsonPart::Payload => 126,
+    }
+}
 
-/// The deepest nesting of a payload, which is one level deeper in its queue message.
-pub(crate) const DEEPEST_PAYLOAD: usize = DEEPEST - 1;
-
-/// A JSON object whose syntax and nesting (at most 127) are checked. Its members are raw.
-pub struct Object<'a>(&'a RawValue);
+/// A JSON object whose syntax and nesting are checked. Its members are raw.
+pub struct Object<'a> {
+    raw: &'a RawValue,
+    part: JsonPart,
+}
 
 impl fmt::Debug for Object<'_> {
     /// Prints only the size: the content may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Object({} bytes)", self.0.get().len())
+        write!(f, "Object({} bytes)", self.raw.get().len())
     }
 }
 
 impl<'a> Object<'a> {
-    /// Parses one JSON object; [`Reject::InvalidJson`] for anything else.
+    /// Parses the JSON object of a body, nested at most 127 deep; [`Reject::InvalidJson`] for anything else.
     pub fn parse(text: &'a str) -> Result<Self, Reject> {
-        Self::parse_within(text, DEEPEST)
+        Self::parse_part(text, JsonPart::Body)
     }
 
-    pub(crate) fn parse_within(text: &'a str, deepest: usize) -> Result<Self, Reject> {
-        let raw: &RawValue = serde_json::from_str(text).map_err(|_| Reject::InvalidJson)?;
+    pub(crate) fn parse_part(text: &'a str, part: JsonPart) -> Result<Self, Reject> {
+        let raw: &RawValue = serde_json::from_str(text).map_err(|_| Reject::InvalidJson(part))?;
         // serde_json skips a raw value without counting how deep it goes; a consumer's parser would count.
-        if raw.get().starts_with('{') && depth(raw.get()) <= deepest {
-            Ok(Self(raw))
+        if raw.get().starts_with('{') && depth(raw.get()) <= deepest(part) {
+            Ok(Self { raw, part })
         } else {
-            Err(Reject::InvalidJson)
+            Err(Reject::InvalidJson(part))
         }
     }
 
     /// The whole object, verbatim.
     pub fn raw(&self) -> &'a RawValue {
-        self.0
+        self.raw
     }
 
     /// The raw value of one member, or `None` if it is absent or null.
@@ -61,7 +66,7 @@ impl<'a> Object<'a> {
         let found = match (self.member(path)?, path.split_once('.')) {
             (Some(value), _) => Some(value),
             (None, Some((outer, rest))) => match self.member(outer)? {
-                Some(inner) if inner.get().starts_with('{') => Self(inner).get(rest)?,
+                Some(raw) if raw.get().starts_with('{') => Self { raw, part: self.part }.get(rest)?,
                 _ => None,
             },
             (None, None) => None,
@@ -71,7 +76,8 @@ impl<'a> Object<'a> {
 
     /// All members in their order; [`Reject::Malformed`] if a name appears twice.
     pub fn members(&self) -> Result<Vec<(String, &'a RawValue)>, Reject> {
-        let Members(members) = serde_json::from_str(self.0.get()).map_err(|_| Reject::InvalidJson)?;
+        let Members(members) =
+            serde_json::from_str(self.raw.get()).map_err(|_| Reject::InvalidJson(self.part))?;
         let mut names = std::collections::HashSet::new();
         match members.iter().find(|(name, _)| !names.insert(name.as_str())) {
             Some((twice, _)) => Err(Reject::malformed(twice.clone(), "to appear only once")),
@@ -80,12 +86,12 @@ impl<'a> Object<'a> {
     }
 
     fn member(&self, name: &str) -> Result<Option<&'a RawValue>, Reject> {
-        let mut json = serde_json::Deserializer::from_str(self.0.get());
+        let mut json = serde_json::Deserializer::from_str(self.raw.get());
         match Member(name).deserialize(&mut json) {
             Ok(Occurrence::Never) => Ok(None),
             Ok(Occurrence::Once(value)) => Ok(Some(value)),
             Ok(Occurrence::Again) => Err(Reject::malformed(name.to_owned(), "to appear only once")),
-            Err(_) => Err(Reject::InvalidJson),
+            Err(_) => Err(Reject::InvalidJson(self.part)),
         }
     }
 

@@ -15,10 +15,7 @@
 
 use std::fmt;
 
-use base64::{
-    Engine,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::URL_SAFE_NO_PAD},
-};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use josekit::jwe::{A128KW, JweContentEncryption, JweDecrypter, JweEncrypter, JweHeader, enc::A128CBC_HS256};
 use serde::{
@@ -28,7 +25,13 @@ use serde::{
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{Reject, Secret, Verified, json::is_attribute, provider::Refused};
+use crate::{
+    Reject, Rejected, Secret, Stage, Verified,
+    base64::{Engine, URL_SAFE},
+    json::is_attribute,
+    provider::Refused,
+    stage::at,
+};
 
 const ENCRYPTED_KEY: usize = 40;
 const CEK: usize = 32;
@@ -47,11 +50,7 @@ impl Psk {
     /// Decodes base64url, with or without padding. The error says what was expected.
     pub fn new(text: &Secret) -> Result<Self, &'static str> {
         const EXPECTED: &str = "base64url of 16 bytes (22 characters)";
-        const LENIENT: GeneralPurpose = GeneralPurpose::new(
-            &base64::alphabet::URL_SAFE,
-            GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-        );
-        let bytes = Zeroizing::new(LENIENT.decode(text.expose()).map_err(|_| EXPECTED)?);
+        let bytes = Zeroizing::new(URL_SAFE.decode(text.expose()).map_err(|_| EXPECTED)?);
         Ok(Self(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| EXPECTED)?)))
     }
 }
@@ -87,10 +86,11 @@ pub struct Token {
 impl Token {
     /// Parses the compact form, ignoring ASCII whitespace around it. A refusal carries the `rid` if the header could be read.
     pub fn parse(body: &[u8]) -> Result<Self, Refused> {
-        const FORM: Reject = Reject::MalformedJwe {
+        const FORM: Rejected = Reject::MalformedJwe {
             part: "body",
             expected: "a compact JWE: five base64url segments joined by dots",
-        };
+        }
+        .at(Stage::Form);
         let text = std::str::from_utf8(body.trim_ascii()).map_err(|_| FORM)?;
         let mut segments = text.splitn(6, '.');
         let mut segment = || segments.next().ok_or(FORM);
@@ -98,10 +98,10 @@ impl Token {
         if segments.next().is_some() {
             return Err(FORM.into());
         }
-        let (header, parameters) = Header::read(header)?;
+        let (header, parameters) = Header::read(header).map_err(at(Stage::Form))?;
         let rid = header.rid.clone();
         let opened = parameters.accept().and_then(|()| Self::measure(header, rest));
-        opened.map_err(|reject| Refused { delivery: rid, ..reject.into() })
+        opened.map_err(|reject| Refused { delivery: rid, ..reject.at(Stage::Form).into() })
     }
 
     /// Decodes the segments after the header, and checks the length of each.
@@ -127,10 +127,12 @@ impl Token {
     }
 
     /// Unwraps the content key, checks the tag in constant time, and only then decrypts.
-    pub fn open(&self, psk: &Psk) -> Result<Verified<'static>, Reject> {
+    pub fn open(&self, psk: &Psk) -> Result<Verified<'static>, Rejected> {
+        const UNWRAP: Rejected = Reject::KeyUnwrap.at(Stage::Key);
+        const AUTHENTICATION: Rejected = Reject::AuthenticationFailed.at(Stage::Seal);
         // RFC 3394: eight bytes A6 unwrap to an empty key under any key, so only a key of full length is accepted.
         if self.encrypted_key.len() != ENCRYPTED_KEY {
-            return Err(Reject::KeyUnwrap);
+            return Err(UNWRAP);
         }
         let cek = A128KW
             .decrypter_from_bytes(psk.0.as_slice())
@@ -138,29 +140,30 @@ impl Token {
                 let cek = kw.decrypt(Some(&self.encrypted_key), &A128CBC_HS256, &JweHeader::new())?;
                 Ok(Zeroizing::new(cek.into_owned()))
             })
-            .map_err(|_| Reject::KeyUnwrap)?;
+            .map_err(|_| UNWRAP)?;
         // Always 32 bytes, because the length of the wrapped key was checked; the type does not guarantee it.
-        let cek: &[u8; CEK] = cek.as_slice().try_into().map_err(|_| Reject::KeyUnwrap)?;
+        let cek: &[u8; CEK] = cek.as_slice().try_into().map_err(|_| UNWRAP)?;
         let (mac_key, _) = cek.split_at(CEK / 2);
         let aad = self.header.segment.as_bytes();
-        authenticated(mac_key, aad, &self.iv, &self.ciphertext)?
+        authenticated(mac_key, aad, &self.iv, &self.ciphertext)
+            .ok_or(UNWRAP)?
             .verify_truncated_left(&self.tag)
-            .map_err(|_| Reject::AuthenticationFailed)?;
+            .map_err(|_| AUTHENTICATION)?;
         let plain = A128CBC_HS256
             .decrypt(cek, Some(&self.iv), &self.ciphertext, aad, Some(&self.tag))
-            .map_err(|_| Reject::AuthenticationFailed)?;
+            .map_err(|_| AUTHENTICATION)?;
         Ok(Verified::new(plain))
     }
 }
 
-/// The MAC of RFC 7518 section 5.2.2.1, before it is truncated to the tag.
-fn authenticated(mac_key: &[u8], aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> Result<Hmac<Sha256>, Reject> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(mac_key).map_err(|_| Reject::KeyUnwrap)?;
+/// The MAC of RFC 7518 section 5.2.2.1, before it is truncated to the tag; `None` if HMAC takes no key of this length.
+fn authenticated(mac_key: &[u8], aad: &[u8], iv: &[u8], ciphertext: &[u8]) -> Option<Hmac<Sha256>> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(mac_key).ok()?;
     let bits = u64::try_from(aad.len()).unwrap_or(u64::MAX).saturating_mul(8);
     for part in [aad, iv, ciphertext, &bits.to_be_bytes()] {
         mac.update(part);
     }
-    Ok(mac)
+    Some(mac)
 }
 
 /// Encrypts `payload` under the header of the request. `cek` and `iv` must be fresh for every token.
@@ -299,9 +302,10 @@ mod tests {
         segments.collect::<Vec<_>>().join(".").into_bytes()
     }
 
-    fn refusal(segments: [Option<&[u8]>; 5]) -> &'static str {
-        let opened = Token::parse(&token(segments)).map_err(|refused| refused.reject);
-        opened.and_then(|token| token.open(&psk())).unwrap_err().code()
+    fn refusal(segments: [Option<&[u8]>; 5]) -> (&'static str, Stage) {
+        let opened = Token::parse(&token(segments)).and_then(|token| Ok(token.open(&psk())?));
+        let refused = opened.unwrap_err();
+        (refused.reject.code(), refused.stage)
     }
 
     #[test]
@@ -309,22 +313,22 @@ mod tests {
         let key = |bytes: &'static [u8]| [None, Some(bytes), None, None, None];
         for (segments, expected) in [
             // Unwraps to an empty key under any key.
-            (key(&[0xa6; 8]), "key_unwrap"),
-            (key(&[0xa6; 16]), "key_unwrap"),
-            (key(&[0xa6; 40]), "key_unwrap"),
-            (key(b""), "key_unwrap"),
-            (key(b"short"), "key_unwrap"),
-            (key(&[0; 4096]), "key_unwrap"),
-            ([None, None, Some(b""), None, None], "malformed_jwe"),
-            ([None, None, Some(&[2; 12]), None, None], "malformed_jwe"),
-            ([None, None, Some(&[2; 64]), None, None], "malformed_jwe"),
-            ([None, None, Some(&[3; 16]), None, None], "authentication_failed"),
-            ([None, None, None, Some(b""), None], "malformed_jwe"),
-            ([None, None, None, Some(&[0; 15]), None], "malformed_jwe"),
-            ([None, None, None, Some(&[0; 16]), None], "authentication_failed"),
-            ([None, None, None, None, Some(b"")], "malformed_jwe"),
-            ([None, None, None, None, Some(&[0; 16])], "authentication_failed"),
-            ([None, None, None, None, Some(&[0; 32])], "malformed_jwe"),
+            (key(&[0xa6; 8]), ("key_unwrap", Stage::Key)),
+            (key(&[0xa6; 16]), ("key_unwrap", Stage::Key)),
+            (key(&[0xa6; 40]), ("key_unwrap", Stage::Key)),
+            (key(b""), ("key_unwrap", Stage::Key)),
+            (key(b"short"), ("key_unwrap", Stage::Key)),
+            (key(&[0; 4096]), ("key_unwrap", Stage::Key)),
+            ([None, None, Some(b""), None, None], ("malformed_jwe", Stage::Form)),
+            ([None, None, Some(&[2; 12]), None, None], ("malformed_jwe", Stage::Form)),
+            ([None, None, Some(&[2; 64]), None, None], ("malformed_jwe", Stage::Form)),
+            ([None, None, Some(&[3; 16]), None, None], ("authentication_failed", Stage::Seal)),
+            ([None, None, None, Some(b""), None], ("malformed_jwe", Stage::Form)),
+            ([None, None, None, Some(&[0; 15]), None], ("malformed_jwe", Stage::Form)),
+            ([None, None, None, Some(&[0; 16]), None], ("authentication_failed", Stage::Seal)),
+            ([None, None, None, None, Some(b"")], ("malformed_jwe", Stage::Form)),
+            ([None, None, None, None, Some(&[0; 16])], ("authentication_failed", Stage::Seal)),
+            ([None, None, None, None, Some(&[0; 32])], ("malformed_jwe", Stage::Form)),
         ] {
             assert_eq!(refusal(segments), expected, "{segments:?}");
         }
@@ -388,24 +392,39 @@ mod tests {
     #[test]
     fn only_the_listed_algorithms_are_accepted() {
         for (header, expected) in [
-            (r#"{"enc":"A128CBC-HS256","kid":"0"}"#, "unsupported_algorithm"),
-            (r#"{"alg":"A128KW","kid":"0"}"#, "unsupported_algorithm"),
-            (r#"{"alg":"dir","enc":"A128CBC-HS256","kid":"0"}"#, "unsupported_algorithm"),
-            (r#"{"alg":"A256KW","enc":"A128CBC-HS256","kid":"0"}"#, "unsupported_algorithm"),
-            (r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","zip":"DEF"}"#, "unsupported_algorithm"),
-            (r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","zip":null}"#, "unsupported_algorithm"),
-            (r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","crit":["x"]}"#, "unsupported_algorithm"),
-            (r#"{"alg":"A128KW","alg":"A128KW","enc":"A128CBC-HS256","kid":"0"}"#, "malformed_jwe"),
-            (r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","x":1,"\u0078":2}"#, "malformed_jwe"),
-            (r#"{"alg":["A128KW"],"enc":"A128CBC-HS256","kid":"0"}"#, "malformed_jwe"),
-            ("null", "malformed_jwe"),
-            ("", "malformed_jwe"),
+            (r#"{"enc":"A128CBC-HS256","kid":"0"}"#, ("unsupported_algorithm", Stage::Form)),
+            (r#"{"alg":"A128KW","kid":"0"}"#, ("unsupported_algorithm", Stage::Form)),
+            (r#"{"alg":"dir","enc":"A128CBC-HS256","kid":"0"}"#, ("unsupported_algorithm", Stage::Form)),
+            (r#"{"alg":"A256KW","enc":"A128CBC-HS256","kid":"0"}"#, ("unsupported_algorithm", Stage::Form)),
+            (
+                r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","zip":"DEF"}"#,
+                ("unsupported_algorithm", Stage::Form),
+            ),
+            (
+                r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","zip":null}"#,
+                ("unsupported_algorithm", Stage::Form),
+            ),
+            (
+                r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","crit":["x"]}"#,
+                ("unsupported_algorithm", Stage::Form),
+            ),
+            (
+                r#"{"alg":"A128KW","alg":"A128KW","enc":"A128CBC-HS256","kid":"0"}"#,
+                ("malformed_jwe", Stage::Form),
+            ),
+            (
+                r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","x":1,"\u0078":2}"#,
+                ("malformed_jwe", Stage::Form),
+            ),
+            (r#"{"alg":["A128KW"],"enc":"A128CBC-HS256","kid":"0"}"#, ("malformed_jwe", Stage::Form)),
+            ("null", ("malformed_jwe", Stage::Form)),
+            ("", ("malformed_jwe", Stage::Form)),
         ] {
             assert_eq!(refusal([Some(header.as_bytes()), None, None, None, None]), expected, "{header}");
         }
         let long =
             format!(r#"{{"alg":"A128KW","enc":"A128CBC-HS256","x":"{}"}}"#, "x".repeat(LONGEST_HEADER));
-        assert_eq!(refusal([Some(long.as_bytes()), None, None, None, None]), "malformed_jwe");
+        assert_eq!(refusal([Some(long.as_bytes()), None, None, None, None]), ("malformed_jwe", Stage::Form));
         for kid in [r#""kid":0"#, r#""kid":null"#, r#""kid":"""#, r#""x":0"#] {
             let header = Header::new(&format!(r#"{{"alg":"A128KW","enc":"A128CBC-HS256",{kid}}}"#)).unwrap();
             assert_eq!(header.kid, None, "{kid}");

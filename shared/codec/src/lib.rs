@@ -7,11 +7,14 @@
 //! |---|---|
 //! | [`sealed`] | DingTalk's family: SHA-1 signature, AES-256-CBC, owner key |
 //! | `jwe` (feature `jwe`) | compact JWE with A128KW and A128CBC-HS256 |
-//! | [`mac`] | HMAC signatures, described by data |
+//! | [`signature`] | signatures of requests (HMAC, public keys, tokens), described by data |
+//! | [`content_encoding`] | bounded unpacking of compressed bodies |
 //! | [`json`] | bounded reading of a verified payload, kept verbatim |
 //! | [`event`] | the CloudEvents object that is put on the queue |
+//! | [`base64`] | lenient base64 of configured keys and signatures |
 //! | [`headers`] | a bounded header map from foreign data |
 //! | [`credentials`] | the credentials JSON: the credential entries of every source |
+//! | [`stage`] | how far a delivery gets before it is refused |
 //! | [`provider`] | the interface between a protocol and the shell that runs it |
 //! | [`platform`] | the platform's side of a protocol: what it sends, for samples and tests |
 //!
@@ -25,6 +28,8 @@
 )]
 
 pub mod ambient;
+pub mod base64;
+pub mod content_encoding;
 pub mod credentials;
 pub mod event;
 pub mod form;
@@ -33,13 +38,14 @@ pub mod headers;
 pub mod json;
 #[cfg(feature = "jwe")]
 pub mod jwe;
-pub mod mac;
 pub mod platform;
 pub mod provider;
 pub mod reject;
 pub mod sealed;
 pub mod secret;
+pub mod signature;
 pub mod source;
+pub mod stage;
 pub mod timestamp;
 pub mod verified;
 
@@ -50,5 +56,6 @@ pub use provider::{Provider, Received, Reply, Request};
 pub use reject::Reject;
 pub use secret::Secret;
 pub use source::Source;
+pub use stage::{Rejected, Stage};
 pub use timestamp::Timestamp;
 pub use verified::Verified;

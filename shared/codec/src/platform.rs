@@ -8,7 +8,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use bytes::Bytes;
 use http::StatusCode;
 
-use crate::{Ambient, Provider, Reject, Request, Timestamp};
+use crate::{Ambient, Provider, Rejected, Request, Stage, Timestamp};
 
 /// A decoded payload as the platform would send it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,49 +89,25 @@ pub struct Opened {
     pub notes: Vec<String>,
 }
 
-/// A step of verifying and decoding a delivery, for display.
+/// What one stage checks, for display. A provider has no step for a stage at which it refuses nothing.
 #[derive(Debug)]
 pub struct Step {
-    /// A stable name; `signature` and `key` have a meaning, see [`Step::finds_key`].
-    pub name: &'static str,
+    /// The stage.
+    pub stage: Stage,
     /// What is checked, in English.
     pub en: &'static str,
     /// The same in Chinese.
     pub zh: &'static str,
-    /// The [`Reject::code`]s of this step. The last step has all codes that no other step names.
-    pub codes: &'static [&'static str],
 }
 
 impl Step {
     /// The first step of every delivery.
-    pub const ROUTE: Self = Self {
-        name: "route",
-        en: "Method, source and size",
-        zh: "请求方法、来源与大小",
-        codes: &["method_not_allowed", "unknown_source", "too_large"],
-    };
+    pub const ROUTE: Self =
+        Self { stage: Stage::Route, en: "Method, source and size", zh: "请求方法、来源与大小" };
 
     /// The second step of every delivery that is signed in a header.
-    pub const SIGNATURE_HEADER: Self = Self {
-        name: "header",
-        en: "Signature header",
-        zh: "签名请求头",
-        codes: &["missing_signature", "malformed_signature"],
-    };
-
-    /// True if this step finds the credential entry that matches.
-    pub fn finds_key(&self) -> bool {
-        matches!(self.name, "signature" | "key")
-    }
-
-    /// The position of the step that failed. `was_opened` is true if a credential entry verified the delivery.
-    pub fn failed(steps: &[Self], code: &str, was_opened: bool) -> usize {
-        // Codes of the request and of the payload alike.
-        const OF_BOTH: [&str; 4] = ["missing_field", "malformed_field", "invalid_json", "too_large"];
-        let last = steps.len().saturating_sub(1);
-        let named = steps.iter().position(|step| step.codes.contains(&code));
-        named.filter(|_| !(was_opened && OF_BOTH.contains(&code))).unwrap_or(last)
-    }
+    pub const SIGNATURE_HEADER: Self =
+        Self { stage: Stage::Form, en: "Signature header", zh: "签名请求头" };
 }
 
 /// How deliveries of a platform can be recognised without credentials.
@@ -161,7 +137,7 @@ pub enum SignatureScheme {
 
 /// The platform's side of a [`Provider`]: it builds deliveries and reads the responses.
 pub trait Sender: Provider {
-    /// The steps of verifying and decoding a delivery, in order; the last creates the event.
+    /// The steps of verifying and decoding a delivery, in the order of their stages.
     const STEPS: &'static [Step];
     /// The demo credentials JSON, which anyone can sign with.
     const DEMO: &'static str;
@@ -213,7 +189,7 @@ pub trait Sender: Provider {
 
     /// Decodes one message outside of a delivery: a request (its body, and the headers and the URL that are known), or the
     /// body of a response. A signed timestamp is compared with `now`.
-    fn open(key: &Self::Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject>;
+    fn open(key: &Self::Credentials, message: &Request, now: Timestamp) -> Result<Opened, Rejected>;
 
     /// Encrypts one message outside of a delivery; `None` if the platform only signs.
     fn seal(_key: &Self::Credentials, _payload: &[u8], _ambient: &Ambient) -> Option<Result<String, String>> {

@@ -5,7 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use crate::{Ambient, Event, Reject, Source};
+use crate::{
+    Ambient, Event, Reject, Source,
+    stage::{Rejected, Stage},
+};
 
 /// One request with the exact bytes that were signed. Its URI is absolute: the URL that the platform called, as the
 /// gateway reports it.
@@ -23,6 +26,11 @@ pub struct Document {
     pub refresh_failed: &'static str,
 }
 
+/// The largest body that a platform may send unless its provider says otherwise, and the largest that a compressed one
+/// may unpack to, in bytes. Lambda passes on 6 MB
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>, read 2026-11-26).
+pub const MAX_BODY: usize = 6 * 1024 * 1024;
+
 /// The protocol of a platform. It is pure: everything comes in as an argument.
 pub trait Provider: Sized + Send + Sync + 'static {
     /// The name of the folder, crate, binary, route, template block and sample folder.
@@ -30,7 +38,7 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// The default time limit for the response, the queue call included.
     const DEADLINE: Duration;
     /// The largest body that the platform sends, in bytes.
-    const MAX_BODY: usize = 6 * 1024 * 1024;
+    const MAX_BODY: usize = MAX_BODY;
     /// The file that it takes its replies from, if any.
     const DOCUMENT: Option<Document> = None;
     /// The platform's own name for the id of a delivery: a further field of the log line.
@@ -127,6 +135,8 @@ impl Received {
 pub struct Refused {
     /// The reason.
     pub reject: Reject,
+    /// The stage that it did not pass.
+    pub stage: Stage,
     /// The platform's id of this delivery, if it could be read. It is not verified, and only for the log.
     pub delivery: Option<String>,
     /// The position of the credential entry that verified it, if only its payload is refused.
@@ -136,13 +146,13 @@ pub struct Refused {
 impl Refused {
     /// Refuses the payload of a delivery that the entry at `key` verified.
     pub fn payload(reject: Reject, key: usize) -> Self {
-        Self { key: Some(key), ..reject.into() }
+        Self { key: Some(key), ..reject.at(Stage::Payload).into() }
     }
 }
 
-impl From<Reject> for Refused {
-    fn from(reject: Reject) -> Self {
-        Self { reject, delivery: None, key: None }
+impl From<Rejected> for Refused {
+    fn from(Rejected { reject, stage }: Rejected) -> Self {
+        Self { reject, stage, delivery: None, key: None }
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Reject {
         expected: &'static str,
     },
     /// The body, or the verified payload, is not a JSON object, or is nested too deeply.
-    InvalidJson,
+    InvalidJson(JsonPart),
     /// The verified payload is not UTF-8.
     NotUtf8,
     /// The type of the verified event is not one that the source accepts.
@@ -77,6 +77,15 @@ pub enum Reject {
     },
 }
 
+/// The JSON that a refusal concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonPart {
+    /// The body, not verified.
+    Body,
+    /// The verified payload.
+    Payload,
+}
+
 impl Reject {
     /// [`Reject::Missing`] of a field.
     pub fn missing(field: impl Into<Cow<'static, str>>) -> Self {
@@ -93,7 +102,7 @@ impl Reject {
         match self {
             Self::Missing { .. } => (400, "missing_field"),
             Self::Malformed { .. } => (400, "malformed_field"),
-            Self::InvalidJson => (400, "invalid_json"),
+            Self::InvalidJson(_) => (400, "invalid_json"),
             Self::NotUtf8 => (400, "invalid_utf8"),
             Self::UnhandledEventType => (400, "unhandled_event_type"),
             Self::MalformedJwe { .. } => (400, "malformed_jwe"),
@@ -132,7 +141,12 @@ impl Reject {
         match self {
             Self::Missing { field } => format!("{field}: missing").into(),
             Self::Malformed { field, expected } => format!("{field}: expected {expected}").into(),
-            Self::InvalidJson => "payload: expected a JSON object, nested at most 126 deep".into(),
+            Self::InvalidJson(JsonPart::Body) => {
+                "body: expected a JSON object, nested at most 127 deep".into()
+            }
+            Self::InvalidJson(JsonPart::Payload) => {
+                "payload: expected a JSON object, nested at most 126 deep".into()
+            }
             Self::NotUtf8 => "payload: expected UTF-8".into(),
             Self::UnhandledEventType => "unhandled event type".into(),
             Self::MalformedJwe { part, expected } => format!("{part}: expected {expected}").into(),
@@ -144,40 +158,6 @@ impl Reject {
             _ => "unauthorized".into(),
         }
     }
-
-    /// How many checks passed before the refusal, to choose among the refusals of several keys.
-    const fn progress(&self) -> u8 {
-        match self {
-            Self::MissingSignature
-            | Self::MalformedSignature
-            | Self::SignatureMismatch
-            | Self::UnknownKid
-            | Self::KeyUnwrap => 0,
-            Self::InvalidBase64
-            | Self::CiphertextLength
-            | Self::InvalidPadding
-            | Self::MessageLength
-            | Self::AuthenticationFailed => 1,
-            _ => 2,
-        }
-    }
-}
-
-/// Runs `open` with each of `keys` until one succeeds, and returns its position and the result. If all fail, returns the
-/// refusal of the key that passed the most checks.
-pub fn first_that_opens<'k, K, T>(
-    keys: &'k [K],
-    mut open: impl FnMut(&'k K) -> Result<T, Reject>,
-) -> Result<(usize, T), Reject> {
-    let mut furthest = Reject::SignatureMismatch;
-    for (position, key) in keys.iter().enumerate() {
-        match open(key) {
-            Ok(opened) => return Ok((position, opened)),
-            Err(reject) if position == 0 || reject.progress() > furthest.progress() => furthest = reject,
-            Err(_) => {}
-        }
-    }
-    Err(furthest)
 }
 
 #[cfg(test)]
@@ -202,17 +182,5 @@ mod tests {
         ] {
             assert_eq!((reject.status(), &*reject.message()), (401, "unauthorized"), "{reject:?}");
         }
-    }
-
-    #[test]
-    fn the_refusal_that_passed_the_most_checks_is_returned() {
-        let keys = [Reject::SignatureMismatch, Reject::OwnerKeyMismatch, Reject::InvalidPadding];
-        let refused = first_that_opens::<_, ()>(&keys, |reject| Err(reject.clone()));
-        assert_eq!(refused, Err(Reject::OwnerKeyMismatch));
-        assert_eq!(
-            first_that_opens(&[1, 2], |key| if *key == 2 { Ok(()) } else { Err(Reject::NotUtf8) }),
-            Ok((1, ()))
-        );
-        assert_eq!(first_that_opens::<u8, ()>(&[], |_| Ok(())), Err(Reject::SignatureMismatch));
     }
 }

@@ -15,16 +15,16 @@
 use std::fmt;
 
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
-use base64::{
-    Engine,
-    alphabet::STANDARD,
-    engine::general_purpose::{self, GeneralPurpose, GeneralPurposeConfig},
-};
+use base64::engine::general_purpose;
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::{Reject, Secret, Verified};
+use crate::{
+    Reject, Rejected, Secret, Stage, Verified,
+    base64::{Engine, STANDARD},
+    stage::at,
+};
 
 /// The platform pads to blocks of this size, twice that of AES.
 const PAD_BLOCK: usize = 32;
@@ -32,10 +32,6 @@ const AES_BLOCK: usize = 16;
 const RANDOM: usize = 16;
 /// Random bytes and length.
 const HEADER: usize = RANDOM + 4;
-
-/// `EncodingAESKey`s come with their two spare bits set, which a strict decoder rejects.
-const AES_KEY: GeneralPurpose =
-    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// The AES key of an encrypted message.
 #[derive(Clone)]
@@ -49,11 +45,7 @@ impl Key {
         if text.len() != 43 || !text.iter().all(u8::is_ascii_alphanumeric) {
             return Err(EXPECTED);
         }
-        let mut padded = Zeroizing::new([b'='; 44]);
-        for (to, from) in padded.iter_mut().zip(text) {
-            *to = *from;
-        }
-        let bytes = Zeroizing::new(AES_KEY.decode(padded.as_slice()).map_err(|_| EXPECTED)?);
+        let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| EXPECTED)?);
         Ok(Self(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| EXPECTED)?)))
     }
 
@@ -93,12 +85,12 @@ pub struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     /// Checks the signature in constant time, or returns [`Reject::SignatureMismatch`].
-    pub fn verify(&self, token: &Secret) -> Result<Signed<'a>, Reject> {
+    pub fn verify(&self, token: &Secret) -> Result<Signed<'a>, Rejected> {
         let expected = signature(token.expose(), self.timestamp, self.nonce, self.encrypt);
         if bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
             Ok(Signed { encrypt: self.encrypt })
         } else {
-            Err(Reject::SignatureMismatch)
+            Err(Reject::SignatureMismatch.at(Stage::Key))
         }
     }
 }
@@ -111,7 +103,11 @@ pub struct Signed<'a> {
 
 impl Signed<'_> {
     /// Decrypts the message, and checks its padding and its length.
-    pub fn open(&self, key: &Key) -> Result<Opened, Reject> {
+    pub fn open(&self, key: &Key) -> Result<Opened, Rejected> {
+        self.decrypt(key).map_err(at(Stage::Seal))
+    }
+
+    fn decrypt(&self, key: &Key) -> Result<Opened, Reject> {
         let text: Vec<u8> = self.encrypt.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let ciphertext = general_purpose::STANDARD.decode(text).map_err(|_| Reject::InvalidBase64)?;
         if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(AES_BLOCK) {
@@ -158,14 +154,14 @@ impl Opened {
     }
 
     /// Checks in constant time that the owner key is one of `accepted`, and returns the content and that key.
-    pub fn addressed_to(self, accepted: &[String]) -> Result<(Verified<'static>, &str), Reject> {
+    pub fn addressed_to(self, accepted: &[String]) -> Result<(Verified<'static>, &str), Rejected> {
         let mut owner = None;
         for candidate in accepted {
             if bool::from(candidate.as_bytes().ct_eq(&self.owner_key)) {
                 owner = Some(candidate.as_str());
             }
         }
-        let owner = owner.ok_or(Reject::OwnerKeyMismatch)?;
+        let owner = owner.ok_or(Reject::OwnerKeyMismatch.at(Stage::Address))?;
         Ok((Verified::new(self.message), owner))
     }
 }
@@ -226,7 +222,7 @@ mod tests {
         general_purpose::STANDARD.encode(ciphertext)
     }
 
-    fn open(encrypt: &str) -> Result<(Vec<u8>, Vec<u8>), Reject> {
+    fn open(encrypt: &str) -> Result<(Vec<u8>, Vec<u8>), Rejected> {
         let opened = Signed { encrypt }.open(&key(AES_KEY).unwrap())?;
         Ok((opened.message, opened.owner_key))
     }
@@ -263,7 +259,7 @@ mod tests {
             (encrypted(&plain(1, b"", 12)), Reject::MessageLength),
             (encrypted(&plain(u32::MAX, &[1; 12], 32)), Reject::MessageLength),
         ] {
-            assert_eq!(open(&encrypt), Err(expected), "{encrypt}");
+            assert_eq!(open(&encrypt), Err(expected.at(Stage::Seal)), "{encrypt}");
         }
     }
 
@@ -273,9 +269,9 @@ mod tests {
         for (owner, expected) in [
             ("first", Ok("first")),
             ("second", Ok("second")),
-            ("", Err(Reject::OwnerKeyMismatch)),
-            ("firs", Err(Reject::OwnerKeyMismatch)),
-            ("firstsecond", Err(Reject::OwnerKeyMismatch)),
+            ("", Err(Reject::OwnerKeyMismatch.at(Stage::Address))),
+            ("firs", Err(Reject::OwnerKeyMismatch.at(Stage::Address))),
+            ("firstsecond", Err(Reject::OwnerKeyMismatch.at(Stage::Address))),
         ] {
             let opened = Opened { message: b"{}".to_vec(), owner_key: owner.as_bytes().to_vec() };
             let owner = opened.addressed_to(&accepted).map(|(_, owner)| owner);

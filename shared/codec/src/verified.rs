@@ -4,10 +4,7 @@ use std::{borrow::Cow, fmt, ops::Deref};
 
 use sha2::{Digest, Sha256};
 
-use crate::{
-    Reject,
-    json::{DEEPEST_PAYLOAD, Object},
-};
+use crate::{Reject, json::Object, reject::JsonPart};
 
 /// Bytes that a valid signature or an authenticated decryption covers.
 ///
@@ -42,9 +39,11 @@ impl<'a> Verified<'a> {
         std::str::from_utf8(&self.0).map_err(|_| Reject::NotUtf8)
     }
 
-    /// The verified bytes as a JSON object, or [`Reject::NotUtf8`] or [`Reject::InvalidJson`].
+    /// The verified bytes as a JSON object, or [`Reject::NotUtf8`] or [`Reject::InvalidJson`]. One byte order mark before
+    /// it is skipped (RFC 8259, section 8.1, allows that).
     pub fn json(&self) -> Result<Payload<'_>, Reject> {
-        Object::parse_within(self.text()?, DEEPEST_PAYLOAD).map(Payload)
+        let text = self.text()?;
+        Object::parse_part(text.strip_prefix('\u{feff}').unwrap_or(text), JsonPart::Payload).map(Payload)
     }
 
     /// One member of verified `application/x-www-form-urlencoded` text, or [`Reject::Malformed`].
@@ -77,6 +76,18 @@ mod tests {
             assert_eq!(Verified::new(text.into_bytes()).json().is_ok(), is_read, "{depth}");
         }
         assert_eq!(Verified::new(b"\xff".as_slice()).json().unwrap_err(), Reject::NotUtf8);
+    }
+
+    #[test]
+    fn one_byte_order_mark_is_skipped() {
+        for (text, expected) in [
+            ("\u{feff}{\"a\":1}", Some("{\"a\":1}")),
+            ("\u{feff}\u{feff}{\"a\":1}", None),
+            ("{\u{feff}\"a\":1}", None),
+        ] {
+            let content = Verified::new(text.as_bytes());
+            assert_eq!(content.json().ok().map(|payload| payload.raw().get()), expected, "{text:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Response, header};
 use letterbox_codec::{
-    Ambient, Provider, Received, Reject, Reply, Request, Source, Sources,
+    Ambient, Provider, Received, Reject, Reply, Request, Source, Sources, Stage,
     provider::{Refused, Settled},
 };
 use tokio::time::Instant;
@@ -95,6 +95,8 @@ pub struct Record {
     pub outcome: Outcome,
     /// A stable code: of the refusal or failure, or the provider's remark on its reply.
     pub reason: Option<&'static str>,
+    /// The stage that a refused delivery did not pass.
+    pub stage: Option<Stage>,
     /// Details for the operator: the field and what was expected, or the queue's error.
     pub detail: Option<String>,
     /// HTTP status.
@@ -148,6 +150,7 @@ impl Record {
             rotating: false,
             outcome: Outcome::Refused,
             reason: None,
+            stage: None,
             detail: None,
             status: 0,
             milliseconds: 0.0,
@@ -162,7 +165,8 @@ impl Record {
         Self { names: Names::of::<P>(), ..Self::new(P::NAME, source) }
     }
 
-    fn refused(&mut self, reject: &Reject) {
+    fn refused(&mut self, reject: &Reject, stage: Stage) {
+        self.stage = Some(stage);
         self.reason = Some(reject.code());
         self.detail = (reject.status() != 401).then(|| reject.message().into_owned());
     }
@@ -202,10 +206,10 @@ impl<P: Provider> Intake<P> {
                 let deadline = self.deadline(source);
                 self.settle(started, deadline, received, queued.as_ref(), &mut record).await
             }
-            Err(Fault::Refused(Refused { reject, delivery, key })) => {
+            Err(Fault::Refused(Refused { reject, stage, delivery, key })) => {
                 record.delivery = delivery;
                 record.key = key;
-                record.refused(&reject);
+                record.refused(&reject, stage);
                 P::refuse(&reject)
             }
             Err(Fault::Entropy(error)) => {
@@ -227,10 +231,10 @@ impl<P: Provider> Intake<P> {
         entries.iter().filter_map(P::deadline).fold(self.deadline, Duration::min)
     }
 
-    /// Refuses an event that is not a request to a source. `source` is empty if it is unknown.
+    /// Refuses an event that is not a request to a source, at [`Stage::Route`]. `source` is empty if it is unknown.
     pub fn refuse(&self, source: &str, reject: &Reject) -> Answer {
         let mut record = Record::of::<P>(source);
-        record.refused(reject);
+        record.refused(reject, Stage::Route);
         record.status = reject.status();
         Answer { response: response(P::refuse(reject)), record, message: None }
     }
@@ -352,11 +356,11 @@ pub fn open<P: Provider>(
     ambient: &Ambient,
 ) -> Result<Received, Refused> {
     if request.method() != Method::POST {
-        return Err(Reject::MethodNotAllowed.into());
+        return Err(Reject::MethodNotAllowed.at(Stage::Route).into());
     }
-    let keys = sources.get(source).ok_or(Reject::UnknownSource)?;
+    let keys = sources.get(source).ok_or(Reject::UnknownSource.at(Stage::Route))?;
     if request.body().len() > P::MAX_BODY {
-        return Err(Reject::TooLarge { limit: P::MAX_BODY }.into());
+        return Err(Reject::TooLarge { limit: P::MAX_BODY }.at(Stage::Route).into());
     }
     provider.receive(&Source { provider: P::NAME, name: source, keys }, request, ambient)
 }
@@ -396,7 +400,7 @@ fn response(reply: Reply) -> Response<String> {
 mod tests {
     use letterbox_codec::{
         Event, Secret,
-        mac::{Description, Key, Scheme, SecretEncoding},
+        signature::{Description, Key, Scheme, SecretEncoding},
     };
 
     use super::*;
@@ -435,8 +439,9 @@ mod tests {
             let (scheme, key) = scheme();
             let signed = scheme.verify(&key, request, ambient.now);
             let content =
-                signed.map_err(|reject| Refused { delivery: delivery.clone(), ..reject.into() })?.content;
-            let mut event = Event::new(source, "any", &content, &content.json()?, ambient);
+                signed.map_err(|rejected| Refused { delivery: delivery.clone(), ..rejected.into() })?.content;
+            let payload = content.json().map_err(|reject| Refused::payload(reject, 0))?;
+            let mut event = Event::new(source, "any", &content, &payload, ambient);
             event.delivery = delivery;
             Ok(Received::event(event, Reply::empty(204), 0))
         }
@@ -461,9 +466,7 @@ mod tests {
         *signed.method_mut() = Method::POST;
         let unsigned = signed.clone();
         let (scheme, key) = scheme();
-        for (name, value) in scheme.sign(&key, "POST", "", b"{}", letterbox_codec::Timestamp(0), "") {
-            signed.headers_mut().insert(name, value.parse().unwrap());
-        }
+        scheme.sign(&key, &mut signed, letterbox_codec::Timestamp(0), "").unwrap();
         for (request, largest, status, reason, key) in [
             (&signed, 1000, 204, None, Some(0)),
             (&signed, 10, 413, Some("too_large"), Some(0)),

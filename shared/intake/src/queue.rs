@@ -7,7 +7,7 @@ pub mod sqs;
 
 use std::{fmt, pin::Pin};
 
-use letterbox_codec::{Event, Reject};
+use letterbox_codec::{Event, Reject, reject::JsonPart};
 use sha2::{Digest, Sha256};
 
 /// The largest message that SQS accepts, in bytes, attributes included.
@@ -71,7 +71,7 @@ impl Message {
 
     /// Creates the message of an event, or [`Reject::TooLarge`] if it has more than `largest` bytes.
     pub fn of(event: &Event, largest: usize) -> Result<Self, Reject> {
-        let json = event.to_json().map_err(|_| Reject::InvalidJson)?;
+        let json = event.to_json().map_err(|_| Reject::InvalidJson(JsonPart::Payload))?;
         let attributes = [
             ("content-type", Some(Self::CONTENT_TYPE)),
             ("type", Some(event.kind.as_str())),

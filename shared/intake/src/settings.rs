@@ -182,7 +182,7 @@ pub fn queue_url(url: &str) -> Result<String, &'static str> {
 #[cfg(test)]
 mod tests {
     use letterbox_codec::{
-        Ambient, Request, Source,
+        Ambient, Request, Source, Stage,
         provider::{Received, Refused},
     };
 
@@ -207,7 +207,7 @@ mod tests {
             _: &Request,
             _: &Ambient,
         ) -> Result<Received, Refused> {
-            Err(letterbox_codec::Reject::UnknownSource.into())
+            Err(letterbox_codec::Reject::UnknownSource.at(Stage::Route).into())
         }
     }
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use http::HeaderName;
-use letterbox_codec::mac::{self, Description, Scheme, SchemeError};
+use letterbox_codec::signature::{Description, Key, Scheme, SchemeError};
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
 
@@ -17,7 +17,7 @@ const STATUSES: RangeInclusive<u16> = 200..=202;
 
 /// What verifies the deliveries of one source, and where their payload says what the event is.
 pub struct Credentials {
-    pub(crate) secret: mac::Key,
+    pub(crate) key: Key,
     pub(crate) scheme: Scheme,
     /// Path of the event type.
     pub(crate) type_path: String,
@@ -44,18 +44,18 @@ impl<'de> Deserialize<'de> for Credentials {
     }
 }
 
-/// The signature scheme of an entry, its preset included, not yet checked. The secret is not looked at.
+/// The signature scheme of an entry, its preset included, not yet checked. The key is not looked at.
 pub fn describe(mut entry: Map<String, Value>) -> Result<Description, EntryError> {
     entry.remove("secret");
+    entry.remove("public_key");
     Ok(Entry::read(entry)?.description())
 }
 
 impl Credentials {
     fn new(entry: Entry) -> Result<Self, EntryError> {
         let description = entry.description();
-        let secret = entry.secret.ok_or_else(|| EntryError::Form("missing field `secret`".to_owned()))?;
+        let key = description.key(entry.secret.as_ref(), entry.public_key.as_deref())?;
         let scheme = Scheme::new(description)?;
-        let secret = mac::Key::new(&secret, entry.secret_encoding)?;
         let type_header = entry.type_header.map(|name| name.parse()).transpose();
         let type_header = type_header.map_err(|_| SchemeError::new("type_header", "an HTTP header name"))?;
         let paths = [
@@ -75,7 +75,7 @@ impl Credentials {
             return Err(SchemeError::new("status", "200, 201 or 202").into());
         }
         Ok(Self {
-            secret,
+            key,
             scheme,
             type_path: entry.type_path,
             type_header,
@@ -106,7 +106,12 @@ mod tests {
     #[test]
     fn errors_name_the_field_and_no_value() {
         for (entry, expected) in [
-            ("{}", "missing field `secret`"),
+            ("{}", "secret: expected a secret, because the algorithm needs one"),
+            (r#"{"algorithm":"ed25519"}"#, "public_key: expected the sender's public key"),
+            (r#"{"secret":"hunter2","algorithm":"ed25519"}"#, "public_key: expected the sender's public key"),
+            (r#"{"public_key":"hunter2"}"#, "public_key: expected no public key"),
+            (r#"{"secret":"hunter2","public_key":"hunter2"}"#, "public_key: expected no public key"),
+            (r#"{"secret":"hunter2","algorithm":"basic"}"#, "secret: expected user:password"),
             (r#"{"secret":""}"#, "secret: expected a secret that is not empty"),
             (r#"{"secret":5}"#, "secret: expected a string"),
             (r#"{"secret":null}"#, "secret: expected a string"),
@@ -115,7 +120,7 @@ mod tests {
             (r#"{"secret":"hunter2","type_header":"a b"}"#, "type_header: expected an HTTP header name"),
             (
                 r#"{"secret":"hunter2","algorithm":"md5"}"#,
-                "algorithm: expected one of `sha1`, `sha256`, `sha512`",
+                "algorithm: expected one of `sha1`, `sha256`, `sha512`, `ed25519`, `ecdsa-p256`, `rsa-sha256`, `token`, `basic`",
             ),
             (r#"{"secret":"hunter2","template":"{timestamp}"}"#, "template: expected a text with {body}"),
             (
@@ -128,7 +133,7 @@ mod tests {
             ),
             (
                 r#"{"secret":"hunter2","timestamp_key":"t"}"#,
-                "signature_key: expected to go with timestamp_key",
+                "signature_key: expected a value, because timestamp_key",
             ),
             (r#"{"secret":"hunter2","tolerance":-1}"#, "tolerance: expected u32"),
             (r#"{"secret":"hunter2","preset":"strip"}"#, "preset: expected one of "),

@@ -1,4 +1,4 @@
-//! The engine of described senders: senders of JSON that is signed with an HMAC, each by its own scheme.
+//! The engine of described senders: senders of JSON that is signed, each by its own scheme.
 //!
 //! The scheme is data: an entry of the credentials names a [preset](presets) or writes the scheme out. Functions are
 //! thin over this crate: each is a [`Branch`], which gives the engine its name.
@@ -13,8 +13,8 @@ pub mod sender;
 use std::{borrow::Cow, marker::PhantomData, time::Duration};
 
 use letterbox_codec::{
-    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, header, json::is_attribute, mac,
-    provider::Refused, reject::first_that_opens, verified::Payload,
+    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, header, json::is_attribute,
+    provider::Refused, signature, stage::first_that_opens, verified::Payload,
 };
 
 pub use crate::{
@@ -52,10 +52,9 @@ impl<B: Branch> Provider for Signed<B> {
         request: &Request,
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
-        let (position, signed) = first_that_opens(source.keys, |key: &Credentials| {
-            key.scheme.verify(&key.secret, request, ambient.now)
+        let (position, (key, signed)) = first_that_opens(source.keys, |key: &Credentials| {
+            Ok((key, key.scheme.verify(&key.key, request, ambient.now)?))
         })?;
-        let key = source.keys.get(position).ok_or(Reject::SignatureMismatch)?;
         let event = event(source, key, request, signed, ambient);
         let event = event.map_err(|reject| Refused::payload(reject, position))?;
         let reply = Reply::json(key.status, &serde_json::json!({ "status": "accepted" }));
@@ -68,7 +67,7 @@ fn event(
     source: &Source<'_, Credentials>,
     key: &Credentials,
     request: &Request,
-    signed: mac::Signed<'_>,
+    signed: signature::Signed<'_>,
     ambient: &Ambient,
 ) -> Result<Event, Reject> {
     let content = signed.content;

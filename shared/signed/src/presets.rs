@@ -24,6 +24,10 @@ pub(crate) enum Field {
     Text(&'static str),
     #[allow(dead_code, reason = "constructed only if a preset has a number")]
     Number(u32),
+    #[allow(dead_code, reason = "constructed only if a preset has a boolean")]
+    Bool(bool),
+    #[allow(dead_code, reason = "constructed only if a preset has a list")]
+    List(&'static [Self]),
 }
 
 /// Every preset, sorted by name.
@@ -52,6 +56,8 @@ impl From<Field> for Value {
         match field {
             Field::Text(text) => text.into(),
             Field::Number(number) => number.into(),
+            Field::Bool(is_set) => is_set.into(),
+            Field::List(values) => values.iter().copied().map(Self::from).collect(),
         }
     }
 }

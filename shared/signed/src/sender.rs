@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, Method, header};
 use letterbox_codec::{
-    Ambient, Reject, Request, Timestamp,
+    Ambient, Rejected, Request, Stage, Timestamp,
     platform::{
         self, Bilingual, DeliveryPolicy, Opened, Reference, Sample, SignatureScheme, Step,
         read_acknowledgement,
@@ -101,18 +101,16 @@ impl<B: Samples> platform::Sender for Signed<B> {
         Step::ROUTE,
         Step::SIGNATURE_HEADER,
         Step {
-            name: "signature",
-            en: "Signature: HMAC of the signed text",
-            zh: "签名：对被签名的文本计算 HMAC",
-            codes: &["signature_mismatch"],
+            stage: Stage::Key,
+            en: "Signature: of the signed text, or the secret itself",
+            zh: "签名：对被签名的文本，或密钥本身",
         },
         Step {
-            name: "timestamp",
+            stage: Stage::Address,
             en: "Age of the signed timestamp, where there is one",
             zh: "签名中的时间戳是否过期（如果有）",
-            codes: &["malformed_timestamp", "timestamp_out_of_range"],
         },
-        Step { name: "event", en: "Event: its type and JSON", zh: "事件：类型与 JSON", codes: &[] },
+        Step { stage: Stage::Payload, en: "Event: its type and JSON", zh: "事件：类型与 JSON" },
     ];
 
     const DEMO: &'static str = B::DEMO;
@@ -157,16 +155,16 @@ impl<B: Samples> platform::Sender for Signed<B> {
             .method(Method::POST)
             .uri(url)
             .header(header::CONTENT_TYPE, "application/json");
-        for (name, value) in key.scheme.sign(&key.secret, "POST", url, &sample.payload, ambient.now, &id) {
-            request = request.header(name, value);
-        }
         if let Some(name) = &key.type_header {
             if sample.name.is_empty() {
                 return Err(format!("{name}: expected an event type"));
             }
             request = request.header(name, &sample.name);
         }
-        request.body(sample.payload.clone().into()).map_err(|error| error.to_string())
+        let mut request = request.body(sample.payload.clone().into()).map_err(|error| error.to_string())?;
+        let signed = key.scheme.sign(&key.key, &mut request, ambient.now, &id);
+        signed.map_err(|error| error.to_string())?;
+        Ok(request)
     }
 
     fn read_response(
@@ -177,8 +175,8 @@ impl<B: Samples> platform::Sender for Signed<B> {
         read_acknowledgement(&Self::delivery_policy(key), reply)
     }
 
-    fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Reject> {
-        let signed = key.scheme.verify(&key.secret, message, now)?;
+    fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Rejected> {
+        let signed = key.scheme.verify(&key.key, message, now)?;
         let mut notes = vec!["signature valid".to_owned()];
         notes.extend(signed.id.map(|id| format!("signed id {id}")));
         Ok(Opened { content: signed.content.bytes().to_vec(), notes })

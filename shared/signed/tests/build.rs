@@ -50,6 +50,22 @@ fn every_mistake_is_found_when_presets_are_compiled() {
 }
 
 #[test]
+fn fields_may_be_numbers_and_lists() {
+    let text = STRIPE.replacen(
+        "separator = \",\"",
+        "separator = \",\"\nsignature_index = 1\nheader_families = [\"stripe-\", \"x-\"]",
+        1,
+    );
+    let preset = build::compile("stripe", &text).map(|compiled| compiled.preset).unwrap();
+    for expected in [
+        r#"("signature_index", Field::Number(1))"#,
+        r#"("header_families", Field::List(&[Field::Text("stripe-"), Field::Text("x-")]))"#,
+    ] {
+        assert!(preset.contains(expected), "{preset}");
+    }
+}
+
+#[test]
 fn delays_may_be_repeated() {
     let text = STRIPE.replacen(
         "accepted = \"2xx\"",

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use letterbox_codec::{
-    Ambient, Provider, Received, Reject, Request, Source, Sources, Timestamp,
+    Ambient, Provider, Received, Reject, Rejected, Request, Source, Sources, Stage, Timestamp,
     platform::{Sample, Sender as _},
     provider::Refused,
 };
@@ -74,7 +74,7 @@ fn now(sender: &Sender) -> i64 {
     sender.proof.signed_at.map_or(NOW, |seconds| seconds * 1000)
 }
 
-fn verify(sender: &Sender, request: &Request, now: i64) -> Result<Vec<u8>, Reject> {
+fn verify(sender: &Sender, request: &Request, now: i64) -> Result<Vec<u8>, Rejected> {
     let key = credentials(sender, sender.proof.secret);
     AnySender::open(&key, request, Timestamp(now)).map(|opened| opened.content)
 }
@@ -96,11 +96,11 @@ fn every_proof_is_verified_and_no_changed_byte_is() {
             let mut changed = body.to_vec();
             changed[position] ^= 1;
             let refused = verify(sender, &request(sender, changed), now(sender));
-            assert_eq!(refused, Err(Reject::SignatureMismatch), "{name}: byte {position}");
+            assert_eq!(refused, Err(Reject::SignatureMismatch.at(Stage::Key)), "{name}: byte {position}");
         }
         let other = credentials(sender, &another(sender.proof.secret));
         let refused = AnySender::open(&other, &proof(sender), Timestamp(now(sender)));
-        assert_eq!(refused.err(), Some(Reject::SignatureMismatch), "{name}: another secret");
+        assert_eq!(refused.err(), Some(Reject::SignatureMismatch.at(Stage::Key)), "{name}: another secret");
     }
 }
 
@@ -119,7 +119,11 @@ fn a_signed_timestamp_is_accepted_up_to_the_tolerance() {
             let at = |distance| verify(sender, &proof(sender), now(sender) + distance).err();
             assert_eq!(at(distance), None, "{name}: {distance} ms");
             let outside = distance + distance.signum();
-            assert_eq!(at(outside), Some(Reject::TimestampOutOfRange), "{name}: {outside} ms");
+            assert_eq!(
+                at(outside),
+                Some(Reject::TimestampOutOfRange.at(Stage::Address)),
+                "{name}: {outside} ms"
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
-use letterbox_codec::{mac::Description, platform::Bilingual};
+use letterbox_codec::{platform::Bilingual, signature::Description};
 use letterbox_signed::{
     describe,
     presets::{PRESETS, Preset},

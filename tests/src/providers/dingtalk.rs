@@ -1,6 +1,7 @@
 //! DingTalk: sample events, broken deliveries, and what is special about it.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use letterbox_codec::Stage;
 use serde_json::{Value, json};
 
 use super::Provider;
@@ -18,6 +19,22 @@ pub(super) const PROVIDER: Provider = Provider {
     // 403 is for another owner key, which only DingTalk has.
     statuses: &[200, 400, 401, 403, 404, 405, 413, 503],
     unusable: 400,
+    refusals: &[
+        ("get", "method_not_allowed", Stage::Route),
+        ("unknown_source", "unknown_source", Stage::Route),
+        ("too_large", "too_large", Stage::Route),
+        ("missing_nonce", "missing_field", Stage::Form),
+        ("duplicate_nonce", "malformed_field", Stage::Form),
+        ("not_json", "invalid_json", Stage::Form),
+        ("empty", "invalid_json", Stage::Form),
+        ("missing_encrypt", "missing_field", Stage::Form),
+        ("wrong_signature", "signature_mismatch", Stage::Key),
+        ("other_token", "signature_mismatch", Stage::Key),
+        ("stale", "timestamp_out_of_range", Stage::Address),
+        ("other_corp", "owner_key_mismatch", Stage::Address),
+        ("payload_without_type", "missing_field", Stage::Payload),
+        ("payload_not_json", "invalid_json", Stage::Payload),
+    ],
     cases,
     broken,
 };
@@ -273,6 +290,28 @@ mod tests {
                 Some(refusal) => assert_eq!(receiver.refusal(&request), refusal, "{age}"),
                 None => assert_eq!(receiver.handle(&request).1.len(), 1, "{age}"),
             }
+        }
+    }
+
+    #[test]
+    fn dingtalk_checks_in_the_order_of_the_stages() {
+        let right = json!({ "token": TOKEN, "aes_key": AES_KEY, "owner_key": APP_KEY, "tolerance": 60 });
+        let wrong = [("token", "other"), ("aes_key", OTHER_AES_KEY), ("owner_key", "other")];
+        for (first_wrong, age, reason, stage) in [
+            (0, 60_001, "signature_mismatch", Stage::Key),
+            (1, 60_001, "invalid_padding", Stage::Seal),
+            (2, 60_001, "timestamp_out_of_range", Stage::Address),
+            (2, 60_000, "owner_key_mismatch", Stage::Address),
+        ] {
+            let mut entry = right.clone();
+            for (member, value) in &wrong[first_wrong..] {
+                entry[*member] = json!(value);
+            }
+            let receiver = Receiver::new("dingtalk", &entry);
+            let sent = Ambient { now: Timestamp(fixed().now.0 - age), ..fixed() };
+            let request = receiver.build_request(Some(&right), "x", br#"{"EventType":"x"}"#, &sent);
+            let record = receiver.handle(&request).0.record;
+            assert_eq!((record.reason, record.stage), (Some(reason), Some(stage)));
         }
     }
 

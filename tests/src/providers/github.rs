@@ -1,7 +1,7 @@
 //! GitHub: sample events, broken deliveries, and what is special about it.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use letterbox_codec::Request;
+use letterbox_codec::{Request, Stage};
 use serde_json::{Value, json};
 
 use super::{Provider, dingtalk, payment};
@@ -13,8 +13,25 @@ use crate::{
     },
 };
 
-pub(super) const PROVIDER: Provider =
-    Provider { name: "github", statuses: &[202, 400, 401, 404, 405, 413, 503], unusable: 400, cases, broken };
+pub(super) const PROVIDER: Provider = Provider {
+    name: "github",
+    statuses: &[202, 400, 401, 404, 405, 413, 503],
+    unusable: 400,
+    refusals: &[
+        ("get", "method_not_allowed", Stage::Route),
+        ("unknown_source", "unknown_source", Stage::Route),
+        ("no_signature", "missing_signature", Stage::Form),
+        ("sha1_only", "missing_signature", Stage::Form),
+        ("wrong_signature", "signature_mismatch", Stage::Key),
+        ("missing_event", "malformed_field", Stage::Payload),
+        ("not_json", "invalid_json", Stage::Payload),
+        ("not_utf8", "invalid_utf8", Stage::Payload),
+        ("form_with_two_payloads", "malformed_field", Stage::Payload),
+        ("too_large", "too_large", Stage::Payload),
+    ],
+    cases,
+    broken,
+};
 
 const SECRET: &str = "It's a Secret to Everybody";
 

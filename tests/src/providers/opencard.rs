@@ -4,6 +4,7 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use letterbox_codec::Stage;
 use serde_json::{Value, json};
 
 use super::Provider;
@@ -18,6 +19,18 @@ pub(super) const PROVIDER: Provider = Provider {
     statuses: &[200, 400, 401, 404, 405, 413],
     // In the encrypted response.
     unusable: 200,
+    refusals: &[
+        ("get", "method_not_allowed", Stage::Route),
+        ("unknown_source", "unknown_source", Stage::Route),
+        ("too_large", "too_large", Stage::Route),
+        ("not_a_jwe", "malformed_jwe", Stage::Form),
+        ("empty", "malformed_jwe", Stage::Form),
+        ("other_algorithm", "unsupported_algorithm", Stage::Form),
+        ("compressed", "unsupported_algorithm", Stage::Form),
+        ("unknown_kid", "unknown_kid", Stage::Key),
+        ("other_key", "key_unwrap", Stage::Key),
+        ("tampered", "authentication_failed", Stage::Seal),
+    ],
     cases,
     broken,
 };

@@ -1,5 +1,6 @@
 //! Payment services: sample events, broken deliveries, and what is special about it.
 
+use letterbox_codec::Stage;
 use serde_json::{Value, json};
 
 use super::{Provider, github};
@@ -16,6 +17,19 @@ pub(super) const PROVIDER: Provider = Provider {
     name: "payment",
     statuses: &[202, 400, 401, 404, 405, 413, 503],
     unusable: 400,
+    refusals: &[
+        ("get", "method_not_allowed", Stage::Route),
+        ("unknown_source", "unknown_source", Stage::Route),
+        ("missing_header", "missing_signature", Stage::Form),
+        ("wrong_signature", "signature_mismatch", Stage::Key),
+        ("stale", "timestamp_out_of_range", Stage::Address),
+        ("unhandled_event_type", "unhandled_event_type", Stage::Payload),
+        ("not_json", "invalid_json", Stage::Payload),
+        ("empty", "invalid_json", Stage::Payload),
+        ("missing_type", "missing_field", Stage::Payload),
+        ("type_not_text", "malformed_field", Stage::Payload),
+        ("too_large", "too_large", Stage::Payload),
+    ],
     cases,
     broken,
 };

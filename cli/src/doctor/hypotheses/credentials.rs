@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::doctor::{
     causes,
-    diagnosis_input::{DiagnosisInput, Refusal, Stage},
+    diagnosis_input::{DiagnosisInput, Progress, Refusal},
     finding::{Finding, Variant},
     keys::{is_aes_key, is_psk, key_tables, with_table},
 };
@@ -177,7 +177,7 @@ pub(super) fn another_source_is_broken(delivery: &DiagnosisInput) -> Vec<Variant
     let mut sources = delivery.sources(delivery.provider.name());
     sources.retain(|name, _| *name == delivery.source);
     let alone = delivery.with_sources(sources);
-    if alone.stage() == Stage::Start {
+    if alone.progress() == Progress::NotStarted {
         return Vec::new();
     }
     vec![

@@ -1,13 +1,13 @@
 //! Faults around an HMAC: the header, the signed text, the secret's encoding, the timestamp.
 
 use http::Uri;
-use letterbox_codec::{Timestamp, timestamp::Unit};
+use letterbox_codec::{Stage, Timestamp, timestamp::Unit};
 use serde_json::{Map, json};
 
 use crate::{
     doctor::{
         causes::{self, Cause},
-        diagnosis_input::{DiagnosisInput, Stage},
+        diagnosis_input::DiagnosisInput,
         finding::{Finding, Variant},
         signing::{readings, schemes},
     },
@@ -57,7 +57,7 @@ pub(super) fn another_header(delivery: &DiagnosisInput) -> Vec<Variant> {
             for reading in value.to_str().map(readings).unwrap_or_default() {
                 let delivery = signing.with(&reading.members(name.as_str()));
                 // Many a header looks like a signature: only one that holds is.
-                if delivery.stage() > Stage::Seal {
+                if delivery.progress().has_passed(Stage::Seal) {
                     let finding = if signing.fixed.is_some() && delivery.request.headers().contains_key(asked)
                     {
                         let detail = format!("{name} is right, so secret and body are, too; {asked} is not.");
@@ -78,18 +78,26 @@ pub(super) fn another_unit(delivery: &DiagnosisInput) -> Vec<Variant> {
     let variants = schemes(delivery).into_iter().filter_map(|signing| {
         let (_, unit) = Timestamp::guess(&signing.timestamp()?)?;
         (unit != signing.scheme.timestamp_unit).then(|| {
-            let (name, words, asked) = match unit {
-                Unit::Seconds => ("s", "seconds", "milliseconds"),
-                Unit::Milliseconds => ("ms", "milliseconds", "seconds"),
-            };
+            let (name, found) = unit_names(unit);
+            let (_, asked) = unit_names(signing.scheme.timestamp_unit);
             let finding = Finding::new(
                 &causes::TIMESTAMP_UNIT,
-                format!("It is in {words}, and {asked} are asked for."),
+                format!("It is in {found}, and {asked} are asked for."),
             );
             signing.variant(finding, &json!({ "timestamp_unit": name }))
         })
     });
     variants.collect()
+}
+
+/// What a unit is called: in an entry, and in words.
+fn unit_names(unit: Unit) -> (&'static str, &'static str) {
+    match unit {
+        Unit::Seconds => ("s", "seconds"),
+        Unit::Milliseconds => ("ms", "milliseconds"),
+        Unit::Microseconds => ("us", "microseconds"),
+        Unit::Rfc3339 => ("rfc3339", "RFC 3339 times"),
+    }
 }
 
 /// What was signed when, compared with the time of receipt.
@@ -212,7 +220,8 @@ pub(super) fn another_preset(delivery: &DiagnosisInput) -> Vec<Variant> {
                     .remedy(format!("Set `\"preset\": \"{preset}\"`."));
             let delivery = signing.delivery.with_member(&entry, "preset", preset);
             // Another header that is missing, or there, says nothing yet.
-            variants.extend((delivery.stage() > Stage::Seal).then(|| finding.corrected(delivery)));
+            variants
+                .extend((delivery.progress().has_passed(Stage::Seal)).then(|| finding.corrected(delivery)));
         }
     }
     variants

@@ -1,11 +1,12 @@
 //! The delivery went to the wrong place.
 
 use http::Method;
+use letterbox_codec::Stage;
 use letterbox_registry::PROVIDERS;
 
 use crate::doctor::{
     causes,
-    diagnosis_input::{DiagnosisInput, Stage},
+    diagnosis_input::DiagnosisInput,
     finding::{Finding, Variant},
 };
 
@@ -39,7 +40,7 @@ fn opened_elsewhere(delivery: &DiagnosisInput, cause: &'static causes::Cause) ->
     let others = sources.keys().filter(|name| **name != delivery.source);
     let variants = others.filter_map(|name| {
         let other = delivery.with_source(name);
-        (other.stage() >= Stage::Address).then(|| {
+        (other.progress().has_passed(Stage::Seal)).then(|| {
             let (provider, asked) = (delivery.provider.name(), &delivery.source);
             let finding = Finding::new(cause, format!("The URL names {asked:?}; the keys of {name:?} open it."));
             finding.remedy(format!("Put /{provider}/{name} into the platform's dashboard, or move the keys of {name:?} to {asked:?}.")).corrected(other)
@@ -54,7 +55,7 @@ pub(super) fn wrong_provider(delivery: &DiagnosisInput) -> Vec<Variant> {
     for provider in PROVIDERS.iter().copied().filter(|provider| provider.name() != asked) {
         for source in delivery.sources(provider.name()).keys() {
             let other = DiagnosisInput { provider, source: source.clone(), ..delivery.clone() };
-            if other.stage() >= Stage::Address {
+            if other.progress().has_passed(Stage::Seal) {
                 let name = provider.name();
                 let finding = Finding::new(
                     &causes::WRONG_PROVIDER,

@@ -1,7 +1,7 @@
 //! Faults around a sealed message: DingTalk's token, `aes_key`, owner key and clock.
 
 use letterbox_codec::{
-    Secret, Timestamp, form,
+    Secret, Stage, Timestamp, form,
     sealed::{self, Envelope, Opened},
 };
 use serde_json::Value;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::hmac::distance;
 use crate::doctor::{
     causes,
-    diagnosis_input::{DiagnosisInput, Entry, Stage},
+    diagnosis_input::{DiagnosisInput, Entry, Progress},
     finding::{Finding, Variant},
 };
 
@@ -66,7 +66,7 @@ fn unsealed(delivery: &DiagnosisInput, token: &str, aes_key: &str) -> Option<Ope
 
 /// Whether the entry's token holds.
 fn token_holds(delivery: &DiagnosisInput, entry: &Entry) -> bool {
-    delivery.with_entry(entry.clone()).stage() > Stage::Key
+    delivery.with_entry(entry.clone()).progress().has_passed(Stage::Key)
 }
 
 /// The owner key of a message, where it is a text that can be one: with a wrong `aes_key` it is noise.
@@ -172,7 +172,7 @@ pub(super) fn garbled(delivery: &DiagnosisInput) -> Vec<Variant> {
         |(entry, token, _)| {
             let anew = signed_anew(delivery, &token)?.with_entry(entry);
             // Whole but for a part in the middle: the owner key at its end was right.
-            (anew.stage() == Stage::Payload).then(|| {
+            (anew.progress() == Progress::RefusedAt(Stage::Payload)).then(|| {
                 let detail = "Letterbox could decrypt `encrypt`, but in part to noise.";
                 Finding::new(&causes::BODY_CHANGED, detail).corrected(anew)
             })
@@ -191,7 +191,7 @@ pub(super) fn token(delivery: &DiagnosisInput) -> Vec<Variant> {
                 Some((source, _)) => format!("The aes_key is right. The token that signed it is that of {source:?}."),
                 None => "The aes_key is right: the two are of different refreshes of the console. (Or `timestamp` or `nonce` was changed on the way.)".to_owned(),
             };
-            (anew.stage() > Stage::Seal).then(|| Finding::new(&causes::TOKEN_MISMATCH, detail).corrected(anew))
+            (anew.progress().has_passed(Stage::Seal)).then(|| Finding::new(&causes::TOKEN_MISMATCH, detail).corrected(anew))
         },
     );
     variants.collect()
@@ -203,7 +203,7 @@ pub(super) fn aes_key_of_another_source(delivery: &DiagnosisInput) -> Vec<Varian
         for (source, other) in delivery.others() {
             let Some(aes_key) = other.get("aes_key") else { continue };
             let delivery = delivery.with_member(&entry, "aes_key", aes_key.clone());
-            if delivery.stage() >= Stage::Address {
+            if delivery.progress().has_passed(Stage::Seal) {
                 let detail = format!("The aes_key that opens it is that of {source:?}.");
                 variants.push(Finding::new(&causes::AES_KEY_MISMATCH, detail).corrected(delivery));
             }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use http::{HeaderValue, Method, header};
-use letterbox_codec::{Request, Timestamp, platform::Step};
-use letterbox_intake::{Answer, Outcome, ambient};
+use letterbox_codec::{Request, Timestamp};
+use letterbox_intake::{Answer, ambient};
 use letterbox_registry::{Entry, Platform};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
@@ -227,11 +227,6 @@ fn stored_delivery(exchange: Exchange, credentials: &Credentials) -> StoredDeliv
     let entry = record.key.and_then(|position| entries.get(position));
     let opened = entry.and_then(|entry| entry.open(&request, received).ok());
     let mut content = opened.as_ref().map(|opened| opened.content.clone());
-    let failed = matches!(record.outcome, Outcome::Refused).then(|| {
-        let failed =
-            Step::failed(provider.facts().steps, record.reason.unwrap_or_default(), record.key.is_some());
-        provider.facts().steps.get(failed).map(|step| step.name.to_owned())
-    });
     let reply_in_clear = entry.filter(|_| record.status < 400).map(|entry| {
         let reply = response.clone().map(bytes::Bytes::from);
         entry.read_response(&request, &reply)
@@ -242,7 +237,7 @@ fn stored_delivery(exchange: Exchange, credentials: &Credentials) -> StoredDeliv
         redelivery_of,
         body_is_lost,
         detail: record.detail.clone(),
-        failed: failed.flatten(),
+        stage: record.stage,
         key: record.key.map(|position| (position + 1, entries.len())),
         checks: opened.map(|opened| opened.notes).unwrap_or_default(),
         attributes: message

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::StatusCode;
-use letterbox_codec::json::Object;
+use letterbox_codec::{Stage, json::Object};
 use letterbox_intake::Outcome;
 use letterbox_registry::{Facts, PROVIDERS, Platform};
 use serde_json::value::RawValue;
@@ -227,29 +227,24 @@ impl DeliveryView<'_> {
     fn steps(&self) -> Vec<StepView> {
         let StoredDelivery { summary, trace, message, .. } = self.delivery;
         let steps = self.facts().map_or(&[][..], |facts| facts.steps);
-        let failed = trace.failed.as_deref().and_then(|name| steps.iter().position(|step| step.name == name));
         let mut views: Vec<StepView> = steps
             .iter()
-            .enumerate()
-            .map(|(position, step)| {
-                let state = match failed {
-                    Some(failed) if position == failed => State::Failed,
-                    Some(failed) if position > failed => State::NotReached,
+            .map(|step| {
+                let state = match trace.stage {
+                    Some(failed) if step.stage == failed => State::Failed,
+                    Some(failed) if step.stage > failed => State::NotReached,
                     _ => State::Passed,
                 };
-                let notes = if state == State::Failed {
-                    [summary.reason.as_ref(), trace.detail.as_ref()].into_iter().flatten().cloned().collect()
-                } else {
-                    Vec::new()
-                };
+                let mut notes = Vec::new();
+                if state == State::Failed {
+                    notes.extend([&summary.reason, &trace.detail].into_iter().flatten().cloned());
+                }
+                if let Some((key, of)) = trace.key.filter(|_| step.stage == Stage::Key) {
+                    notes.push(format!("{} {key}/{of}", self.t.key));
+                }
                 StepView { state, label: self.t.step(step), notes }
             })
             .collect();
-        if let (Some((key, of)), Some(step)) =
-            (trace.key, views.iter_mut().zip(steps).find(|(_, step)| step.finds_key()).map(|(view, _)| view))
-        {
-            step.notes.push(format!("{} {key}/{of}", self.t.key));
-        }
         let state = match summary.known_outcome() {
             Some(Outcome::Queued) => State::Passed,
             Some(Outcome::Answered) => State::NotNeeded,

@@ -1,0 +1,44 @@
+// Signs deliveries, or judges their signatures, by the senders' own libraries.
+//
+// Reads a JSON array of `{library, secret, body, url, headers}` and writes, in the same order, an array of the headers
+// that the library signs with, or of `true` and `false` where it can only verify `headers`.
+import hmacValidator from "@adyen/api-library/lib/src/utils/hmacValidator.js";
+import { Signature } from "@hubspot/api-client/lib/src/utils/signature.js";
+import { validateSignature } from "@line/bot-sdk";
+import { LinearWebhookClient } from "@linear/sdk/webhooks";
+import { signWebhookPayload } from "@notionhq/client";
+import { sign } from "@octokit/webhooks-methods";
+import coinbase from "coinbase-commerce-node";
+import { text } from "node:stream/consumers";
+
+const libraries = {
+  "@adyen/api-library": ({ secret, body, headers }) =>
+    new hmacValidator.default().validateHMACSignature(secret, headers.HmacSignature, body),
+  "@hubspot/api-client": ({ secret, body, url }) => {
+    const timestamp = Date.now();
+    const options = { clientSecret: secret, requestBody: body, url, timestamp };
+    return {
+      "X-HubSpot-Signature-v3": Signature.getSignature("POST", "v3", options),
+      "X-HubSpot-Request-Timestamp": String(timestamp),
+    };
+  },
+  "@line/bot-sdk": ({ secret, body, headers }) => validateSignature(body, secret, headers["x-line-signature"]),
+  "@linear/sdk": ({ secret, body, headers }) => {
+    try {
+      return new LinearWebhookClient(secret).verify(Buffer.from(body), headers["linear-signature"], JSON.parse(body).webhookTimestamp);
+    } catch {
+      return false;
+    }
+  },
+  "@notionhq/client": async ({ secret, body }) => ({
+    "X-Notion-Signature": await signWebhookPayload({ body, verificationToken: secret }),
+  }),
+  "@octokit/webhooks-methods": async ({ secret, body }) => ({ "X-Hub-Signature-256": await sign(secret, body) }),
+  "coinbase-commerce-node": ({ secret, body }) => ({
+    "X-CC-Webhook-Signature": coinbase.Webhook.computeSignature(body, secret),
+  }),
+};
+
+const requests = JSON.parse(await text(process.stdin));
+const answers = await Promise.all(requests.map((request) => libraries[request.library](request)));
+process.stdout.write(JSON.stringify(answers));
