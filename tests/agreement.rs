@@ -55,7 +55,9 @@ fn crates_binaries_and_routes_are_listed() {
         .collect();
     let expected: BTreeSet<_> = listed()
         .into_iter()
-        .flat_map(|name| [(format!("/{name}"), name.clone()), (format!("/{name}/{{source}}"), name)])
+        .flat_map(|name| {
+            ["", "/", "/{source}", "/{source}/"].map(|route| (format!("/{name}{route}"), name.clone()))
+        })
         .collect();
     assert_eq!(found, expected);
 }
@@ -99,9 +101,8 @@ fn template_blocks_are_listed() {
             .map(|event| (event["Type"].as_str(), &event["Properties"]))
             .map(|(kind, route)| (kind, route["Method"].as_str(), route["Path"].as_str()))
             .collect();
-        let (plain, with_source) = (format!("/{name}"), format!("/{name}/{{source}}"));
-        let expected =
-            [&plain, &with_source].map(|path| (Some("HttpApi"), Some("POST"), Some(path.as_str())));
+        let paths = ["", "/{source}", "/{proxy+}"].map(|route| format!("/{name}{route}"));
+        let expected = paths.each_ref().map(|path| (Some("HttpApi"), Some("ANY"), Some(path.as_str())));
         assert_eq!(routes, expected.into(), "{name}");
 
         let timeout = Duration::from_secs(properties["Timeout"].as_u64().unwrap());
@@ -140,12 +141,14 @@ fn the_form_shows_every_parameter_once() {
 }
 
 #[test]
-fn the_template_offers_the_payment_presets() {
-    let presets = PRESETS.iter().map(|preset| preset.name);
-    let offered = template()["Parameters"]["PaymentPreset"]["AllowedValues"].clone();
-    let offered: BTreeSet<_> =
-        offered.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-    assert_eq!(offered, presets.chain([""]).collect(), "AllowedValues of PaymentPreset in template.yaml");
+fn the_template_offers_every_preset() {
+    for parameter in ["PaymentPreset", "SignedPreset"] {
+        let presets = PRESETS.iter().map(|preset| preset.name);
+        let offered = template()["Parameters"][parameter]["AllowedValues"].clone();
+        let offered: BTreeSet<_> =
+            offered.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert_eq!(offered, presets.chain([""]).collect(), "AllowedValues of {parameter} in template.yaml");
+    }
 }
 
 #[test]
@@ -160,6 +163,16 @@ fn every_provider_has_samples_demo_credentials_and_events() {
         let cases = cases::all();
         let mut own = cases.iter().filter(|case| case.provider == facts.name);
         assert!(own.any(|case| case.status < 300), "{}: no event that succeeds", facts.name);
+    }
+}
+
+#[test]
+fn every_folder_of_samples_is_a_preset_with_a_demo_source() {
+    let signed = letterbox_registry::find("signed").unwrap();
+    let demo: Value = serde_json::from_str(signed.facts().demo).unwrap();
+    for sample in signed.samples() {
+        let Some((preset, _)) = sample.name.split_once('/') else { continue };
+        assert_eq!(demo[preset]["preset"], preset, "{}: events/signed/credentials.json", sample.name);
     }
 }
 

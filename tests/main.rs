@@ -8,6 +8,7 @@ mod layers;
 mod promises;
 mod properties;
 mod purity;
+mod reports;
 mod samples;
 mod translations;
 mod vectors;

@@ -233,6 +233,70 @@ proptest! {
         }
     }
 
+    /// Whatever the payload, the headers and the places that an entry names: an event with a type, or a 4xx.
+    #[test]
+    fn any_signed_payload_is_an_event_or_refused(
+        payload in "[\\[{\"a0:,1}\\] =&%.]{0,60}", path in "[a0-9.]{1,12}", value in "[ -~]{0,20}", is_form: bool,
+        has_default: bool,
+    ) {
+        let signed = letterbox_registry::find("signed").unwrap();
+        let mut entry = serde_json::json!({
+            "secret": "s", "type": format!("{{{path}}}-{{header:x-kind}}"), "subject": path, "id": path, "time": path,
+            "payload": if is_form { "form" } else { "json" }, "attributes": { "kind": "x-kind" },
+            "handshake": [{ "when_empty": path }, { "type": "a", "echo_path": path }],
+        });
+        if has_default {
+            entry["type_default"] = "d".into();
+        }
+        let credentials = serde_json::json!({ "default": entry }).to_string();
+        let setup = Setup::new(signed, &credentials).unwrap();
+        let keys = signed.keys(&credentials).unwrap();
+        let sample = Sample { name: "a".into(), payload: payload.clone().into_bytes() };
+        let mut request =
+            keys.first("default").unwrap().build_request(&sample, "https://localhost/signed", &fixed()).unwrap();
+        request.headers_mut().insert("x-kind", value.parse().unwrap());
+        let answer = block_on(setup.handler.handle("default", &request));
+        let messages = setup.queue().take();
+        match answer.response.status().as_u16() {
+            202 => prop_assert!(messages.len() <= 1),
+            status => prop_assert!((400..500).contains(&status) && status != 401 && messages.is_empty()),
+        }
+        if let Some(message) = messages.first() {
+            let event: serde_json::Value = serde_json::from_str(&message.body).unwrap();
+            prop_assert!(event["type"].as_str().unwrap().starts_with("signed."));
+            let data = if is_form { event["rawdata"].to_string() } else { event["data"].to_string() };
+            prop_assert!(!data.is_empty());
+            prop_assert_eq!(event.get("rawdata").is_some(), is_form);
+        }
+    }
+
+    /// A form keeps its fields and their order.
+    #[test]
+    fn a_form_is_converted_without_loss(fields in prop::collection::vec(("[a-c]", "\\PC{0,8}"), 0..6)) {
+        let form: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
+        let credentials = r#"{"default":{"secret":"s","payload":"form","type_default":"d"}}"#;
+        let signed = letterbox_registry::find("signed").unwrap();
+        let setup = Setup::new(signed, credentials).unwrap();
+        let keys = signed.keys(credentials).unwrap();
+        let sample = Sample { name: "a".into(), payload: form.clone().into_bytes() };
+        let request =
+            keys.first("default").unwrap().build_request(&sample, "https://localhost/signed", &fixed()).unwrap();
+        block_on(setup.handler.handle("default", &request));
+        let message = setup.queue().take().remove(0);
+        let event: serde_json::Value = serde_json::from_str(&message.body).unwrap();
+        prop_assert_eq!(event["rawdata"].as_str(), Some(form.as_str()));
+        let data = event["data"].as_object().unwrap();
+        for name in ["a", "b", "c"] {
+            let sent: Vec<_> = fields.iter().filter(|(one, _)| one == name).map(|(_, value)| value.as_str()).collect();
+            let expected = match sent.as_slice() {
+                [] => None,
+                [one] => Some(serde_json::json!(one)),
+                several => Some(serde_json::json!(several)),
+            };
+            prop_assert_eq!(data.get(name), expected.as_ref());
+        }
+    }
+
     /// A verified payload that is not an event: a 4xx (for OpenCard, an encrypted status) and nothing on the queue.
     #[test]
     fn any_payload_is_refused(payload: Vec<u8>) {

@@ -7,10 +7,13 @@ use std::{
 };
 
 use clap::Args;
-use letterbox_codec::json::Object;
+use letterbox_codec::{
+    credentials::{syntax_error, without_byte_order_mark},
+    json::Object,
+};
 use letterbox_intake::settings::StartError;
 use letterbox_registry::{Keys, PROVIDERS, Platform};
-use serde_json::value::RawValue;
+use serde_json::{error::Category, value::RawValue};
 
 use crate::data;
 
@@ -95,13 +98,16 @@ pub fn load(file: Option<&Path>) -> Result<Credentials, String> {
     let text = String::from_utf8(data::read(file, data::CREDENTIALS)?)
         .map_err(|_| format!("{place}: expected UTF-8"))?;
     // serde's message may quote the text, which contains secrets: report only the position.
-    let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(&text).map_err(|error| {
-        format!(
-            "{place}: line {}, column {}: expected a JSON object of providers, such as {{\"github\": {{\"default\": {{\"secret\": \"...\"}}}}}}",
-            error.line(),
-            error.column()
-        )
-    })?;
+    let text = without_byte_order_mark(&text);
+    let members: BTreeMap<String, Box<RawValue>> =
+        serde_json::from_str(text).map_err(|error| match error.classify() {
+            Category::Syntax => format!("{place}: {}", syntax_error(text, &error)),
+            _ => format!(
+                "{place}: line {}, column {}: expected a JSON object of providers, such as {{\"github\": {{\"default\": {{\"secret\": \"...\"}}}}}}",
+                error.line(),
+                error.column()
+            ),
+        })?;
     if let Err(twice) = Object::parse(text.trim_ascii()).and_then(|object| object.members()) {
         return Err(format!("{place}: {}", twice.message()));
     }

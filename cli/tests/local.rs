@@ -10,7 +10,7 @@ use std::{
 use crate::program::{PROGRAM, Server, events, letterbox, text};
 
 #[test]
-fn four_samples_are_answered_and_queued() {
+fn a_sample_of_each_provider_is_answered_and_queued() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path(), &[]);
     for (provider, sample, message) in [
@@ -18,18 +18,26 @@ fn four_samples_are_answered_and_queued() {
         ("opencard", "scenic_spot", r#""jump_url": "/path/to/page3""#),
         ("github", "push", r#"= {"status":"accepted"}"#),
         ("payment", "payment_success", r#"= {"status":"accepted"}"#),
+        ("signed", "svix/contact.created", r#"= {"status":"accepted"}"#),
     ] {
         let output = letterbox(folder.path(), &["send", provider, sample, "--to", &server.url]);
         assert!(output.status.success(), "{}", text(&output.stderr));
         assert!(text(&output.stdout).contains(message), "{}", text(&output.stdout));
     }
     let printed = server.end();
-    assert_eq!(printed.lines().filter(|line| line.contains("queued")).count(), 4, "{printed}");
+    assert_eq!(printed.lines().filter(|line| line.contains("queued")).count(), 5, "{printed}");
 
     let types: Vec<_> = events(folder.path()).iter().map(|event| event["type"].clone()).collect();
-    assert_eq!(types, ["dingtalk.user_add_org", "opencard.query", "github.push", "payment.payment_success"]);
+    let expected = [
+        "dingtalk.user_add_org",
+        "opencard.query",
+        "github.push",
+        "payment.payment_success",
+        "signed.contact.created",
+    ];
+    assert_eq!(types, expected);
     let table = text(&letterbox(folder.path(), &["events"]).stdout);
-    assert_eq!(table.lines().count(), 4, "{table}");
+    assert_eq!(table.lines().count(), 5, "{table}");
     assert!(table.contains("acme-dev/widget"));
 }
 
@@ -44,6 +52,7 @@ fn every_sample_is_answered() {
         let source = match sample {
             "charge.succeeded" => "stripe",
             _ if sample.contains("suite_url") => "suite",
+            _ if provider == "signed" => sample.split_once('/').map_or("default", |(preset, _)| preset),
             _ => "default",
         };
         let output =

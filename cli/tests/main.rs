@@ -8,6 +8,7 @@ mod local;
 mod open;
 mod page;
 mod program;
+mod reports;
 mod send;
 mod sign;
 mod strangers;

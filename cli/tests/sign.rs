@@ -136,7 +136,7 @@ fn every_preset_signs_what_it_verifies() {
     let folder = tempfile::tempdir().unwrap();
     for sender in letterbox_signed::sender::SENDERS {
         let preset = sender.name;
-        let entry = serde_json::json!({ "preset": preset, "secret": sender.proof.secret });
+        let entry = serde_json::json!({ "preset": preset, sender.proof.key_field: sender.proof.key });
         let credentials = serde_json::json!({ "payment": { "default": entry } });
         fs::write(folder.path().join("preset.json"), credentials.to_string()).unwrap();
         let key = ["--credentials", "preset.json"];

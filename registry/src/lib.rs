@@ -6,15 +6,16 @@ use dingtalk::DingTalk;
 use github::GitHub;
 use opencard::OpenCard;
 use payment::Payment;
+use signed::Signed;
 
 use self::erased::Of;
 pub use self::erased::{Entry, Facts, Handler, HandlerParts, Keys, Platform};
 
 /// Every provider of Letterbox.
 pub static PROVIDERS: &[&dyn Platform] =
-    &[&Of::<DingTalk>::NEW, &Of::<OpenCard>::NEW, &Of::<GitHub>::NEW, DESCRIBED];
+    &[&Of::<DingTalk>::NEW, &Of::<OpenCard>::NEW, &Of::<GitHub>::NEW, DESCRIBED, &Of::<Signed>::NEW];
 
-/// The provider whose entries can describe any HMAC scheme.
+/// The provider whose entries can describe any signature scheme. `signed` is the same engine under another name.
 pub static DESCRIBED: &dyn Platform = &Of::<Payment>::NEW;
 
 /// The provider of that name. The error names all providers.

@@ -2,9 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    env,
-    fmt::Write,
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -23,8 +21,19 @@ struct Preset {
     scheme: Scheme,
     #[serde(default)]
     event: Event,
+    /// Headers that become extension attributes of the event, by the attribute's name.
+    attributes: Option<BTreeMap<String, String>>,
+    /// The header that may replace the event's type.
+    type_override: Option<TypeOverride>,
+    /// The requests that are answered and not queued.
+    #[serde(default)]
+    handshake: Vec<Handshake>,
+    /// The acknowledgement, where a status is not enough.
+    answer: Option<Answer>,
     delivery: Delivery,
     setup: Setup,
+    /// Facts that were not confirmed by the sender's documentation.
+    uncertain: Option<Setup>,
     proof: Proof,
 }
 
@@ -59,10 +68,46 @@ struct Scheme {
 struct Event {
     r#type: Option<String>,
     type_header: Option<String>,
+    type_default: Option<String>,
     subject: Option<String>,
     id: Option<String>,
+    unsigned_id_header: Option<String>,
+    delivery_header: Option<String>,
     time: Option<String>,
+    payload: Option<String>,
     status: Option<u32>,
+    deadline_ms: Option<u32>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct TypeOverride {
+    header: String,
+    values: Vec<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Handshake {
+    method: Option<String>,
+    when_query: Option<BTreeMap<String, String>>,
+    token_query: Option<String>,
+    r#type: Option<String>,
+    when_header: Option<BTreeMap<String, String>>,
+    when_empty: Option<String>,
+    echo_query: Option<String>,
+    echo_header: Option<String>,
+    echo_path: Option<String>,
+    reply_member: Option<String>,
+    mac_member: Option<String>,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    status: Option<u32>,
+    content_type: Option<String>,
+    body: Option<String>,
 }
 
 /// The sender's delivery policy. What it does not publish is left out.
@@ -87,7 +132,7 @@ struct Text {
     zh: String,
 }
 
-/// What to do in the sender's console: the same steps in both languages.
+/// What to do in the sender's console: the same steps in both languages. Or other sentences in both.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Setup {
@@ -102,7 +147,11 @@ struct Proof {
     /// What made the signature: the sender's documentation or library, precisely enough to find it again; otherwise
     /// the implementation that did.
     from: String,
-    secret: String,
+    /// `own`, if no outside implementation took part.
+    proved_by: Option<ProvedBy>,
+    secret: Option<String>,
+    /// Instead of the secret.
+    public_key: Option<String>,
     /// The signed timestamp in Unix seconds, if the scheme has one.
     signed_at: Option<i64>,
     /// The URL that was called, if the scheme signs it.
@@ -111,6 +160,13 @@ struct Proof {
     body: String,
     /// The facts of the event; left out if the body is not one.
     event: Option<ProofEvent>,
+}
+
+/// What signed a proof, if not another implementation.
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum ProvedBy {
+    Own,
 }
 
 #[derive(Deserialize)]
@@ -197,10 +253,15 @@ pub struct Compiled {
 
 /// Compiles the text of one file. The error names the line, the field and what was expected of it.
 pub fn compile(name: &str, text: &str) -> Result<Compiled, String> {
-    let Preset { title, source, read, scheme, event, delivery, setup, proof } =
-        toml::from_str(text).map_err(|error| located(text, &error))?;
+    let preset: Preset = toml::from_str(text).map_err(|error| located(text, &error))?;
+    let fields = fields(&preset)?;
+    let Preset { title, source, read, delivery, setup, uncertain, proof, .. } = preset;
     if setup.en.is_empty() || setup.en.len() != setup.zh.len() {
         return Err("setup: expected the same steps in en and zh".to_owned());
+    }
+    let uncertain = uncertain.unwrap_or(Setup { en: Vec::new(), zh: Vec::new() });
+    if uncertain.en.len() != uncertain.zh.len() {
+        return Err("uncertain: expected the same sentences in en and zh".to_owned());
     }
     let Delivery { timeout, accepted, retry_delays, afterwards } = delivery;
     let timeout = match timeout {
@@ -208,12 +269,6 @@ pub fn compile(name: &str, text: &str) -> Result<Compiled, String> {
         None => "None".to_owned(),
     };
 
-    let mut fields = String::new();
-    for table in [toml::Table::try_from(&scheme), toml::Table::try_from(&event)] {
-        for (field, value) in table.map_err(|error| error.to_string())? {
-            let _ = write!(fields, "({field:?}, {}), ", field_value(&value)?);
-        }
-    }
     let preset = format!("Preset {{ name: {name:?}, timeout: {timeout}, fields: &[{fields}] }},\n");
 
     let delays =
@@ -236,10 +291,15 @@ pub fn compile(name: &str, text: &str) -> Result<Compiled, String> {
         ),
         None => "None".to_owned(),
     };
+    let (key_field, key) = match (proof.secret, proof.public_key) {
+        (Some(secret), None) => ("secret", secret),
+        (None, Some(public_key)) => ("public_key", public_key),
+        _ => return Err("proof: expected either secret or public_key".to_owned()),
+    };
     let proof = format!(
-        "Proof {{ from: {:?}, secret: {:?}, signed_at: {:?}, url: {:?}, headers: &{:?}, body: {:?}, event: {event} }}",
+        "Proof {{ from: {:?}, is_own: {}, key_field: {key_field:?}, key: {key:?}, signed_at: {:?}, url: {:?}, headers: &{:?}, body: {:?}, event: {event} }}",
         proof.from,
-        proof.secret,
+        proof.proved_by == Some(ProvedBy::Own),
         proof.signed_at,
         proof.url,
         proof.headers.iter().collect::<Vec<_>>(),
@@ -247,23 +307,49 @@ pub fn compile(name: &str, text: &str) -> Result<Compiled, String> {
     );
     let sender = format!(
         "Sender {{ name: {name:?}, title: {title:?}, source: {source:?}, read: \"{read}\", policy: {policy}, \
-         afterwards: Bilingual {{ en: {:?}, zh: {:?} }}, setup: Bilingual {{ en: &{:?}, zh: &{:?} }}, proof: {proof} }},\n",
-        afterwards.en, afterwards.zh, setup.en, setup.zh,
+         afterwards: Bilingual {{ en: {:?}, zh: {:?} }}, setup: Bilingual {{ en: &{:?}, zh: &{:?} }}, \
+         uncertain: Bilingual {{ en: &{:?}, zh: &{:?} }}, proof: {proof} }},\n",
+        afterwards.en, afterwards.zh, setup.en, setup.zh, uncertain.en, uncertain.zh,
     );
     Ok(Compiled { preset, sender })
 }
 
-/// The value of a field, as an expression of type `Field`.
-fn field_value(value: &toml::Value) -> Result<String, String> {
+/// The fields of an entry that the preset sets.
+fn fields(preset: &Preset) -> Result<String, String> {
+    let error = |error: toml::ser::Error| error.to_string();
+    let mut entry = toml::Table::try_from(&preset.scheme).map_err(error)?;
+    entry.extend(toml::Table::try_from(&preset.event).map_err(error)?);
+    let tables = [
+        ("attributes", preset.attributes.as_ref().map(toml::Value::try_from)),
+        ("type_override", preset.type_override.as_ref().map(toml::Value::try_from)),
+        ("answer", preset.answer.as_ref().map(toml::Value::try_from)),
+        ("handshake", Some(&preset.handshake).filter(|list| !list.is_empty()).map(toml::Value::try_from)),
+    ];
+    for (field, value) in tables {
+        if let Some(value) = value {
+            entry.insert(field.to_owned(), value.map_err(error)?);
+        }
+    }
+    let fields = entry.iter().map(|(field, value)| Ok(format!("({field:?}, {})", literal(value)?)));
+    Ok(fields.collect::<Result<Vec<_>, String>>()?.join(", "))
+}
+
+/// The expression of a `Field`.
+fn literal(value: &toml::Value) -> Result<String, String> {
     Ok(match value {
         toml::Value::String(text) => format!("Field::Text({text:?})"),
         toml::Value::Integer(number) => format!("Field::Number({number})"),
         toml::Value::Boolean(is_set) => format!("Field::Bool({is_set})"),
-        toml::Value::Array(values) => {
-            let values: Result<Vec<_>, _> = values.iter().map(field_value).collect();
-            format!("Field::List(&[{}])", values?.join(", "))
+        toml::Value::Array(list) => {
+            let list = list.iter().map(literal).collect::<Result<Vec<_>, _>>()?;
+            format!("Field::List(&[{}])", list.join(", "))
         }
-        other => return Err(format!("expected a text, number, boolean or list, got a {}", other.type_str())),
+        toml::Value::Table(table) => {
+            let members = table.iter().map(|(name, value)| Ok(format!("({name:?}, {})", literal(value)?)));
+            let members = members.collect::<Result<Vec<_>, String>>()?;
+            format!("Field::Table(&[{}])", members.join(", "))
+        }
+        other => return Err(format!("no field has a {}", other.type_str())),
     })
 }
 

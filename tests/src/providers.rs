@@ -4,6 +4,7 @@ mod dingtalk;
 mod github;
 mod opencard;
 mod payment;
+mod signed;
 
 use letterbox_codec::Stage;
 
@@ -30,7 +31,7 @@ pub struct Provider {
 
 /// Every provider, in the order in which files are written.
 pub static PROVIDERS: &[Provider] =
-    &[dingtalk::PROVIDER, opencard::PROVIDER, github::PROVIDER, payment::PROVIDER];
+    &[dingtalk::PROVIDER, opencard::PROVIDER, github::PROVIDER, payment::PROVIDER, signed::PROVIDER];
 
 /// The provider of that name.
 ///

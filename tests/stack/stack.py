@@ -169,7 +169,8 @@ class Stack:
             for method, operation in unconditional(methods).items():
                 integration = unconditional(operation)["x-amazon-apigateway-integration"]
                 [function] = re.findall(r"\$\{(\w+)\.Arn\}", json.dumps(integration["uri"]))
-                yield f"{method.upper()} {path}", function, integration["payloadFormatVersion"]
+                method = "ANY" if method == "x-amazon-apigateway-any-method" else method.upper()
+                yield f"{method} {path}", function, integration["payloadFormatVersion"]
 
 
 def unconditional(node):

@@ -17,8 +17,8 @@ def test_both_content_types(letterbox, queues, senders, form):
     )
     hook.acknowledged(letterbox.send("github", request), request)
     attributes = messages.read(queues["github"].one(), "github", request.payload)
-    # The id is the digest of the signed bytes: the form itself.
-    assert attributes["id"] == hashlib.sha256(request.body).hexdigest()
+    # The id is that of the name and of what was signed: the form's own text.
+    assert attributes["id"] == hashlib.sha256(b"issues\n" + request.body).hexdigest()
     assert attributes["action"] == "a+b & c=d"
 
 

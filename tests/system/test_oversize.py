@@ -73,7 +73,7 @@ def test_round_trip_through_an_extended_client(oversize, store, senders, extende
     )
     [message] = got["Messages"]
     attributes = messages.read(message, "github", request.payload)
-    assert attributes["id"] == hashlib.sha256(request.body).hexdigest()
+    assert attributes["id"] == hashlib.sha256(b"issues\n" + request.body).hexdigest()
     assert key.startswith("github/default/")
     # The client deletes the object with the message.
     extended.delete_message(QueueUrl=queues["github"].url, ReceiptHandle=message["ReceiptHandle"])

@@ -91,7 +91,7 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject) -> Finding
         Reject::TooLarge { .. } => Finding::new(&causes::TOO_LARGE, said),
         Reject::Missing { field } | Reject::Malformed { field, .. } => part(delivery, stage, field, &said),
         Reject::InvalidJson(JsonPart::Body) => Finding::new(&causes::BODY_MALFORMED, "It is no JSON object."),
-        Reject::InvalidJson(JsonPart::Payload) | Reject::NotUtf8 => {
+        Reject::InvalidJson(JsonPart::Payload | JsonPart::AnyPayload) | Reject::NotUtf8 => {
             Finding::new(&causes::PAYLOAD_INVALID, said)
         }
         Reject::UnhandledEventType => Finding::new(&causes::EVENT_TYPE_NOT_ACCEPTED, ""),

@@ -45,8 +45,11 @@ impl OutgoingDelivery {
     pub fn new(provider: &str, sample: Option<&str>, options: &DeliveryArgs) -> Result<Self, String> {
         let platform = letterbox_registry::find(provider)?;
         let sample = sample::sample(platform, sample, options.data.as_deref())?;
-        let (url, source) = target(&options.to, platform.name(), options.key.source.as_deref())?;
         let keys = options.key.load_for(platform)?;
+        // A payload of the user's own may have any name.
+        let folder = sample.name.split_once('/').map(|(folder, _)| folder).filter(|_| options.data.is_none());
+        let folder = folder.filter(|folder| keys.sources().contains(folder));
+        let (url, source) = target(&options.to, platform.name(), options.key.source.as_deref(), folder)?;
         Ok(Self { platform, sample, source, url, keys })
     }
 
@@ -85,8 +88,14 @@ impl OutgoingDelivery {
     }
 }
 
-/// The URL of the function, and its source. `to` is a base URL, or already contains the provider.
-fn target(to: &str, provider: &str, source: Option<&str>) -> Result<(String, String), String> {
+/// The URL of the function, and its source. `to` is a base URL, or already contains the provider. A sample in a folder
+/// goes to the source of that name, unless another is named.
+fn target(
+    to: &str,
+    provider: &str,
+    source: Option<&str>,
+    folder: Option<&str>,
+) -> Result<(String, String), String> {
     let uri: http::Uri = to
         .parse()
         .ok()
@@ -111,11 +120,12 @@ fn target(to: &str, provider: &str, source: Option<&str>) -> Result<(String, Str
             return Err(format!("--to names the source {named:?}, --source {source:?}: leave one out"));
         }
         (Some(named), _) => named.to_owned(),
-        (None, Some(source)) => {
+        (None, None) if folder.is_none() => DEFAULT_SOURCE.to_owned(),
+        (None, source) => {
+            let source = source.or(folder).unwrap_or(DEFAULT_SOURCE);
             url += &format!("/{source}");
             source.to_owned()
         }
-        (None, None) => DEFAULT_SOURCE.to_owned(),
     };
     if let Some(query) = query {
         url += &format!("?{query}");
@@ -129,17 +139,19 @@ mod tests {
 
     #[test]
     fn the_target_is_a_base_url_or_a_full_url() {
-        for (to, source, expected) in [
-            ("http://h:1", None, Ok(("http://h:1/github", "default"))),
-            ("http://h:1/", Some("acme"), Ok(("http://h:1/github/acme", "acme"))),
-            ("https://h/prod", None, Ok(("https://h/prod/github", "default"))),
-            ("https://h/prod/github", Some("acme"), Ok(("https://h/prod/github/acme", "acme"))),
-            ("https://h/github/acme?x=1", None, Ok(("https://h/github/acme?x=1", "acme"))),
-            ("https://h/github/acme", Some("other"), Err(())),
-            ("h:1/github", None, Err(())),
-            ("", None, Err(())),
+        for (to, source, folder, expected) in [
+            ("http://h:1", None, None, Ok(("http://h:1/github", "default"))),
+            ("http://h:1/", Some("acme"), None, Ok(("http://h:1/github/acme", "acme"))),
+            ("http://h:1", None, Some("linear"), Ok(("http://h:1/github/linear", "linear"))),
+            ("http://h:1", Some("acme"), Some("linear"), Ok(("http://h:1/github/acme", "acme"))),
+            ("https://h/prod", None, None, Ok(("https://h/prod/github", "default"))),
+            ("https://h/prod/github", Some("acme"), None, Ok(("https://h/prod/github/acme", "acme"))),
+            ("https://h/github/acme?x=1", None, Some("linear"), Ok(("https://h/github/acme?x=1", "acme"))),
+            ("https://h/github/acme", Some("other"), None, Err(())),
+            ("h:1/github", None, None, Err(())),
+            ("", None, None, Err(())),
         ] {
-            let got = target(to, "github", source);
+            let got = target(to, "github", source, folder);
             let got = got.as_ref().map(|(url, source)| (url.as_str(), source.as_str())).map_err(|_| ());
             assert_eq!(got, expected, "{to}");
         }

@@ -159,7 +159,9 @@ fn parameter<'q>(
 /// The encrypted message, exactly as JSON-decoded: the signature covers its line breaks.
 fn encrypt(body: &[u8]) -> Result<String, Reject> {
     let body = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson(JsonPart::Body))?;
-    let encrypt = Object::parse(body)?.get("encrypt")?.ok_or(Reject::missing("encrypt"))?;
+    let encrypt = Object::parse(body.strip_prefix('\u{feff}').unwrap_or(body))?
+        .get("encrypt")?
+        .ok_or(Reject::missing("encrypt"))?;
     let text: String =
         serde_json::from_str(encrypt.get()).map_err(|_| Reject::malformed("encrypt", "a string"))?;
     if text.is_empty() { Err(Reject::missing("encrypt")) } else { Ok(text) }
@@ -184,7 +186,7 @@ struct SyncPush {
 }
 
 impl SyncPush {
-    fn read(payload: &Object<'_>) -> Result<Self, Reject> {
+    fn read(payload: &Payload<'_>) -> Result<Self, Reject> {
         let rows =
             payload.get("bizData")?.and_then(|rows| serde_json::from_str::<Vec<&RawValue>>(rows.get()).ok());
         let (mut corps, mut actions) = (Vec::new(), Vec::new());
@@ -231,7 +233,7 @@ fn acknowledgement(key: &Credentials, message: &[u8], owner_key: &str, ambient: 
 
 fn reply(key: &Credentials, message: &str, owner_key: &str, ambient: &Ambient) -> Reply {
     match acknowledgement(key, message.as_bytes(), owner_key, ambient) {
-        Some(body) => Reply { status: 200, content_type: Some("application/json"), body },
+        Some(body) => Reply::new(200, "application/json", body),
         // Cannot happen for a message of this length. A response that does not acknowledge makes the platform retry.
         None => Reply::empty(500),
     }

@@ -35,6 +35,20 @@ pub struct Credentials {
     /// Accept `X-Hub-Signature` (SHA-1) if there is no `X-Hub-Signature-256`.
     #[serde(default)]
     allow_sha1: bool,
+    /// What identifies an event.
+    #[serde(default)]
+    id: Identity,
+}
+
+/// What identifies an event. GitHub signs no id.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Identity {
+    /// The digest of its name and its body: two events of equal content are one.
+    #[default]
+    Content,
+    /// The GUID of the delivery, which is not signed: a copy of a delivery under another GUID is another event.
+    Delivery,
 }
 
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<signature::Key, D::Error> {
@@ -100,7 +114,8 @@ impl GitHub {
         delivery: Option<String>,
     ) -> Result<Received, Refused> {
         let (position, signed) = first_that_opens(source.keys, |key| self.verify(key, request, ambient.now))?;
-        let event = event(source, request, &signed.content, ambient, delivery);
+        let identity = source.keys.get(position).map(|key| key.id).unwrap_or_default();
+        let event = event(source, request, &signed.content, ambient, delivery, identity);
         let event = event.map_err(|reject| Refused::payload(reject, position))?;
         let reply = Reply::json(202, &serde_json::json!({ "status": "accepted" }));
         Ok(Received::event(event, reply, position))
@@ -126,6 +141,7 @@ fn event(
     content: &Verified<'_>,
     ambient: &Ambient,
     delivery: Option<String>,
+    identity: Identity,
 ) -> Result<Event, Reject> {
     let headers = request.headers();
     let inner = form(content)?;
@@ -136,9 +152,14 @@ fn event(
     let mut event = Event::new(source, event_type, content, &payload, ambient);
     event.subject = payload.first_label(&SUBJECT)?.map(Into::into);
     event.action = payload.label("action")?.map(Into::into);
+    // The name is not signed, and GitHub sends one body under several names.
+    event.id = match (identity, &delivery) {
+        (Identity::Delivery, Some(delivery)) => delivery.clone(),
+        _ => content.digest_as(event_type),
+    };
     event.delivery = delivery;
     for (header, name) in EXTENSIONS {
-        event.extensions.0.extend(label(headers, header).map(|value| (name, value.to_owned())));
+        event.extensions.0.extend(label(headers, header).map(|value| (name.into(), value.to_owned())));
     }
     Ok(event)
 }

@@ -27,7 +27,7 @@ use std::collections::HashMap;
 
 use letterbox_codec::{
     Reject,
-    json::{Object, is_attribute},
+    json::{Node, Object, is_attribute},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, value::RawValue};
@@ -215,7 +215,7 @@ fn without_place(error: &str) -> String {
 
 impl Query {
     /// Reads a query. Unknown fields are ignored.
-    pub fn read(payload: &Object<'_>) -> Result<Self, Reject> {
+    pub fn read(payload: &Node<'_>) -> Result<Self, Reject> {
         let text = |path: &'static str| match payload.get(path)? {
             Some(value) if !value.get().starts_with('"') => Err(Reject::malformed(path, "a string")),
             _ => Ok(payload.label(path)?.map(std::borrow::Cow::into_owned)),

@@ -69,7 +69,7 @@ impl Provider for OpenCard {
             .ok()
             .and_then(|answer| jwe::seal(psk, &token.header, &answer, &cek, &iv))
             // A reply that is not encrypted is never valid, not even for an internal error.
-            .map_or(Reply::empty(500), |body| Reply { status: 200, content_type: Some(MEDIA_TYPE), body });
+            .map_or(Reply::empty(500), |body| Reply::new(200, MEDIA_TYPE, body));
         let mut received = Received::query(event, sealed, position);
         received.remark = Some(answer.status.remark());
         received.delivery = rid;

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fmt};
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::value::RawValue;
 
 use crate::json::Object;
 
@@ -22,14 +23,27 @@ impl fmt::Display for CredentialsError {
 impl std::error::Error for CredentialsError {}
 
 impl<C: DeserializeOwned> Sources<C> {
-    /// Parses `{"<source>": {…}}`. A list of entries in place of an entry serves a rotation.
+    /// Parses `{"<source>": {…}}`. A list of entries in place of an entry serves a rotation. An object without objects in it
+    /// is the entry of the source `default`: consoles for keys and values write it so. A byte order mark is skipped.
     pub fn parse(json: &str) -> Result<Self, CredentialsError> {
         let error = |text: String| CredentialsError(text);
-        let object = Object::parse(json)
-            .map_err(|_| error(r#"expected a JSON object of sources, such as {"default": {...}}"#.into()))?;
+        let json = without_byte_order_mark(json);
+        let object = Object::parse(json).map_err(|_| {
+            let syntax = serde_json::from_str::<&RawValue>(json).err().filter(|_| !json.trim().is_empty());
+            error(syntax.map_or_else(
+                || r#"expected a JSON object of sources, such as {"default": {...}}"#.to_owned(),
+                |found| syntax_error(json, &found),
+            ))
+        })?;
         let members = object.members().map_err(|twice| error(format!("source {}", twice.message())))?;
         if members.is_empty() {
             return Err(error(r#"expected at least one source, such as "default""#.into()));
+        }
+        if is_entry(&members) {
+            let key = entry(json.trim_ascii()).map_err(|text| {
+                error(format!(r#"source "default" (the object has no other source): {text}"#))
+            })?;
+            return Ok(Self(HashMap::from([("default".to_owned(), vec![key])])));
         }
         let mut sources = HashMap::new();
         for (name, value) in members {
@@ -38,7 +52,7 @@ impl<C: DeserializeOwned> Sources<C> {
                     "source {name:?}: expected a name of at most 64 letters, digits, `-`, `_`, `.` or `~`, since it stands in the URL"
                 )));
             }
-            let entries: Vec<&serde_json::value::RawValue> = if value.get().starts_with('[') {
+            let entries: Vec<&RawValue> = if value.get().starts_with('[') {
                 serde_json::from_str(value.get())
                     .map_err(|_| error(format!("source {name:?}: expected a list")))?
             } else {
@@ -75,6 +89,49 @@ impl<C: DeserializeOwned> Sources<C> {
         names.sort_unstable();
         names
     }
+}
+
+/// The text behind a byte order mark.
+pub fn without_byte_order_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// True for the members of one entry: at least one value is no list and no object, and no list has an object in it.
+fn is_entry(members: &[(String, &RawValue)]) -> bool {
+    let holds_object = |value: &RawValue| match value.get().as_bytes().first() {
+        Some(b'{') => true,
+        Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(value.get())
+            .is_ok_and(|list| list.iter().any(|one| one.get().starts_with('{'))),
+        _ => false,
+    };
+    let is_scalar = |value: &RawValue| !value.get().starts_with(['[', '{']);
+    members.iter().any(|(_, value)| is_scalar(value)) && !members.iter().any(|(_, value)| holds_object(value))
+}
+
+/// Quotation marks that word processors put in place of `"`.
+const TYPOGRAPHIC: [char; 10] = ['“', '”', '„', '‟', '‘', '’', '«', '»', '＂', '″'];
+
+/// Where a JSON text is wrong, and what is wrong there; no part of the text but the wrong character.
+pub fn syntax_error(json: &str, error: &serde_json::Error) -> String {
+    // The column counts bytes, and the byte there is the first that does not fit.
+    let before = json.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+    let at = before.saturating_add(error.column().saturating_sub(1)).min(json.len());
+    let found = (0..4).find_map(|back| json.get(at.checked_sub(back)?..)).unwrap_or_default();
+    let start = json.get(..json.len().saturating_sub(found.len())).unwrap_or_default();
+    let place = |before: &str| {
+        let line = before.matches('\n').count().saturating_add(1);
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count().saturating_add(1);
+        format!("line {line}, column {column}")
+    };
+    if let Some(quote) = found.chars().next().filter(|character| TYPOGRAPHIC.contains(character)) {
+        return format!("{}: expected a straight quotation mark (\"), found {quote}", place(start));
+    }
+    if let Some(before) = start.trim_end().strip_suffix(',').filter(|_| found.starts_with(['}', ']'])) {
+        return format!("{}: expected no comma after the last member", place(before));
+    }
+    let text = error.to_string();
+    let expected = text.rsplit_once(" at line ").map_or(text.as_str(), |(expected, _)| expected);
+    format!("{}: not JSON: {expected}", place(start))
 }
 
 /// True for 1 to 64 characters that need no escape in a URL.
@@ -130,6 +187,57 @@ fn without_value(error: &str) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_flat_object_is_the_source_default() {
+        let flat = Sources::<Entry>::parse("\u{feff} {\"secret\":\"x\",\"mode\":\"one\"}\n").unwrap();
+        assert_eq!((flat.names(), flat.get("default").unwrap().len()), (vec!["default"], 1));
+        for (json, expected) in [
+            (r#"{"secret":""}"#, "secret: expected a secret that is not empty"),
+            (r#"{"secret":"hunter2","secret":"hunter2"}"#, "source secret: expected to appear only once"),
+            (r#"{"secrt":"hunter2"}"#, "secrt: unknown field `secrt`, expected `secret` or `mode`"),
+            (r#"{"secret":"hunter2","mode":["hunter2"]}"#, "mode: "),
+            // Not flat: a source's entry is an object.
+            (
+                r#"{"secret":"hunter2","default":{"secret":"x"}}"#,
+                r#"source "secret": expected a JSON object"#,
+            ),
+            (r#"{"secret":"hunter2","list":[{}]}"#, r#"source "secret": expected a JSON object"#),
+        ] {
+            let error = Sources::<Entry>::parse(json).err().unwrap().to_string();
+            assert!(error.contains(expected), "{json}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_syntax_error_names_its_place_and_what_is_wrong() {
+        for (json, expected) in [
+            (
+                "{\n  \"a\": {\"secret\": \"hunter2\"},\n}",
+                "line 2, column 29: expected no comma after the last member",
+            ),
+            (
+                "{\"a\": [{\"secret\": \"hunter2\"},\n ]}",
+                "line 1, column 29: expected no comma after the last member",
+            ),
+            (
+                "{\n  “a”: {\"secret\": \"hunter2\"}}",
+                "line 2, column 3: expected a straight quotation mark (\"), found “",
+            ),
+            (
+                "{\"a\": {\"中\": ’hunter2’}}",
+                "line 1, column 13: expected a straight quotation mark (\"), found ’",
+            ),
+            ("{\"a\": {\"secret\": \"hunter2\"", "line 1, column 27: not JSON: EOF while parsing an object"),
+            ("{'a': {}}", "line 1, column 2: not JSON: key must be a string"),
+            ("{\"a\": hunter2}", "line 1, column 7: not JSON: expected value"),
+            ("{\"a\": {}} x", "line 1, column 11: not JSON: trailing characters"),
+        ] {
+            let error = Sources::<Entry>::parse(json).err().unwrap().to_string();
+            assert_eq!(error, expected, "{json}");
+        }
+    }
+
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
     #[allow(dead_code)]
@@ -167,7 +275,7 @@ mod tests {
                 r#"source "a b": expected a name of at most 64 letters, digits, `-`, `_`, `.` or `~`, since it stands in the URL"#,
             ),
             (r#"{"a":[]}"#, r#"source "a": expected at least one entry in the list"#),
-            (r#"{"a":"hunter2"}"#, r#"source "a": expected a JSON object"#),
+            (r#"{"a":{"secret":"x"},"b":"hunter2"}"#, r#"source "b": expected a JSON object"#),
             (r#"{"a":{}}"#, r#"source "a": missing field `secret`"#),
             (r#"{"a":{"secret":""}}"#, r#"source "a": secret: expected a secret that is not empty"#),
             (

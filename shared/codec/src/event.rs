@@ -1,6 +1,6 @@
 //! The body of a queue message: one CloudEvents 1.0 object in structured mode.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -39,6 +39,9 @@ pub struct Event {
     /// Further extension attributes.
     #[serde(flatten)]
     pub extensions: Extensions,
+    /// The verified text that `data` was converted from, verbatim; `None` if `data` is that text.
+    #[serde(rename = "rawdata", skip_serializing_if = "Option::is_none")]
+    pub raw: Option<String>,
     /// The decoded payload, verbatim.
     pub data: Box<RawValue>,
 }
@@ -52,7 +55,7 @@ impl fmt::Debug for Event {
 
 /// A provider's own extension attributes. Names consist of lower-case letters and digits.
 #[derive(Debug, Default)]
-pub struct Extensions(pub Vec<(&'static str, String)>);
+pub struct Extensions(pub Vec<(Cow<'static, str>, String)>);
 
 impl Serialize for Extensions {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -64,7 +67,7 @@ impl Event {
     /// Creates an event of verified content.
     ///
     /// `content` is what the signature covers: its digest is the id until the provider sets the platform's own.
-    /// `payload` is the JSON object inside it. `kind` is the platform's own event type.
+    /// `payload` is the JSON value inside it. `kind` is the platform's own event type.
     pub fn new(
         source: &Source<'_, impl Sized>,
         kind: &str,
@@ -85,6 +88,7 @@ impl Event {
             delivery: None,
             action: None,
             extensions: Extensions::default(),
+            raw: None,
             data: payload.raw().to_owned(),
         }
     }
@@ -115,7 +119,7 @@ mod tests {
         let source = Source { provider: "github", name: "acme", keys: &[()] };
         let mut event = Event::new(&source, "push", &content, &content.json().unwrap(), &ambient);
         event.subject = Some("acme/widget".into());
-        event.extensions.0.push(("githubhookid", "1".into()));
+        event.extensions.0.push(("githubhookid".into(), "1".into()));
         assert!(!event.at("not a time"));
         let json = event.to_json().unwrap();
         assert_eq!(

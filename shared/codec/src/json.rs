@@ -3,11 +3,11 @@
 //! A payload is queued exactly as the platform wrote it, with the same digits, order and escapes. So it is never parsed
 //! into a tree and written again; single members are looked up in the raw text.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::Deref};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -20,91 +20,86 @@ pub const LONGEST_LABEL: usize = 256;
 const fn deepest(part: JsonPart) -> usize {
     match part {
         JsonPart::Body => 127,
-        JsonPart::Payload => 126,
+        JsonPart::Payload | JsonPart::AnyPayload => 126,
     }
 }
 
-/// A JSON object whose syntax and nesting are checked. Its members are raw.
-pub struct Object<'a> {
+/// A JSON value whose syntax and nesting are checked. Its members are raw.
+pub struct Node<'a> {
     raw: &'a RawValue,
     part: JsonPart,
 }
 
-impl fmt::Debug for Object<'_> {
+impl fmt::Debug for Node<'_> {
     /// Prints only the size: the content may be personal data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Object({} bytes)", self.raw.get().len())
+        write!(f, "Node({} bytes)", self.raw.get().len())
     }
 }
 
-impl<'a> Object<'a> {
-    /// Parses the JSON object of a body, nested at most 127 deep; [`Reject::InvalidJson`] for anything else.
-    pub fn parse(text: &'a str) -> Result<Self, Reject> {
-        Self::parse_part(text, JsonPart::Body)
-    }
-
-    pub(crate) fn parse_part(text: &'a str, part: JsonPart) -> Result<Self, Reject> {
+impl<'a> Node<'a> {
+    /// Parses the JSON of a body or of a payload; [`Reject::InvalidJson`] for anything else.
+    pub(crate) fn parse(text: &'a str, part: JsonPart) -> Result<Self, Reject> {
         let raw: &RawValue = serde_json::from_str(text).map_err(|_| Reject::InvalidJson(part))?;
         // serde_json skips a raw value without counting how deep it goes; a consumer's parser would count.
-        if raw.get().starts_with('{') && depth(raw.get()) <= deepest(part) {
+        if depth(raw.get()) <= deepest(part) {
             Ok(Self { raw, part })
         } else {
             Err(Reject::InvalidJson(part))
         }
     }
 
-    /// The whole object, verbatim.
+    /// The value itself if it is an object, else [`Reject::InvalidJson`].
+    pub(crate) fn object(self) -> Result<Self, Reject> {
+        if self.raw.get().starts_with('{') { Ok(self) } else { Err(Reject::InvalidJson(self.part)) }
+    }
+
+    /// The whole value, verbatim.
     pub fn raw(&self) -> &'a RawValue {
         self.raw
     }
 
-    /// The raw value of one member, or `None` if it is absent or null.
+    /// The raw value at a path, or `None` if it is absent or null.
     ///
-    /// `path` may lead into inner objects (`repository.full_name`); a member whose own name contains the dots takes
-    /// precedence. A member that appears twice is ambiguous and gives [`Reject::Malformed`].
+    /// `path` may lead into inner objects (`repository.full_name`) and, by an index from 0, into arrays
+    /// (`events.0.kind`). A member whose own name contains the dots takes precedence. A member that appears twice is
+    /// ambiguous and gives [`Reject::Malformed`].
     pub fn get(&self, path: &str) -> Result<Option<&'a RawValue>, Reject> {
-        let found = match (self.member(path)?, path.split_once('.')) {
+        let found = match (self.child(path)?, path.split_once('.')) {
             (Some(value), _) => Some(value),
-            (None, Some((outer, rest))) => match self.member(outer)? {
-                Some(raw) if raw.get().starts_with('{') => Self { raw, part: self.part }.get(rest)?,
-                _ => None,
+            (None, Some((outer, rest))) => match self.child(outer)? {
+                Some(raw) => Self { raw, part: self.part }.get(rest)?,
+                None => None,
             },
             (None, None) => None,
         };
         Ok(found.filter(|value| value.get() != "null"))
     }
 
-    /// All members in their order; [`Reject::Malformed`] if a name appears twice.
-    pub fn members(&self) -> Result<Vec<(String, &'a RawValue)>, Reject> {
-        let Members(members) =
-            serde_json::from_str(self.raw.get()).map_err(|_| Reject::InvalidJson(self.part))?;
-        let mut names = std::collections::HashSet::new();
-        match members.iter().find(|(name, _)| !names.insert(name.as_str())) {
-            Some((twice, _)) => Err(Reject::malformed(twice.clone(), "to appear only once")),
-            None => Ok(members),
-        }
-    }
-
-    fn member(&self, name: &str) -> Result<Option<&'a RawValue>, Reject> {
+    /// The member of that name, or the element with that index.
+    fn child(&self, name: &str) -> Result<Option<&'a RawValue>, Reject> {
         let mut json = serde_json::Deserializer::from_str(self.raw.get());
-        match Member(name).deserialize(&mut json) {
-            Ok(Occurrence::Never) => Ok(None),
-            Ok(Occurrence::Once(value)) => Ok(Some(value)),
-            Ok(Occurrence::Again) => Err(Reject::malformed(name.to_owned(), "to appear only once")),
-            Err(_) => Err(Reject::InvalidJson(self.part)),
+        match self.raw.get().as_bytes().first() {
+            Some(b'{') => match Member(name).deserialize(&mut json) {
+                Ok(Occurrence::Never) => Ok(None),
+                Ok(Occurrence::Once(value)) => Ok(Some(value)),
+                Ok(Occurrence::Again) => Err(Reject::malformed(name.to_owned(), "to appear only once")),
+                Err(_) => Err(Reject::InvalidJson(self.part)),
+            },
+            Some(b'[') => match index(name) {
+                Some(index) => {
+                    Element(index).deserialize(&mut json).map_err(|_| Reject::InvalidJson(self.part))
+                }
+                None => Ok(None),
+            },
+            _ => Ok(None),
         }
     }
 
     /// A member that fits an attribute of the event: a string, or the digits of a number. `None` if it is absent or of
     /// another form, since an optional member must not cost a verified event; only one that appears twice is an error.
     pub fn label(&self, path: &str) -> Result<Option<Cow<'a, str>>, Reject> {
-        let value = self.get(path)?.map(RawValue::get);
-        let label = match value.and_then(|value| value.as_bytes().first()) {
-            Some(b'"') => self.text(path)?,
-            Some(b'-' | b'0'..=b'9') => value.map(Cow::Borrowed),
-            _ => None,
-        };
-        Ok(label.filter(|label| is_attribute(label)))
+        Ok(self.scalar(path)?.filter(|label| is_attribute(label)))
     }
 
     /// A required string that fits an attribute, or else [`Reject::Missing`] or [`Reject::Malformed`].
@@ -117,6 +112,16 @@ impl<'a> Object<'a> {
                 "a string of 1 to 256 bytes without control characters",
             )),
         }
+    }
+
+    /// A member's string, or the digits of its number; `None` if it is absent or of another type.
+    pub fn scalar(&self, path: &str) -> Result<Option<Cow<'a, str>>, Reject> {
+        let value = self.get(path)?.map(RawValue::get);
+        Ok(match value.and_then(|value| value.as_bytes().first()) {
+            Some(b'"') => self.text(path)?,
+            Some(b'-' | b'0'..=b'9') => value.map(Cow::Borrowed),
+            _ => None,
+        })
     }
 
     /// A member's string, or `None` if it is absent or of another type.
@@ -134,6 +139,42 @@ impl<'a> Object<'a> {
         }
         Ok(None)
     }
+}
+
+/// A JSON object whose syntax and nesting are checked. Its members are raw.
+#[derive(Debug)]
+pub struct Object<'a>(Node<'a>);
+
+impl<'a> Deref for Object<'a> {
+    type Target = Node<'a>;
+
+    fn deref(&self) -> &Node<'a> {
+        &self.0
+    }
+}
+
+impl<'a> Object<'a> {
+    /// Parses the JSON object of a body; [`Reject::InvalidJson`] for anything else.
+    pub fn parse(text: &'a str) -> Result<Self, Reject> {
+        Node::parse(text, JsonPart::Body)?.object().map(Self)
+    }
+
+    /// All members in their order; [`Reject::Malformed`] if a name appears twice.
+    pub fn members(&self) -> Result<Vec<(String, &'a RawValue)>, Reject> {
+        let Members(members) =
+            serde_json::from_str(self.raw.get()).map_err(|_| Reject::InvalidJson(self.part))?;
+        let mut names = std::collections::HashSet::new();
+        match members.iter().find(|(name, _)| !names.insert(name.as_str())) {
+            Some((twice, _)) => Err(Reject::malformed(twice.clone(), "to appear only once")),
+            None => Ok(members),
+        }
+    }
+}
+
+/// The index that a segment of a path is, if it is one: decimal digits.
+fn index(segment: &str) -> Option<usize> {
+    let is_index = !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
+    if is_index { segment.parse().ok() } else { None }
 }
 
 /// A string, borrowed if it has no escapes.
@@ -179,6 +220,36 @@ impl<'de> Visitor<'de> for Member<'_> {
                 map.next_value::<IgnoredAny>()?;
             }
         }
+        Ok(found)
+    }
+}
+
+/// Finds one element of an array by its index.
+struct Element(usize);
+
+impl<'de> DeserializeSeed<'de> for Element {
+    type Value = Option<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Element {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
+        for _ in 0..self.0 {
+            if elements.next_element::<IgnoredAny>()?.is_none() {
+                return Ok(None);
+            }
+        }
+        let found = elements.next_element()?;
+        while elements.next_element::<IgnoredAny>()?.is_some() {}
         Ok(found)
     }
 }
@@ -293,6 +364,38 @@ mod tests {
         }
         assert_eq!(object.label("big").unwrap(), None);
         assert_eq!(object.get("o").unwrap().unwrap().get(), r#"{"x":{"y":"z"}}"#);
+    }
+
+    #[test]
+    fn a_path_leads_into_arrays_by_index() {
+        let list = r#"[{"n":"a"},{"n":[1,[2,{"m":3}]]},null]"#;
+        let nested = format!(r#"{{"list":{list},"0":"zero","list.0":"dotted"}}"#);
+        let array = Node::parse(list, JsonPart::Body).unwrap();
+        let object = Node::parse(&nested, JsonPart::Body).unwrap();
+        for (node, path, expected) in [
+            (&array, "0.n", Some("a")),
+            (&array, "1.n.0", Some("1")),
+            (&array, "1.n.1.1.m", Some("3")),
+            (&array, "2", None),
+            (&array, "3", None),
+            (&array, "00.n", Some("a")),
+            (&array, "+0.n", None),
+            (&array, "-1", None),
+            (&array, "", None),
+            (&array, ".n", None),
+            (&array, "n", None),
+            (&array, "99999999999999999999999", None),
+            (&object, "list.1.n.0", Some("1")),
+            (&object, "list.0", Some("dotted")),
+            (&object, "0", Some("zero")),
+            (&object, "0.0", None),
+        ] {
+            assert_eq!(node.label(path).unwrap().as_deref(), expected, "{path}");
+        }
+        for text in ["5", "\"text\"", "true", "null", "[]"] {
+            let node = Node::parse(text, JsonPart::Body).unwrap();
+            assert_eq!(node.label("0").unwrap(), None, "{text}");
+        }
     }
 
     #[test]

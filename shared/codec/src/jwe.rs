@@ -47,7 +47,8 @@ const LONGEST_HEADER: usize = 8 * 1024;
 pub struct Psk(Zeroizing<[u8; 16]>);
 
 impl Psk {
-    /// Decodes base64url, with or without padding. The error says what was expected.
+    /// Decodes base64url, with or without padding. Bits of the last character that belong to no byte are ignored, as by
+    /// other decoders: the platform asks for 22 characters, and people type them. The error says what was expected.
     pub fn new(text: &Secret) -> Result<Self, &'static str> {
         const EXPECTED: &str = "base64url of 16 bytes (22 characters)";
         let bytes = Zeroizing::new(URL_SAFE.decode(text.expose()).map_err(|_| EXPECTED)?);

@@ -1,8 +1,9 @@
 //! The interface between a protocol and the shell that runs it.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -52,11 +53,17 @@ pub trait Provider: Sized + Send + Sync + 'static {
         None
     }
 
+    /// The methods besides POST whose requests an entry answers: the platform tests the URL with them.
+    fn handshake_methods(_key: &Self::Credentials) -> &[Method] {
+        &[]
+    }
+
     /// Creates the provider from its [`Document`], which is empty if it has none. The error names the place in the document
     /// and what was expected.
     fn new(document: &[u8]) -> Result<Self, String>;
 
-    /// Verifies, decrypts and parses one delivery, and returns its event for the queue and the reply to the platform.
+    /// Verifies, decrypts and parses one delivery, and returns its event for the queue and the reply to the platform. The
+    /// method of the request is POST, or one of the [`Provider::handshake_methods`] of an entry.
     fn receive(
         &self,
         source: &Source<'_, Self::Credentials>,
@@ -162,15 +169,27 @@ pub struct Reply {
     /// HTTP status.
     pub status: u16,
     /// The `content-type`; `None` for an empty body.
-    pub content_type: Option<&'static str>,
+    pub content_type: Option<Cow<'static, str>>,
+    /// Further headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body.
     pub body: String,
 }
 
 impl Reply {
+    /// A response with a body of that media type.
+    pub fn new(status: u16, content_type: impl Into<Cow<'static, str>>, body: String) -> Self {
+        Self { status, content_type: Some(content_type.into()), headers: Vec::new(), body }
+    }
+
     /// A response with a JSON body.
     pub fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self { status, content_type: Some("application/json"), body: body.to_string() }
+        Self::new(status, "application/json", body.to_string())
+    }
+
+    /// A response with plain text.
+    pub fn text(status: u16, body: String) -> Self {
+        Self::new(status, "text/plain; charset=utf-8", body)
     }
 
     /// A response with the body `{"error": "..."}`.
@@ -180,6 +199,13 @@ impl Reply {
 
     /// A response without a body.
     pub fn empty(status: u16) -> Self {
-        Self { status, content_type: None, body: String::new() }
+        Self { status, content_type: None, headers: Vec::new(), body: String::new() }
+    }
+
+    /// The same with another header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
     }
 }

@@ -68,7 +68,7 @@ pub enum Reject {
     OwnerKeyMismatch,
     /// The credentials have no such source.
     UnknownSource,
-    /// The method is not POST.
+    /// The method is neither POST nor one of the source's handshakes.
     MethodNotAllowed,
     /// The body or its event is too large.
     TooLarge {
@@ -82,8 +82,10 @@ pub enum Reject {
 pub enum JsonPart {
     /// The body, not verified.
     Body,
-    /// The verified payload.
+    /// The verified payload, of a protocol whose payloads are objects.
     Payload,
+    /// The verified payload, of a protocol whose payloads are any JSON.
+    AnyPayload,
 }
 
 impl Reject {
@@ -147,13 +149,16 @@ impl Reject {
             Self::InvalidJson(JsonPart::Payload) => {
                 "payload: expected a JSON object, nested at most 126 deep".into()
             }
+            Self::InvalidJson(JsonPart::AnyPayload) => {
+                "payload: expected JSON, nested at most 126 deep".into()
+            }
             Self::NotUtf8 => "payload: expected UTF-8".into(),
             Self::UnhandledEventType => "unhandled event type".into(),
             Self::MalformedJwe { part, expected } => format!("{part}: expected {expected}").into(),
             Self::UnsupportedAlgorithm { parameter } => format!("{parameter}: not supported").into(),
             Self::OwnerKeyMismatch => "for another app or corp".into(),
             Self::UnknownSource => "unknown source".into(),
-            Self::MethodNotAllowed => "only POST is allowed".into(),
+            Self::MethodNotAllowed => "method not allowed".into(),
             Self::TooLarge { limit } => format!("too large: at most {limit} bytes are accepted").into(),
             _ => "unauthorized".into(),
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// A secret string: not empty, wiped from memory on drop, and impossible to print.
@@ -25,6 +27,11 @@ impl Secret {
             return Err("a secret without whitespace around it");
         }
         Ok(Self(text))
+    }
+
+    /// True if `given` is the secret. Compares digests in constant time, so that not even the length leaks.
+    pub fn matches(&self, given: &str) -> bool {
+        Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(given)).into()
     }
 
     /// The secret itself, only for the cryptographic primitive that needs it.
@@ -53,6 +60,15 @@ mod tests {
     #[test]
     fn debug_shows_nothing() {
         assert_eq!(format!("{:?}", Secret::new("hunter2".into()).unwrap()), "Secret(..)");
+    }
+
+    #[test]
+    fn a_secret_matches_only_itself() {
+        let secret = Secret::new("hunter2".into()).unwrap();
+        assert!(secret.matches("hunter2"));
+        for other in ["", "hunter", "hunter22", "Hunter2", "hunter2 "] {
+            assert!(!secret.matches(other), "{other}");
+        }
     }
 
     #[test]

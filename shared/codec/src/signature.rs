@@ -134,7 +134,7 @@ impl Scheme {
             (Some(text), _) => Some(text),
             (None, Some(TimestampPlace::Path(path))) => {
                 let label =
-                    content.json().and_then(|payload| payload.label(path)).map_err(at(Stage::Payload))?;
+                    content.any_json().and_then(|payload| payload.label(path)).map_err(at(Stage::Payload))?;
                 Some(label.unwrap_or_default())
             }
             (None, _) => None,
@@ -244,6 +244,13 @@ impl Scheme {
             Some(characters) => decode_escapes(&url, characters),
             None => url,
         }
+    }
+
+    /// The hex HMAC of any text under the key, for a handshake whose reply proves that the receiver has it; `None` if the
+    /// scheme is no HMAC.
+    pub fn hmac(&self, key: &Key, text: &[u8]) -> Option<String> {
+        let is_hmac = !self.algorithm.is_public() && !self.algorithm.sends_secret();
+        key.sign(self.algorithm, text).filter(|_| is_hmac).map(hex::encode)
     }
 
     /// Adds the headers with which a platform would send a request: the other side of [`Scheme::verify`]. Where the

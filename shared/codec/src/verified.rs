@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, ops::Deref};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Reject, json::Object, reject::JsonPart};
+use crate::{Reject, form, json::Node, reject::JsonPart};
 
 /// Bytes that a valid signature or an authenticated decryption covers.
 ///
@@ -34,33 +34,51 @@ impl<'a> Verified<'a> {
         hex::encode(Sha256::digest(&self.0))
     }
 
-    /// The verified bytes as text, or [`Reject::NotUtf8`].
+    /// The digest of an event whose `event_type` comes from outside of the verified bytes, such as an unsigned header:
+    /// of the type, a line feed and the bytes. Two events of equal content and different types never share it.
+    pub fn digest_as(&self, event_type: &str) -> String {
+        let digest = Sha256::new().chain_update(event_type).chain_update(b"\n").chain_update(&self.0);
+        hex::encode(digest.finalize())
+    }
+
+    /// The verified bytes as text, without a byte order mark before it; or [`Reject::NotUtf8`].
     pub fn text(&self) -> Result<&str, Reject> {
-        std::str::from_utf8(&self.0).map_err(|_| Reject::NotUtf8)
+        let text = std::str::from_utf8(&self.0).map_err(|_| Reject::NotUtf8)?;
+        Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
     }
 
     /// The verified bytes as a JSON object, or [`Reject::NotUtf8`] or [`Reject::InvalidJson`]. One byte order mark before
     /// it is skipped (RFC 8259, section 8.1, allows that).
     pub fn json(&self) -> Result<Payload<'_>, Reject> {
-        let text = self.text()?;
-        Object::parse_part(text.strip_prefix('\u{feff}').unwrap_or(text), JsonPart::Payload).map(Payload)
+        Node::parse(self.text()?, JsonPart::Payload)?.object().map(Payload)
+    }
+
+    /// The verified bytes as any JSON value, or [`Reject::NotUtf8`] or [`Reject::InvalidJson`].
+    pub fn any_json(&self) -> Result<Payload<'_>, Reject> {
+        Node::parse(self.text()?, JsonPart::AnyPayload).map(Payload)
+    }
+
+    /// The JSON object of verified `application/x-www-form-urlencoded` text: a string for each field, and a list of
+    /// strings for a field that is repeated.
+    pub fn form(&self) -> Result<Verified<'static>, Reject> {
+        form::to_json(self.text()?).map(|json| Verified::new(json.into_bytes()))
     }
 
     /// One member of verified `application/x-www-form-urlencoded` text, or [`Reject::Malformed`].
     pub fn form_member(&self, name: &'static str) -> Result<Verified<'static>, Reject> {
-        let value = crate::form::one(&self.0, name)?.ok_or(Reject::missing(name))?;
+        let value = form::one(&self.0, name)?.ok_or(Reject::missing(name))?;
         Ok(Verified::new(value.into_owned().into_bytes()))
     }
 }
 
-/// A verified JSON object. An event can be created only from this type.
+/// A verified JSON value. An event can be created only from this type.
 #[derive(Debug)]
-pub struct Payload<'a>(Object<'a>);
+pub struct Payload<'a>(Node<'a>);
 
 impl<'a> Deref for Payload<'a> {
-    type Target = Object<'a>;
+    type Target = Node<'a>;
 
-    fn deref(&self) -> &Object<'a> {
+    fn deref(&self) -> &Node<'a> {
         &self.0
     }
 }
@@ -79,14 +97,40 @@ mod tests {
     }
 
     #[test]
-    fn one_byte_order_mark_is_skipped() {
-        for (text, expected) in [
-            ("\u{feff}{\"a\":1}", Some("{\"a\":1}")),
-            ("\u{feff}\u{feff}{\"a\":1}", None),
-            ("{\u{feff}\"a\":1}", None),
+    fn one_byte_order_mark_is_skipped_before_json() {
+        let read = |text: &'static str| {
+            let content = Verified::new(text.as_bytes());
+            content.json().map(|payload| payload.raw().get().to_owned())
+        };
+        assert_eq!(read("\u{feff}{\"a\":\"\u{feff}\"}").as_deref(), Ok("{\"a\":\"\u{feff}\"}"));
+        assert_eq!(read("\u{feff}\u{feff}{}"), Err(Reject::InvalidJson(JsonPart::Payload)));
+        assert_eq!(read("{}\u{feff}"), Err(Reject::InvalidJson(JsonPart::Payload)));
+    }
+
+    #[test]
+    fn a_type_from_outside_of_the_content_is_part_of_its_digest() {
+        // printf 'orders/paid\n{}' | sha256sum, and printf '{}' | sha256sum
+        let content = Verified::new(b"{}".as_slice());
+        assert_eq!(content.digest(), "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
+        assert_eq!(
+            content.digest_as("orders/paid"),
+            "5104429eb0a1abeef9fbdf57fc400f2242fd1d0e85be4284b822a5f2d29648ec"
+        );
+    }
+
+    #[test]
+    fn any_json_is_read_and_only_an_object_is_an_object() {
+        for (text, is_json, is_object) in [
+            ("{}", true, true),
+            (" [1]", true, false),
+            ("5", true, false),
+            ("\"a\"", true, false),
+            ("null", true, false),
+            ("", false, false),
+            ("{}{}", false, false),
         ] {
             let content = Verified::new(text.as_bytes());
-            assert_eq!(content.json().ok().map(|payload| payload.raw().get()), expected, "{text:?}");
+            assert_eq!((content.any_json().is_ok(), content.json().is_ok()), (is_json, is_object), "{text}");
         }
     }
 

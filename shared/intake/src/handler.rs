@@ -210,7 +210,7 @@ impl<P: Provider> Intake<P> {
                 record.delivery = delivery;
                 record.key = key;
                 record.refused(&reject, stage);
-                P::refuse(&reject)
+                self.refusal(source, &reject)
             }
             Err(Fault::Entropy(error)) => {
                 record.outcome = Outcome::Failed;
@@ -221,7 +221,11 @@ impl<P: Provider> Intake<P> {
         };
         record.status = reply.status;
         record.milliseconds = milliseconds_since(started);
-        Answer { response: response(reply), record, message: queued }
+        let mut response = response(reply);
+        if request.method() == Method::HEAD {
+            response.body_mut().clear();
+        }
+        Answer { response, record, message: queued }
     }
 
     /// The deadline of a source's deliveries: the function's, or an earlier one that any of its entries has.
@@ -236,7 +240,27 @@ impl<P: Provider> Intake<P> {
         let mut record = Record::of::<P>(source);
         record.refused(reject, Stage::Route);
         record.status = reject.status();
-        Answer { response: response(P::refuse(reject)), record, message: None }
+        Answer { response: response(self.refusal(source, reject)), record, message: None }
+    }
+
+    /// The response to a refused delivery. A method that the source does not take gets a sentence for whoever opened the
+    /// URL in a browser.
+    fn refusal(&self, source: &str, reject: &Reject) -> Reply {
+        if *reject != Reject::MethodNotAllowed {
+            return P::refuse(reject);
+        }
+        let sources = self.keyring.current();
+        let methods = methods::<P>(sources.get(source).unwrap_or_default());
+        let allowed = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        let sentence = format!(
+            "This URL receives webhooks for Letterbox, function {}; the platform sends them with POST.\n",
+            P::NAME
+        );
+        let reply = Reply::text(reject.status(), sentence);
+        match HeaderValue::try_from(allowed) {
+            Ok(allowed) => reply.with_header(header::ALLOW, allowed),
+            Err(_) => reply,
+        }
     }
 
     /// Verifies with the current credentials and document, and again if a refresh has just replaced either. A delivery
@@ -355,14 +379,26 @@ pub fn open<P: Provider>(
     request: &Request,
     ambient: &Ambient,
 ) -> Result<Received, Refused> {
-    if request.method() != Method::POST {
+    let keys = sources.get(source);
+    if !methods::<P>(keys.unwrap_or_default()).contains(request.method()) {
         return Err(Reject::MethodNotAllowed.at(Stage::Route).into());
     }
-    let keys = sources.get(source).ok_or(Reject::UnknownSource.at(Stage::Route))?;
+    let keys = keys.ok_or(Reject::UnknownSource.at(Stage::Route))?;
     if request.body().len() > P::MAX_BODY {
         return Err(Reject::TooLarge { limit: P::MAX_BODY }.at(Stage::Route).into());
     }
     provider.receive(&Source { provider: P::NAME, name: source, keys }, request, ambient)
+}
+
+/// The methods that a source takes: POST, and those of its entries' handshakes.
+fn methods<P: Provider>(keys: &[P::Credentials]) -> Vec<Method> {
+    let mut methods = vec![Method::POST];
+    for method in keys.iter().flat_map(P::handshake_methods) {
+        if !methods.contains(method) {
+            methods.push(method.clone());
+        }
+    }
+    methods
 }
 
 /// Why a delivery did not reach the queue call.
@@ -385,14 +421,13 @@ fn response(reply: Reply) -> Response<String> {
     *response.status_mut() =
         http::StatusCode::from_u16(reply.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
-    if let Some(content_type) = reply.content_type {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Some(content_type) = reply.content_type.and_then(|text| HeaderValue::try_from(&*text).ok()) {
+        headers.insert(header::CONTENT_TYPE, content_type);
     }
-    match reply.status {
-        405 => headers.insert(header::ALLOW, HeaderValue::from_static("POST")),
-        503 => headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")),
-        _ => None,
-    };
+    headers.extend(reply.headers);
+    if reply.status == 503 {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     response
 }
 

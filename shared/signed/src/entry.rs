@@ -1,15 +1,20 @@
 //! One entry of the credentials as it is written.
 
+use std::collections::BTreeMap;
+
 use letterbox_codec::{
     Secret,
     credentials::read,
     signature::{Algorithm, Description, Encoding, SchemeError, SecretEncoding},
     timestamp::Unit,
 };
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Map, Value};
 
-use crate::presets::{PRESETS, Preset};
+use crate::{
+    handshake::HandshakeEntry,
+    presets::{PRESETS, Preset},
+};
 
 /// Why an entry cannot be used. Names the field and what was expected, never a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,21 +65,82 @@ pub(crate) struct Entry {
     covered_key: Option<String>,
     header_families: Vec<String>,
 
-    /// Path of the event type in the payload.
+    /// Whether the payload is JSON or a form.
+    pub payload: PayloadForm,
+    /// Path of the event type in the payload, or a text with paths and headers in braces.
     #[serde(rename = "type")]
-    pub type_path: String,
+    pub event_type: String,
     /// The header that holds the event type instead.
     pub type_header: Option<String>,
+    /// The event type of a delivery that says none.
+    pub type_default: Option<String>,
+    /// The header that may replace the event type.
+    pub type_override: Option<TypeOverride>,
     /// Path of the subject.
     pub subject: String,
     /// Path of the platform's id of the event.
     pub id: Option<String>,
     /// Path of the platform's time of the event.
     pub time: Option<String>,
+    /// The header that holds the id of the event, though nothing signs it.
+    pub unsigned_id_header: Option<String>,
+    /// The header that becomes `deliveryid`.
+    pub delivery_header: Option<String>,
+    /// The headers that become extension attributes.
+    pub attributes: BTreeMap<String, String>,
     /// The only event types that are queued; every type if absent.
     pub accept: Option<Vec<String>>,
     /// The status of the acknowledgement.
     pub status: u16,
+    /// The whole acknowledgement.
+    pub answer: Option<AnswerEntry>,
+    /// The requests that are answered and not queued.
+    #[serde(deserialize_with = "one_or_several")]
+    pub handshake: Vec<HandshakeEntry>,
+    /// What a handshake with `token_query` must carry.
+    #[serde(deserialize_with = "secret")]
+    pub verify_token: Option<Secret>,
+    /// The deadline of its deliveries, in milliseconds.
+    pub deadline_ms: Option<u32>,
+}
+
+/// What a payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PayloadForm {
+    /// Any JSON value.
+    Json,
+    /// `application/x-www-form-urlencoded` text.
+    Form,
+}
+
+#[cfg(feature = "sender")]
+impl PayloadForm {
+    /// The content type that the sender states.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Form => "application/x-www-form-urlencoded",
+        }
+    }
+}
+
+/// A header whose value becomes the event type if it is one of `values`. It is not signed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TypeOverride {
+    pub header: String,
+    pub values: Vec<String>,
+}
+
+/// An acknowledgement that is written out.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AnswerEntry {
+    pub status: Option<u16>,
+    pub content_type: Option<String>,
+    #[serde(default)]
+    pub body: String,
 }
 
 impl Default for Entry {
@@ -125,13 +191,23 @@ impl Default for Entry {
             url_decoded,
             covered_key,
             header_families,
-            type_path: "event_type".to_owned(),
+            payload: PayloadForm::Json,
+            event_type: "event_type".to_owned(),
             type_header: None,
+            type_default: None,
+            type_override: None,
             subject: "transaction_id".to_owned(),
             id: None,
             time: None,
+            unsigned_id_header: None,
+            delivery_header: None,
+            attributes: BTreeMap::new(),
             accept: None,
             status: 202,
+            answer: None,
+            handshake: Vec::new(),
+            verify_token: None,
+            deadline_ms: None,
         }
     }
 }
@@ -141,6 +217,16 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, 
     Secret::deserialize(deserializer).map(Some)
 }
 
+/// One object or a list of them.
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<HandshakeEntry>, D::Error> {
+    let list = match Value::deserialize(deserializer)? {
+        Value::Array(list) => list,
+        Value::Null => Vec::new(),
+        one => vec![one],
+    };
+    list.into_iter().map(|one| read(one).map_err(D::Error::custom)).collect()
+}
+
 impl Entry {
     /// Reads an entry, laid over the preset that it names.
     pub fn read(mut fields: Map<String, Value>) -> Result<Self, EntryError> {
@@ -148,7 +234,12 @@ impl Entry {
             Some(name) => Some(name.as_str().and_then(Preset::find).ok_or(EntryError::Preset)?),
             None => None,
         };
+        // The entry's own place of the type, whichever it is, goes over both of the preset's.
+        let has_type = fields.contains_key("type") || fields.contains_key("type_header");
         for (field, value) in preset.iter().flat_map(|preset| preset.fields) {
+            if has_type && matches!(*field, "type" | "type_header") {
+                continue;
+            }
             fields.entry(*field).or_insert_with(|| (*value).into());
         }
         let entry: Self = read(Value::Object(fields)).map_err(EntryError::Form)?;

@@ -1,4 +1,4 @@
-//! The engine of described senders: senders of JSON that is signed, each by its own scheme.
+//! The engine of described senders: senders of JSON or forms that are signed, each by its own scheme.
 //!
 //! The scheme is data: an entry of the credentials names a [preset](presets) or writes the scheme out. Functions are
 //! thin over this crate: each is a [`Branch`], which gives the engine its name.
@@ -6,17 +6,21 @@
 
 mod credentials;
 mod entry;
+mod event_type;
+mod handshake;
 pub mod presets;
 #[cfg(feature = "sender")]
 pub mod sender;
 
 use std::{borrow::Cow, marker::PhantomData, time::Duration};
 
+use http::{HeaderName, Method};
 use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Reply, Request, Source, header, json::is_attribute,
     provider::Refused, signature, stage::first_that_opens, verified::Payload,
 };
 
+use crate::entry::PayloadForm;
 pub use crate::{
     credentials::{Credentials, describe},
     entry::EntryError,
@@ -43,7 +47,11 @@ impl<B: Branch> Provider for Signed<B> {
     }
 
     fn deadline(key: &Credentials) -> Option<Duration> {
-        key.preset?.deadline()
+        key.deadline
+    }
+
+    fn handshake_methods(key: &Credentials) -> &[Method] {
+        &key.handshake_methods
     }
 
     fn receive(
@@ -52,50 +60,93 @@ impl<B: Branch> Provider for Signed<B> {
         request: &Request,
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
+        if request.method() != Method::POST {
+            let answer = |key| handshake::answer_unsigned(key, request);
+            let (position, reply) = first_that_opens(source.keys, answer)?;
+            return Ok(Received::handshake(reply, position));
+        }
         let (position, (key, signed)) = first_that_opens(source.keys, |key: &Credentials| {
             Ok((key, key.scheme.verify(&key.key, request, ambient.now)?))
         })?;
-        let event = event(source, key, request, signed, ambient);
-        let event = event.map_err(|reject| Refused::payload(reject, position))?;
-        let reply = Reply::json(key.status, &serde_json::json!({ "status": "accepted" }));
-        Ok(Received::event(event, reply, position))
+        let opened = open(source, key, request, signed, ambient);
+        Ok(match opened.map_err(|reject| Refused::payload(reject, position))? {
+            Opened::Event(event) => Received::event(*event, key.answer.clone(), position),
+            Opened::Handshake(reply) => Received::handshake(reply, position),
+        })
     }
 }
 
-/// The event of a verified delivery.
-fn event(
+/// What a verified delivery is.
+enum Opened {
+    Event(Box<Event>),
+    Handshake(Reply),
+}
+
+fn open(
     source: &Source<'_, Credentials>,
     key: &Credentials,
     request: &Request,
     signed: signature::Signed<'_>,
     ambient: &Ambient,
-) -> Result<Event, Reject> {
+) -> Result<Opened, Reject> {
     let content = signed.content;
-    let payload = content.json()?;
+    let converted = match key.payload {
+        PayloadForm::Json => None,
+        PayloadForm::Form => Some(content.form()?),
+    };
+    let payload = converted.as_ref().unwrap_or(&content).any_json()?;
 
-    let event_type = event_type(key, request, &payload)?;
-    if key.accept.as_ref().is_some_and(|accepted| !accepted.iter().any(|one| *one == event_type)) {
+    let event_type = EventTypeOf::read(key, request, &payload);
+    let read = event_type.as_ref().ok().map(|event_type| &*event_type.text);
+    if let Some(reply) = handshake::answer_verified(key, request, &payload, read)? {
+        return Ok(Opened::Handshake(reply));
+    }
+    let event_type = event_type?;
+    if key.accept.as_ref().is_some_and(|accepted| !accepted.iter().any(|one| *one == event_type.text)) {
         return Err(Reject::UnhandledEventType);
     }
-    let label = |path: &Option<String>| path.as_deref().map_or(Ok(None), |path| payload.label(path));
-    let mut event = Event::new(source, &event_type, &content, &payload, ambient);
+
+    let path = |path: &Option<String>| path.as_deref().map_or(Ok(None), |path| payload.label(path));
+    let family = key.scheme.family(request);
+    let label = |name: &HeaderName| header::label(request.headers(), family.name(name).as_str());
+    let mut event = Event::new(source, &event_type.text, &content, &payload, ambient);
     event.subject = payload.label(&key.subject)?.map(Cow::into_owned);
-    if let Some(time) = label(&key.time)? {
+    if let Some(time) = path(&key.time)? {
         event.at(&time);
     }
-    if let Some(id) = signed.id.filter(|id| is_attribute(id)).or(label(&key.id)?) {
+    let unsigned_id = key.unsigned_id.as_ref().and_then(label).map(Cow::Borrowed);
+    if let Some(id) = unsigned_id.or(signed.id.filter(|id| is_attribute(id))).or(path(&key.id)?) {
         event.id = id.into_owned();
+    } else if event_type.is_outside {
+        event.id = content.digest_as(&event_type.text);
     }
-    Ok(event)
+    event.delivery = key.delivery.as_ref().and_then(label).map(str::to_owned);
+    let attributes = key.attributes.iter().filter_map(|(name, header)| Some((name, label(header)?)));
+    event.extensions.0.extend(attributes.map(|(name, value)| (name.clone().into(), value.to_owned())));
+    if converted.is_some() {
+        event.raw = Some(content.text()?.to_owned());
+    }
+    Ok(Opened::Event(Box::new(event)))
 }
 
-/// The event's type, from the payload or (not signed) from a header.
-fn event_type<'p>(
-    key: &Credentials,
-    request: &'p Request,
-    payload: &Payload<'p>,
-) -> Result<Cow<'p, str>, Reject> {
-    let Some(name) = &key.type_header else { return payload.require(&key.type_path) };
-    let event_type = header::label(request.headers(), name.as_str());
-    event_type.map(Cow::Borrowed).ok_or_else(|| Reject::malformed(name.to_string(), "one event type"))
+/// The type of an event.
+struct EventTypeOf<'p> {
+    text: Cow<'p, str>,
+    /// True if it, or a part of it, comes from outside of the verified content: from a header.
+    is_outside: bool,
+}
+
+impl<'p> EventTypeOf<'p> {
+    fn read(key: &Credentials, request: &'p Request, payload: &Payload<'p>) -> Result<Self, Reject> {
+        let (headers, family) = (request.headers(), key.scheme.family(request));
+        let replaced = key.type_override.as_ref().and_then(|(name, values)| {
+            header::label(headers, family.name(name).as_str())
+                .filter(|value| values.iter().any(|one| one == value))
+        });
+        if let Some(replaced) = replaced {
+            return Ok(Self { text: Cow::Borrowed(replaced), is_outside: true });
+        }
+        let text = key.event_type.read(payload, headers, family, key.type_default.as_deref())?;
+        Ok(Self { text, is_outside: key.event_type.headers().next().is_some() })
+    }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Field {
     Bool(bool),
     #[allow(dead_code, reason = "constructed only if a preset has a list")]
     List(&'static [Self]),
+    #[allow(dead_code, reason = "constructed only if a preset has a table")]
+    Table(&'static [(&'static str, Self)]),
 }
 
 /// Every preset, sorted by name.
@@ -57,7 +59,8 @@ impl From<Field> for Value {
             Field::Text(text) => text.into(),
             Field::Number(number) => number.into(),
             Field::Bool(is_set) => is_set.into(),
-            Field::List(values) => values.iter().copied().map(Self::from).collect(),
+            Field::List(values) => values.iter().copied().collect(),
+            Field::Table(table) => table.iter().copied().collect(),
         }
     }
 }

@@ -33,7 +33,9 @@ pub struct Sender {
     pub afterwards: Bilingual<&'static str>,
     /// What to do in the sender's console.
     pub setup: Bilingual<&'static [&'static str]>,
-    /// A request that was signed outside of this project.
+    /// Facts that the sender's documentation does not confirm.
+    pub uncertain: Bilingual<&'static [&'static str]>,
+    /// A signed request.
     pub proof: Proof,
 }
 
@@ -42,8 +44,12 @@ pub struct Sender {
 pub struct Proof {
     /// What made the signature.
     pub from: &'static str,
-    /// The secret, as it stands in an entry.
-    pub secret: &'static str,
+    /// True if only this project's own signer made it.
+    pub is_own: bool,
+    /// The field of an entry that holds the key: `secret` or `public_key`.
+    pub key_field: &'static str,
+    /// The key, as it stands in an entry.
+    pub key: &'static str,
     /// The signed timestamp in Unix seconds; `None` if the scheme has none.
     pub signed_at: Option<i64>,
     /// The URL that was called, if the scheme signs it.
@@ -139,10 +145,10 @@ impl<B: Samples> platform::Sender for Signed<B> {
     }
 
     fn headers(key: &Credentials) -> Vec<&str> {
-        key.scheme.headers().chain(&key.type_header).map(HeaderName::as_str).collect()
+        key.scheme.headers().chain(key.event_headers()).map(HeaderName::as_str).collect()
     }
 
-    /// Where the type is in a header, the sample's name is the type.
+    /// Where the type is in a header, the sample's name is the type, without the folder of its preset.
     fn build_request(
         key: &Credentials,
         sample: &Sample,
@@ -154,12 +160,13 @@ impl<B: Samples> platform::Sender for Signed<B> {
         let mut request = http::Request::builder()
             .method(Method::POST)
             .uri(url)
-            .header(header::CONTENT_TYPE, "application/json");
-        if let Some(name) = &key.type_header {
-            if sample.name.is_empty() {
+            .header(header::CONTENT_TYPE, key.payload.media_type());
+        for name in key.event_type.headers() {
+            let event_type = event_type_of(key, sample);
+            if event_type.is_empty() {
                 return Err(format!("{name}: expected an event type"));
             }
-            request = request.header(name, &sample.name);
+            request = request.header(name, event_type);
         }
         let mut request = request.body(sample.payload.clone().into()).map_err(|error| error.to_string())?;
         let signed = key.scheme.sign(&key.key, &mut request, ambient.now, &id);
@@ -181,4 +188,10 @@ impl<B: Samples> platform::Sender for Signed<B> {
         notes.extend(signed.id.map(|id| format!("signed id {id}")));
         Ok(Opened { content: signed.content.bytes().to_vec(), notes })
     }
+}
+
+/// The type that a sample's name stands for.
+fn event_type_of<'s>(key: &Credentials, sample: &'s Sample) -> &'s str {
+    let folder = key.preset.and_then(|preset| sample.name.strip_prefix(preset.name)?.strip_prefix('/'));
+    folder.unwrap_or(&sample.name)
 }

@@ -36,7 +36,7 @@ fn every_mistake_is_found_when_presets_are_compiled() {
             "line 21: expected a number before x",
         ),
         ("[setup]\nen = [", "[setup]\nen = [\"One more.\",", "setup: expected the same steps in en and zh"),
-        ("secret = \"whsec_test_secret\"", "", "missing field `secret`"),
+        ("secret = \"whsec_test_secret\"", "", "proof: expected either secret or public_key"),
         (
             "id = \"evt_1",
             "ident = \"evt_1",

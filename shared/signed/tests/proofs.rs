@@ -40,8 +40,8 @@ type AnySender = Signed<Any>;
 /// The time of receipt of a proof without a signed timestamp.
 const NOW: i64 = 1_795_255_200_123;
 
-fn entry(sender: &Sender, secret: &str) -> serde_json::Value {
-    json!({ "preset": sender.name, "secret": secret })
+fn entry(sender: &Sender, key: &str) -> serde_json::Value {
+    json!({ "preset": sender.name, sender.proof.key_field: key })
 }
 
 fn credentials(sender: &Sender, secret: &str) -> Credentials {
@@ -75,12 +75,12 @@ fn now(sender: &Sender) -> i64 {
 }
 
 fn verify(sender: &Sender, request: &Request, now: i64) -> Result<Vec<u8>, Rejected> {
-    let key = credentials(sender, sender.proof.secret);
+    let key = credentials(sender, sender.proof.key);
     AnySender::open(&key, request, Timestamp(now)).map(|opened| opened.content)
 }
 
 fn receive(sender: &Sender) -> Result<Received, Refused> {
-    let keys = [credentials(sender, sender.proof.secret)];
+    let keys = [credentials(sender, sender.proof.key)];
     let ambient = Ambient { now: Timestamp(now(sender)), entropy: [0; Ambient::ENTROPY] };
     let source = Source { provider: Any::NAME, name: "default", keys: &keys };
     AnySender::new(&[]).unwrap().receive(&source, &proof(sender), &ambient)
@@ -98,7 +98,7 @@ fn every_proof_is_verified_and_no_changed_byte_is() {
             let refused = verify(sender, &request(sender, changed), now(sender));
             assert_eq!(refused, Err(Reject::SignatureMismatch.at(Stage::Key)), "{name}: byte {position}");
         }
-        let other = credentials(sender, &another(sender.proof.secret));
+        let other = credentials(sender, &another(sender.proof.key));
         let refused = AnySender::open(&other, &proof(sender), Timestamp(now(sender)));
         assert_eq!(refused.err(), Some(Reject::SignatureMismatch.at(Stage::Key)), "{name}: another secret");
     }
@@ -165,7 +165,7 @@ fn fixed() -> Ambient {
 
 /// Credentials whose first read succeeds; every later read never ends.
 async fn credentials_that_hang(sender: &Sender, deadline: Duration) -> Keyring<Credentials> {
-    let json = json!({ "default": entry(sender, sender.proof.secret) }).to_string();
+    let json = json!({ "default": entry(sender, sender.proof.key) }).to_string();
     let read: Read = Box::new(move |known| match known {
         None => {
             let content = Content { bytes: json.clone().into(), version: "1".into() };
@@ -196,7 +196,7 @@ async fn the_response_is_ready_500_ms_before_the_senders_timeout() {
             let provider = Refreshed::fixed(AnySender::new(&[]).unwrap());
             let intake =
                 Intake::new(provider, keyring, Arc::new(Hanging), deadline).with_ambient(|| Ok(fixed()));
-            let key = credentials(sender, sender.proof.secret);
+            let key = credentials(sender, sender.proof.key);
             // If the proof is not an event, the sender uses the default paths.
             let payload = match &sender.proof.event {
                 Some(_) => sender.proof.body.into(),

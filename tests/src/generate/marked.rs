@@ -19,36 +19,43 @@ pub fn files() -> Result<[Generated; 2], String> {
 fn file(path: &str, lines: &str) -> Result<Generated, String> {
     let text = read(Path::new(path))?;
     let text = between(&text, lines).ok_or_else(|| {
-        format!("{path}: expected the line `{BEGIN}` once, and after it `{END}`: put them around the generated lines")
+        format!(
+            "{path}: expected the line `{BEGIN}` and after it `{END}`: put them around the generated lines"
+        )
     })?;
     Ok(Generated { path: path.to_owned(), text })
 }
 
-/// The text with new lines between the two marks; `None` unless each mark appears exactly once.
+/// The text with other lines between each pair of marks; `None` unless there is a pair, and nothing but pairs.
 fn between(text: &str, lines: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    if after.contains(BEGIN) {
-        return None;
+    let mut sections = text.split(BEGIN);
+    let mut all = sections.next()?.to_owned();
+    let mut is_marked = false;
+    for section in sections {
+        let (_, after) = section.split_once(END)?;
+        let indentation = all.rsplit('\n').next().unwrap_or_default().to_owned();
+        let lines = lines.lines().fold(String::new(), |mut all, line| {
+            let _ = writeln!(all, "{indentation}{line}");
+            all
+        });
+        let _ = write!(all, "{BEGIN}\n{lines}{indentation}{END}{after}");
+        is_marked = true;
     }
-    let indentation = before.rsplit('\n').next().unwrap_or_default();
-    let lines = lines.lines().fold(String::new(), |mut all, line| {
-        let _ = writeln!(all, "{indentation}{line}");
-        all
-    });
-    Some(format!("{before}{BEGIN}\n{lines}{indentation}{END}{after}"))
+    is_marked.then_some(all)
 }
 
 /// The routes of `cargo lambda watch`, which it reads only from Cargo.toml.
 fn router() -> Result<String, String> {
     Ok(facts()?.iter().fold(String::new(), |mut lines, facts| {
         let name = facts.name;
-        let _ = write!(lines, "\"/{name}\" = \"{name}\"\n\"/{name}/{{source}}\" = \"{name}\"\n");
+        for route in ["", "/", "/{source}", "/{source}/"] {
+            let _ = writeln!(lines, "\"/{name}{route}\" = \"{name}\"");
+        }
         lines
     }))
 }
 
-/// The values of the template's parameter `PaymentPreset`.
+/// The values of the template's parameters `PaymentPreset` and `SignedPreset`.
 fn allowed_presets() -> String {
     PRESETS.iter().fold("- \"\"\n".to_owned(), |mut lines, preset| {
         let _ = writeln!(lines, "- {}", preset.name);
@@ -64,6 +71,8 @@ mod tests {
     fn lines_between_the_marks_are_replaced() {
         let text = |lines: &str| format!("a\n  {BEGIN}\n{lines}  {END}\nb\n");
         assert_eq!(between(&text("old\n"), "x: 1\ny: 2\n"), Some(text("  x: 1\n  y: 2\n")));
+        let twice = |lines: &str| text(lines) + &text(lines);
+        assert_eq!(between(&twice("old\n"), "x: 1\n"), Some(twice("  x: 1\n")));
         for broken in ["a\n", BEGIN, END, &format!("{}{BEGIN}", text(""))] {
             assert_eq!(between(broken, "x"), None, "{broken}");
         }

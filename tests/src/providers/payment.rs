@@ -294,7 +294,7 @@ mod tests {
     fn every_payment_preset_accepts_its_senders_payload() {
         for sender in SENDERS {
             let (name, proof) = (sender.name, &sender.proof);
-            let receiver = Receiver::new("payment", &json!({ "preset": name, "secret": proof.secret }));
+            let receiver = Receiver::new("payment", &json!({ "preset": name, proof.key_field: proof.key }));
             // If the proof is not an event, the sender uses the default paths.
             let own = json!({ "event_type": "paid", "transaction_id": 7 }).to_string();
             let (payload, event_type, subject) = match &proof.event {
@@ -368,7 +368,7 @@ mod tests {
         ));
         // This subject cannot be an attribute.
         assert!(message.attributes.iter().all(|(name, _)| *name != "subject"));
-        for bad in [r#"{"event_type":"a\u0001b"}"#, r#"{"event_type":" "}"#, r#"{"event_type":5}"#] {
+        for bad in [r#"{"event_type":"a\u0001b"}"#, r#"{"event_type":" "}"#, r#"{"event_type":true}"#] {
             let request = receiver.build_request(None, "notice", bad.as_bytes(), &fixed());
             assert_eq!(receiver.refusal(&request), (400, "malformed_field"), "{bad}");
         }

@@ -37,11 +37,12 @@ def make_payload(**members):
 
 
 def identity(request):
-    return "github.issues", "acme/widget", hashlib.sha256(request.body).hexdigest()
+    return "github.issues", "acme/widget", retry_id(request.body)
 
 
 def retry_id(payload):
-    return hashlib.sha256(payload).hexdigest()
+    # The name of the event is a header: it is part of what is hashed.
+    return hashlib.sha256(b"issues\n" + payload).hexdigest()
 
 
 def signatures(request):
