@@ -8,7 +8,7 @@
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod credentials;
-#[cfg(feature = "platform")]
+#[cfg(feature = "sender")]
 mod platform;
 
 use std::{borrow::Cow, time::Duration};

@@ -4,7 +4,7 @@
 //! <https://docs.github.com/en/webhooks/webhook-events-and-payloads>.
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-#[cfg(feature = "platform")]
+#[cfg(feature = "sender")]
 mod platform;
 
 use std::time::Duration;

@@ -6,7 +6,7 @@
 
 pub mod catalogue;
 mod credentials;
-#[cfg(feature = "platform")]
+#[cfg(feature = "sender")]
 mod platform;
 
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! The platform's side of a protocol: what it sends, how it delivers, and how it reads the response.
 //!
-//! It serves sample deliveries, debugging and tests. Each provider implements it under the feature `platform`, so that the
+//! It serves sample deliveries, debugging and tests. Each provider implements it under the feature `sender`, so that the
 //! Lambda binaries do not contain it.
 
 use std::{ops::RangeInclusive, time::Duration};
