@@ -14,7 +14,7 @@ VENV := .venv
 # The SAM CLI and checkov each pin what the tests use in other versions.
 VENV_SAM := .venv-sam
 VENV_CHECKOV := .venv-checkov
-# Made last, so that an environment that was only half installed is made anew.
+# Created last, so that a half installed environment is created again.
 STAMP := $(VENV)/.installed
 STAMP_SAM := $(VENV_SAM)/.installed
 STAMP_CHECKOV := $(VENV_CHECKOV)/.installed
@@ -26,7 +26,7 @@ FUNCTIONS := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.to
 ARGS ?=
 # Of the local AWS: `make deploy-local PORT=4666`.
 PORT ?= 4566
-# What runs here; in AWS the template's own default holds.
+# Of this machine; in AWS, the template's own default applies.
 ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # Finds cargo-lambda, which SAM calls too.
 WITH_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
@@ -80,7 +80,7 @@ browser: $(STAMP) ## Run the tests of the page in a real Chromium, which is inst
 	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/browser
 
 .PHONY: screenshots
-screenshots: $(STAMP) ## Make the pictures of the page in docs/images anew
+screenshots: $(STAMP) ## Take the pictures of the page in docs/images again
 	tests/browser/chromium.sh
 	$(BINARIES)
 	$(VENV)/bin/python tests/browser/screenshots.py
@@ -135,11 +135,11 @@ $(STAMP_NODE): $(NODE)/package.json $(NODE)/package-lock.json
 	@touch $@
 
 .PHONY: events
-events: ## Make the sample events in events/ anew
+events: ## Generate the sample events in events/
 	cargo run --locked -p letterbox-tests --bin events
 
 .PHONY: generate
-generate: ## Write the generated pages and lines anew: docs/reference, the routes in Cargo.toml, the template's presets
+generate: ## Write the generated pages and lines: docs/reference, the routes in Cargo.toml, the template's presets
 	cargo run --locked -p letterbox-tests --bin generate
 
 .PHONY: measure

@@ -68,7 +68,7 @@ fn template() -> Value {
     serde_saphyr::from_str(&text).unwrap()
 }
 
-/// A provider's name as it stands in logical ids and parameters.
+/// A provider's name in logical ids and parameters.
 fn logical(name: &str) -> String {
     name[..1].to_uppercase() + &name[1..]
 }
@@ -184,7 +184,7 @@ fn a_function_is_a_few_lines() {
     }
 }
 
-/// A file that its `main.rs` leaves out is never compiled: its tests could not fail.
+/// A file that its `main.rs` does not name is never compiled: its tests could not fail.
 #[test]
 fn every_test_file_is_compiled() {
     for folder in ["cli/tests", "tests"] {

@@ -1,4 +1,4 @@
-//! What is generated is as the code is.
+//! The generated files match the code.
 
 use letterbox_tests::generate;
 

@@ -20,10 +20,10 @@ const LAYERS: [&[&str]; 4] = [&["commands"], &["local"], &["doctor", "sender"], 
 /// The path of a module or an item from the crate's root; empty for the root.
 type Name = Vec<String>;
 
-/// The modules of one crate, one a file, and what each imports from the others.
+/// The modules of one crate, one per file, and the imports of each from the others.
 #[derive(Default)]
 struct Crate {
-    /// Every module, with the one whose file it stands in: itself, except for a module in braces.
+    /// Every module, with the module whose file contains it: itself, except for a module in braces.
     files: BTreeMap<Name, Name>,
     /// The names that a module's `use` items bring into it, with their paths from the crate's root.
     aliases: BTreeMap<(Name, String), Name>,
@@ -72,7 +72,7 @@ impl Crate {
         }
     }
 
-    /// A path as it stands in a module, from the crate's root; `None` if it leads out of the crate.
+    /// A path in a module, from the crate's root; `None` if it leads out of the crate.
     fn absolute(&self, module: &[String], path: &[String]) -> Option<Name> {
         let mut base = module;
         let mut rest = path;
@@ -96,7 +96,7 @@ impl Crate {
         }
     }
 
-    /// The module that a path leads to, through every name that is only handed on; `None` if that is another crate's.
+    /// The module that a path leads to, through re-exports; `None` if it is in another crate.
     fn target(&self, path: &[String]) -> Option<Name> {
         let mut path = path.to_vec();
         // Each step follows one alias; a chain that is longer does not end.
@@ -179,7 +179,7 @@ impl Paths<'_> {
         }
     }
 
-    /// The paths in a macro's arguments, which are no syntax yet.
+    /// The paths in a macro's arguments, which are tokens, not yet syntax.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path = Vec::new();
         let mut colons = 0;
@@ -241,7 +241,7 @@ fn is_test(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// The shortest circles, so many that each module of a circle is in one of them.
+/// Shortest circles, enough that each module of a circle is in one of them.
 fn circles(imports: &BTreeMap<Name, BTreeSet<Name>>) -> Vec<Vec<Name>> {
     let mut circles = Vec::new();
     let mut seen: BTreeSet<Name> = BTreeSet::new();
@@ -372,7 +372,7 @@ fn every_way_to_import_is_seen() {
         (&[("a", "mod c; pub struct A; fn f() { c::g() }"), ("a/c", "use super::A;")], Some("a a::c")),
         (&[("a", "use crate::c::C;"), ("b", "use crate::a::A;"), ("c", "use crate::b::B;")], Some("a c b")),
         (&[("a", "use crate::b::C;"), ("b", "pub use crate::c::C;"), ("c", "use crate::a::A;")], Some("a c")),
-        // What is only handed on is not imported from who hands it on.
+        // A re-exported item is imported from its own module, not from the one that re-exports it.
         (
             &[("a", "pub use self::c::C; mod c; mod d;"), ("a/c", "pub struct C;"), ("a/d", "use super::C;")],
             None,

@@ -1,6 +1,6 @@
 //! The tests that span crates as one binary, so that their libraries are linked once and not once per file.
 //!
-//! A new file is a line here. `cargo test -p letterbox-tests --test it vectors::` runs one of them.
+//! Add a line here for a new file. `cargo test -p letterbox-tests --test it vectors::` runs one of them.
 
 mod agreement;
 mod generated;

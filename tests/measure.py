@@ -52,7 +52,7 @@ class Queue(Quiet):
 
 
 def runtime(event, deliveries):
-    """A Runtime API that hands out one event so many times, and notes when it was asked and when it was answered."""
+    """A Runtime API that returns one event N times, and records when it was requested and when the response came."""
 
     class Runtime(Quiet):
         polled, answered, done = [], [], threading.Event()

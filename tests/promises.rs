@@ -1,4 +1,4 @@
-//! Every test that SECURITY.md names is there.
+//! Every test that SECURITY.md names exists.
 
 use std::{
     fs,
@@ -40,7 +40,7 @@ fn named() -> Vec<String> {
     names
 }
 
-/// Whether a test is there: a file in Python, or a function such as `queue::sqs::tests::name`.
+/// True if a test exists: a file in Python, or a function such as `queue::sqs::tests::name`.
 fn exists(name: &str, sources: &[PathBuf]) -> bool {
     if Path::new(name).extension().is_some_and(|extension| extension == "py") {
         return root().join(name).is_file();

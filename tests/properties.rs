@@ -1,4 +1,4 @@
-//! What holds for every input: what is sealed opens, what was changed does not, and nothing panics.
+//! Properties of every input: an encrypted message can be decrypted, a changed one is refused, and nothing panics.
 
 use base64::{
     Engine,
@@ -66,8 +66,7 @@ proptest! {
         prop_assert_eq!(envelope.verify(&token).unwrap_err(), Reject::SignatureMismatch.at(Stage::Key));
     }
 
-    /// With the right signature over a ciphertext that the key did not make: its padding and its length would have to
-    /// be right by chance.
+    /// The signature is valid, but the ciphertext is random: its padding and its length could be valid only by chance.
     #[test]
     fn any_ciphertext_is_refused(aes_key in AES_KEY, encrypt in "[A-Za-z0-9+/=\\s]{0,200}") {
         let (token, key) = (secret("token"), key_of(&aes_key));
@@ -109,7 +108,7 @@ proptest! {
         prop_assert!(opened.is_none());
     }
 
-    /// A token of the right form whose key no holder of the pre-shared key has wrapped.
+    /// A well-formed token whose content key was not wrapped with the pre-shared key.
     #[test]
     fn any_segments_behind_a_right_header_are_refused(
         key in prop::collection::vec(any::<u8>(), 40), iv: [u8; 16], blocks in prop::collection::vec(any::<[u8; 16]>(), 1..4),
@@ -214,7 +213,7 @@ proptest! {
         }
     }
 
-    /// Anything at all, sent to every provider: a 4xx and nothing on the queue.
+    /// Arbitrary requests to every provider: a 4xx and nothing on the queue.
     #[test]
     fn any_request_is_refused(
         query in "[!-~]{0,80}",
@@ -253,10 +252,10 @@ proptest! {
         let setup = Setup::new(signed, &credentials).unwrap();
         let keys = signed.keys(&credentials).unwrap();
         let sample = Sample { name: "a".into(), payload: payload.clone().into_bytes() };
-        let mut letter =
+        let mut request =
             keys.first("default").unwrap().build_request(&sample, "https://localhost/signed", &fixed()).unwrap();
-        letter.headers_mut().insert("x-kind", value.parse().unwrap());
-        let answer = block_on(setup.handler.handle("default", &letter));
+        request.headers_mut().insert("x-kind", value.parse().unwrap());
+        let answer = block_on(setup.handler.handle("default", &request));
         let messages = setup.queue().take();
         match answer.response.status().as_u16() {
             202 => prop_assert!(messages.len() <= 1),
@@ -280,9 +279,9 @@ proptest! {
         let setup = Setup::new(signed, credentials).unwrap();
         let keys = signed.keys(credentials).unwrap();
         let sample = Sample { name: "a".into(), payload: form.clone().into_bytes() };
-        let letter =
+        let request =
             keys.first("default").unwrap().build_request(&sample, "https://localhost/signed", &fixed()).unwrap();
-        block_on(setup.handler.handle("default", &letter));
+        block_on(setup.handler.handle("default", &request));
         let message = setup.queue().take().remove(0);
         let event: serde_json::Value = serde_json::from_str(&message.body).unwrap();
         prop_assert_eq!(event["rawdata"].as_str(), Some(form.as_str()));
@@ -298,7 +297,7 @@ proptest! {
         }
     }
 
-    /// A well-sealed payload that is no event: a 4xx (in OpenCard's case, sealed words) and nothing on the queue.
+    /// A verified payload that is not an event: a 4xx (for OpenCard, an encrypted status) and nothing on the queue.
     #[test]
     fn any_payload_is_refused(payload: Vec<u8>) {
         prop_assume!(!payload.starts_with(b"{"));
@@ -308,8 +307,8 @@ proptest! {
             let url = format!("https://localhost/{}", provider.name());
             let sample = Sample { name: "any".into(), payload: payload.clone() };
             let keys = provider.keys(demo).unwrap();
-            let letter = keys.first("default").unwrap().build_request(&sample, &url, &fixed()).unwrap();
-            let answer = block_on(setup.handler.handle("default", &letter));
+            let request = keys.first("default").unwrap().build_request(&sample, &url, &fixed()).unwrap();
+            let answer = block_on(setup.handler.handle("default", &request));
             let status = answer.response.status().as_u16();
             prop_assert_eq!(status, providers::find(provider.name()).unusable);
             prop_assert!(setup.queue().take().is_empty());
@@ -321,7 +320,7 @@ proptest! {
     // One diagnosis tries a hundred deliveries.
     #![proptest_config(ProptestConfig::with_cases(32))]
 
-    /// Anything at all, and credentials that may be no entry: doctor has a cause for it.
+    /// Arbitrary requests and possibly invalid credentials: doctor names a cause.
     #[test]
     fn any_request_is_diagnosed(
         query in "(signature=[0-9A-F]{40}&timestamp=[0-9]{1,20}&nonce=[!-~]{0,9}|[!-~]{0,80})",
@@ -416,7 +415,7 @@ fn schemes() -> Vec<Scheme> {
     ]
 }
 
-/// Whether the scheme signs the time.
+/// True if the scheme signs a timestamp.
 fn has_timestamp(scheme: &Scheme) -> bool {
     let key = signature::Key::new(&secret("k"), SecretEncoding::Text).unwrap();
     let at = |now| {

@@ -1,4 +1,4 @@
-//! The codec reaches no clock, environment, random source, network or runtime: its dependency list is the contract.
+//! The codec uses no clock, environment, random source, network or runtime: its list of dependencies is fixed here.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ const ALLOWED: [&str; 20] = [
     "zeroize",
 ];
 
-/// Ways to the world outside that the standard library has.
+/// The parts of the standard library that reach outside of the process.
 const IMPURE: [&str; 11] = [
     "std::env",
     "std::fs",

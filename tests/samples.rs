@@ -1,4 +1,4 @@
-//! Every sample event is what its case makes, and becomes what is written beside it.
+//! Every sample event is as its case generates it, and has the outcome that is written beside it.
 
 use std::{collections::BTreeSet, fs};
 

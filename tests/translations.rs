@@ -1,4 +1,4 @@
-//! A document and its translation have one structure, and no link of either leads nowhere.
+//! A document and its translation have the same structure, and no broken links.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,10 +10,10 @@ use letterbox_registry::PROVIDERS;
 use letterbox_tests::root;
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// What the name of a translation ends in; the original's ends in `.md`.
+/// The suffix of a translation's name; that of the original is `.md`.
 const TRANSLATED: &str = ".zh-CN.md";
 
-/// A heading, and what stands below it up to the next one. The first section is what stands before any heading.
+/// A heading, and the text below it up to the next one. The first section is the text before any heading.
 #[derive(Default)]
 struct Section {
     level: Option<HeadingLevel>,
@@ -33,13 +33,13 @@ struct Code {
 #[derive(Clone, Debug, PartialEq)]
 struct Table {
     columns: usize,
-    /// Of each row, the head included, the code in its first cell.
+    /// The code in the first cell of each row, the head included.
     rows: Vec<Vec<String>>,
 }
 
 /// The sections of a document, whose path is relative to the project's root.
 fn sections(path: &Path) -> Vec<Section> {
-    let markdown = fs::read_to_string(root().join(path)).unwrap_or_else(|error| told(path, error));
+    let markdown = fs::read_to_string(root().join(path)).unwrap_or_else(|error| fail(path, error));
     let mut sections = vec![Section::default()];
     let mut text = String::new();
     let mut first_cell = false;
@@ -101,11 +101,11 @@ fn kept(language: &str, text: &str) -> Vec<String> {
         .collect()
 }
 
-fn told(path: &Path, what: impl std::fmt::Display) -> ! {
+fn fail(path: &Path, what: impl std::fmt::Display) -> ! {
     panic!("{}: {what}", path.display())
 }
 
-/// What GitHub makes of a heading: lower case, no punctuation, hyphens for spaces.
+/// The anchor that GitHub generates for a heading: lower case, no punctuation, hyphens for spaces.
 fn slug(title: &str) -> String {
     title
         .to_lowercase()
@@ -139,11 +139,11 @@ fn targets(path: &Path, section: &Section) -> Vec<(PathBuf, Option<usize>)> {
             };
             let file = if file.is_empty() { path.to_owned() } else { path.with_file_name(file) };
             let file = project.join(file).canonicalize();
-            let file = file.unwrap_or_else(|error| told(path, format!("{link}: {error}")));
+            let file = file.unwrap_or_else(|error| fail(path, format!("{link}: {error}")));
             let file = file.strip_prefix(&project).unwrap().to_owned();
             let at = anchor.map(|anchor| {
                 let found = section_at(anchor, &sections(&file));
-                found.unwrap_or_else(|| told(path, format!("{link}: no such heading")))
+                found.unwrap_or_else(|| fail(path, format!("{link}: no such heading")))
             });
             (file, at)
         })

@@ -1,4 +1,4 @@
-//! Vectors made by others: official ones, and those of independent implementations. A row each; none is left out.
+//! Test vectors from outside of this project: official ones, and those of independent implementations. None is left out.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use letterbox_codec::{
 use letterbox_tests::{Setup, block_on};
 use serde_json::{Value, json};
 
-/// What is not a fact to be compared: the outcome itself, and what [`resealed`] looks at.
+/// Fields that are not compared as facts: the outcome itself, and those that [`resealed`] reads.
 const APART: [&str; 3] = ["ok", "pad", "random_b64"];
 
-/// Facts to be compared with a row's `expect`.
+/// Facts that are compared with a row's `expect`.
 type Facts = Vec<(&'static str, Value)>;
 
-/// What a row came to, or the code of its refusal.
+/// The result of a row, or the code of its refusal.
 type Got = Result<Facts, String>;
 
 #[test]
@@ -52,7 +52,7 @@ fn every_vector() {
     println!("{} vectors: {counts:?}", vectors.len());
 }
 
-/// The vectors' word for a refusal is ours, but for two that we tell apart.
+/// The vectors' code of a refusal is that of `Reject`, except for two that Letterbox distinguishes.
 fn same(wanted: &str, code: &str) -> bool {
     wanted == code
         || matches!(
@@ -157,7 +157,7 @@ fn wxbiz_decrypt(input: &Value, expect: &Value) -> Got {
     Ok(vec![("plaintext", plaintext.into()), ("receive_id", owner.into())])
 }
 
-/// With the same random bytes the same text comes out, unless its sender pads to 16 instead of 32.
+/// The same random bytes give the same text, unless the sender pads to 16 instead of 32.
 fn resealed(input: &Value, expect: &Value, plaintext: &[u8], owner: &str) {
     let sealed = sealed::seal(&key(input), array(expect, "random"), plaintext, owner).unwrap();
     let given: String = text(input, "encrypt").split_whitespace().collect();
@@ -194,7 +194,7 @@ fn dingtalk(input: &Value, query: &str, body: &str, method: &str) -> Got {
     let mut request = request(&format!("https://localhost/dingtalk?{query}"), body.as_bytes());
     *request.method_mut() = Method::from_bytes(method.as_bytes()).unwrap();
     let (reply, event) = handle("dingtalk", &credentials, &request)?;
-    // Only who has the key, and is the owner, opens the answer.
+    // Only with the key, and for the owner key, can the reply be decrypted.
     let keys = letterbox_registry::find("dingtalk").unwrap().keys(&credentials.to_string()).unwrap();
     let read = keys.first("default").unwrap().read_response(&request, &reply);
     assert_eq!(read.unwrap(), "success");
@@ -219,7 +219,7 @@ fn dingtalk(input: &Value, query: &str, body: &str, method: &str) -> Got {
     Ok(facts)
 }
 
-/// What a handshake says, which no message tells.
+/// The facts of a handshake, which has no queue message.
 fn handshake(input: &Value, body: &str) -> String {
     let body: Value = serde_json::from_str(body).unwrap();
     let encrypt = text(&body, "encrypt");
@@ -264,7 +264,7 @@ fn jwe_decrypt(input: &Value) -> Got {
     Ok(vec![("payload", content.text().map_err(|reject| reject.code())?.into()), ("header", header)])
 }
 
-/// The query as the platform sent it, and the answer of our own handler, opened.
+/// The query as the platform sent it, and the decrypted reply of our own handler.
 fn baidu_exchange(input: &Value, expect: &Value) -> Facts {
     let open =
         |token: &str| jwe_decrypt(&json!({ "psk_table": input["psk_table"], "token": token })).unwrap();
@@ -355,7 +355,7 @@ fn request(url: &str, body: &[u8]) -> Request {
     request
 }
 
-/// The answer to a request, and the message that it puts on the queue, its `data` verbatim; `None` for a handshake.
+/// The response to a request, and its queue message with `data` verbatim; `None` for a handshake.
 fn handle(
     provider: &str,
     credentials: &Value,

@@ -24,7 +24,7 @@ pub struct Limit {
 const MIB: u64 = 1024 * 1024;
 
 /// The largest body that API Gateway forwards, in bytes
-/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>, read in November 2026).
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>, read 2026-11-26).
 pub const LARGEST_BODY: usize = 10 * 1024 * 1024;
 
 /// The limit of a body or payload.

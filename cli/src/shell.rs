@@ -21,7 +21,7 @@ pub fn word(text: impl AsRef<[u8]>) -> String {
 }
 
 /// The command that starts this program again, for examples to copy: `cargo run --` if it runs from Cargo's `target`
-/// folder, otherwise `letterbox`.
+/// folder, or else `letterbox`.
 pub fn program() -> &'static str {
     program_at(&std::env::current_exe().unwrap_or_default())
 }

@@ -187,7 +187,7 @@ fn a_port_in_use_is_reported() {
     assert!(text(&output.stderr).contains("choose another with --port"), "{}", text(&output.stderr));
 }
 
-/// A folder on read-only media: mounted read-only if that is allowed, otherwise without write permission.
+/// A folder on read-only media: mounted read-only if that is allowed, or else without write permission.
 #[test]
 fn events_can_be_read_on_read_only_media() {
     let folder = tempfile::tempdir().unwrap();

@@ -21,14 +21,14 @@ fn open(folder: &Path, args: &[&str], input: &[u8]) -> (String, String) {
 fn a_sealed_message_can_be_opened() {
     let folder = tempfile::tempdir().unwrap();
     for (provider, payload, message) in [
-        ("dingtalk", "success", "signature holds\nowner key dingletterboxdemo holds\n"),
-        ("dingtalk", "{\"EventType\":\"茶\"}", "signature holds"),
-        ("opencard", "{\"srcid\":\"123\"}", "tag holds, JOSE header {\"alg\":\"A128KW\""),
+        ("dingtalk", "success", "signature valid\nowner key dingletterboxdemo matches\n"),
+        ("dingtalk", "{\"EventType\":\"茶\"}", "signature valid"),
+        ("opencard", "{\"srcid\":\"123\"}", "tag valid, JOSE header {\"alg\":\"A128KW\""),
     ] {
         let sealed = letterbox_with(folder.path(), &["seal", provider, "--data", "-"], payload.as_bytes());
-        let (content, holds) = open(folder.path(), &[provider], printed(&sealed).as_bytes());
+        let (content, checks) = open(folder.path(), &[provider], printed(&sealed).as_bytes());
         assert_eq!(content, format!("{payload}\n"));
-        assert!(holds.starts_with(message), "{holds}");
+        assert!(checks.starts_with(message), "{checks}");
     }
 }
 
@@ -75,14 +75,14 @@ fn a_body_needs_its_headers_or_url() {
     let (head, body) = raw.split_once("\r\n\r\n").unwrap();
     let signature = head.lines().find(|line| line.starts_with("x-hub-signature-256")).unwrap();
     let (content, message) = open(folder.path(), &["github", "--header", signature], body.as_bytes());
-    assert_eq!((content.trim_end(), message.as_str()), (body.trim_end(), "signature holds\n"));
+    assert_eq!((content.trim_end(), message.as_str()), (body.trim_end(), "signature valid\n"));
 
     let raw = printed(&letterbox(folder.path(), &["sign", "dingtalk", "user_add_org", "--as", "raw"]));
     let (head, body) = raw.split_once("\r\n\r\n").unwrap();
     let target = head.split(' ').nth(1).unwrap();
     let url = format!("https://example.com{target}");
     let (_, message) = open(folder.path(), &["dingtalk", "--url", &url], body.as_bytes());
-    assert!(message.starts_with("signature holds"), "{message}");
+    assert!(message.starts_with("signature valid"), "{message}");
     let (content, message) = open(folder.path(), &["dingtalk"], body.as_bytes());
     assert!(content.contains("user_add_org") && message.starts_with("signature not checked"), "{message}");
 }
@@ -147,7 +147,7 @@ fn errors_give_the_reason_and_the_remedy() {
         let output = letterbox(folder.path(), args);
         let message = text(&output.stderr);
         // All other errors here concern the command line, or a file that it names.
-        let code = if message.contains("does not open as") { 1 } else { 2 };
+        let code = if message.contains("not accepted by") { 1 } else { 2 };
         assert_eq!(output.status.code(), Some(code), "{args:?}: {message}");
         assert!(message.contains(expected), "{args:?}: {message}");
         assert!(!message.contains("hunter2"), "{message}");

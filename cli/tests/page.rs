@@ -128,7 +128,7 @@ fn a_delivery_is_shown_with_request_steps_and_decoded_content() {
             "dingtalk/user_add_org",
             &[
                 "key 1/2",
-                "owner key dingnew holds",
+                "owner key dingnew matches",
                 "&quot;EventType&quot;: &quot;user_add_org&quot;",
                 "&quot;specversion&quot;: &quot;1.0&quot;",
                 "&quot;msg_signature&quot;: ",
@@ -327,7 +327,7 @@ fn a_refused_payload_is_shown_with_the_key_that_verified_it() {
         let shown = page.article(id);
         assert!(shown.contains(&format!("<li class=\"failed\"><span>{failed}</span>")), "{id}: {shown}");
         assert_eq!(shown.contains("key 1/"), is_opened, "{id}");
-        assert_eq!(shown.contains("signature holds"), is_opened, "{id}");
+        assert_eq!(shown.contains("signature valid"), is_opened, "{id}");
     }
     // The longest accepted URL is shown as well.
     let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
@@ -682,7 +682,7 @@ fn new_deliveries_are_streamed_exactly_once() {
     assert_eq!(seen, [3]);
     // A reconnected page continues where it was, even across a restart of the server.
     assert_eq!(arrivals(&mut live(&server, "?after=3", "last-event-id: 1\r\n")), [2, 3]);
-    // More deliveries than one batch holds arrive in several batches.
+    // More deliveries than fit in one batch arrive in several batches.
     assert!(send(folder.path(), &server, &["github", "push", "--repeat", "250"]));
     let mut rest = Vec::new();
     while rest.last() != Some(&253) {

@@ -71,25 +71,24 @@ pub struct Facts {
     pub scheme: SignatureScheme,
 }
 
-/// The credentials of a provider, parsed: what receives deliveries without a queue.
+/// The parsed credentials of a provider. They verify deliveries without a queue.
 pub trait Keys: Send + Sync {
     /// The names of all sources, sorted.
     fn sources(&self) -> Vec<&str>;
 
-    /// The entries of a source, at least one; a platform sends with the first. The error names the sources that there
-    /// are.
+    /// The entries of a source, at least one; a platform signs with the first. The error names all sources.
     fn entries(&self, source: &str) -> Result<Vec<Box<dyn Entry + '_>>, String>;
 
     /// Verifies and decodes a delivery as the function does, the size of its queue message included.
     fn receive(&self, source: &str, request: &Request, ambient: &Ambient) -> Result<Received, Refused>;
 
-    /// The first entry of a source. The error names the sources that there are.
+    /// The first entry of a source. The error names all sources.
     fn first(&self, source: &str) -> Result<Box<dyn Entry + '_>, String> {
         self.entries(source)?.into_iter().next().ok_or_else(|| format!("source {source:?}: no entry"))
     }
 }
 
-/// One entry of the credentials, as the platform has it: what sends deliveries and reads the responses.
+/// One entry of the credentials, as the platform uses it: to build deliveries and to read the responses.
 pub trait Entry: Send + Sync {
     /// [`Sender::build_request`].
     fn build_request(&self, sample: &Sample, url: &str, ambient: &Ambient) -> Result<Request, String>;
@@ -113,13 +112,13 @@ pub trait Entry: Send + Sync {
     fn headers(&self) -> Vec<&str>;
 }
 
-/// What a handler is made of.
+/// The parts of a handler.
 pub struct HandlerParts<'a> {
     /// The credentials JSON.
     pub credentials: &'a str,
     /// The name and the content of the document's file; the built-in sample if `None`.
     pub document: Option<(&'a str, &'a [u8])>,
-    /// Where events go.
+    /// The queue for the events.
     pub queue: Arc<dyn Queue>,
     /// The clock and entropy; those of the system if `None`.
     pub ambient: Option<AmbientSource>,

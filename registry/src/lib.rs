@@ -11,14 +11,14 @@ use signed::Signed;
 use self::erased::Of;
 pub use self::erased::{Entry, Facts, Handler, HandlerParts, Keys, Platform};
 
-/// Every provider that Letterbox has.
+/// Every provider of Letterbox.
 pub static PROVIDERS: &[&dyn Platform] =
     &[&Of::<DingTalk>::NEW, &Of::<OpenCard>::NEW, &Of::<GitHub>::NEW, DESCRIBED, &Of::<Signed>::NEW];
 
 /// The provider whose entries can describe any signature scheme. `signed` is the same engine under another name.
 pub static DESCRIBED: &dyn Platform = &Of::<Payment>::NEW;
 
-/// The provider of that name. The error names all that there are.
+/// The provider of that name. The error names all providers.
 pub fn find(name: &str) -> Result<&'static dyn Platform, String> {
     let known = || PROVIDERS.iter().map(|provider| provider.name()).collect::<Vec<_>>().join(", ");
     PROVIDERS

@@ -1,4 +1,4 @@
-"""A server of its own for each test, and a browser in which nothing may go wrong unsaid."""
+"""A server for each test, and a browser whose errors fail the test."""
 
 import re
 import signal
@@ -12,18 +12,18 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request, 
 
 from letterbox import BUILD, ROOT, Letterbox, chromium
 
-# A slow machine makes no failure; what is there at once is not waited for.
+# Long enough for a slow machine; an element that is there at once needs no wait.
 expect.set_options(timeout=20_000)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # A run that is told to end takes its children with it, as one that is interrupted does.
+    # SIGTERM ends the run like Ctrl-C, so that its child processes end as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def binary() -> None:
-    """The program as it is now; `make browser` has built it, a bare pytest may not have."""
+    """The current program: `make browser` has built it, but pytest alone does not."""
     done = subprocess.run(BUILD, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         pytest.exit(f"letterbox does not build:\n{done.stderr}", returncode=1)
@@ -37,7 +37,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Letterbox]]:
-    """Starts servers; each must come through the test sound."""
+    """Starts servers; none may crash during the test."""
     started = []
 
     def serve(*options: str, **more) -> Letterbox:
@@ -63,7 +63,7 @@ def letterbox(serve: Callable[..., Letterbox]) -> Letterbox:
 
 @pytest.fixture
 def browse(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens pages, each as another user; nothing may fail there that is not expected, or come from elsewhere."""
+    """Opens pages, each as another user; unexpected errors and requests to other origins fail the test."""
     contexts, complaints = [], []
 
     def browse(url: str, *, is_live: bool = True, expected: str | None = None, **options) -> Page:

@@ -1,4 +1,4 @@
-"""`letterbox serve` in a folder of its own, who sends to it, and the Chromium that looks at its page."""
+"""`letterbox serve` in its own folder, its senders, and the Chromium that shows its page."""
 
 import json
 import re
@@ -24,7 +24,7 @@ DEMO = {
 # What each provider's quick start sends.
 SAMPLES = {provider: platform.SAMPLE for provider, platform in PLATFORMS.items()}
 FLAGS = [
-    # A root of a container has no other choice, and all pages are our own.
+    # Chromium refuses its sandbox as root of a container, and all pages are our own.
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -36,7 +36,7 @@ FLAGS = [
 
 
 def environment() -> dict[str, str]:
-    """Nothing of the developer's own settings may reach the program."""
+    """The environment without the developer's own settings."""
     kept = {name: value for name, value in base_environment().items() if name != "LETTERBOX_TOKEN"}
     return kept | {"NO_PROXY": "*", "no_proxy": "*"}
 
@@ -70,7 +70,7 @@ class Letterbox:
         self.start()
 
     def start(self, port: int = 0) -> None:
-        """Starts it; on port 0 wherever one is free."""
+        """Starts it; port 0 picks a free port."""
         command = [BINARY, "serve", "--port", port, "--database", self.database, *self.options]
         self.mark = self.log.stat().st_size if self.log.exists() else 0
         self._process = Process(command, self.log, environment() | self.settings)
@@ -80,7 +80,7 @@ class Letterbox:
     def _announced(self) -> re.Match | None:
         self._process.expect_alive()
         return re.match(
-            r"letterbox .* on (http://\S+), events on .*\n(?:.*\n)?recent deliveries: (\S+)\n", self.told()
+            r"letterbox .* on (http://\S+), events on .*\n(?:.*\n)?recent deliveries: (\S+)\n", self.output()
         )
 
     @property
@@ -91,15 +91,15 @@ class Letterbox:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
-    def told(self) -> str:
-        """What it printed since it was started last."""
+    def output(self) -> str:
+        """Its output since the last start."""
         return self._process.text(self.mark)
 
     def stop(self) -> None:
         self._process.stop()
 
     def expect_sound(self) -> None:
-        """It has not ended or panicked."""
+        """Asserts that it has neither ended nor panicked."""
         self._process.expect_alive()
         assert "panicked" not in self._process.text()
 
@@ -112,7 +112,7 @@ class Letterbox:
         return int(found[1])
 
     def run(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess:
-        """Another command of the program."""
+        """Runs another command of the program."""
         return subprocess.run(
             [BINARY, *arguments],
             cwd=ROOT,
@@ -132,7 +132,7 @@ class Letterbox:
         data: str | None = None,
         is_refused=False,
     ) -> int:
-        """A delivery by `letterbox send`, and its number once it is on the page."""
+        """Sends a delivery with `letterbox send`; returns its number once it is on the page."""
         before = self.newest()
         if data is not None:
             options = (*options, "--data", "-")
@@ -141,13 +141,13 @@ class Letterbox:
         return self.later(before)
 
     def post(self, path: str, body: bytes, headers: dict[str, str] | None = None) -> int:
-        """A delivery of any bytes, and its number once it is on the page."""
+        """Sends arbitrary bytes; returns the number of the delivery once it is on the page."""
         before = self.newest()
         self.session.post(self.url + path, data=body, headers=headers, timeout=20)
         return self.later(before)
 
     def later(self, before: int) -> int:
-        """The number of the newest delivery once there is one after `before`."""
+        """Waits for a delivery after `before`; returns its number."""
         return until(lambda: self.newest() > before and self.newest(), 20, "the delivery on the page")
 
     def queue(self) -> list[dict]:
@@ -163,7 +163,7 @@ def credentials(path: Path, **providers: dict) -> list[str]:
 
 
 def shell(command: str) -> subprocess.CompletedProcess:
-    """What a reader's shell makes of a command."""
+    """Runs a command in a shell, as a user who pastes it does."""
     return subprocess.run(
         ["sh", "-c", command],
         env=environment(),

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from letterbox import DEMO, ROOT, Letterbox, chromium, credentials
 
 IMAGES = ROOT / "docs/images"
-DESK = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"}
+DESKTOP = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"}
 PHONE = {
     "viewport": {"width": 390, "height": 844},
     "locale": "zh-CN",
@@ -36,7 +36,7 @@ DELIVERIES = [
 
 
 def seed(letterbox: Letterbox, directory: Path) -> dict[str, int]:
-    """Deliveries of all kinds; the numbers of those that are shown."""
+    """Sends deliveries of all kinds; returns the numbers of those in the pictures."""
     wrong = {"dingtalk": {"default": DEMO["dingtalk"]["default"] | {"owner_key": "dingsomeoneelse"}}}
     for delivery in DELIVERIES[:6]:
         letterbox.send(*delivery)
@@ -48,7 +48,7 @@ def seed(letterbox: Letterbox, directory: Path) -> dict[str, int]:
 
 
 def take(browser: Browser, name: str, url: str, **options) -> None:
-    """A picture of what a visitor sees first."""
+    """Takes a picture of the page as it first appears."""
     page: Page = browser.new_page(**options)
     page.goto(url)
     expect(page.locator("#live")).to_have_class("on")
@@ -64,8 +64,8 @@ def main() -> None:
         shown = seed(letterbox, directory)
         opened, refused = (f"{letterbox.url}/deliveries/{shown[name]}" for name in ("newest", "refused"))
         with chromium() as browser:
-            take(browser, "page-light.png", opened, color_scheme="light", **DESK)
-            take(browser, "page-dark.png", refused, color_scheme="dark", **DESK)
+            take(browser, "page-light.png", opened, color_scheme="light", **DESKTOP)
+            take(browser, "page-dark.png", refused, color_scheme="dark", **DESKTOP)
             take(browser, "page-phone.png", opened, color_scheme="light", **PHONE)
     finally:
         letterbox.stop()

@@ -1,4 +1,4 @@
-"""What the buttons do: deliver again, send a sample, copy, save."""
+"""The buttons: redeliver, send a sample, copy, save."""
 
 import json
 import re
@@ -12,7 +12,7 @@ CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
 
 
 def clipboard(page: Page, link: str) -> str:
-    """What the link copies."""
+    """The text that the link copies."""
     page.get_by_role("link", name=link).click()
     expect(page.get_by_role("link", name="Copied.")).to_be_visible()
     return page.evaluate("navigator.clipboard.readText()")
@@ -23,7 +23,7 @@ def body(letterbox, number: int) -> bytes:
 
 
 @pytest.mark.parametrize("provider", SAMPLES)
-def test_redeliver_hands_over_the_same_bytes(letterbox, browse, provider):
+def test_redeliver_sends_the_same_bytes(letterbox, browse, provider):
     first = letterbox.send(provider)
     page = browse(f"{letterbox.url}/deliveries/{first}")
     page.get_by_role("button", name="Redeliver").click()
@@ -80,7 +80,7 @@ def test_send_a_sample_by_the_form(letterbox, browse, provider, sample, source):
     assert [message["source"] for message in letterbox.queue()] == [f"/{provider}/{source}"]
 
 
-def test_a_source_that_the_next_provider_lacks_is_let_go(letterbox, browse):
+def test_a_source_that_the_next_provider_lacks_is_deselected(letterbox, browse):
     page = browse(letterbox.url)
     page.get_by_text("Send sample").click()
     form = page.locator("#send form")
@@ -92,7 +92,7 @@ def test_a_source_that_the_next_provider_lacks_is_let_go(letterbox, browse):
     expect(page.locator(".facts")).to_contain_text("payment/default")
 
 
-def test_a_sample_that_the_source_does_not_take_is_refused(serve, browse, tmp_path):
+def test_a_sample_that_the_source_does_not_accept_is_refused(serve, browse, tmp_path):
     only = {"default": {"secret": "s", "accept": ["other"]}}
     letterbox = serve(*credentials(tmp_path / "own.json", payment=only))
     page = browse(letterbox.url)
@@ -104,7 +104,7 @@ def test_a_sample_that_the_source_does_not_take_is_refused(serve, browse, tmp_pa
 
 
 @pytest.mark.parametrize("provider", SAMPLES)
-def test_copy_as_curl_sends_the_same_again(letterbox, browse, provider):
+def test_copy_as_curl_sends_the_same_bytes(letterbox, browse, provider):
     first = letterbox.send(provider)
     page = browse(f"{letterbox.url}/deliveries/{first}", **CLIPBOARD)
     done = shell(clipboard(page, "Copy as curl"))
@@ -120,7 +120,7 @@ def test_copy_as_curl_sends_the_same_again(letterbox, browse, provider):
 def test_copy_as_curl_of_a_refused_one_is_refused(letterbox, browse, content):
     first = letterbox.post("/github", content, {"X-Hub-Signature-256": "sha256=00", "X-GitHub-Event": "it's"})
     page = browse(f"{letterbox.url}/deliveries/{first}", **CLIPBOARD)
-    # That of curl for a status from 400 on.
+    # curl's exit code for a status of 400 or higher.
     assert shell(clipboard(page, "Copy as curl")).returncode == 22
     second = letterbox.later(first)
     expect(page.locator("#rows > a").first).to_have_id(f"row-{second}")
@@ -130,7 +130,7 @@ def test_copy_as_curl_of_a_refused_one_is_refused(letterbox, browse, content):
 
 
 @pytest.mark.parametrize("provider", SAMPLES)
-def test_copy_as_sample_event_is_what_doctor_reads(letterbox, browse, provider):
+def test_doctor_reads_a_copied_event(letterbox, browse, provider):
     number = letterbox.send(provider)
     page = browse(f"{letterbox.url}/deliveries/{number}", **CLIPBOARD)
     text = clipboard(page, "Copy as sample event")
@@ -160,7 +160,7 @@ def test_copying_twice_leaves_the_label_as_it_was(letterbox, browse):
 
 def test_where_copying_is_not_allowed_the_text_opens(letterbox, browse):
     number = letterbox.send("github")
-    # Chromium looks for an icon of what is no HTML.
+    # Chromium requests an icon for a page that is not HTML.
     page = browse(f"{letterbox.url}/deliveries/{number}", expected="favicon.ico")
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     with page.context.expect_page() as opened:

@@ -1,4 +1,4 @@
-"""A delivery, opened: as it came, how it was opened, what became of it."""
+"""One delivery in detail: the request, the verification steps, the outcome."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from letterbox import DEMO, credentials
 
-# As a platform may write it, and as the page must show it: only white space may differ.
+# As a platform may write it, and as the page must show it: only whitespace may differ.
 PAYLOADS = {
     "dingtalk": r'{"EventType":"user_add_org","CorpId":"ding1","n":1.50,"t":"\u4e2d中","e":[]}',
     "opencard": r'{"type":"sp_ala","srcid":"123","surface":"mobile","intent":{"scenic_spot":"故宫"},"n":1.50}',
@@ -186,7 +186,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("keys, states, failed, cause, remedy", WRONG.values(), ids=WRONG)
-def test_why_one_was_refused(letterbox, browse, tmp_path, keys, states, failed, cause, remedy):
+def test_the_cause_of_a_refusal(letterbox, browse, tmp_path, keys, states, failed, cause, remedy):
     [provider] = keys
     delivery = letterbox.send(provider, None, *credentials(tmp_path / "wrong.json", **keys), is_refused=True)
     page = browse(letterbox.url)

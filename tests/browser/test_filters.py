@@ -1,4 +1,4 @@
-"""The list shows what the filter lets through, and the URL says which filter it is."""
+"""The list shows the deliveries that match the filter, and the URL contains the filter."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -58,7 +58,7 @@ def test_each_filter_narrows(mixed, browse, label, value, query, numbers):
     expect(page.locator("#filter").get_by_label(label)).to_have_value(value)
 
 
-def test_only_what_matches_arrives(mixed, browse):
+def test_only_matching_deliveries_arrive(mixed, browse):
     page = browse(mixed.url)
     choose(page, "Provider", "github")
     expect_rows(page, 5, 4)
@@ -72,7 +72,7 @@ def test_only_what_matches_arrives(mixed, browse):
     expect(page).to_have_url(f"{mixed.url}/deliveries/8?provider=github")
 
 
-def test_filters_hold_together_and_are_reset(mixed, browse):
+def test_filters_combine_and_can_be_reset(mixed, browse):
     page = browse(mixed.url)
     choose(page, "Provider", "github")
     expect_rows(page, 5, 4)
@@ -113,13 +113,13 @@ def test_back_and_forward_keep_list_and_form(mixed, browse):
     expect_rows(page, 5, 4)
     expect(provider).to_have_value("github")
 
-    # And it goes on from what the form shows.
+    # Live updates use the filter in the form.
     choose(page, "Outcome", "refused")
     expect_rows(page, 5)
     expect(page).to_have_url(f"{mixed.url}/deliveries?provider=github&outcome=refused")
 
 
-def test_a_sample_is_sent_under_the_filter_that_holds(mixed, browse):
+def test_sending_a_sample_keeps_the_filter(mixed, browse):
     page = browse(mixed.url)
     choose(page, "Provider", "dingtalk")
     expect_rows(page, 2, 1)
@@ -129,7 +129,7 @@ def test_a_sample_is_sent_under_the_filter_that_holds(mixed, browse):
     expect_rows(page, 7, 2, 1)
 
 
-def test_a_count_leads_to_what_it_counts(mixed, browse):
+def test_a_count_links_to_its_deliveries(mixed, browse):
     page = browse(mixed.url)
     page.locator("#totals").get_by_role("link", name="refused").click()
     expect(page).to_have_url(f"{mixed.url}/deliveries?outcome=refused")

@@ -1,4 +1,4 @@
-"""Whatever a sender writes is text: nothing of it runs."""
+"""Content from a sender is shown as text, and never runs."""
 
 import hashlib
 import hmac
@@ -23,7 +23,7 @@ EVIL = "".join(MARKUP)
 
 
 def expect_harmless(page: Page) -> None:
-    """No element is made of what was sent, and no attribute of a kind that runs."""
+    """Asserts that sent content created no element, and no attribute that runs."""
     assert page.locator("script").count() == 1
     assert (
         page.locator("#rows, #delivery, #totals")
@@ -108,7 +108,7 @@ def test_a_source_and_a_query(letterbox, browse, evil):
     expect_harmless(page)
 
 
-def test_a_body_that_nobody_signed(letterbox, browse):
+def test_an_unsigned_body(letterbox, browse):
     page = browse(letterbox.url)
     for provider in DEMO:
         letterbox.post(f"/{provider}", EVIL.encode())
@@ -129,7 +129,7 @@ def test_a_filter(letterbox, browse):
     expect_harmless(page)
 
 
-def test_every_answer_is_for_this_page_alone(letterbox):
+def test_every_response_is_for_this_page_alone(letterbox):
     letterbox.send("github")
     for path in [
         "/",
@@ -148,11 +148,11 @@ def test_every_answer_is_for_this_page_alone(letterbox):
     assert body.headers["Content-Disposition"].startswith("attachment")
 
 
-def test_another_site_can_neither_read_nor_do(letterbox, browse):
+def test_another_site_can_neither_read_nor_act(letterbox, browse):
     letterbox.send("github")
     page = browse("data:text/html,<p>elsewhere", is_live=False, expected="CORS|ERR_FAILED|403|127.0.0.1")
-    told = "url => fetch(url).then(answer => answer.text()).then(() => 'read', () => 'not read')"
-    assert page.evaluate(told, f"{letterbox.url}/deliveries/1") == "not read"
+    read = "url => fetch(url).then(answer => answer.text()).then(() => 'read', () => 'not read')"
+    assert page.evaluate(read, f"{letterbox.url}/deliveries/1") == "not read"
     page.set_content(
         f'<form method="post" action="{letterbox.url}/deliveries/1/redeliver"><button>Do</button></form>'
     )
@@ -165,6 +165,6 @@ def test_another_site_can_neither_read_nor_do(letterbox, browse):
     "headers",
     [{"X-Forwarded-For": "203.0.113.7"}, {"Forwarded": "for=203.0.113.7"}, {"Host": "rebound.example"}],
 )
-def test_what_a_tunnel_forwards_is_refused(letterbox, headers):
+def test_requests_from_a_tunnel_are_refused(letterbox, headers):
     for path in ("/", "/deliveries/live", "/deliveries/1/event"):
         assert letterbox.session.get(letterbox.url + path, headers=headers).status_code == 403

@@ -1,4 +1,4 @@
-"""All of it by the keyboard."""
+"""The page can be used with the keyboard alone."""
 
 from playwright.sync_api import Page, expect
 

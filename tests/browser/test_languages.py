@@ -1,4 +1,4 @@
-"""English and Chinese: as the browser asks, or as the reader chooses."""
+"""English and Chinese: the language of the browser, or the one that the user chose."""
 
 import re
 
@@ -19,7 +19,7 @@ def test_the_browsers_language(letterbox, browse, locale, tag, title, outcome):
     expect(page.locator("html")).to_have_attribute("lang", tag)
     expect(page).to_have_title(f"{title} - Letterbox")
     expect(page.locator("#live")).to_have_text("live" if tag == "en" else "实时")
-    # What comes live is in it, too.
+    # Live deliveries use it as well.
     letterbox.send("github")
     expect(page.locator("#rows .outcome")).to_have_text(outcome)
     expect(page.locator("#totals .counts li").last).to_have_text(re.compile(rf"1\s+{outcome}"))
@@ -48,7 +48,7 @@ def test_the_link_changes_the_language_and_keeps_the_place(letterbox, browse):
     expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
-def test_a_language_leads_nowhere_else(letterbox):
+def test_the_language_link_never_leaves_the_page(letterbox):
     for back in (
         "//elsewhere.example/",
         "https://elsewhere.example/",

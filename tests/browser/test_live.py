@@ -1,4 +1,4 @@
-"""Deliveries appear by themselves on a page that is open."""
+"""Deliveries appear automatically on an open page."""
 
 import re
 
@@ -45,7 +45,7 @@ def test_a_delivery_appears_at_the_top_without_a_reload(letterbox, browse, provi
     assert page.evaluate("window.isTheSamePage")
 
 
-def test_what_is_open_stays_open(letterbox, browse):
+def test_the_shown_delivery_stays_open(letterbox, browse):
     first = letterbox.send("github")
     page = browse(f"{letterbox.url}/deliveries/{first}")
     second = letterbox.send("payment")
@@ -54,7 +54,7 @@ def test_what_is_open_stays_open(letterbox, browse):
     expect(page.locator("a[aria-current]")).to_have_id(f"row-{first}")
 
 
-def test_of_many_at_once_none_is_lost_and_all_are_in_order(letterbox, browse):
+def test_many_deliveries_at_once_all_appear_in_order(letterbox, browse):
     page = browse(letterbox.url)
     done = letterbox.run("send", "github", "push", "--to", letterbox.url, "--repeat", "150")
     assert done.returncode == 0, done.stdout
@@ -69,7 +69,7 @@ def test_of_many_at_once_none_is_lost_and_all_are_in_order(letterbox, browse):
     page.get_by_role("link", name="Older").click()
     expect(rows).to_have_count(50)
     expect(rows.first).to_have_id("row-50")
-    # What is new has no place there.
+    # New deliveries are not added there.
     expect(page.locator("#live")).to_have_text("")
     page.get_by_role("link", name="Newest").click()
     expect(rows.first).to_have_id("row-150")
@@ -79,7 +79,7 @@ def test_times_are_the_readers(letterbox, browse):
     letterbox.send("github")
     page = browse(letterbox.url)
     hour = int(page.locator("#rows time").get_attribute("datetime")[11:13])
-    # The signs of these names are the other way round. Here it is the hour after midnight.
+    # These names have inverted signs. Here it is the hour after midnight.
     here = browse(
         letterbox.url,
         timezone_id=f"Etc/GMT{hour:+}" if hour <= 12 else f"Etc/GMT-{24 - hour}",

@@ -1,4 +1,4 @@
-"""Phone and desk, light and dark: all of it fits and is legible, and says what it is."""
+"""Phone and desktop, light and dark: everything fits, is legible, and has a name."""
 
 import re
 
@@ -14,7 +14,7 @@ PHONE = {
     "device_scale_factor": 2,
 }
 
-# Each text that is seen, with its colour and what is behind it.
+# Each visible text, with its colour and its background.
 TEXTS = """() => {
   const seen = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -37,7 +37,7 @@ TEXTS = """() => {
 
 
 def luminance(colour: str) -> float:
-    """As WCAG 2 defines it."""
+    """The contrast as WCAG 2 defines it."""
     channels = [
         int(channel) / 255 for channel in re.fullmatch(r"rgb\((\d+), (\d+), (\d+)\)", colour).groups()
     ]
@@ -84,7 +84,7 @@ def test_all_texts_are_legible(every_outcome, browse, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_outcomes_that_are_rare_are_legible(letterbox, browse, scheme):
+def test_rare_outcomes_are_legible(letterbox, browse, scheme):
     page = browse(letterbox.url, color_scheme=scheme)
     letterbox.send("github")
     expect(page.locator("#rows > a")).to_have_count(1)
@@ -143,13 +143,13 @@ NAMED = {"button", "link", "textbox", "searchbox", "combobox", "image", "region"
 
 
 def expect_well_formed(page: Page) -> None:
-    """What is told to a screen reader: a name for each control, headings in order, and no id twice."""
+    """The names and headings that a screen reader announces: each control has a name, headings are in order, ids are unique."""
     tree = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
-    told = [
+    announced = [
         (node["role"]["value"], node.get("name", {}).get("value", "")) for node in tree if not node["ignored"]
     ]
-    assert [role for role, name in told if role in NAMED and not name.strip()] == []
-    assert {"link", "combobox", "searchbox", "button"} <= {role for role, _ in told}
+    assert [role for role, name in announced if role in NAMED and not name.strip()] == []
+    assert {"link", "combobox", "searchbox", "button"} <= {role for role, _ in announced}
 
     levels = page.locator("h1, h2, h3, h4, h5, h6").evaluate_all(
         "headings => headings.filter(h => h.checkVisibility()).map(h => Number(h.tagName[1]))"

@@ -1,4 +1,4 @@
-"""A page of another site can neither read this one nor measure it; a link from there leads here."""
+"""A page of another site can neither read nor measure this page; a link from there works."""
 
 import threading
 from collections.abc import Iterator
@@ -57,7 +57,7 @@ def test_what_a_page_of_another_site_fetches_is_refused(letterbox, other):
     session.send("Network.enable")
     urls: dict[str, str] = {}
     session.on("Network.requestWillBeSent", lambda sent: urls.update({sent["requestId"]: sent["request"]["url"]}))
-    # Told for responses, too, that the page itself must not see.
+    # The browser also reports it for responses that the page must not read.
     session.on(
         "Network.responseReceivedExtraInfo",
         lambda got: statuses.setdefault(got["requestId"], set()).add(got["statusCode"]),
@@ -83,7 +83,7 @@ def test_what_a_page_of_another_site_fetches_is_refused(letterbox, other):
     assert all(status == {403} for status in found), found
 
 
-def test_a_window_that_another_site_opens_is_out_of_its_reach(letterbox, other):
+def test_a_window_that_another_site_opens_is_isolated_from_it(letterbox, other):
     with other.context.expect_page() as opened:
         other.evaluate("url => { window.opened = window.open(url) }", letterbox.url + "/deliveries?q=secret")
     expect(opened.value.locator("body")).to_contain_text(REFUSED)
@@ -99,7 +99,7 @@ def test_a_frame_of_another_site_shows_nothing(letterbox, other):
     assert letterbox.url not in [frame.url for frame in other.frames]
 
 
-def test_a_link_of_another_site_leads_here(letterbox, other):
+def test_a_link_of_another_site_works(letterbox, other):
     letterbox.send("github")
     other.evaluate(
         "url => { const link = document.createElement('a'); link.href = url; link.text = 'go'; document.body.append(link) }",

@@ -1,10 +1,10 @@
-"""The page outlives the server."""
+"""The page continues after a restart of the server."""
 
 import re
 
 from playwright.sync_api import expect
 
-# What Chromium itself says of a connection that ends.
+# Chromium's own message about a closed connection.
 ENDED = "net::ERR_"
 
 
@@ -15,11 +15,11 @@ def test_a_restart_keeps_the_list_and_the_open_page(letterbox, browse):
     page.evaluate("window.isTheSamePage = true")
 
     letterbox.stop()
-    assert "letterbox: ended" in letterbox.told()
+    assert "letterbox: ended" in letterbox.output()
     expect(page.locator("#live")).to_have_class("off")
     expect(page.locator("#live")).to_have_text("connection lost, reconnecting")
     letterbox.start(letterbox.port)
-    # One that comes before the page is back, and one that comes after.
+    # One delivery before the page has reconnected, and one after.
     assert letterbox.send("payment") == 3
     expect(page.locator("#live")).to_have_class("on")
     assert letterbox.send("dingtalk") == 4
@@ -37,7 +37,7 @@ def test_a_restart_keeps_the_list_and_the_open_page(letterbox, browse):
     expect(fresh.get_by_role("heading", level=2)).to_have_text("Delivery 5 queued")
 
 
-def test_after_a_restart_only_what_is_new_arrives(letterbox, browse):
+def test_after_a_restart_only_new_deliveries_arrive(letterbox, browse):
     done = letterbox.run("send", "github", "push", "--to", letterbox.url, "--repeat", "120")
     assert done.returncode == 0, done.stdout
     letterbox.stop()
@@ -50,7 +50,7 @@ def test_after_a_restart_only_what_is_new_arrives(letterbox, browse):
     assert rows.evaluate_all("rows => rows.map(row => Number(row.id.slice(4)))") == list(range(121, 20, -1))
 
 
-def test_what_is_kept_is_bounded(serve, browse):
+def test_the_history_is_bounded(serve, browse):
     letterbox = serve("--keep", "3")
     for number in range(1, 6):
         assert letterbox.send("payment") == number

@@ -1,4 +1,4 @@
-"""No secret is on the page, below it, or in what it keeps."""
+"""No secret is on the page, on the pages that it links to, or in its files."""
 
 import json
 import re
@@ -45,7 +45,7 @@ PLAIN = re.compile(r"^(token|aes_key|secret|\d)$")
 
 
 def secrets(given: object, name: str = "") -> Iterator[str]:
-    """The values of all members that are secret."""
+    """The values of all secret fields."""
     if isinstance(given, dict):
         for name, value in given.items():
             yield from secrets(value, name)
@@ -58,7 +58,7 @@ def secrets(given: object, name: str = "") -> Iterator[str]:
 
 
 def paths(letterbox: Letterbox) -> list[str]:
-    """The page, and all that it leads to below itself."""
+    """The page, and every page below it that it links to."""
     seen, ahead = [], ["/"]
     while ahead:
         path = ahead.pop()
@@ -74,7 +74,7 @@ def paths(letterbox: Letterbox) -> list[str]:
     return seen
 
 
-def test_no_secret_is_told(serve, browse, tmp_path):
+def test_no_secret_is_shown_or_stored(serve, browse, tmp_path):
     own = credentials(tmp_path / "own.json", **OWN)
     wrong = credentials(tmp_path / "wrong.json", **WRONG)
     letterbox = serve(*own)
@@ -87,7 +87,7 @@ def test_no_secret_is_told(serve, browse, tmp_path):
         letterbox.post(f"/{provider}", b"{}", SENT)
     letterbox.send("payment", "paid", "--source", "svix", *own, data='{"type":"paid","data":{"id":"1"}}')
     letterbox.send("github", None, "--source", "other", *own)
-    # What opens, with headers that are for nobody; and again, from the page.
+    # Accepted deliveries, with headers that must not be stored; then the same, redelivered from the page.
     event = json.loads(letterbox.get("/deliveries/10/event").text)
     letterbox.post(event["rawPath"], event["body"].encode(), event["headers"] | SENT)
     newest = letterbox.newest()

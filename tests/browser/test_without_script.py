@@ -1,4 +1,4 @@
-"""The page without JavaScript: all but what is live."""
+"""The page without JavaScript: everything except live updates."""
 
 from functools import partial
 
@@ -31,7 +31,7 @@ def test_list_filter_and_delivery(letterbox, browse_plainly):
 
 def test_redeliver_send_and_copy(letterbox, browse_plainly):
     letterbox.send("github")
-    # Chromium looks for an icon of what is no HTML.
+    # Chromium requests an icon for a page that is not HTML.
     page = browse_plainly(f"{letterbox.url}/deliveries/1", expected="favicon.ico")
     page.get_by_role("button", name="Redeliver").click()
     expect(page.get_by_role("heading", level=2)).to_have_text("Delivery 2 queued")
@@ -45,7 +45,7 @@ def test_redeliver_send_and_copy(letterbox, browse_plainly):
     expect(page.locator("body")).to_contain_text("curl --silent")
 
 
-def test_a_source_of_another_provider_is_told(letterbox, browse_plainly):
+def test_a_source_of_another_provider_is_an_error(letterbox, browse_plainly):
     page = browse_plainly(letterbox.url, expected="400")
     page.get_by_text("Send sample").click()
     form = page.locator("#send form")

@@ -1,7 +1,7 @@
-//! The sample events: one for every outcome that a provider has.
+//! The sample events: one for every outcome of a provider.
 //!
-//! A row says how a good delivery is made bad. `events/<provider>/<name>.<status>.json` is the gateway's event,
-//! `tests/expected/<provider>/<name>.json` what became of it.
+//! A row says how a valid delivery is changed. `events/<provider>/<name>.<status>.json` is the API Gateway event,
+//! `tests/expected/<provider>/<name>.json` its outcome.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::{Setup, block_on, fixed, providers::PROVIDERS, root};
 
-/// The deployed bundle.
+/// The base URL of a deployed API.
 const BASE: &str = "https://letterbox.execute-api.us-east-1.amazonaws.com";
 
 /// One sample event.
@@ -25,27 +25,27 @@ pub struct Case {
     pub provider: &'static str,
     /// The name of its files.
     pub name: &'static str,
-    /// The status it is answered with.
+    /// The status of the response.
     pub status: u16,
     source: &'static str,
-    letter: Letter,
+    content: Content,
     change: Change,
 }
 
-/// What is sealed or signed.
-pub(crate) enum Letter {
+/// The content that is signed or encrypted.
+pub(crate) enum Content {
     /// A sample that comes with Letterbox.
     Sample(&'static str),
-    /// A payload of its own, under the name of a sample.
+    /// Another payload, under the name of a sample.
     Payload(&'static str, &'static [u8]),
-    /// A payload of so many bytes.
+    /// A generated payload of this size in bytes.
     Large(&'static str, usize),
 }
 
-/// How the good delivery is made bad.
+/// How the valid delivery is changed.
 pub(crate) type Change = fn(&mut Request);
 
-pub(crate) use Letter::{Large, Payload, Sample as Of};
+pub(crate) use Content::{Large, Payload, Sample as Of};
 
 /// Every sample event.
 pub fn all() -> Vec<Case> {
@@ -54,8 +54,8 @@ pub fn all() -> Vec<Case> {
 
 pub(crate) fn case_of(
     provider: &'static str,
-) -> impl Fn(&'static str, u16, &'static str, Letter, Change) -> Case {
-    move |name, status, source, letter, change| Case { provider, name, status, source, letter, change }
+) -> impl Fn(&'static str, u16, &'static str, Content, Change) -> Case {
+    move |name, status, source, content, change| Case { provider, name, status, source, content, change }
 }
 
 pub(crate) fn same(_: &mut Request) {}
@@ -120,12 +120,12 @@ impl Case {
         root().join(format!("events/{}/{}.{}.json", self.provider, self.name, self.status))
     }
 
-    /// The file of what became of it.
+    /// The file with its outcome.
     pub fn expected_file(&self) -> PathBuf {
         root().join(format!("tests/expected/{}/{}.json", self.provider, self.name))
     }
 
-    /// The gateway's event.
+    /// The API Gateway event.
     pub fn event(&self) -> Result<Value, String> {
         let request = self.request()?;
         Ok(event(&request, self.provider, fixed().now))
@@ -133,7 +133,7 @@ impl Case {
 
     fn request(&self) -> Result<Request, String> {
         let platform = self.platform()?;
-        let sample = match self.letter {
+        let sample = match self.content {
             Of(name) => platform.sample(name).ok_or_else(|| format!("no sample {name}"))?,
             Payload(name, payload) => Sample { name: name.into(), payload: payload.to_vec() },
             Large(name, size) => {
@@ -145,7 +145,7 @@ impl Case {
             if self.source == gateway::DEFAULT_SOURCE { String::new() } else { format!("/{}", self.source) };
         let url = format!("{BASE}/{}{source}", self.provider);
         let mut ambient = fixed();
-        // Before the delivery, so that a provider that bounds the age of a timestamp takes it; but for one case.
+        // Shortly before the delivery, so that a provider that checks the timestamp accepts it; except for one case.
         ambient.now.0 -= if self.name == "stale" { 3_600_000 } else { 1_000 };
         let mut credentials = platform.facts().demo.to_owned();
         if self.name == "other_corp" {

@@ -1,7 +1,7 @@
 //! Broken deliveries for `letterbox doctor`: one row for each, and the cause that it must name.
 //!
-//! `tests/doctor/<provider>/<cause>.<number>.json` holds the delivery as an event, a curl command, a HAR or options,
-//! and the credentials with which it is refused; `opens` stands for no cause at all. `mentions` are words that the text must
+//! `tests/doctor/<provider>/<cause>.<number>.json` contains the delivery as an event, a curl command, a HAR or options,
+//! and the credentials with which it is refused; `opens` means that it is accepted. `mentions` are words that the text must
 //! have, `never` those that it must not.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
@@ -28,7 +28,7 @@ pub struct Case {
     never: Vec<&'static str>,
 }
 
-/// How the delivery is told.
+/// The input format of the delivery.
 #[derive(Clone, Copy)]
 pub(crate) enum Form {
     Event,
@@ -39,7 +39,7 @@ pub(crate) enum Form {
 
 pub(crate) use Form::{Curl, Event, Har, Options};
 
-/// Something that was made, or why it could not be.
+/// A result, or why it could not be built.
 pub type Made<T> = Result<T, String>;
 
 /// Every case, in the order of the providers.
@@ -103,12 +103,12 @@ impl Case {
         Self { reply: Some(reply.into()), ..self }
     }
 
-    /// Where the case is written.
+    /// The path of the case's file.
     pub fn file(&self) -> PathBuf {
         root().join(format!("tests/doctor/{}/{}.{}.json", self.provider, self.cause, self.number))
     }
 
-    /// What is written.
+    /// The content of the file.
     pub fn json(&self) -> Value {
         let now = self.now.unwrap_or(fixed().now);
         let (name, delivery) = match self.form {
@@ -118,7 +118,7 @@ impl Case {
             Options => ("options", options(&self.request)),
         };
         let mut json = json!({ "about": self.about, name: delivery, "credentials": self.credentials });
-        // Events and archives tell the time themselves.
+        // Events and archives contain the time.
         if matches!(self.form, Curl | Options) {
             json["now"] = now.to_string().into();
         }
@@ -169,7 +169,7 @@ fn options(request: &Request) -> Value {
     })
 }
 
-/// What the platform sends with an entry: a sample that comes with Letterbox, or a payload of its own.
+/// A delivery signed or encrypted with an entry: a sample that comes with Letterbox, or another payload.
 pub(crate) fn sent(provider: &str, entry: &Value, sample: &str, payload: Option<&str>) -> Made<Request> {
     let platform = letterbox_registry::find(provider)?;
     let sample = match payload {
@@ -220,7 +220,7 @@ pub(crate) fn moved(request: &Request, from: &'static str, to: &'static str) -> 
     with_header(&with_header(request, to, Some(&header(request, from)))?, from, None)
 }
 
-/// An entry with some members put otherwise.
+/// An entry with some fields changed.
 pub(crate) fn but(entry: &Value, members: &Value) -> Value {
     let mut entry = entry.clone();
     if let (Value::Object(entry), Value::Object(members)) = (&mut entry, members) {
@@ -229,7 +229,7 @@ pub(crate) fn but(entry: &Value, members: &Value) -> Value {
     entry
 }
 
-/// The vectors that others made.
+/// The test vectors from outside of this project.
 pub struct Vectors(Vec<Value>);
 
 impl Vectors {
@@ -244,7 +244,7 @@ impl Vectors {
         found.map(|vector| &vector["input"]).ok_or_else(|| format!("no vector {id}"))
     }
 
-    /// A sealed message as DingTalk would post it, and the entry that opens it.
+    /// An encrypted message as DingTalk would post it, and the entry that decrypts it.
     pub(crate) fn sealed(&self, id: &str) -> Made<(Request, Value)> {
         let input = self.input(id)?;
         let member = |name: &str| input[name].as_str().unwrap_or_default().to_owned();
@@ -257,7 +257,7 @@ impl Vectors {
         Ok((request, entry))
     }
 
-    /// A whole request to DingTalk, and the entry that opens it.
+    /// A whole request to DingTalk, and the entry that verifies it.
     pub(crate) fn sealed_request(&self, id: &str) -> Made<(Request, Value)> {
         let input = self.input(id)?;
         let member = |name: &str| input[name].as_str().unwrap_or_default().to_owned();

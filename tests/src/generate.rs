@@ -12,7 +12,7 @@ use letterbox_codec::platform::Bilingual;
 
 use crate::root;
 
-/// What to do if a file is not as it should be.
+/// The remedy if a file is not as generated.
 const REMEDY: &str = "run `make generate`";
 
 /// A generated file.
@@ -24,7 +24,7 @@ pub struct Generated {
     pub text: String,
 }
 
-/// Every generated file. An error if one cannot be made: it names what is missing.
+/// Every generated file. The error names what is missing.
 pub fn all() -> Result<Vec<Generated>, String> {
     let mut files = Vec::new();
     files.extend(cli::pages()?);
@@ -85,7 +85,7 @@ impl Language {
         self.of(Bilingual { en, zh })
     }
 
-    /// What the name of a page ends in.
+    /// The suffix of a page's name.
     fn ending(self) -> &'static str {
         self.choose(".md", ".zh-CN.md")
     }
@@ -157,7 +157,7 @@ impl Page {
     }
 }
 
-/// One row of a table. A `|` in a cell does not end it.
+/// One row of a table. A `|` in a cell is escaped.
 fn row(cells: &[String]) -> String {
     cells.iter().fold("|".to_owned(), |row, cell| {
         let space = if cell.is_empty() { "" } else { " " };
@@ -173,7 +173,7 @@ fn both<E>(page: impl Fn(Language) -> Result<Page, E>) -> Result<Vec<Generated>,
         .collect()
 }
 
-/// Text in the typeface of code; nothing for nothing.
+/// Text as code; an empty text stays empty.
 fn code(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("`{text}`") }
 }

@@ -1,4 +1,4 @@
-//! What the tests share: the project's root, a fixed ambient, and the sample events.
+//! Shared parts of the tests: the project's root, a fixed ambient, and the sample events.
 
 pub mod cases;
 pub mod doctor;
@@ -21,7 +21,7 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
-/// 2026-11-21T10:00:00.123Z, and bytes that count up: everything made with it is the same each time.
+/// 2026-11-21T10:00:00.123Z, and bytes that count up, so that every result is reproducible.
 pub fn fixed() -> Ambient {
     let mut entropy = [0; Ambient::ENTROPY];
     for (byte, number) in entropy.iter_mut().zip(1..) {
@@ -38,12 +38,12 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// With the given credentials JSON and the fixed ambient.
+    /// A handler with the given credentials JSON and the fixed ambient.
     pub fn new(platform: &dyn Platform, credentials: &str) -> Result<Self, String> {
         Self::at(platform, credentials, || Ok(fixed()))
     }
 
-    /// With another clock.
+    /// A handler with another clock.
     pub fn at(
         platform: &dyn Platform,
         credentials: &str,

@@ -1,4 +1,4 @@
-//! What the tests know of each provider: one file for each, and its two lines here.
+//! The tests of each provider: one file per provider, and its two lines here.
 
 mod dingtalk;
 mod github;
@@ -13,13 +13,13 @@ use crate::{
     doctor::{self, Made, Vectors},
 };
 
-/// What the tests know of a provider.
+/// The tests of a provider.
 pub struct Provider {
     /// Its name.
     pub name: &'static str,
-    /// Every status that the contract has for it; each needs a sample event.
+    /// Every status in its contract; each needs a sample event.
     pub statuses: &'static [u16],
-    /// Status of the response to a verified payload that is no event.
+    /// The status of the response to a verified payload that is not an event.
     pub unusable: u16,
     /// Each sample event that is refused, with the reason and the stage.
     pub refusals: &'static [(&'static str, &'static str, Stage)],
@@ -36,7 +36,7 @@ pub static PROVIDERS: &[Provider] =
 /// The provider of that name.
 ///
 /// # Panics
-/// If there is none: it has no line here.
+/// If there is no such provider here.
 pub fn find(name: &str) -> &'static Provider {
     let found = PROVIDERS.iter().find(|provider| provider.name == name);
     found.unwrap_or_else(|| panic!("tests/src/providers.rs has no {name}"))

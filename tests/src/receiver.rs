@@ -1,4 +1,4 @@
-//! A provider's real handler with credentials of a test.
+//! A provider's real handler with a test's credentials.
 
 use letterbox_codec::{Ambient, Request, platform::Sample};
 use letterbox_intake::{Answer, Message, Outcome};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{Setup, block_on, fixed};
 
-/// One provider with credentials of its own.
+/// One provider with its own credentials.
 pub(crate) struct Receiver {
     pub(crate) platform: &'static dyn Platform,
     keys: Box<dyn Keys>,
@@ -21,8 +21,8 @@ impl Receiver {
         Self { platform, keys: keys(platform, entry), setup }
     }
 
-    /// A delivery as the platform makes it with other credentials, or with these.
-    pub(crate) fn letter(
+    /// A delivery signed or encrypted with other credentials, or with these.
+    pub(crate) fn build_request(
         &self,
         with: Option<&Value>,
         name: &str,
@@ -36,29 +36,29 @@ impl Receiver {
         entry.build_request(&sample, &url, ambient).unwrap()
     }
 
-    pub(crate) fn handle(&self, letter: &Request) -> (Answer, Vec<Message>) {
-        let answer = block_on(self.setup.handler.handle("default", letter));
+    pub(crate) fn handle(&self, request: &Request) -> (Answer, Vec<Message>) {
+        let answer = block_on(self.setup.handler.handle("default", request));
         (answer, self.setup.queue().take())
     }
 
     /// The one event of a delivery that is accepted.
     pub(crate) fn event(&self, name: &str, payload: &[u8]) -> Value {
-        let (answer, mut messages) = self.handle(&self.letter(None, name, payload, &fixed()));
+        let (answer, mut messages) = self.handle(&self.build_request(None, name, payload, &fixed()));
         assert_eq!(answer.record.outcome, Outcome::Queued, "{:?}", answer.record);
         assert_eq!(messages.len(), 1);
         serde_json::from_str(&messages.remove(0).body).unwrap()
     }
 
     /// The code of a refusal, and its status.
-    pub(crate) fn refusal(&self, letter: &Request) -> (u16, &'static str) {
-        let (answer, messages) = self.handle(letter);
+    pub(crate) fn refusal(&self, request: &Request) -> (u16, &'static str) {
+        let (answer, messages) = self.handle(request);
         assert!(messages.is_empty());
         (answer.record.status, answer.record.reason.unwrap())
     }
 
-    pub(crate) fn opened(&self, with: &Value, letter: &Request, answer: Answer) -> Result<String, String> {
+    pub(crate) fn opened(&self, with: &Value, request: &Request, answer: Answer) -> Result<String, String> {
         let keys = keys(self.platform, with);
-        keys.first("default").unwrap().read_response(letter, &answer.response.map(bytes::Bytes::from))
+        keys.first("default").unwrap().read_response(request, &answer.response.map(bytes::Bytes::from))
     }
 }
 

@@ -15,12 +15,12 @@ from platforms import PLATFORMS
 from stack import SamError, Stack, check_tools, given_credentials
 from survey import survey
 
-# Not the sample that is built into the function: a card that only the bucket has.
+# A card that only the bucket has, unlike the built-in sample.
 CARDS = {"123": {"entries": [{"intent": {"scenic_spot": "故宫"}, "data": {"from": "the bucket"}}]}}
 
 
 def pytest_configure(config):
-    # A run that is told to end takes its children with it, as one that is interrupted does.
+    # SIGTERM ends the run like Ctrl-C, so that its child processes end as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
@@ -63,7 +63,7 @@ def senders():
 
 @pytest.fixture(scope="session")
 def letterbox_stack(aws, senders):
-    """Everything on, with secrets that were there before."""
+    """A stack with everything on, and existing Secrets Manager secrets."""
     stack = Stack(aws, "letterbox")
     stack.deploy(**given(aws, senders))
     return stack

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-# The user's own AWS configuration must not reach the clients of this process: away with it before they are imported.
+# The user's own AWS configuration must not reach the clients of this process: removed before they are imported.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
 
@@ -30,18 +30,18 @@ class Emulator:
         self.port = port or free_port()
         self.endpoint = f"{'https' if strict else 'http'}://127.0.0.1:{self.port}"
         self.directory = Path(directory)
-        # It makes the certificate when it starts.
+        # It creates the certificate when it starts.
         self.certificate = self.directory / "ministack-tls/server.crt" if strict else None
         trust = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"] if strict else []
         self.environment = base_environment() | {
-            # Functions inherit it, and it is what turns them to this server.
+            # Functions inherit it, and so send their requests to this server.
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_DEFAULT_REGION": REGION,
-            # Nothing is kept in the user's home, and what is unpacked goes with the directory.
+            # Nothing is written to the user's home, and unpacked files are deleted with the directory.
             "HOME": str(self.directory),
             "TMPDIR": str(self.directory),
             "SAM_CLI_TELEMETRY": "0",
-            # Seconds between two looks at a deployment; the five that it takes else are most of the time here.
+            # Seconds between two checks of a deployment; the default of five would be most of the time here.
             "SAM_CLI_POLL_DELAY": "0.2",
         } | {name: str(self.certificate) for name in trust}
         settings = {
@@ -80,7 +80,7 @@ class Emulator:
         return name
 
     def secret(self, name, text):
-        """Makes a secret and returns its ARN."""
+        """Creates a Secrets Manager secret and returns its ARN."""
         return self.client("secretsmanager").create_secret(Name=name, SecretString=text)["ARN"]
 
     def upload(self, bucket, key, body):

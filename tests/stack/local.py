@@ -1,7 +1,7 @@
 """Deploys the stack onto a local AWS, with the demo credentials, until Ctrl-C. Run by `make deploy-local`.
 
 On standard output, a line each: `url <provider> <url>`, `queue <url>`, `dlq <url>`, then `ready`.
-What it does meanwhile is told on standard error.
+It prints its progress to standard error.
 SAM and TEMPLATE in the environment name another SAM CLI and another built template.
 """
 
@@ -16,7 +16,7 @@ from emulator import Emulator
 from servers import PROVIDERS, ROOT, listens, stop_all
 from stack import SamError, Stack, check_tools, given_credentials
 
-# Set even where a shell has Ctrl-C ignored, as for what it runs in the background.
+# Set even if the shell ignores Ctrl-C, as it does for background jobs.
 ENDS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
@@ -26,7 +26,7 @@ def tell(text, end="\n"):
 
 @contextmanager
 def step(text):
-    """Says what is being done, and then how long it took."""
+    """Prints the step, and then how long it took."""
     tell(f"{text} ...", end="")
     started = time.monotonic()
     try:
@@ -86,7 +86,7 @@ def main():
             try:
                 serve(arguments, directory)
             finally:
-                # One Ctrl-C is enough, and a second one must not leave anything behind.
+                # A second Ctrl-C must not interrupt the cleanup.
                 for number in ENDS:
                     signal.signal(number, signal.SIG_IGN)
                 stop_all()

@@ -15,7 +15,7 @@ import requests
 import emulator  # noqa: F401
 from servers import CLIENT_TIMEOUT, REGION, ROOT, Queue
 
-# Both can be others: an installed SAM CLI, or a template that was built elsewhere.
+# Both can be replaced: by an installed SAM CLI, or by a template that was built elsewhere.
 SAM = Path(os.environ.get("SAM") or ROOT / ".venv-sam/bin/sam")
 TEMPLATE = Path(os.environ.get("TEMPLATE") or ROOT / ".aws-sam/local/template.yaml")
 LOCAL = {"Architecture": "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"}
@@ -25,11 +25,11 @@ DEPLOY_TIMEOUT = 180
 
 
 class SamError(Exception):
-    """The SAM CLI failed, or could not even start; with what it said."""
+    """The SAM CLI failed or could not start; contains its output."""
 
 
 def check_tools():
-    """Says what is missing, before anything is started."""
+    """Raises an error that names what is missing, before anything is started."""
     if not SAM.exists():
         raise SamError(f"no SAM CLI at {SAM}: run `make setup`, or set SAM to where it is")
     if not TEMPLATE.exists():
@@ -37,8 +37,8 @@ def check_tools():
 
 
 def sam(aws, command, *arguments):
-    """Runs the SAM CLI against the local AWS and returns what it printed."""
-    # Given, so that nothing in a samconfig.toml of the user decides what is deployed here.
+    """Runs the SAM CLI against the local AWS, and returns its output."""
+    # Set explicitly, so that no samconfig.toml of the user affects this deployment.
     config = aws.directory / "samconfig.toml"
     config.write_text("version = 0.1\n")
     with subprocess.Popen(
@@ -49,7 +49,7 @@ def sam(aws, command, *arguments):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # Ctrl-C is for the caller, who then ends SAM and whatever it started.
+        # Ctrl-C reaches the caller, which then ends SAM and its child processes.
         start_new_session=True,
     ) as child:
         try:
@@ -59,8 +59,8 @@ def sam(aws, command, *arguments):
                 os.killpg(child.pid, signal.SIGKILL)
             raise
     if child.returncode:
-        told = [line for line in printed.splitlines() if line.strip() and "Uploading to" not in line]
-        raise SamError("\n".join([f"`sam {command}` failed:", *told]))
+        output = [line for line in printed.splitlines() if line.strip() and "Uploading to" not in line]
+        raise SamError("\n".join([f"`sam {command}` failed:", *output]))
     return printed
 
 
@@ -85,7 +85,7 @@ class Stack:
         self._session.verify = aws.certificate or True
 
     def deploy(self, **parameters):
-        """Makes the stack, or changes these parameters of it."""
+        """Creates the stack, or changes these parameters of it."""
         self.make_artifacts_bucket()
         overrides = [f"{name}={value}" for name, value in (LOCAL | parameters).items()]
         sam(
@@ -132,16 +132,16 @@ class Stack:
         return Queue(self.aws.client("sqs"), self.outputs()["DeadLetterQueueUrl"])
 
     def url(self, provider):
-        """Where the local API Gateway has it; the output of the stack has the name that AWS would give it."""
+        """The URL at the local API Gateway; the output of the stack has the name that AWS would use."""
         api = self.resources()["HttpApi"]
         return f"{self.aws.endpoint}/_aws/execute-api/{api}/$default/{provider}"
 
-    def send(self, provider, letter, source=None):
-        url = self.url(provider) + (f"/{source}" if source else "") + (f"?{letter.query}" if letter.query else "")
-        return self._session.post(url, data=letter.body, headers=letter.headers, timeout=CLIENT_TIMEOUT)
+    def send(self, provider, request, source=None):
+        url = self.url(provider) + (f"/{source}" if source else "") + (f"?{request.query}" if request.query else "")
+        return self._session.post(url, data=request.body, headers=request.headers, timeout=CLIENT_TIMEOUT)
 
     def connect_routes(self):
-        """Makes the routes, as AWS does from the OpenAPI body of the API in the template; the emulator skips it."""
+        """Creates the routes, as AWS does from the OpenAPI body of the API in the template; the emulator skips it."""
         gateway, functions = self.aws.client("apigatewayv2"), self.aws.client("lambda")
         deployed = self.resources()
         api = deployed["HttpApi"]
@@ -160,7 +160,7 @@ class Stack:
             gateway.create_route(ApiId=api, RouteKey=key, Target=target)
 
     def _declared_routes(self):
-        """Route key, logical id of the function, and payload format, from the body that SAM made."""
+        """Route key, logical id of the function, and payload format, from the body that SAM generated."""
         template = self.aws.client("cloudformation").get_template(
             StackName=self.name, TemplateStage="Processed"
         )["TemplateBody"]
@@ -174,5 +174,5 @@ class Stack:
 
 
 def unconditional(node):
-    """What stands there when the condition around it holds."""
+    """The value that CloudFormation uses if the condition around it is true."""
     return node["Fn::If"][1] if "Fn::If" in node else node

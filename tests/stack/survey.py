@@ -1,6 +1,6 @@
-"""What an account holds, to compare before and after."""
+"""The resources of an account, to compare before and after."""
 
-# Service, operation, the list in its answer, and what names an item of it.
+# Service, operation, the list in its response, and the field that names an item.
 KINDS = [
     ("apigatewayv2", "get_apis", "Items", "ApiId"),
     ("apigatewayv2", "get_domain_names", "Items", "DomainName"),
@@ -19,7 +19,7 @@ KINDS = [
 
 
 def survey(aws):
-    """Everything there is, as (service, name)."""
+    """Every resource, as (service, name)."""
     found = set()
     for service, operation, members, name in KINDS:
         items = getattr(aws.client(service), operation)().get(members, [])

@@ -1,4 +1,4 @@
-"""A consumer that fails: what it cannot work off ends in the dead-letter queue, and can come back from there."""
+"""A consumer that fails: its messages move to the dead-letter queue, and can be redriven."""
 
 import json
 
@@ -14,7 +14,7 @@ def receive(client, url):
 
 
 def fail(client, url, times):
-    """Takes the message so often and gives it up at once, as a consumer does that ends with an error."""
+    """Receives the message N times without deleting it, as a consumer does that fails."""
     for count in range(1, times + 1):
         message = receive(client, url)
         assert message["Attributes"]["ApproximateReceiveCount"] == str(count)
@@ -33,23 +33,23 @@ def test_only_the_stacks_own_queue_may_send_there(request, stack):
     assert allowed == {"redrivePermission": "byQueue", "sourceQueueArns": [stack.outputs()["QueueArn"]]}
 
 
-def test_what_fails_too_often_is_kept_apart_and_can_come_back(letterbox, senders):
+def test_a_message_that_fails_too_often_is_moved_and_can_be_redriven(letterbox, senders):
     client = letterbox.aws.client("sqs")
     queue, dead_letters = letterbox.queue(), letterbox.dead_letters()
     policy = client.get_queue_attributes(QueueUrl=queue.url, AttributeNames=["RedrivePolicy"])
     limit = int(json.loads(policy["Attributes"]["RedrivePolicy"])["maxReceiveCount"])
-    letter = senders["github"].letter()
-    assert letterbox.send("github", letter).status_code == 202
+    request = senders["github"].build_request()
+    assert letterbox.send("github", request).status_code == 202
 
     fail(client, queue.url, limit)
     assert receive(client, queue.url) is None
     dead = receive(client, dead_letters.url)
-    messages.read(dead, "github", letter.payload)
+    messages.read(dead, "github", request.payload)
 
-    # What StartMessageMoveTask does in AWS, by hand: the emulator does not have it.
+    # By hand what StartMessageMoveTask does in AWS: the emulator does not have it.
     client.send_message(
         QueueUrl=queue.url, MessageBody=dead["Body"], MessageAttributes=dead["MessageAttributes"]
     )
     client.delete_message(QueueUrl=dead_letters.url, ReceiptHandle=dead["ReceiptHandle"])
-    messages.read(queue.one(), "github", letter.payload)
+    messages.read(queue.one(), "github", request.payload)
     assert dead_letters.drain() == []

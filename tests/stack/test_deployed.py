@@ -1,4 +1,4 @@
-"""The main way through the deployed stack: sealed letter, API Gateway, function, queue."""
+"""Deliveries through the deployed stack: signed request, API Gateway, function, queue."""
 
 import json
 
@@ -11,23 +11,23 @@ from servers import PROVIDERS
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("source", [None, "default"])
-def test_a_letter_is_answered_and_queued(letterbox, senders, provider, source):
+def test_a_delivery_is_answered_and_queued(letterbox, senders, provider, source):
     sender = senders[provider]
-    letter = sender.letter()
-    sender.acknowledged(letterbox.send(provider, letter, source), letter)
-    messages.read(letterbox.queue().one(), provider, letter.payload)
+    request = sender.build_request()
+    sender.acknowledged(letterbox.send(provider, request, source), request)
+    messages.read(letterbox.queue().one(), provider, request.payload)
 
 
 def test_the_cards_are_those_of_the_bucket(letterbox, senders):
-    letter = senders["opencard"].letter()
-    answer = senders["opencard"].open(letterbox.send("opencard", letter), letter)
+    request = senders["opencard"].build_request()
+    answer = senders["opencard"].open(letterbox.send("opencard", request), request)
     assert answer["data"] == {"from": "the bucket"}
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_what_is_refused_is_not_queued(letterbox, senders, second_senders, provider):
-    assert letterbox.send(provider, second_senders[provider].letter()).status_code == 401
-    assert letterbox.send(provider, senders[provider].letter(), "nobody").status_code == 404
+def test_a_refused_delivery_is_not_queued(letterbox, senders, second_senders, provider):
+    assert letterbox.send(provider, second_senders[provider].build_request()).status_code == 401
+    assert letterbox.send(provider, senders[provider].build_request(), "nobody").status_code == 404
     assert letterbox.queue().drain() == []
 
 
@@ -50,10 +50,10 @@ def test_every_output_is_there(letterbox):
 
 
 def test_a_delivery_is_logged_in_the_functions_own_group(letterbox, senders):
-    letter = senders["github"].letter()
-    assert letterbox.send("github", letter).status_code == 202
+    request = senders["github"].build_request()
+    assert letterbox.send("github", request).status_code == 202
     logs = letterbox.aws.client("logs")
     events = logs.filter_log_events(logGroupName=f"/aws/lambda/{letterbox.name}-github")["events"]
     lines = [json.loads(event["message"]) for event in events if event["message"].startswith("{")]
-    delivery = letter.headers["X-GitHub-Delivery"]
+    delivery = request.headers["X-GitHub-Delivery"]
     assert [line["outcome"] for line in lines if line.get("deliveryid") == delivery] == ["queued"]

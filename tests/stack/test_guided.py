@@ -1,4 +1,4 @@
-"""`sam deploy --guided`, the front door: it takes Enter for everything, and `-` for what is hidden."""
+"""`sam deploy --guided`: Enter for every question, and `-` for hidden parameters."""
 
 import shutil
 
@@ -10,7 +10,7 @@ from platforms import github
 from servers import ROOT
 from stack import DEPLOY_TIMEOUT, LOCAL, SAM, TEMPLATE, Stack
 
-# What SAM asks (some of it in bold letters, which end before the brackets), and the answer. The first that fits counts.
+# SAM's questions (some in bold, which ends before the brackets), and the answers. The first match counts.
 QUESTIONS = {
     r"Stack Name\S* \[\w+\]: ": "guided",
     r"Parameter Architecture\S* \[\w+\]: ": LOCAL["Architecture"],
@@ -42,11 +42,11 @@ def guided(aws):
     return stack, said
 
 
-def test_github_and_payment_are_on_and_their_secrets_are_made(guided):
+def test_github_and_payment_are_on_and_their_secrets_are_generated(guided):
     stack, said = guided
     assert {"GithubUrl", "PaymentUrl"} < stack.outputs().keys()
     assert not {"DingtalkUrl", "OpencardUrl"} & stack.outputs().keys()
-    # Nobody is asked whether it is all right that the gateway authenticates nobody.
+    # SAM does not ask whether routes without authorization are intended.
     assert "has no authentication" not in said
 
 
@@ -55,6 +55,6 @@ def test_the_first_delivery_works(guided):
     secrets = stack.aws.client("secretsmanager")
     generated = secrets.get_secret_value(SecretId=stack.resources()["GithubGeneratedSecret"])["SecretString"]
     hook = github.Hook(generated)
-    letter = hook.letter()
-    hook.acknowledged(stack.send("github", letter), letter)
-    messages.read(stack.queue().one(), "github", letter.payload)
+    request = hook.build_request()
+    hook.acknowledged(stack.send("github", request), request)
+    messages.read(stack.queue().one(), "github", request.payload)

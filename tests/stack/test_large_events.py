@@ -1,4 +1,4 @@
-"""What is too large for SQS: through the bucket, to a consumer with AWS's own extended client."""
+"""Events that are too large for SQS: through the bucket, to a consumer with AWS's own extended client."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ CONSUMER = Path(__file__).with_name("extended_consumer.py")
 
 
 def consume(stack):
-    """The messages as the extended client hands them out."""
+    """The messages as the extended client returns them."""
     done = subprocess.run(
         [sys.executable, CONSUMER, stack.queue().url],
         env=stack.aws.environment,
@@ -28,12 +28,12 @@ def consume(stack):
 @pytest.mark.parametrize("size", [1_500_000, 3_000_000])
 def test_a_large_event_goes_through_the_bucket(letterbox, senders, size):
     payload = json.dumps({"repository": {"full_name": "acme/widget"}, "text": "中" * (size // 6)}).encode()
-    letter = senders["github"].letter(payload)
-    senders["github"].acknowledged(letterbox.send("github", letter), letter)
+    request = senders["github"].build_request(payload)
+    senders["github"].acknowledged(letterbox.send("github", request), request)
 
     [message] = consume(letterbox)
     messages.read(message, "github", payload)
-    # The pointer itself, by an ordinary client.
+    # The pointer itself, as an ordinary client reads it.
     raw = letterbox.queue().one()
     name, pointer = json.loads(raw["Body"])
     assert name == "software.amazon.payloadoffloading.PayloadS3Pointer"
@@ -45,7 +45,7 @@ def test_a_large_event_goes_through_the_bucket(letterbox, senders, size):
     }
 
 
-def test_what_fits_does_not(letterbox, senders):
-    letter = senders["github"].letter(json.dumps({"text": "x" * 900_000}).encode())
-    senders["github"].acknowledged(letterbox.send("github", letter), letter)
-    messages.read(letterbox.queue().one(), "github", letter.payload)
+def test_a_small_event_does_not(letterbox, senders):
+    request = senders["github"].build_request(json.dumps({"text": "x" * 900_000}).encode())
+    senders["github"].acknowledged(letterbox.send("github", request), request)
+    messages.read(letterbox.queue().one(), "github", request.payload)

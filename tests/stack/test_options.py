@@ -1,4 +1,4 @@
-"""A stack where what can be otherwise is: a queue that was there, nothing large, one service, no alarms."""
+"""A stack with the other choices: an existing queue, no large events, one service, no alarms."""
 
 import json
 
@@ -39,18 +39,18 @@ def options(aws, queue, service):
     return stack
 
 
-def test_a_delivery_reaches_the_queue_that_was_there(options, queue, service):
-    letter = service.letter()
-    service.acknowledged(options.send("payment", letter), letter)
-    messages.read(queue.one(), "payment", letter.payload)
+def test_a_delivery_reaches_the_existing_queue(options, queue, service):
+    request = service.build_request()
+    service.acknowledged(options.send("payment", request), request)
+    messages.read(queue.one(), "payment", request.payload)
 
 
-def test_what_is_too_large_is_refused(options, queue, service):
-    letter = service.letter(json.dumps({"type": "t", "text": "x" * 1_500_000}).encode())
-    assert options.send("payment", letter).status_code == 413
+def test_a_large_event_is_refused(options, queue, service):
+    request = service.build_request(json.dumps({"type": "t", "text": "x" * 1_500_000}).encode())
+    assert options.send("payment", request).status_code == 413
     assert queue.drain() == []
 
 
-def test_what_is_off_is_not_made(options):
+def test_disabled_resources_are_not_created(options):
     kinds = {"Queue", "Bucket", "Alarm", "Dashboard", "Github", "Dingtalk", "Opencard"}
     assert [name for name in options.resources() if any(kind in name for kind in kinds)] == []

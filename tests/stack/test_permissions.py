@@ -1,4 +1,4 @@
-"""Least privilege, on a local AWS that enforces IAM: what the roles allow is enough, and what they miss is missed."""
+"""Least privilege, on a local AWS that enforces IAM: the roles allow enough, and no action more."""
 
 import json
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from servers import PROVIDERS
 
 @contextmanager
 def without(stack, provider, action):
-    """The function's role without what allows one action."""
+    """The function's role without one action."""
     iam, role = stack.aws.client("iam"), stack.resources()[f"{provider.capitalize()}Role"]
     attached = [
         policy["PolicyArn"]
@@ -56,45 +56,45 @@ def restart(stack, provider):
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_each_role_allows_what_its_function_does(strict, strict_senders, provider):
     sender = strict_senders[provider]
-    letter = sender.letter()
-    sender.acknowledged(strict.send(provider, letter), letter)
-    messages.read(strict.queue().one(), provider, letter.payload)
+    request = sender.build_request()
+    sender.acknowledged(strict.send(provider, request), request)
+    messages.read(strict.queue().one(), provider, request.payload)
 
 
 def test_a_role_allows_the_bucket(strict, strict_senders):
-    letter = strict_senders["github"].letter(json.dumps({"text": "x" * 1_500_000}).encode())
-    assert strict.send("github", letter).status_code == 202
+    request = strict_senders["github"].build_request(json.dumps({"text": "x" * 1_500_000}).encode())
+    assert strict.send("github", request).status_code == 202
     assert "PayloadS3Pointer" in strict.queue().one()["Body"]
 
 
-def test_without_the_bucket_the_answer_is_503(strict, strict_senders):
-    letter = strict_senders["github"].letter(json.dumps({"text": "x" * 1_500_000}).encode())
+def test_without_the_bucket_the_response_is_503(strict, strict_senders):
+    request = strict_senders["github"].build_request(json.dumps({"text": "x" * 1_500_000}).encode())
     with without(strict, "github", "s3:PutObject"):
-        assert strict.send("github", letter).status_code == 503
+        assert strict.send("github", request).status_code == 503
     assert strict.queue().drain() == []
-    assert strict.send("github", letter).status_code == 202
+    assert strict.send("github", request).status_code == 202
     assert len(strict.queue().drain()) == 1
 
 
-def test_without_the_queue_the_answer_is_503(strict, strict_senders):
-    letter = strict_senders["github"].letter()
+def test_without_the_queue_the_response_is_503(strict, strict_senders):
+    request = strict_senders["github"].build_request()
     with without(strict, "github", "sqs:SendMessage"):
-        answer = strict.send("github", letter)
+        answer = strict.send("github", request)
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-        # Its own permission, and nobody else's.
-        assert strict.send("payment", strict_senders["payment"].letter()).status_code == 202
+        # Only its own permission is removed.
+        assert strict.send("payment", strict_senders["payment"].build_request()).status_code == 202
     assert len(strict.queue().drain()) == 1
-    assert strict.send("github", letter).status_code == 202
+    assert strict.send("github", request).status_code == 202
 
 
 @pytest.mark.parametrize(
     "provider, action", [("github", "secretsmanager:GetSecretValue"), ("opencard", "s3:GetObject")]
 )
-def test_without_what_it_reads_the_function_does_not_start(strict, strict_senders, provider, action):
-    letter = strict_senders[provider].letter()
+def test_without_access_to_its_secret_or_cards_the_function_does_not_start(strict, strict_senders, provider, action):
+    request = strict_senders[provider].build_request()
     with without(strict, provider, action):
         restart(strict, provider)
-        assert strict.send(provider, letter).status_code >= 500
+        assert strict.send(provider, request).status_code >= 500
     assert strict.queue().drain() == []
     restart(strict, provider)
-    assert strict.send(provider, letter).ok
+    assert strict.send(provider, request).ok

@@ -1,4 +1,4 @@
-"""One function is deployed as the release profile builds it: `make stack` puts it in the place of the quick build."""
+"""One function is deployed as the release profile builds it: `make stack` replaces its quick build."""
 
 import struct
 

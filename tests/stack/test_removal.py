@@ -1,17 +1,17 @@
-"""`sam delete`: everything goes, or all but what holds data."""
+"""`sam delete`: deletes everything, or everything except data."""
 
 import messages
 from survey import survey
 
 
 def empty(client, bucket):
-    """What AWS asks for before it deletes a bucket, and the emulator does not."""
+    """Empties the bucket, which AWS requires before it deletes one; the emulator does not."""
     for item in client.list_objects_v2(Bucket=bucket).get("Contents", []):
         client.delete_object(Bucket=bucket, Key=item["Key"])
 
 
 def test_delete_leaves_nothing(strict, strict_senders):
-    assert strict.send("payment", strict_senders["payment"].letter()).status_code == 202
+    assert strict.send("payment", strict_senders["payment"].build_request()).status_code == 202
     assert survey(strict.aws) > strict.before
     empty(strict.aws.client("s3"), strict.outputs()["OversizeBucketName"])
     strict.delete()
@@ -19,8 +19,8 @@ def test_delete_leaves_nothing(strict, strict_senders):
 
 
 def test_by_default_queues_secrets_and_bucket_stay(second, second_senders):
-    letter = second_senders["payment"].letter(b'{"event_type":"refund","transaction_id":"tx_4"}')
-    assert second.send("payment", letter).status_code == 202
+    request = second_senders["payment"].build_request(b'{"event_type":"refund","transaction_id":"tx_4"}')
+    assert second.send("payment", request).status_code == 202
     before, queue, api = survey(second.aws), second.queue(), second.resources()["HttpApi"]
     second.delete()
 
@@ -29,4 +29,4 @@ def test_by_default_queues_secrets_and_bucket_stay(second, second_senders):
     assert {service for service, name in after if second.name in name} == kept
     assert not {service for service, _ in before - after} & kept
     assert ("apigatewayv2", api) in before - after
-    messages.read(queue.one(), "payment", letter.payload)
+    messages.read(queue.one(), "payment", request.payload)

@@ -17,13 +17,13 @@ def test_a_rotated_secret_works_without_a_deployment(letterbox, senders, second_
         text = json.dumps({"default": [key.credentials for key in keys]})
         vault.put_secret_value(SecretId=secret, SecretString=text)
 
-    assert letterbox.send(provider, old.letter()).ok
+    assert letterbox.send(provider, old.build_request()).ok
     put(new, old)
     try:
-        # What another test had refused may have had the secret read just now; it is read again after 30 s.
-        until(lambda: letterbox.send(provider, new.letter()).ok, 40, "the new secret")
-        letter = old.letter()
-        old.acknowledged(letterbox.send(provider, letter), letter)
+        # A refusal in another test may have caused a read just now; the next one is possible after 30 s.
+        until(lambda: letterbox.send(provider, new.build_request()).ok, 40, "the new secret")
+        request = old.build_request()
+        old.acknowledged(letterbox.send(provider, request), request)
         assert len(letterbox.queue().drain()) == 3
     finally:
         put(old)

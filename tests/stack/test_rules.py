@@ -1,4 +1,4 @@
-"""What cannot work stops the deployment before anything is made, and says what to set."""
+"""Parameters that cannot work stop the deployment before anything is created; the message says what to set."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -6,7 +6,7 @@ from botocore.exceptions import ClientError
 from stack import SamError, Stack
 
 KEY = "MDEyMzQ1Njc4OWFiY2RlZg"
-# Parameters, and which of them the message tells to set.
+# Parameters, and the one that the message names.
 CASES = {
     "nothing-on": ({"GithubEnabled": "false", "PaymentEnabled": "false"}, "GithubEnabled"),
     "dingtalk": ({"DingtalkEnabled": "true"}, "DingtalkToken"),
@@ -25,7 +25,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_missing_is_named(letterbox, name):
-    parameters, told = CASES[name]
+    parameters, named = CASES[name]
     with pytest.raises(ClientError) as refused:
         letterbox.aws.client("cloudformation").create_change_set(
             StackName=f"refused-{name}",
@@ -35,10 +35,10 @@ def test_what_is_missing_is_named(letterbox, name):
             TemplateURL=letterbox.template_url(),
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         )
-    assert told in str(refused.value)
+    assert named in str(refused.value)
 
 
-def test_the_user_of_sam_reads_it(aws):
+def test_sam_prints_the_message(aws):
     with pytest.raises(SamError) as failed:
         Stack(aws, "refused").deploy(DingtalkEnabled="true")
-    assert "give DingtalkToken, DingtalkAesKey and DingtalkOwnerKey, or DingtalkCredentialsArn" in str(failed.value)
+    assert "set DingtalkToken, DingtalkAesKey and DingtalkOwnerKey, or DingtalkCredentialsArn" in str(failed.value)

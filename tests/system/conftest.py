@@ -1,4 +1,4 @@
-"""The servers of a test run, and who delivers to them."""
+"""The servers of a test run, and the senders."""
 
 import json
 import signal
@@ -12,7 +12,7 @@ from servers import BUILD, PROVIDERS, ROOT, Deployment, QueueServer
 
 
 class Senders:
-    """Every source of every provider: who sends to it, or a list while its keys rotate."""
+    """The sender of every source of every provider, or a list of two during a rotation."""
 
     def __init__(self):
         self._of = {provider: platform.new_senders() for provider, platform in PLATFORMS.items()}
@@ -39,13 +39,13 @@ class Senders:
 
 
 def pytest_configure(config):
-    # A run that is told to end takes its children with it, as one that is interrupted does.
+    # SIGTERM ends the run like Ctrl-C, so that its child processes end as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def binaries():
-    """The functions as they are now; `make system` has built them, a bare pytest may not have."""
+    """The current functions: `make system` has built them, but pytest alone does not."""
     done = subprocess.run(BUILD, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         pytest.exit(f"the functions do not build:\n{done.stderr}", returncode=1)
@@ -91,7 +91,7 @@ def settings(senders, directory):
 
 @pytest.fixture(scope="session")
 def deploy(directory, senders):
-    """Starts deployments; every one of them must come through the run sound, and without having told a secret."""
+    """Starts deployments; none may crash or print a secret during the run."""
     started = []
 
     def deploy(name, environments):
@@ -111,7 +111,7 @@ def deploy(directory, senders):
 
 @pytest.fixture(scope="session")
 def queues(queue_server):
-    """One standard queue for each function, so that tests see only what they caused."""
+    """One standard queue for each function, so that each test sees only its own messages."""
     return {provider: queue_server.create(f"letterbox-{provider}") for provider in PROVIDERS}
 
 

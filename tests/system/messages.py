@@ -1,4 +1,4 @@
-"""What a consumer may rely on in every queue message."""
+"""The contract of every queue message."""
 
 import re
 from datetime import datetime, timedelta, timezone

@@ -1,4 +1,4 @@
-"""What CloudWatch makes of a log line: the embedded metric format, read as its specification says."""
+"""Reads the metrics of a log line, according to the specification of the embedded metric format."""
 
 
 def read(line):

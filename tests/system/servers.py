@@ -24,23 +24,23 @@ TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 VENV_BIN = Path(sys.executable).parent
 PROVIDERS = list(PLATFORMS)
 
-# As `make system` and `make browser` build: with other arguments cargo would compile much of it again, with other features.
+# The arguments of `make system` and `make browser`: with others, cargo would compile much again with other features.
 BUILD = ["cargo", "build", "--locked", "--bin", "letterbox"]
 BUILD += [argument for provider in PROVIDERS for argument in ("--bin", provider)]
 
 REGION = "us-east-1"
-# Longer than any deadline, so that a test fails by its own check and not by the client's.
+# Longer than any deadline, so that a test fails in its own check, not in the client.
 CLIENT_TIMEOUT = 20
 START_TIMEOUT = 60
 
-# Made before anything can put a session of its own in boto3's place, as the extended client does.
+# Created before the extended client can replace boto3's session.
 SESSION = boto3.session.Session()
 
 _alive = set()
 
 
 def until(condition, timeout, what):
-    """Polls until `condition` returns something true, and returns it."""
+    """Polls until `condition` returns a true value, and returns it."""
     end = time.monotonic() + timeout
     while True:
         found = condition()
@@ -62,7 +62,7 @@ def listens(port):
 
 
 class Process:
-    """A child in a process group of its own, which ends with the run whatever happens; its output in a file."""
+    """A child process in its own process group, which always ends with the run; its output goes to a file."""
 
     def __init__(self, arguments, log, environment):
         self.log = Path(log)
@@ -103,7 +103,7 @@ class Process:
                 break
             except subprocess.TimeoutExpired:
                 continue
-        # The group outlives its leader if a grandchild ignores the first signal.
+        # The group continues after its leader if a grandchild ignores the first signal.
         self.send(signal.SIGKILL)
         _alive.discard(self)
 
@@ -169,7 +169,7 @@ class Queue:
         self.url = url
 
     def drain(self):
-        """Takes and returns every message. What was acknowledged is there already: no waiting."""
+        """Receives, deletes and returns every message. Acknowledged ones are there already, so it does not wait."""
         taken = []
         while True:
             got = self._client.receive_message(
@@ -190,14 +190,14 @@ class Queue:
             taken += got
 
     def one(self):
-        """The only message, taken."""
+        """Receives, deletes and returns the only message."""
         messages = self.drain()
         assert len(messages) == 1, f"expected one message, got {len(messages)}"
         return messages[0]
 
 
 class SilentServer:
-    """Takes every connection and never says a word."""
+    """Accepts every connection and never responds."""
 
     def __init__(self):
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -224,7 +224,7 @@ class SilentServer:
 
 
 class CaptiveServer:
-    """Answers 200 to every request, with nothing in it, as a proxy may that wants somebody to sign in."""
+    """Answers 200 to every request, without a body, as a captive proxy may."""
 
     def __init__(self):
         class Handler(BaseHTTPRequestHandler):
@@ -250,7 +250,7 @@ class CaptiveServer:
 
 
 class FaultProxy:
-    """Stands before a queue server and does to each request what the first rule that matches says (microburst)."""
+    """A proxy before a queue server; applies the first matching rule to each request (microburst)."""
 
     def __init__(self, directory, upstream):
         port = free_port()
@@ -274,11 +274,11 @@ class FaultProxy:
         return response.json()
 
     def set_rules(self, rules):
-        """These rules from now on, and no others."""
+        """Replaces the rules."""
         self._rules("POST", rules)
 
     def fired(self):
-        """How often each rule has fired, in their order. The proxy's own log of it would forget the oldest."""
+        """How often each rule has fired, in their order. The proxy's own log drops the oldest."""
         return [rule["fired_count"] for rule in self._rules("GET")]
 
     def stop(self):
@@ -293,7 +293,7 @@ class Function(Process):
         super().__init__([TARGET / "debug" / provider], log, environment)
 
     def lines(self, since=0):
-        """Every line of the log that is whole; each must be JSON."""
+        """Every complete line of the log; each must be JSON."""
         return [json.loads(line) for line in self.text(since).splitlines(True) if line.endswith("\n")]
 
     def mark(self):
@@ -312,7 +312,7 @@ class Function(Process):
 
 
 def base_environment():
-    """Nothing of the developer's own AWS configuration may reach a function."""
+    """The environment without the developer's own AWS configuration."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "LAMBDA_"))}
     for name in ["QUEUE_URL", "CREDENTIALS", "CREDENTIALS_SECRET", "CARDS", "DEADLINE_MS", "RUST_LOG"]:
         kept.pop(name, None)
@@ -343,7 +343,7 @@ class Gateway:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         command = ["cargo", "lambda", "watch", "--invoke-address", "127.0.0.1", "--invoke-port", self.port]
-        # It would answer OPTIONS itself, which the deployed gateway does not.
+        # It would respond to OPTIONS itself, which the deployed gateway does not.
         command += ["--disable-cors"]
         self.process = Process(
             [*command, *options], directory / f"{name}.log", environment or base_environment()
@@ -356,17 +356,17 @@ class Gateway:
         self.process.expect_alive()
         return listens(self.port)
 
-    def send(self, path, letter, method="POST", timeout=CLIENT_TIMEOUT):
+    def send(self, path, request, method="POST", timeout=CLIENT_TIMEOUT):
         url = f"http://{self.address}{path}"
         prepared = self.session.prepare_request(
-            requests.Request(method, url, headers=letter.headers, data=letter.body)
+            requests.Request(method, url, headers=request.headers, data=request.body)
         )
-        # As it is: `requests` would tidy a query up that is meant to be untidy.
-        prepared.url = url + (f"?{letter.query}" if letter.query else "")
+        # Unchanged: `requests` would normalise the query string.
+        prepared.url = url + (f"?{request.query}" if request.query else "")
         return self.session.send(prepared, timeout=timeout)
 
     def invoke(self, function, event_file):
-        """What `cargo lambda invoke` prints."""
+        """The output of `cargo lambda invoke`."""
         command = ["cargo", "lambda", "invoke", function, "--data-file", event_file]
         command += ["--invoke-address", "127.0.0.1", "--invoke-port", str(self.port)]
         done = subprocess.run(
@@ -381,7 +381,7 @@ class Gateway:
         return json.loads(done.stdout)
 
     def invoke_with(self, function, event):
-        """What the function returns to an event of any form, and whether that is an answer or an error."""
+        """The function's result for any event, and whether it is a response or an error."""
         url = f"http://{self.address}/2015-03-31/functions/{function}/invocations"
         body = event if isinstance(event, bytes) else json.dumps(event).encode()
         response = self.session.post(url, data=body, timeout=CLIENT_TIMEOUT)
@@ -415,24 +415,24 @@ class Deployment:
     def _answers(self, provider):
         self.functions[provider].expect_alive()
         try:
-            # Whatever is no POST is answered without a key and without the queue.
+            # Requests other than POST need no key and no queue.
             url = f"http://{self._gateway.address}/{provider}"
             return self._gateway.session.get(url, timeout=2).status_code == 405
         except requests.Timeout:
             return False
 
-    def send(self, provider, letter, source=None, method="POST", timeout=CLIENT_TIMEOUT):
+    def send(self, provider, request, source=None, method="POST", timeout=CLIENT_TIMEOUT):
         path = f"/{provider}" if source is None else f"/{provider}/{source}"
-        return self._gateway.send(path, letter, method, timeout)
+        return self._gateway.send(path, request, method, timeout)
 
     def expect_sound(self):
-        """No function died or panicked, whatever it was sent."""
+        """Asserts that no function ended or panicked."""
         for function in self.functions.values():
             function.expect_alive()
             assert "panicked" not in function.text()
 
     def expect_discreet(self, secrets):
-        """Every line that was logged is JSON, and none holds a secret."""
+        """Asserts that every log line is JSON, and that none contains a secret."""
         secrets = list(secrets)
         for function in self.functions.values():
             assert all("level" in line for line in function.lines())

@@ -1,11 +1,11 @@
-"""Whatever arrives: a 4xx, no message, and a function that goes on."""
+"""Invalid input of every kind: a 4xx, no message, and the function continues."""
 
 import base64
 import json
 
 import pytest
 
-from platforms import PLATFORMS, Letter
+from platforms import PLATFORMS, SentRequest
 from platforms.dingtalk import query_of
 from servers import PROVIDERS
 
@@ -48,10 +48,10 @@ QUERIES = {
 
 @pytest.fixture
 def sent(letterbox, queues):
-    """Sends a letter that must be refused, and checks that nothing came of it."""
+    """Sends a request that must be refused, and checks that nothing was queued."""
 
-    def sent(provider, letter, source=None):
-        response = letterbox.send(provider, letter, source)
+    def sent(provider, request, source=None):
+        response = letterbox.send(provider, request, source)
         assert 400 <= response.status_code < 500, (response.status_code, response.text)
         assert queues[provider].drain() == []
         letterbox.expect_sound()
@@ -62,12 +62,12 @@ def sent(letterbox, queues):
 
 @pytest.fixture
 def still_works(letterbox, queues, senders):
-    """After the test, the function takes a good letter as if nothing had happened."""
+    """After the test, the function accepts a valid request."""
     providers = []
     yield providers.append
     for provider in providers:
-        letter = senders.of(provider).letter()
-        senders.of(provider).acknowledged(letterbox.send(provider, letter), letter)
+        request = senders.of(provider).build_request()
+        senders.of(provider).acknowledged(letterbox.send(provider, request), request)
         assert len(queues[provider].drain()) == 1
 
 
@@ -75,21 +75,21 @@ def still_works(letterbox, queues, senders):
 @pytest.mark.parametrize("body", BODIES)
 def test_unsigned(sent, still_works, provider, body):
     still_works(provider)
-    # Under a text type the emulated gateway itself answers 500 to what is no UTF-8; test_gateway.py has that case.
-    sent(provider, Letter(BODIES[body], {"Content-Type": "application/octet-stream"}, QUERIES["usual"]))
+    # Under a text type the emulated gateway itself returns 500 for a body that is not UTF-8; test_gateway.py has that case.
+    sent(provider, SentRequest(BODIES[body], {"Content-Type": "application/octet-stream"}, QUERIES["usual"]))
 
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_dingtalk_query(sent, still_works, senders, query):
     still_works("dingtalk")
-    sent("dingtalk", senders.of("dingtalk").letter().but(query=QUERIES[query]))
+    sent("dingtalk", senders.of("dingtalk").build_request().but(query=QUERIES[query]))
 
 
 @pytest.mark.parametrize("provider", [name for name in PROVIDERS if not PLATFORMS[name].READS_QUERY])
 @pytest.mark.parametrize("query", ["no text", "half escapes", "long", "many"])
-def test_a_query_that_nobody_reads_does_no_harm(letterbox, queues, senders, provider, query):
-    letter = senders.of(provider).letter().but(query=QUERIES[query])
-    senders.of(provider).acknowledged(letterbox.send(provider, letter), letter)
+def test_an_unused_query_string_is_ignored(letterbox, queues, senders, provider, query):
+    request = senders.of(provider).build_request().but(query=QUERIES[query])
+    senders.of(provider).acknowledged(letterbox.send(provider, request), request)
     assert len(queues[provider].drain()) == 1
 
 
@@ -98,14 +98,14 @@ def test_a_query_that_nobody_reads_does_no_harm(letterbox, queues, senders, prov
 @pytest.mark.parametrize("first", [True, False], ids=["before", "after"])
 def test_duplicated_query_parameter(sent, still_works, senders, name, same, first):
     still_works("dingtalk")
-    letter = senders.of("dingtalk").letter()
-    values = dict(pair.split("=", 1) for pair in letter.query.split("&"))
+    request = senders.of("dingtalk").build_request()
+    values = dict(pair.split("=", 1) for pair in request.query.split("&"))
     if name == "signature":
-        # It is read only where there is no msg_signature.
+        # It is read only if there is no msg_signature.
         del values["msg_signature"]
     twin = f"{name}={values[name] if same else '1'}"
     usual = "&".join(f"{name}={value}" for name, value in values.items())
-    sent("dingtalk", letter.but(query=f"{twin}&{usual}" if first else f"{usual}&{twin}"))
+    sent("dingtalk", request.but(query=f"{twin}&{usual}" if first else f"{usual}&{twin}"))
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_duplicated_query_parameter(sent, still_works, senders, name, same, firs
 )
 def test_signature_header(sent, still_works, senders, provider, source, header, value):
     still_works(provider)
-    letter = senders.of(provider, source).letter()
-    sent(provider, letter.with_headers(**{header: value.encode()}), source)
+    request = senders.of(provider, source).build_request()
+    sent(provider, request.with_headers(**{header: value.encode()}), source)
 
 
 SIGNED = {
@@ -154,7 +154,7 @@ TYPES = {
 @pytest.mark.parametrize("case", SIGNED)
 def test_signed_payload(sent, still_works, senders, provider, case):
     still_works(provider)
-    assert sent(provider, senders.of(provider).letter(SIGNED[case])).status_code == 400
+    assert sent(provider, senders.of(provider).build_request(SIGNED[case])).status_code == 400
 
 
 @pytest.mark.parametrize("provider", [name for name in PROVIDERS if PLATFORMS[name].TYPE])
@@ -162,7 +162,7 @@ def test_signed_payload(sent, still_works, senders, provider, case):
 def test_signed_type(sent, still_works, senders, provider, case):
     still_works(provider)
     payload = PLATFORMS[provider].make_payload(**{PLATFORMS[provider].TYPE: TYPES[case]})
-    assert sent(provider, senders.of(provider).letter(payload)).status_code == 400
+    assert sent(provider, senders.of(provider).build_request(payload)).status_code == 400
 
 
 @pytest.mark.parametrize("case", [case for case in SIGNED if "deep" not in case] + ["6000 deep"])
@@ -170,22 +170,22 @@ def test_sealed_query(letterbox, queues, senders, still_works, case):
     still_works("opencard")
     deep = b'{"srcid":"123","intent":' + b'{"a":' * 6000 + b"1" + b"}" * 6001
     key = senders.of("opencard")
-    letter = key.letter(deep if case not in SIGNED else SIGNED[case])
-    assert key.open(letterbox.send("opencard", letter), letter)["status"] == 2
+    request = key.build_request(deep if case not in SIGNED else SIGNED[case])
+    assert key.open(letterbox.send("opencard", request), request)["status"] == 2
     assert queues["opencard"].drain() == []
 
 
 def test_deep_jose_header(sent, still_works, senders):
     still_works("opencard")
-    token = senders.of("opencard").letter().body
+    token = senders.of("opencard").build_request().body
     for levels in [200, 2000, 100_000]:
         deep = json.dumps({"alg": "A128KW", "enc": "A128CBC-HS256", "kid": "0"})[:-1] + ',"x":'
         deep += "[" * levels + "]" * levels + "}"
         segment = base64.urlsafe_b64encode(deep.encode()).rstrip(b"=")
-        sent("opencard", Letter(segment + token[token.index(b".") :]))
+        sent("opencard", SentRequest(segment + token[token.index(b".") :]))
 
 
-def test_a_lone_surrogate_is_valid_json_and_no_reason_to_lose_an_event(letterbox, queues, senders):
+def test_a_lone_surrogate_is_valid_json_and_queued(letterbox, queues, senders):
     payload = b'{"event_type":"a","x":"\\ud800"}'
-    assert letterbox.send("payment", senders.of("payment").letter(payload)).status_code == 202
+    assert letterbox.send("payment", senders.of("payment").build_request(payload)).status_code == 202
     assert queues["payment"].one()["Body"].endswith('"data":' + payload.decode() + "}")

@@ -1,4 +1,4 @@
-"""OpenCard's catalogue in S3: read at start, and again once it is old."""
+"""OpenCard's catalogue in S3: read at start, and again once it has reached its maximum age."""
 
 import json
 import time
@@ -23,8 +23,8 @@ def put(store, key, title):
 
 
 def title(deployment, key):
-    letter = key.letter()
-    return key.open(deployment.send("opencard", letter), letter)["data"]["title"]
+    request = key.build_request()
+    return key.open(deployment.send("opencard", request), request)["data"]["title"]
 
 
 NEW = json.dumps({"123": {"entries": [], "default": {"data": {"title": "new"}}}}).encode()
@@ -51,13 +51,13 @@ def test_an_old_catalogue_is_read_again(
     assert title(deployment, key) == title_then
     line = function.delivery_line(mark)
     assert (line["outcome"], line.get("CardsRefreshFailed", 0)) == ("queued", failures)
-    told = [line["message"] for line in function.lines(mark) if "refreshed" in line["message"]]
+    printed = [line["message"] for line in function.lines(mark) if "refreshed" in line["message"]]
     failed = ["the document not refreshed: keeping the previous version"] * failures
-    assert told == {"new": ["the document refreshed"], "old": failed}[title_then]
+    assert printed == {"new": ["the document refreshed"], "old": failed}[title_then]
 
 
 @pytest.mark.parametrize(
-    "place, told",
+    "place, error",
     [
         (f"s3://{BUCKET}/absent.json", "NoSuchKey"),
         ("s3://letterbox-absent/cards.json", "NoSuchBucket"),
@@ -65,15 +65,15 @@ def test_an_old_catalogue_is_read_again(
         (f"s3://{BUCKET}/broken.json", "line 1"),
     ],
 )
-def test_a_catalogue_that_is_of_no_use_stops_the_start(directory, settings, store, queue_server, place, told):
+def test_an_unusable_catalogue_stops_the_start(directory, settings, store, queue_server, place, error):
     store.put_object(Bucket=BUCKET, Key="broken.json", Body=b"{")
     environment = settings("opencard", queue_server.endpoint, f"{queue_server.endpoint}/1/q", CARDS=place)
     runtime = lambda_environment("opencard", "127.0.0.1:1")
-    log = directory / f"cards-{told.replace('/', '')}.log"
+    log = directory / f"cards-{error.replace('/', '')}.log"
     function = Function("opencard", log, base_environment() | runtime | environment)
     try:
         until(lambda: function.ended, 20, "the function's end")
         [line] = [line for line in function.lines() if line["level"] == "ERROR"]
-        assert line["detail"].startswith("CARDS: ") and told in line["detail"]
+        assert line["detail"].startswith("CARDS: ") and error in line["detail"]
     finally:
         function.stop()

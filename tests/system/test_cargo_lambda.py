@@ -1,4 +1,4 @@
-"""What a developer types: `cargo lambda watch`, which starts the functions itself, and `cargo lambda invoke`."""
+"""`cargo lambda watch`, which starts the functions itself, and `cargo lambda invoke`."""
 
 import json
 
@@ -14,7 +14,7 @@ def demo_credentials(provider):
 
 
 def samples():
-    """Every sample event with the status that its name ends in, but for those that need the queue to fail."""
+    """Every sample event with the status at the end of its name, except those that need a failing queue."""
     found = [(path, int(path.name.split(".")[-2])) for path in sorted(EVENTS.glob("*/*.*.json"))]
     return [
         pytest.param(path.parent.name, path, status, id=f"{path.parent.name}-{path.stem}")
@@ -63,9 +63,9 @@ def test_watch_starts_a_function_and_routes_to_it(
     try:
         queues["github"].drain()
         for source, path in [("default", "/github"), ("legacy", "/github/legacy")]:
-            # The first delivery waits for cargo to see that there is nothing to build.
-            letter = senders.of("github", source).letter()
-            response = gateway.send(path, letter, timeout=300)
+            # The first delivery waits for cargo, which has nothing to build.
+            request = senders.of("github", source).build_request()
+            response = gateway.send(path, request, timeout=300)
             assert response.status_code == 202, gateway.process.text()
             message = json.loads(queues["github"].one()["Body"])
             assert message["source"] == f"/github/{source}"

@@ -1,4 +1,4 @@
-"""The main way: a sealed letter in, the platform's own answer out, the event on the queue."""
+"""Accepted deliveries: the event is on the queue, and the platform gets its own response."""
 
 import json
 
@@ -11,12 +11,12 @@ from servers import PROVIDERS, ROOT
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_letter_is_answered_and_queued(letterbox, queues, senders, provider):
+def test_a_delivery_is_answered_and_queued(letterbox, queues, senders, provider):
     sender = senders.of(provider)
-    letter = sender.letter()
-    sender.acknowledged(letterbox.send(provider, letter), letter)
-    attributes = messages.read(queues[provider].one(), provider, letter.payload)
-    expected = PLATFORMS[provider].identity(letter)
+    request = sender.build_request()
+    sender.acknowledged(letterbox.send(provider, request), request)
+    attributes = messages.read(queues[provider].one(), provider, request.payload)
+    expected = PLATFORMS[provider].identity(request)
     assert (attributes["type"], attributes["subject"], attributes["id"]) == expected
     for other in set(PROVIDERS) - {provider}:
         assert queues[other].drain() == []
@@ -25,9 +25,9 @@ def test_letter_is_answered_and_queued(letterbox, queues, senders, provider):
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_payload_arrives_verbatim(letterbox, queues, senders, provider):
     sender = senders.of(provider)
-    letter = sender.letter(PLATFORMS[provider].VERBATIM)
-    sender.acknowledged(letterbox.send(provider, letter), letter)
-    messages.read(queues[provider].one(), provider, letter.payload)
+    request = sender.build_request(PLATFORMS[provider].VERBATIM)
+    sender.acknowledged(letterbox.send(provider, request), request)
+    messages.read(queues[provider].one(), provider, request.payload)
 
 
 def test_every_documented_event_of_dingtalk(letterbox, queues, senders):
@@ -36,7 +36,7 @@ def test_every_documented_event_of_dingtalk(letterbox, queues, senders):
     assert len(samples) > 180
     for sample in samples:
         payload = sample.read_bytes()
-        assert app.open(letterbox.send("dingtalk", app.letter(payload))) == "success", sample.name
+        assert app.open(letterbox.send("dingtalk", app.build_request(payload))) == "success", sample.name
         if sample.name.startswith("check_") and "_url" in sample.name:
             assert queues["dingtalk"].drain() == [], sample.name
         else:
@@ -45,34 +45,34 @@ def test_every_documented_event_of_dingtalk(letterbox, queues, senders):
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_default_source_has_a_route_of_its_own(letterbox, queues, senders, provider):
-    letter = senders.of(provider).letter()
-    assert letterbox.send(provider, letter, "default").ok
-    messages.read(queues[provider].one(), provider, letter.payload)
+def test_the_default_source_has_its_own_route(letterbox, queues, senders, provider):
+    request = senders.of(provider).build_request()
+    assert letterbox.send(provider, request, "default").ok
+    messages.read(queues[provider].one(), provider, request.payload)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("position", [0, 1])
-def test_either_key_opens_while_keys_rotate(letterbox, queues, senders, provider, position):
+def test_either_key_verifies_during_a_rotation(letterbox, queues, senders, provider, position):
     sender = senders.of(provider, "rotating")[position]
-    letter = sender.letter()
-    # An encrypted reply opens with the keys of its request, or not at all.
-    sender.acknowledged(letterbox.send(provider, letter, "rotating"), letter)
-    messages.read(queues[provider].one(), provider, letter.payload, "rotating")
+    request = sender.build_request()
+    # An encrypted reply can be decrypted only with the keys of its request.
+    sender.acknowledged(letterbox.send(provider, request, "rotating"), request)
+    messages.read(queues[provider].one(), provider, request.payload, "rotating")
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_retry_keeps_the_id(letterbox, queues, senders, provider):
     sender = senders.of(provider)
-    first, second = sender.letter(), sender.letter()
-    for letter in [first, second]:
-        assert letterbox.send(provider, letter).ok
+    first, second = sender.build_request(), sender.build_request()
+    for request in [first, second]:
+        assert letterbox.send(provider, request).ok
     ids = {json.loads(message["Body"])["id"] for message in queues[provider].drain()}
     assert len(ids) == 1
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_another_sources_key_opens_nothing(letterbox, queues, senders, provider):
-    letter = senders.of(provider).letter()
-    assert letterbox.send(provider, letter, "rotating").status_code == 401
+def test_another_sources_key_verifies_nothing(letterbox, queues, senders, provider):
+    request = senders.of(provider).build_request()
+    assert letterbox.send(provider, request, "rotating").status_code == 401
     assert queues[provider].drain() == []

@@ -18,15 +18,15 @@ import metrics
 from platforms import PLATFORMS
 from servers import PROVIDERS, FaultProxy, until
 
-# In seconds. What is late reaches the queue after the attempt was given up.
+# In seconds. A late request reaches the queue after the attempt has timed out.
 DEADLINE = 0.9
 ATTEMPT = DEADLINE / 3
 LATE = DEADLINE / 2
-# What a busy machine may add, where every core has other work; and a hang lasts far longer than both.
+# The additional time on a busy machine; a hang lasts far longer than both.
 SLACK = 10
 HANG = 600
 
-# What happens to a request.
+# The faults.
 FAULTS = {
     "status 500": {"error": {"code": "InternalFailure", "status": 500}},
     "status 503": {"error": {"code": "ServiceUnavailable", "status": 503}},
@@ -36,7 +36,7 @@ FAULTS = {
     "late": {"latency": LATE * 1000},
     "hang": {"timeout_ms": HANG * 1000},
 }
-# To which of a delivery's requests: the SDK counts its attempts in a header.
+# The affected attempts: the SDK counts them in a header.
 ATTEMPTS = {"first attempt": {"headers": {"amz-sdk-request": "attempt=1;"}}, "every attempt": {}}
 RULES = {
     f"{fault}, {attempts}": {
@@ -49,10 +49,10 @@ RULES = {
     for fault, effect in FAULTS.items()
     for attempts, match in ATTEMPTS.items()
 }
-# Of these the queue never hears.
+# These faults keep the request from the queue.
 SWALLOWED = {f"{fault}, every attempt" for fault in ["status 500", "status 503", "reset", "hang"]}
 
-# A function takes one delivery at a time, so each has a client of its own.
+# A function handles one delivery at a time, so each has its own client.
 DEPLOYMENTS = ["faults-1", "faults-2"]
 LEAST = 2000
 
@@ -65,7 +65,7 @@ def share(count):
 # What each client sends, before it is shuffled.
 MIX = ["none"] * share(40) + [kind for kind in RULES for _ in range(share(7 if "every" in kind else 24))]
 
-# These are acknowledged in any case; only the log tells whether the queue has the event.
+# These get a response in any case; only the log says whether the event is queued.
 ALWAYS_ANSWERED = [
     provider for provider, platform in PLATFORMS.items() if platform.STATUS_UNQUEUED == platform.STATUS
 ]
@@ -73,7 +73,7 @@ ALWAYS_ANSWERED = [
 
 @dataclass
 class Delivery:
-    """One event, and how its sender was answered."""
+    """One event, and the response to its sender."""
 
     provider: str
     kind: str
@@ -90,15 +90,15 @@ class Delivery:
         return PLATFORMS[self.provider].retry_id(self.payload)
 
     def send(self, deployment, senders):
-        """Sends it as the platform does, and reads the answer as the platform does."""
+        """Sends it, and reads the response, as the platform does."""
         sender = senders.of(self.provider)
-        letter = sender.letter(self.payload)
+        request = sender.build_request(self.payload)
         started = time.monotonic()
-        response = deployment.send(self.provider, letter)
+        response = deployment.send(self.provider, request)
         self.seconds = time.monotonic() - started
         self.acknowledged = response.status_code != 503
         if self.acknowledged:
-            sender.acknowledged(response, letter)
+            sender.acknowledged(response, request)
         else:
             assert int(response.headers["Retry-After"]) > 0
         return self
@@ -106,19 +106,19 @@ class Delivery:
 
 @dataclass
 class Run:
-    """All deliveries, and what became of them while there were faults."""
+    """All deliveries, and their outcomes during the faults."""
 
     deliveries: list
     # How often each rule fired.
     fired: dict
     # How often each id was on the queue.
     queued: Counter
-    # Ids of what was answered although the queue did not take it, as the log tells, and their number by the metric.
+    # Ids of events that were not queued although a response was sent, from the log, and their number from the metric.
     unqueued: set
     counted: int
 
     def promised(self, delivery):
-        """Whether the sender, or the log where the sender is always answered, was told that the queue has it."""
+        """Whether the response says that the event is queued, or the log, for senders that always get a response."""
         return delivery.acknowledged and delivery.id not in self.unqueued
 
     def table(self):
@@ -197,20 +197,20 @@ def test_every_fault_met_many_deliveries(run, capsys):
             print(f"  {kind:<26}", *(f"{number:>12}" for number in numbers))
     assert len(run.deliveries) >= LEAST
     assert all(run.fired.values()), run.fired
-    # A hang ends when the function gives it up, and not before.
+    # A hang ends only when the function stops waiting.
     assert all(each.seconds > ATTEMPT for each in run.deliveries if each.kind == "hang, every attempt")
 
 
-def test_every_answer_is_in_time(run):
+def test_every_response_is_within_the_deadline(run):
     assert [each for each in run.deliveries if each.seconds > DEADLINE + SLACK] == []
 
 
-def test_what_is_acknowledged_is_on_the_queue(run):
+def test_every_acknowledged_event_is_on_the_queue(run):
     promised = [each for each in run.deliveries if run.promised(each)]
     assert [each for each in promised if each.id not in run.queued] == []
 
 
-def test_what_the_queue_never_saw_is_not_acknowledged(run):
+def test_an_event_that_never_reached_the_queue_is_not_acknowledged(run):
     swallowed = [each for each in run.deliveries if each.kind in SWALLOWED]
     assert [each for each in swallowed if run.promised(each) or each.id in run.queued] == []
 
@@ -222,16 +222,16 @@ def test_the_next_attempt_comes_through(run, fault):
     assert sum(map(run.promised, lost_once)) > 0.9 * len(lost_once)
 
 
-def test_what_is_answered_without_the_queue_is_logged_as_unqueued(run):
+def test_a_response_without_the_queue_is_logged_as_unqueued(run):
     queries = [each for each in run.deliveries if each.provider in ALWAYS_ANSWERED]
     assert all(each.acknowledged for each in queries)
     missing = {each.id for each in queries} - set(run.queued)
-    # An answer that was lost hides that the queue has the event.
+    # If the queue's response was lost, the function cannot know that the event is queued.
     assert missing and missing == run.unqueued - set(run.queued)
     assert run.counted == len(run.unqueued)
 
 
-def test_what_was_refused_is_accepted_once_the_faults_are_over(run, deployments, senders, queue):
+def test_a_failed_delivery_is_accepted_once_the_faults_are_over(run, deployments, senders, queue):
     """The last test of this module: it takes from the queue what the others would count."""
     for refused in [each for each in run.deliveries if not each.acknowledged]:
         deployment = deployments[DEPLOYMENTS[0]]

@@ -1,4 +1,4 @@
-"""Events as the real gateway writes them, where the emulated one is more narrow; and what is no such event."""
+"""API Gateway events in forms that the emulated gateway does not write, and invalid ones."""
 
 import base64
 import json
@@ -12,16 +12,16 @@ from servers import PROVIDERS
 HOST = "hooks.example.net"
 
 
-def event(path, letter, *, encoded, method="POST", **more):
+def event(path, request, *, encoded, method="POST", **more):
     """API Gateway's payload format 2.0."""
-    body = base64.b64encode(letter.body).decode() if encoded else letter.body.decode()
+    body = base64.b64encode(request.body).decode() if encoded else request.body.decode()
     headers = {"host": HOST, "x-forwarded-proto": "https", "x-forwarded-for": "192.0.2.1"}
     return {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": path,
-        "rawQueryString": letter.query,
-        "headers": headers | {name.lower(): value for name, value in letter.headers.items()},
+        "rawQueryString": request.query,
+        "headers": headers | {name.lower(): value for name, value in request.headers.items()},
         "requestContext": {
             "accountId": "000000000000",
             "apiId": "api",
@@ -51,16 +51,16 @@ def event(path, letter, *, encoded, method="POST", **more):
     ids=["no source", "source in the path", "source as a parameter", "stage"],
 )
 def test_event_is_read(letterbox, queues, senders, provider, encoded, path, more):
-    letter = senders.of(provider).letter()
-    answer = letterbox.invoke_with(provider, event(path.format(provider), letter, encoded=encoded, **more))
+    request = senders.of(provider).build_request()
+    answer = letterbox.invoke_with(provider, event(path.format(provider), request, encoded=encoded, **more))
     assert answer["statusCode"] in [200, 202], answer
-    messages.read(queues[provider].one(), provider, letter.payload)
+    messages.read(queues[provider].one(), provider, request.payload)
 
 
 @pytest.mark.parametrize("change", [str.upper, str.title], ids=["upper", "title"])
 def test_header_names_in_any_case(letterbox, queues, senders, change):
-    letter = senders.of("github").letter()
-    sent = event("/github", letter, encoded=True)
+    request = senders.of("github").build_request()
+    sent = event("/github", request, encoded=True)
     sent["headers"] = {change(name): value for name, value in sent["headers"].items()}
     assert letterbox.invoke_with("github", sent)["statusCode"] == 202
     assert len(queues["github"].drain()) == 1
@@ -68,17 +68,17 @@ def test_header_names_in_any_case(letterbox, queues, senders, change):
 
 def test_several_signatures_joined_by_the_gateway(letterbox, queues, senders):
     """The gateway joins headers of one name with commas: no single signature is left."""
-    letter = senders.of("github").letter()
-    signature = letter.headers["X-Hub-Signature-256"]
-    letter = letter.with_headers(X_Hub_Signature_256=f"{signature},{signature}")
-    assert letterbox.invoke_with("github", event("/github", letter, encoded=True))["statusCode"] == 401
+    request = senders.of("github").build_request()
+    signature = request.headers["X-Hub-Signature-256"]
+    request = request.with_headers(X_Hub_Signature_256=f"{signature},{signature}")
+    assert letterbox.invoke_with("github", event("/github", request, encoded=True))["statusCode"] == 401
     assert queues["github"].drain() == []
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_bytes_under_a_text_type(letterbox, queues, senders, provider):
-    letter = senders.of(provider).letter().but(body=b'{"encrypt":"\xff\xfe"}')
-    answer = letterbox.invoke_with(provider, event(f"/{provider}", letter, encoded=True))
+    request = senders.of(provider).build_request().but(body=b'{"encrypt":"\xff\xfe"}')
+    answer = letterbox.invoke_with(provider, event(f"/{provider}", request, encoded=True))
     assert 400 <= answer["statusCode"] < 500
     assert queues[provider].drain() == []
 
@@ -97,9 +97,9 @@ def test_bytes_under_a_text_type(letterbox, queues, senders, provider):
     ],
     ids=["no base64", "no body", "no query", "no path", "half a path", "empty source", "control character"],
 )
-def test_event_with_a_part_that_makes_no_sense(letterbox, queues, senders, provider, change):
-    letter = senders.of(provider).letter().but(body=b"{}")
-    answer = letterbox.invoke_with(provider, event(f"/{provider}", letter, encoded=False) | change)
+def test_an_event_with_an_invalid_part(letterbox, queues, senders, provider, change):
+    request = senders.of(provider).build_request().but(body=b"{}")
+    answer = letterbox.invoke_with(provider, event(f"/{provider}", request, encoded=False) | change)
     assert 400 <= answer["statusCode"] < 500, answer
     assert queues[provider].drain() == []
 
@@ -117,21 +117,21 @@ def test_event_with_a_part_that_makes_no_sense(letterbox, queues, senders, provi
         b'{"version":"1.0","httpMethod":"POST","path":"/"}',
     ],
 )
-def test_what_is_no_gateway_event_is_no_delivery(letterbox, queues, senders, provider, other):
+def test_anything_but_a_gateway_event_is_an_error(letterbox, queues, senders, provider, other):
     answer = letterbox.invoke_with(provider, other)
     assert answer.get("statusCode", 500) >= 400
     assert queues[provider].drain() == []
-    letter = senders.of(provider).letter()
-    senders.of(provider).acknowledged(letterbox.send(provider, letter), letter)
+    request = senders.of(provider).build_request()
+    senders.of(provider).acknowledged(letterbox.send(provider, request), request)
 
 
 def test_signed_url_is_the_one_that_was_called(letterbox, queues, senders):
-    """Where no URL is configured, it is put together from what the gateway tells."""
+    """If no URL is configured, it is built from the API Gateway event."""
     service = senders.of("payment", "called")
-    letter = service.letter().but(query=payment.SQUARE_URL.partition("?")[2])
+    request = service.build_request().but(query=payment.SQUARE_URL.partition("?")[2])
     path = payment.SQUARE_URL.removeprefix(f"https://{HOST}").partition("?")[0]
     assert path == "/payment/square"
-    sent = event(path, letter, encoded=True, pathParameters={"source": "called"})
+    sent = event(path, request, encoded=True, pathParameters={"source": "called"})
     answer = letterbox.invoke_with("payment", sent)
     assert answer["statusCode"] == 202, answer
     assert json.loads(queues["payment"].one()["Body"])["source"] == "/payment/called"

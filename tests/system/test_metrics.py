@@ -9,15 +9,15 @@ from platforms import PLATFORMS
 from servers import PROVIDERS
 
 
-def line_of(letterbox, provider, letter, source=None, method="POST"):
+def line_of(letterbox, provider, request, source=None, method="POST"):
     mark = letterbox.functions[provider].mark()
-    letterbox.send(provider, letter, source, method)
+    letterbox.send(provider, request, source, method)
     return letterbox.functions[provider].delivery_line(mark)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_queued_delivery(letterbox, senders, provider):
-    line = line_of(letterbox, provider, senders.of(provider).letter())
+    line = line_of(letterbox, provider, senders.of(provider).build_request())
     got = metrics.read(line)
     reason = {"reason": PLATFORMS[provider].REASON} if PLATFORMS[provider].REASON else {}
     assert got["Deliveries"] == (
@@ -32,55 +32,55 @@ def test_a_queued_delivery(letterbox, senders, provider):
     assert 0 < value <= line["milliseconds"]
     assert (unit, sets) == ("Milliseconds", [{"provider": provider}])
     value, unit, sets = got["AnswerLatency"]
-    # The gateway here tells seconds, which are no milliseconds: so it is the function's own measure.
+    # The emulated gateway reports seconds, not milliseconds, so this is the function's own measurement.
     assert value == line["milliseconds"]
     assert (unit, sets) == ("Milliseconds", [{"provider": provider}])
     assert abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 60
     assert "KeyPosition" not in got
 
 
-def test_a_refused_delivery_tells_why(letterbox, senders):
-    letter = senders.of("github").letter().with_headers(X_Hub_Signature_256=None)
-    got = metrics.read(line_of(letterbox, "github", letter))
+def test_a_refused_delivery_has_its_reason(letterbox, senders):
+    request = senders.of("github").build_request().with_headers(X_Hub_Signature_256=None)
+    got = metrics.read(line_of(letterbox, "github", request))
     refused = {"provider": "github", "outcome": "refused"}
     assert got["Deliveries"][2] == [refused, refused | {"source": "default", "reason": "missing_signature"}]
     assert "QueueLatency" not in got
 
 
-def test_a_handshake_asks_no_queue(letterbox, senders):
-    got = metrics.read(line_of(letterbox, "dingtalk", senders.of("dingtalk").letter('{"EventType":"check_url"}')))
+def test_a_handshake_has_no_queue_metrics(letterbox, senders):
+    got = metrics.read(line_of(letterbox, "dingtalk", senders.of("dingtalk").build_request('{"EventType":"check_url"}')))
     assert got["Deliveries"][2][0] == {"provider": "dingtalk", "outcome": "answered"}
     assert "QueueLatency" not in got
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
-def test_sources_that_strangers_make_up_make_no_metrics(letterbox, senders, method):
-    line = line_of(letterbox, "payment", senders.of("payment").letter(), "made-up", method)
+def test_unknown_sources_are_not_dimensions(letterbox, senders, method):
+    line = line_of(letterbox, "payment", senders.of("payment").build_request(), "made-up", method)
     assert line["source"] == "made-up"
     for metric, (_, _, sets) in metrics.read(line).items():
         assert all("source" not in dimensions for dimensions in sets), metric
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_the_key_that_opened_counts_while_keys_rotate(letterbox, senders, provider):
+def test_the_key_position_is_a_metric_during_a_rotation(letterbox, senders, provider):
     for position, sender in enumerate(senders.of(provider, "rotating")):
-        got = metrics.read(line_of(letterbox, provider, sender.letter(), "rotating"))
+        got = metrics.read(line_of(letterbox, provider, sender.build_request(), "rotating"))
         assert got["KeyPosition"] == (position, "None", [{"provider": provider, "source": "rotating"}])
 
 
 def test_only_the_first_delivery_is_a_cold_start(deploy, settings, senders, queue_server, queues):
     settings = settings("github", queue_server.endpoint, queues["github"].url, METRICS_NAMESPACE="Letterbox/hooks")
     deployment = deploy("metrics", {"github": settings})
-    # The first was the harness's own question whether the function answers.
+    # The first was the test's own request at start.
     [first, *_] = [line for line in deployment.functions["github"].lines() if "outcome" in line]
     assert metrics.read(first)["ColdStart"] == (1, "Count", [{"provider": "github"}])
     assert {each["Namespace"] for each in first["_aws"]["CloudWatchMetrics"]} == {"Letterbox/hooks"}
-    second = line_of(deployment, "github", senders.of("github").letter())
+    second = line_of(deployment, "github", senders.of("github").build_request())
     assert "ColdStart" not in metrics.read(second)
 
 
-def test_the_answers_latency_counts_from_the_gateway(letterbox):
-    """What the platform waits for includes the start of a function, which the function itself does not see."""
+def test_answer_latency_counts_from_the_gateway(letterbox):
+    """The platform's wait includes a cold start, which the function itself cannot measure."""
     event = {
         "rawPath": "/github",
         "headers": {},

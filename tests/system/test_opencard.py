@@ -1,4 +1,4 @@
-"""OpenCard: queries answered from the catalogue, in sealed replies under the query's own header."""
+"""OpenCard: replies from the card catalogue, encrypted under the query's own header."""
 
 import json
 import time
@@ -32,19 +32,19 @@ ANSWERS = {
 def test_catalogue_answers(letterbox, queues, senders, name):
     text, data = ANSWERS[name]
     key = senders.of("opencard")
-    letter = key.letter(text)
-    answer = key.open(letterbox.send("opencard", letter), letter)
+    request = key.build_request(text)
+    answer = key.open(letterbox.send("opencard", request), request)
     assert (answer["status"], answer["data"]) == (0, data)
     attributes = messages.read(queues["opencard"].one(), "opencard", text)
     assert attributes["type"] == "opencard.query"
     assert attributes["subject"] == json.loads(text)["srcid"]
-    assert attributes["deliveryid"] == header(letter.body)["rid"]
+    assert attributes["deliveryid"] == header(request.body)["rid"]
 
 
 def test_lifetime_is_a_point_in_time(letterbox, senders):
     key = senders.of("opencard")
-    letter = key.letter(ANSWERS["intent in another order"][0])
-    answer = key.open(letterbox.send("opencard", letter), letter)
+    request = key.build_request(ANSWERS["intent in another order"][0])
+    answer = key.open(letterbox.send("opencard", request), request)
     assert abs(answer["lifetime"] - 3600 - time.time()) < 5
 
 
@@ -65,11 +65,11 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_what_is_wrong_with_the_query_is_said_under_seal(letterbox, queues, senders, name):
+def test_the_error_of_a_query_is_in_the_encrypted_reply(letterbox, queues, senders, name):
     text, status, msg, queued = REFUSALS[name]
     key = senders.of("opencard")
-    letter = key.letter(text)
-    answer = key.open(letterbox.send("opencard", letter), letter)
+    request = key.build_request(text)
+    answer = key.open(letterbox.send("opencard", request), request)
     assert answer["status"] == status
     assert answer["msg"] == msg if msg else answer["msg"]
     assert "data" not in answer
@@ -89,30 +89,30 @@ def test_what_is_wrong_with_the_query_is_said_under_seal(letterbox, queues, send
 )
 def test_header_is_echoed_whole(letterbox, queues, senders, more):
     key = senders.of("opencard")
-    letter = key.letter(**more)
-    # Opening compares the headers.
-    key.acknowledged(letterbox.send("opencard", letter), letter)
+    request = key.build_request(**more)
+    # Decrypting compares the headers.
+    key.acknowledged(letterbox.send("opencard", request), request)
     assert len(queues["opencard"].drain()) == 1
 
 
 @pytest.mark.parametrize("before, after", [(b"", b"\n"), (b"\r\n\t ", b" \r\n")])
-def test_white_space_around_the_token(letterbox, queues, senders, before, after):
+def test_whitespace_around_the_token(letterbox, queues, senders, before, after):
     key = senders.of("opencard")
-    letter = key.letter()
-    letter = letter.but(body=before + letter.body + after)
-    key.acknowledged(letterbox.send("opencard", letter), letter)
+    request = key.build_request()
+    request = request.but(body=before + request.body + after)
+    key.acknowledged(letterbox.send("opencard", request), request)
     assert len(queues["opencard"].drain()) == 1
 
 
 def test_every_reply_has_its_own_key_and_vector(letterbox, senders):
-    letter = senders.of("opencard").letter()
-    replies = [letterbox.send("opencard", letter).text.split(".") for _ in range(3)]
+    request = senders.of("opencard").build_request()
+    replies = [letterbox.send("opencard", request).text.split(".") for _ in range(3)]
     for segment in [1, 2, 3, 4]:
         assert len({reply[segment] for reply in replies}) == 3
 
 
 def test_kid_selects_within_a_table(letterbox, senders):
-    """A key known by the same `kid` elsewhere opens nothing here."""
+    """Another source's key of the same `kid` is not accepted."""
     stranger = Key("0", Key.new("0").psk)
-    assert letterbox.send("opencard", stranger.letter()).status_code == 401
-    assert letterbox.send("opencard", senders.of("opencard").letter()).status_code == 200
+    assert letterbox.send("opencard", stranger.build_request()).status_code == 401
+    assert letterbox.send("opencard", senders.of("opencard").build_request()).status_code == 200

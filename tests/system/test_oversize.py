@@ -1,4 +1,4 @@
-"""Events that are too large for SQS: in S3, behind a pointer that Amazon's own extended client follows."""
+"""Events that are too large for SQS: in S3, with a pointer on the queue that Amazon's own extended client follows."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def keys(store):
 
 @pytest.fixture(scope="module")
 def oversize(deploy, settings, store, queue_server):
-    """Functions with a bucket; `payment` keeps its queue's messages small, for consumers of an older limit."""
+    """Functions with a bucket; `payment` has a lower threshold, for consumers with an older limit."""
     queues = {provider: queue_server.create(f"oversize-{provider}") for provider in ["github", "payment"]}
 
     def environment(provider, **more):
@@ -52,12 +52,12 @@ def empty(store):
 
 @pytest.fixture(scope="module")
 def extended(queue_server):
-    """The extended client, as a consumer has it."""
+    """The extended client of a consumer."""
     consumer = client(SQSExtendedClientSession(region_name=REGION), "sqs", queue_server.endpoint)
     consumer.large_payload_support = "letterbox-oversize"
     consumer.delete_payload_from_s3 = True
     consumer.s3_client = queue_server.aws("s3")
-    # Handles of SQS have no dash, by which the client takes its own part off; this server's have some.
+    # The client splits receipt handles at a dash; those of SQS have none, but this server's have.
     consumer.get_original_receipt_handle = lambda handle: handle.rsplit(S3_KEY_MARKER, 1)[1]
     return consumer
 
@@ -65,25 +65,25 @@ def extended(queue_server):
 @pytest.mark.parametrize("size", [LARGEST, 3 * LARGEST], ids=["1 MiB", "3 MiB"])
 def test_round_trip_through_an_extended_client(oversize, store, senders, extended, size):
     deployment, queues = oversize
-    letter = senders.of("github").letter(large_payload(size))
-    assert deployment.send("github", letter).status_code == 202
+    request = senders.of("github").build_request(large_payload(size))
+    assert deployment.send("github", request).status_code == 202
     [key] = keys(store)
     got = extended.receive_message(
         QueueUrl=queues["github"].url, MessageAttributeNames=["All"], AttributeNames=["All"]
     )
     [message] = got["Messages"]
-    attributes = messages.read(message, "github", letter.payload)
-    assert attributes["id"] == hashlib.sha256(b"issues\n" + letter.body).hexdigest()
+    attributes = messages.read(message, "github", request.payload)
+    assert attributes["id"] == hashlib.sha256(b"issues\n" + request.body).hexdigest()
     assert key.startswith("github/default/")
     # The client deletes the object with the message.
     extended.delete_message(QueueUrl=queues["github"].url, ReceiptHandle=message["ReceiptHandle"])
     assert keys(store) == []
 
 
-def test_the_pointer_is_the_librarys(oversize, store, senders):
+def test_the_pointer_has_the_librarys_format(oversize, store, senders):
     deployment, queues = oversize
-    letter = senders.of("github").letter(large_payload(2 * LARGEST))
-    assert deployment.send("github", letter).status_code == 202
+    request = senders.of("github").build_request(large_payload(2 * LARGEST))
+    assert deployment.send("github", request).status_code == 202
     message = queues["github"].one()
     [key] = keys(store)
     assert json.loads(message["Body"]) == [
@@ -95,46 +95,46 @@ def test_the_pointer_is_the_librarys(oversize, store, senders):
     size = message["MessageAttributes"]["ExtendedPayloadSize"]
     assert (size["DataType"], size["StringValue"]) == ("Number", str(len(body)))
     assert stored["ContentType"] == "application/cloudevents+json"
-    # What a consumer filters by is on the message all the same.
+    # The attributes for filtering are on the message as well.
     assert message["MessageAttributes"]["type"]["StringValue"] == "github.issues"
 
 
 def test_a_retry_has_an_object_of_its_own(oversize, store, senders):
     """The first reader deletes its object with the message; the second must still find one."""
     deployment, queues = oversize
-    letter = senders.of("github").letter(large_payload(2 * LARGEST))
+    request = senders.of("github").build_request(large_payload(2 * LARGEST))
     for _ in range(2):
-        assert deployment.send("github", letter).status_code == 202
+        assert deployment.send("github", request).status_code == 202
     assert len(set(keys(store))) == len(queues["github"].drain()) == 2
 
 
 def test_the_threshold_is_a_setting(oversize, store, senders):
     deployment, queues = oversize
-    small = senders.of("payment").letter(b'{"event_type":"t"}')
+    small = senders.of("payment").build_request(b'{"event_type":"t"}')
     assert deployment.send("payment", small).status_code == 202
     assert keys(store) == []
-    large = senders.of("payment").letter(json.dumps({"event_type": "t", "x": "y" * 1000}).encode())
+    large = senders.of("payment").build_request(json.dumps({"event_type": "t", "x": "y" * 1000}).encode())
     assert deployment.send("payment", large).status_code == 202
     [key] = keys(store)
     assert key.startswith("payment/default/")
     assert len(queues["payment"].drain()) == 2
 
 
-def test_a_bucket_that_does_not_take_it_is_as_a_queue_that_does_not(deploy, settings, senders, queue_server):
+def test_a_failing_bucket_is_like_a_failing_queue(deploy, settings, senders, queue_server):
     queue = queue_server.create("oversize-nowhere")
     nowhere = settings("github", queue_server.endpoint, queue.url, OVERSIZE_BUCKET="letterbox-nowhere")
     deployment = deploy("oversize-nowhere", {"github": nowhere})
     mark = deployment.functions["github"].mark()
-    response = deployment.send("github", senders.of("github").letter(large_payload(2 * LARGEST)))
+    response = deployment.send("github", senders.of("github").build_request(large_payload(2 * LARGEST)))
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
     line = deployment.functions["github"].delivery_line(mark)
     assert line["reason"] == "queue_unavailable" and line["detail"].startswith("S3: ")
     assert queue.drain() == []
-    assert deployment.send("github", senders.of("github").letter()).status_code == 202
+    assert deployment.send("github", senders.of("github").build_request()).status_code == 202
     queue.one()
 
 
 def test_without_a_bucket_it_is_too_large(letterbox, queues, senders):
-    response = letterbox.send("github", senders.of("github").letter(large_payload(LARGEST)))
+    response = letterbox.send("github", senders.of("github").build_request(large_payload(LARGEST)))
     assert response.status_code == 413
     assert queues["github"].drain() == []

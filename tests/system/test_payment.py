@@ -1,4 +1,4 @@
-"""Payment services: the presets with each service's own notices, and schemes that are spelled out."""
+"""Payment services: the presets with each service's own payloads, and custom schemes."""
 
 import base64
 import hashlib
@@ -12,19 +12,19 @@ from platforms import payment
 
 
 @pytest.mark.parametrize("preset", payment.SIGNERS)
-def test_preset_takes_the_services_own_notice(letterbox, queues, senders, preset):
+def test_a_preset_accepts_the_services_own_payload(letterbox, queues, senders, preset):
     source = preset or "default"
     service = senders.of("payment", source)
-    letter = service.letter()
-    service.acknowledged(letterbox.send("payment", letter, source), letter)
+    request = service.build_request()
+    service.acknowledged(letterbox.send("payment", request, source), request)
     message = queues["payment"].one()
-    attributes = messages.read(message, "payment", letter.payload, source)
+    attributes = messages.read(message, "payment", request.payload, source)
     _, facts = payment.own_payload(preset)
     assert (attributes["type"], attributes["subject"]) == (f"payment.{facts['type']}", facts["subject"])
     if preset == "standard-webhooks":
-        assert attributes["id"] == letter.headers["Webhook-Id"]
+        assert attributes["id"] == request.headers["Webhook-Id"]
     else:
-        assert attributes["id"] == facts.get("id", hashlib.sha256(letter.body).hexdigest())
+        assert attributes["id"] == facts.get("id", hashlib.sha256(request.body).hexdigest())
     if "time" in facts:
         assert f'"time":"{facts["time"]}"' in message["Body"]
 
@@ -37,7 +37,7 @@ def in_base64url(digest):
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
-# What the credentials say, and the headers of one notice.
+# The entry, and the headers of one delivery.
 SCHEMES = {
     "hex in upper case": (
         {},
@@ -114,23 +114,23 @@ def own_schemes(deploy, settings, queue_server, queues, services):
 
 
 @pytest.mark.parametrize("name", SCHEMES)
-def test_scheme_that_is_spelled_out(own_schemes, queues, services, name):
+def test_a_custom_scheme(own_schemes, queues, services, name):
     service, source = services[name], f"s{list(SCHEMES).index(name)}"
     queues["payment"].drain()
-    letter = service.letter()
-    service.acknowledged(own_schemes.send("payment", letter, source), letter)
-    messages.read(queues["payment"].one(), "payment", letter.payload, source)
-    changed = letter.but(body=letter.body.replace(b"1", b"2"))
+    request = service.build_request()
+    service.acknowledged(own_schemes.send("payment", request, source), request)
+    messages.read(queues["payment"].one(), "payment", request.payload, source)
+    changed = request.but(body=request.body.replace(b"1", b"2"))
     assert own_schemes.send("payment", changed, source).status_code == 401
     assert queues["payment"].drain() == []
 
 
-def test_places_of_type_subject_id_and_time(letterbox, queues, senders):
+def test_paths_of_type_subject_id_and_time(letterbox, queues, senders):
     payload = {"event": {"kind": "paid", "id": 77, "at": "2026-11-21T18:00:00.5+08:00"}, "order": "o-1"}
-    letter = senders.of("payment", "places").letter(json.dumps(payload).encode())
-    assert letterbox.send("payment", letter, "places").status_code == 202
+    request = senders.of("payment", "places").build_request(json.dumps(payload).encode())
+    assert letterbox.send("payment", request, "places").status_code == 202
     message = queues["payment"].one()
-    attributes = messages.read(message, "payment", letter.payload, "places")
+    attributes = messages.read(message, "payment", request.payload, "places")
     assert (attributes["type"], attributes["subject"], attributes["id"]) == ("payment.paid", "o-1", "77")
     # UTC, with the digits that the service wrote.
     assert '"time":"2026-11-21T10:00:00.5Z"' in message["Body"]
@@ -138,8 +138,8 @@ def test_places_of_type_subject_id_and_time(letterbox, queues, senders):
 
 @pytest.mark.parametrize("kind, status", [("refund", 202), ("payment_success", 202), ("refunded", 400)])
 def test_only_the_listed_types_are_accepted(letterbox, queues, senders, kind, status):
-    letter = senders.of("payment", "some").letter(json.dumps({"event_type": kind}).encode())
-    response = letterbox.send("payment", letter, "some")
+    request = senders.of("payment", "some").build_request(json.dumps({"event_type": kind}).encode())
+    response = letterbox.send("payment", request, "some")
     assert response.status_code == status
     assert len(queues["payment"].drain()) == (status == 202)
     if status == 400:

@@ -30,28 +30,28 @@ def test_a_rotated_secret_works_without_a_redeploy(deploy, vault, queue_server):
     queue = queue_server.create("letterbox-secrets")
     old, new = github.Hook.new(), github.Hook.new()
     put(vault, old)
-    # A long deadline, since a third of it is what a delivery waits for the secret; and all that the libraries log, since
-    # it must not tell the secret either.
+    # A long deadline, since a delivery waits a third of it for the secret; and the log lines of all libraries, since they
+    # must not contain the secret either.
     more = {"DEADLINE_MS": "15000", "AWS_LAMBDA_LOG_LEVEL": "DEBUG"}
     secret = environment(queue_server, queue, SECRET) | more
     deployment = deploy("secrets", {"github": secret})
 
-    assert deployment.send("github", old.letter()).status_code == 202
+    assert deployment.send("github", old.build_request()).status_code == 202
     put(vault, new, old)
-    # The new one does not verify with what was read at start: so it is read again, and opens the same delivery.
-    assert deployment.send("github", new.letter()).status_code == 202
-    assert deployment.send("github", old.letter()).status_code == 202
+    # The new one does not verify with the credentials from the start, so they are refreshed, and then it does.
+    assert deployment.send("github", new.build_request()).status_code == 202
+    assert deployment.send("github", old.build_request()).status_code == 202
     assert len(queue.drain()) == 3
     deployment.expect_discreet([*old.secrets, *new.secrets])
 
-    # What is forged now does not read it again so soon, and a secret that was broken meanwhile does no harm.
+    # A forged delivery causes no further refresh so soon, so an invalid new version has no effect.
     vault.put_secret_value(SecretId=SECRET, SecretString="broken")
-    assert deployment.send("github", github.Hook.new().letter()).status_code == 401
-    assert deployment.send("github", new.letter()).status_code == 202
+    assert deployment.send("github", github.Hook.new().build_request()).status_code == 401
+    assert deployment.send("github", new.build_request()).status_code == 202
     assert len(queue.drain()) == 1
 
 
-def test_a_secret_that_cannot_be_read_again_is_counted_and_the_old_one_serves_on(deploy, vault, queue_server):
+def test_a_failed_refresh_is_counted_and_the_previous_version_stays_in_use(deploy, vault, queue_server):
     queue = queue_server.create("letterbox-lost-secret")
     hook = github.Hook.new()
     name = f"{SECRET}-lost"
@@ -61,20 +61,20 @@ def test_a_secret_that_cannot_be_read_again_is_counted_and_the_old_one_serves_on
     vault.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
     mark = deployment.functions["github"].mark()
-    assert deployment.send("github", github.Hook.new().letter()).status_code == 401
+    assert deployment.send("github", github.Hook.new().build_request()).status_code == 401
     line = deployment.functions["github"].delivery_line(mark)
     assert (line["CredentialsRefreshFailed"], line["reason"]) == (1, "signature_mismatch")
 
     mark = deployment.functions["github"].mark()
-    assert deployment.send("github", hook.letter()).status_code == 202
+    assert deployment.send("github", hook.build_request()).status_code == 202
     assert "CredentialsRefreshFailed" not in deployment.functions["github"].delivery_line(mark)
 
 
 @pytest.mark.parametrize(
-    "content, told",
+    "content, error",
     [(None, "ResourceNotFoundException"), ("{}", "expected at least one source"), ('{"a":{"secret":""}}', "secret")],
 )
-def test_a_secret_that_is_of_no_use_stops_the_start(vault, queue_server, directory, content, told):
+def test_an_unusable_secret_stops_the_start(vault, queue_server, directory, content, error):
     name = "letterbox/absent" if content is None else f"letterbox/useless-{len(content)}"
     if content is not None:
         vault.create_secret(Name=name, SecretString=content)
@@ -88,12 +88,12 @@ def test_a_secret_that_is_of_no_use_stops_the_start(vault, queue_server, directo
     try:
         until(lambda: function.ended, 20, "the function's end")
         [line] = [line for line in function.lines() if line["level"] == "ERROR"]
-        assert line["detail"].startswith(f"CREDENTIALS_SECRET: {name}: ") and told in line["detail"]
+        assert line["detail"].startswith(f"CREDENTIALS_SECRET: {name}: ") and error in line["detail"]
     finally:
         function.stop()
 
 
 def test_the_trace_goes_to_the_queue(letterbox, queues, senders):
-    assert letterbox.send("github", senders.of("github").letter()).status_code == 202
+    assert letterbox.send("github", senders.of("github").build_request()).status_code == 202
     trace = queues["github"].one()["Attributes"].get("AWSTraceHeader", "")
     assert trace.startswith("Root=")

@@ -1,4 +1,4 @@
-"""What keeps a function from starting is said at once, by name, and never with a secret in it."""
+"""An error at start is reported at once, names the variable or field, and contains no secret."""
 
 import json
 import subprocess
@@ -12,7 +12,7 @@ QUEUE = "https://sqs.us-east-1.amazonaws.com/000000000000/q"
 
 
 def start(provider, **environment):
-    """Runs the binary until it gives up; its exit status and its output."""
+    """Runs the binary until it ends; returns its exit status and output."""
     runtime = lambda_environment(provider, f"127.0.0.1:{free_port()}")
     done = subprocess.run(
         [TARGET / "debug" / provider],
@@ -33,7 +33,7 @@ def expect_error(provider, names, **environment):
         assert name in output, output
     assert MARK not in output, output
     assert "panicked" not in output, output
-    # The one line that says why is readable for a machine too.
+    # The line with the reason is JSON.
     lines = [json.loads(line) for line in output.splitlines()]
     assert any(line.get("level") == "ERROR" for line in lines)
 

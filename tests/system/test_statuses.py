@@ -1,4 +1,4 @@
-"""The contract's table of statuses: every row, for every function that it concerns."""
+"""The contract's table of statuses: every row, for every provider it applies to."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from platforms.dingtalk import sealed
 from servers import PROVIDERS
 
 
-def refused(letterbox, queues, provider, letter, status, **how):
-    response = letterbox.send(provider, letter, **how)
+def refused(letterbox, queues, provider, request, status, **how):
+    response = letterbox.send(provider, request, **how)
     assert response.status_code == status, response.text
     assert queues[provider].drain() == []
     return response
@@ -17,7 +17,7 @@ def refused(letterbox, queues, provider, letter, status, **how):
 # --- 400 ---------------------------------------------------------------------------------------------------------
 
 def cases(table):
-    """Every case of a table that each platform has."""
+    """Every case of the table, for every platform."""
     return [
         pytest.param(provider, case, id=f"{provider}-{case}")
         for provider, platform in PLATFORMS.items()
@@ -27,8 +27,8 @@ def cases(table):
 
 @pytest.mark.parametrize("provider, case", cases("MALFORMED"))
 def test_malformed_is_400_and_names_the_field(letterbox, queues, senders, provider, case):
-    letter, field = PLATFORMS[provider].MALFORMED[case]
-    response = refused(letterbox, queues, provider, letter(senders.of(provider)), 400)
+    build, field = PLATFORMS[provider].MALFORMED[case]
+    response = refused(letterbox, queues, provider, build(senders.of(provider)), 400)
     assert list(response.json()) == ["error"]
     error = response.json()["error"]
     if field:
@@ -40,24 +40,24 @@ def test_malformed_is_400_and_names_the_field(letterbox, queues, senders, provid
 
 @pytest.fixture(scope="module")
 def answers():
-    """The answer to the first 401 of each function: all others must read the same."""
+    """The response of the first 401 of each function: all others must be equal."""
     return {}
 
 
 @pytest.mark.parametrize("provider, case", cases("UNAUTHORIZED"))
 def test_unauthorized_is_401_and_always_the_same(letterbox, queues, senders, answers, provider, case):
-    letter = PLATFORMS[provider].UNAUTHORIZED[case](senders.of(provider))
-    response = refused(letterbox, queues, provider, letter, 401)
+    request = PLATFORMS[provider].UNAUTHORIZED[case](senders.of(provider))
+    response = refused(letterbox, queues, provider, request, 401)
     headers = {name: value for name, value in response.headers.items() if name.lower() != "date"}
     assert answers.setdefault(provider, (response.content, headers)) == (response.content, headers)
 
 
 @pytest.mark.parametrize("provider, case", cases("STALE"))
 def test_stale_is_401_like_the_rest(letterbox, queues, senders, provider, case):
-    source, letter = PLATFORMS[provider].STALE[case]
-    response = refused(letterbox, queues, provider, letter(senders.of(provider, source)), 401, source=source)
-    # Signed by someone else: a letter of the same sender with other keys.
-    foreign = PLATFORMS[provider].new_senders()[source].letter()
+    source, build = PLATFORMS[provider].STALE[case]
+    response = refused(letterbox, queues, provider, build(senders.of(provider, source)), 401, source=source)
+    # A request of the same sender, signed with other keys.
+    foreign = PLATFORMS[provider].new_senders()[source].build_request()
     assert response.content == refused(letterbox, queues, provider, foreign, 401, source=source).content
 
 
@@ -68,20 +68,20 @@ def test_stale_is_401_like_the_rest(letterbox, queues, senders, provider, case):
 def test_another_owner_key_is_403(letterbox, queues, senders, owner_key):
     app = senders.of("dingtalk")
     assert app.owner_key != owner_key
-    letter = sealed(app, owner_key=owner_key)
-    refused(letterbox, queues, "dingtalk", letter, 403)
+    request = sealed(app, owner_key=owner_key)
+    refused(letterbox, queues, "dingtalk", request, 403)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("source", ["nobody", "DEFAULT", "%2e%2e", "a%2Fb", "%00", "中", "x" * 300])
 def test_unknown_source_is_404(letterbox, queues, senders, provider, source):
-    refused(letterbox, queues, provider, senders.of(provider).letter(), 404, source=source)
+    refused(letterbox, queues, provider, senders.of(provider).build_request(), 404, source=source)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_other_methods_are_405(letterbox, queues, senders, provider, method):
-    response = refused(letterbox, queues, provider, senders.of(provider).letter(), 405, method=method)
+    response = refused(letterbox, queues, provider, senders.of(provider).build_request(), 405, method=method)
     assert response.headers["Allow"] == "POST"
 
 
@@ -90,19 +90,19 @@ TOO_LARGE = 6 * 1024 * 1024 + 1
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_too_large_is_413(letterbox, queues, senders, provider):
-    letter = senders.of(provider).letter().but(body=b"x" * TOO_LARGE)
-    refused(letterbox, queues, provider, letter, 413)
+    request = senders.of(provider).build_request().but(body=b"x" * TOO_LARGE)
+    refused(letterbox, queues, provider, request, 413)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_signed_and_larger_than_a_queue_message_is_413(letterbox, queues, senders, provider):
     payload = PLATFORMS[provider].make_payload(filler="x" * (1024 * 1024))
-    refused(letterbox, queues, provider, senders.of(provider).letter(payload), 413)
+    refused(letterbox, queues, provider, senders.of(provider).build_request(payload), 413)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_nearly_as_large_as_it_may_be_is_queued(letterbox, queues, senders, provider):
+def test_a_payload_just_below_the_limit_is_queued(letterbox, queues, senders, provider):
     platform, sender = PLATFORMS[provider], senders.of(provider)
-    letter = sender.letter(platform.make_payload(filler="x" * platform.LARGEST))
-    sender.acknowledged(letterbox.send(provider, letter), letter)
+    request = sender.build_request(platform.make_payload(filler="x" * platform.LARGEST))
+    sender.acknowledged(letterbox.send(provider, request), request)
     assert len(queues[provider].one()["Body"]) > platform.LARGEST

@@ -23,7 +23,7 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  letterbox open dingtalk --data answer.json
+  letterbox open dingtalk --data response.json
   letterbox open dingtalk --data body.json --url 'https://h/dingtalk?signature=...'
   letterbox open opencard --data query.jwt
   letterbox open github --data body.json --header 'X-Hub-Signature-256: sha256=...'
@@ -31,17 +31,17 @@ Examples:
   letterbox sign github push --as raw | letterbox open github
 
 The message is one of
-  a body      of a request, or of an encrypted answer; --url and --header give the rest
+  a body      of a request, or of an encrypted response; add --url and --header of the request
   an event    of API Gateway, as in events/ or from `letterbox sign --as event`
-  raw HTTP    a request, or an answer as `curl --include` prints it
+  raw HTTP    a request, or a response as `curl --include` prints it
 
-What holds is told on standard error, the payload in clear goes to standard output.";
+Verification results go to standard error, the payload to standard output.";
 
-/// The examples, and what cannot be opened.
+/// The examples, and which messages cannot be decrypted.
 fn after_help() -> String {
     let signing = signing_only();
     format!(
-        "{EXAMPLES}\n\n{signing} encrypt nothing: open verifies a request by its headers. Their responses\nare neither signed nor encrypted, so that there is nothing to open."
+        "{EXAMPLES}\n\n{signing} only sign: open verifies a request by its headers. Their responses are neither\nsigned nor encrypted."
     )
 }
 
@@ -102,10 +102,10 @@ pub fn run(args: &Open) -> Result<(), CommandError> {
             },
             str::to_owned,
         );
-        CommandError::Refused(format!("--data {place}: does not open as {route}: {code}; {why}"))
+        CommandError::Refused(format!("--data {place}: not accepted by {route}: {code}; {why}"))
     })?;
-    for told in opened.told {
-        note(GOOD, &told);
+    for check in opened.notes {
+        note(GOOD, &check);
     }
     let mut content = opened.content;
     if !content.ends_with(b"\n") {
@@ -114,9 +114,9 @@ pub fn run(args: &Open) -> Result<(), CommandError> {
     Ok(write_content(&content)?)
 }
 
-/// The message's headers with those of the command line in place of its own.
+/// The headers of the message; those of the command line replace headers of the same name.
 fn with(headers: &HeaderMap, given: &[(HeaderName, HeaderValue)]) -> Result<HeaderMap, HeaderError> {
-    // Of a name that is given twice the last counts.
+    // If a name is given twice, the last value counts.
     let mut last = headers::collect(given.iter().map(|(name, value)| (name.as_str(), value)))?;
     for (name, value) in given {
         last.insert(name, value.clone());

@@ -1,4 +1,4 @@
-//! The memory of request bodies that are still arriving. Anyone can begin large bodies and never finish them.
+//! Bounds the memory of request bodies that are still arriving: any client can start large bodies and never finish them.
 
 use std::{
     collections::BTreeMap,
@@ -7,7 +7,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-/// How many bytes all bodies that are still arriving may have together.
+/// The maximum total size of all bodies that are still arriving, in bytes.
 const MOST_BYTES: usize = 128 * 1024 * 1024;
 
 /// All bodies that are still arriving.
@@ -36,7 +36,7 @@ struct Body {
 pub struct ArrivingBody {
     number: u64,
     bodies: Bodies,
-    /// Cancelled when the body is to be dropped, since there is no memory left for it.
+    /// Cancelled when the body must be dropped to free memory.
     pub dropped: CancellationToken,
 }
 
@@ -65,7 +65,7 @@ impl Bodies {
 }
 
 impl ArrivingBody {
-    /// Counts bytes that have arrived. If all bodies together have too many, those that began first are dropped.
+    /// Counts bytes that have arrived. If all bodies together exceed the limit, the oldest ones are dropped.
     pub fn add(&self, bytes: usize) {
         let mut arriving = self.bodies.lock();
         if let Some(body) = arriving.bodies.get_mut(&self.number) {
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(dropped(), [false, false, false]);
         third.add(1);
         assert_eq!(dropped(), [true, false, false]);
-        // A body that is dropped counts no more.
+        // A dropped body is no longer counted.
         first.add(100);
         assert_eq!(dropped(), [true, false, false]);
         third.add(60);

@@ -1,4 +1,5 @@
-//! Receives one delivery on this machine: the gateway's part, the same handler that runs in Lambda, and the history.
+//! Receives deliveries on this machine: does API Gateway's part, calls the handler that also runs in Lambda, and stores the
+//! history.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -27,7 +28,7 @@ use crate::{credentials::Credentials, data, terminal::printable};
 /// The body limit of API Gateway, in bytes.
 const LARGEST_BODY: usize = data::LARGEST_BODY;
 
-/// The providers that are served, and the recorder of their deliveries.
+/// The handlers of the served providers, and the recorder of their deliveries.
 pub struct Reception {
     handlers: BTreeMap<&'static str, Box<dyn Handler>>,
     recorder: Recorder,
@@ -127,7 +128,7 @@ impl Reception {
         let received = now();
         let (parts, content) = request.into_parts();
         let content = read(content, &self.bodies).await;
-        // From here on the connection is not closed to make room for another: the event may be on the queue already.
+        // From here on, the connection must not be closed to make room for another: the event may already be on the queue.
         let _answering = connection.answering();
         let mut request = Request::new(content.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone));
         *request.method_mut() = parts.method;
@@ -162,8 +163,8 @@ pub async fn deliver(
     reception.answer((&provider, &source), request, &connection).await
 }
 
-/// Reads a whole body, of at most [`LARGEST_BODY`] bytes and without a pause of more than [`STALLED`]. If other bodies need
-/// its memory, it is given up.
+/// Reads a whole body. Refuses one of more than [`LARGEST_BODY`] bytes, one that pauses for more than [`STALLED`], and one
+/// whose memory other bodies need.
 async fn read(mut body: Body, bodies: &Bodies) -> Result<Bytes, Reject> {
     let incomplete = |expected| Reject::malformed("body", expected);
     let mut whole = BytesMut::new();
@@ -171,11 +172,11 @@ async fn read(mut body: Body, bodies: &Bodies) -> Result<Bytes, Reject> {
     loop {
         let frame = tokio::select! {
             frame = time::timeout(STALLED, body.frame()) => frame,
-            () = arriving.dropped.cancelled() => return Err(incomplete("to arrive before too many others")),
+            () = arriving.dropped.cancelled() => return Err(incomplete("to arrive sooner: the memory for bodies is full")),
         };
         match frame.map_err(|_| incomplete("to arrive without a pause of 30 s"))? {
             None => return Ok(whole.freeze()),
-            Some(Err(_)) => return Err(incomplete("to arrive whole")),
+            Some(Err(_)) => return Err(incomplete("to arrive completely")),
             Some(Ok(frame)) => {
                 let data = frame.into_data().unwrap_or_default();
                 arriving.add(data.len());

@@ -139,8 +139,8 @@ impl Database {
         ))
     }
 
-    /// The one of [`FILES`] that another program emptied. SQLite does not notice: it appends to the log behind the former
-    /// end, and the next process that opens the file finds nothing in such a log. The database file itself is not opened
+    /// The one of [`FILES`] that another program emptied. SQLite does not notice: it continues to append to the log at the
+    /// former end, and the next process that opens the file finds nothing in such a log. The database file itself is not opened
     /// here, because closing it would end SQLite's locks on it.
     fn emptied(&self) -> Option<&'static str> {
         if fs::metadata(&self.path).is_ok_and(|file| file.len() == 0) {

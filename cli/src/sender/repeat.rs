@@ -12,6 +12,7 @@ pub fn event(payload: &[u8], ids: &[String], suffix: &str) -> Vec<u8> {
     changed(payload, ids, suffix).map_or_else(|| payload.to_vec(), String::into_bytes)
 }
 
+/// The payload with changed ids; `None` if it is not a JSON object.
 fn changed(payload: &[u8], ids: &[String], suffix: &str) -> Option<String> {
     let text = std::str::from_utf8(payload).ok()?;
     let mut changed = None;
@@ -33,7 +34,7 @@ fn with_id(parsed: &Object<'_>, path: &str, suffix: &str) -> Option<String> {
     let members = parsed.members().ok()?.into_iter().map(|(name, value)| {
         let rest = path.strip_prefix(name.as_str()).and_then(|rest| rest.strip_prefix('.'));
         let new = if name == path {
-            id(value, suffix)
+            suffixed(value, suffix)
         } else {
             rest.and_then(|rest| with_id(&Object::parse(value.get()).ok()?, rest, suffix))
         };
@@ -44,7 +45,8 @@ fn with_id(parsed: &Object<'_>, path: &str, suffix: &str) -> Option<String> {
     found.then_some(text)
 }
 
-fn id(value: &RawValue, suffix: &str) -> Option<String> {
+/// The id with the suffix, as JSON; `None` if it is neither a string nor a number.
+fn suffixed(value: &RawValue, suffix: &str) -> Option<String> {
     match serde_json::from_str(value.get()).ok()? {
         Value::String(id) => Some(Value::from(format!("{id}-{suffix}")).to_string()),
         Value::Number(id) => Some(Value::from(format!("{id}-{suffix}")).to_string()),
@@ -52,6 +54,7 @@ fn id(value: &RawValue, suffix: &str) -> Option<String> {
     }
 }
 
+/// Writes a JSON object from its names and the raw JSON of its values.
 fn object(members: impl Iterator<Item = (String, String)>) -> String {
     let members: Vec<_> = members.map(|(name, value)| format!("{}:{value}", Value::from(name))).collect();
     format!("{{{}}}", members.join(","))

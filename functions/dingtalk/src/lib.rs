@@ -1,10 +1,14 @@
 //! DingTalk HTTP event push: signed and encrypted callbacks, encrypted acknowledgements.
 //!
-//! Source: open.dingtalk.com, "event subscription"; open-dingtalk/DingTalk-Callback-Crypto.
+//! Sources, read on 2026-11-26 in the [copy of 2026-08-22](https://github.com/apolloyyu/kb-dingtalk-open-platform):
+//! - push and handshake: <https://open.dingtalk.com/document/development/configure-stream-push>
+//! - `SyncHTTP`: <https://open.dingtalk.com/document/development/configure-synchttp-push>, and the format of its rows:
+//!   <https://open.dingtalk.com/document/development/development-data-format-help>
+//! - encryption: <https://github.com/open-dingtalk/DingTalk-Callback-Crypto>
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod credentials;
-#[cfg(feature = "platform")]
+#[cfg(feature = "sender")]
 mod platform;
 
 use std::{borrow::Cow, time::Duration};
@@ -19,14 +23,14 @@ use letterbox_codec::{
     verified::{Payload, Verified},
 };
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 pub use crate::credentials::Credentials;
 
-/// The fields that may hold the corp of an event, in order of precedence. An event may have two of them, which differ
-/// only in case.
-const CORP: [&str; 5] = ["CorpId", "corpId", "corpid", "AuthCorpId", "bizData.0.corp_id"];
+/// The fields with the corp of an event, in order of precedence. An event may have two of them, which differ only in case.
+const CORP: [&str; 4] = ["CorpId", "corpId", "corpid", "AuthCorpId"];
 
-/// The fields that may hold the time of an event, in order of precedence.
+/// The fields with the time of an event, in order of precedence.
 const TIME: [&str; 4] = ["EventTime", "TimeStamp", "timeStamp", "createTime"];
 
 /// URL-verification handshakes, and whether the response may be their `Random` instead of `success`.
@@ -41,7 +45,7 @@ pub struct DingTalk;
 
 impl Provider for DingTalk {
     const NAME: &'static str = "dingtalk";
-    /// The platform waits 1.5 s, for synchronised pushes 1.2 s.
+    /// The platform waits 1.5 s, for `SyncHTTP` pushes 1.2 s.
     const DEADLINE: Duration = Duration::from_millis(1200);
     const MAX_BODY: usize = 1024 * 1024;
     type Credentials = Credentials;
@@ -63,9 +67,9 @@ impl Provider for DingTalk {
             let (content, owner_key) = opened.addressed_to(&key.owner_key)?;
             Ok((key, content, owner_key))
         })?;
-        let (event, word) =
+        let (event, acknowledgement) =
             event(source, key, &content, ambient).map_err(|reject| Refused::payload(reject, position))?;
-        let reply = reply(key, &word, owner_key, ambient);
+        let reply = reply(key, &acknowledgement, owner_key, ambient);
         Ok(match event {
             Some(event) => Received::event(event, reply, position),
             None => Received::handshake(reply, position),
@@ -73,7 +77,7 @@ impl Provider for DingTalk {
     }
 }
 
-/// A sealed message and its signature, as received.
+/// An encrypted message and its signature, as received.
 struct Message<'a> {
     signature: Cow<'a, str>,
     timestamp: Cow<'a, str>,
@@ -116,15 +120,17 @@ fn event(
     let payload = content.json()?;
     let event_type = payload.require("EventType")?;
     if let Some((_, may_be_random)) = HANDSHAKES.iter().find(|(name, _)| *name == event_type) {
-        let word = if key.reply_random && *may_be_random {
+        let reply = if key.reply_random && *may_be_random {
             payload.require("Random")?
         } else {
             Cow::Borrowed(SUCCESS)
         };
-        return Ok((None, word.into_owned()));
+        return Ok((None, reply.into_owned()));
     }
     let mut event = Event::new(source, &event_type, content, &payload, ambient);
-    event.subject = payload.first_label(&CORP)?.map(Cow::into_owned);
+    let push = SyncPush::read(&payload)?;
+    event.subject = payload.first_label(&CORP)?.map(Cow::into_owned).or(push.corp);
+    event.action = push.action;
     for member in TIME {
         if payload.label(member)?.is_some_and(|time| event.at(&time)) {
             break;
@@ -150,7 +156,7 @@ fn parameter<'q>(
     Err(Reject::missing(name))
 }
 
-/// The sealed message, exactly as JSON-decoded: the signature covers its line breaks.
+/// The encrypted message, exactly as JSON-decoded: the signature covers its line breaks.
 fn encrypt(body: &[u8]) -> Result<String, Reject> {
     let body = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson(JsonPart::Body))?;
     let encrypt = Object::parse(body)?.get("encrypt")?.ok_or(Reject::missing("encrypt"))?;
@@ -165,6 +171,41 @@ fn id(payload: &Payload<'_>, event_type: &str) -> Result<Option<String>, Reject>
         return Ok(Some(id.into_owned()));
     }
     Ok(payload.label("BizId")?.map(|id| format!("{id}:{event_type}")))
+}
+
+/// What a `SyncHTTP` push is about. Its type is only a priority; the facts are in the rows of `bizData`, so each is `None`
+/// unless all rows have the same. Nothing is set for other events.
+#[derive(Default)]
+struct SyncPush {
+    /// The `corp_id`.
+    corp: Option<String>,
+    /// The `syncAction` in `biz_data`, which is JSON in a string: the type of the change, such as `user_add_org`.
+    action: Option<String>,
+}
+
+impl SyncPush {
+    fn read(payload: &Payload<'_>) -> Result<Self, Reject> {
+        let rows =
+            payload.get("bizData")?.and_then(|rows| serde_json::from_str::<Vec<&RawValue>>(rows.get()).ok());
+        let (mut corps, mut actions) = (Vec::new(), Vec::new());
+        for row in rows.unwrap_or_default() {
+            let Ok(row) = Object::parse(row.get()) else { return Ok(Self::default()) };
+            corps.push(row.label("corp_id")?.map(Cow::into_owned));
+            let data = row.get("biz_data")?.and_then(|data| serde_json::from_str::<String>(data.get()).ok());
+            actions.push(match data.as_deref().map(Object::parse) {
+                Some(Ok(data)) => data.label("syncAction")?.map(Cow::into_owned),
+                _ => None,
+            });
+        }
+        Ok(Self { corp: common(corps), action: common(actions) })
+    }
+}
+
+/// The value that all elements have; `None` if they differ, or one has none.
+fn common(values: Vec<Option<String>>) -> Option<String> {
+    let mut values = values.into_iter();
+    let first = values.next()??;
+    values.all(|value| value.as_deref() == Some(&first)).then_some(first)
 }
 
 /// The encrypted acknowledgement. Field names are the platform's, with a capital S in `timeStamp`.

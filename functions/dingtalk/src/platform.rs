@@ -19,13 +19,18 @@ use letterbox_codec::{
 
 use crate::{Credentials, DingTalk, HANDSHAKES, Message, SUCCESS, acknowledgement, encrypt};
 
-/// Source: "event subscription" and its FAQ. Synchronised pushes get 1.2 s, everything else 1.5 s.
+/// Sources, read on 2026-11-26 in the copy of 2026-08-22:
+/// - retries, and the list of failed events:
+///   <https://open.dingtalk.com/document/development/obtain-the-event-list-of-failed-push-messages>
+/// - 1.5 s for a push: <https://open.dingtalk.com/document/development/http-callback-overview>. Another page has 2.5 s:
+///   <https://open.dingtalk.com/document/development/appendix-b-proposals-for-rational-use-of-resources>
+/// - 1.2 s with `SyncHTTP`: <https://open.dingtalk.com/document/development/configure-synchttp-push>
 const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
     timeout: Some(Duration::from_millis(1500)),
     accepted: 200..=200,
-    retry_delays: &[],
-    afterwards: "DingTalk publishes no retry schedule: it sends suite_ticket up to 100 times, keeps failed events of a \
-                 callback registered by API for get_call_back_failed_result, and does not save a URL that does not respond",
+    retry_delays: &[Duration::from_secs(10), Duration::from_secs(30)],
+    afterwards: "DingTalk then lists a failed event in get_call_back_failed_result, and does not save a URL that does not \
+                 respond as expected",
     checks: "status 200, signature, decryption, owner key, `success`",
 };
 
@@ -61,8 +66,10 @@ impl Sender for DingTalk {
 
     const DEMO: &'static str = include_str!("../../../events/dingtalk/credentials.json");
     const FIRST_SAMPLE: &'static str = "user_add_org";
-    const MARK: Option<Mark> =
-        Some(Mark { about: "Its query and its body are those of a sealed message.", is_on: is_sealed });
+    const MARK: Option<Mark> = Some(Mark {
+        about: "It has the query string and the body of an encrypted DingTalk message.",
+        is_on: is_sealed,
+    });
     const SEALS: Option<&'static str> =
         Some("a response: msg_signature, timeStamp, nonce, encrypt (a request's body has only encrypt)");
     const REFERENCE: Reference = Reference {
@@ -75,9 +82,13 @@ impl Sender for DingTalk {
                 en: "status 200 and an encrypted `success`",
                 zh: "状态码 200 和加密的 `success`",
             },
-            retries: Bilingual { en: "no schedule is published", zh: "未公布重试间隔" },
-            title: Bilingual { en: "事件订阅", zh: "事件订阅" },
-            source: "https://open.dingtalk.com/document/orgapp/configure-event-subcription",
+            retries: Bilingual {
+                en: "after 10 s, then after 30 s", zh: "10 秒后一次，再过 30 秒一次"
+            },
+            title: Bilingual {
+                en: "获取推送失败的事件列表", zh: "获取推送失败的事件列表"
+            },
+            source: "https://open.dingtalk.com/document/development/obtain-the-event-list-of-failed-push-messages",
             read: Some("2026-11-26"),
         }),
     };
@@ -105,7 +116,7 @@ impl Sender for DingTalk {
         let (timestamp, nonce) = (now.to_string(), hex::encode(nonce));
         let owner_key = key.owner_key.first().ok_or("owner_key: expected at least one")?;
         let encrypt = sealed::seal(&key.aes_key, random, &sample.payload, owner_key)
-            .ok_or("the payload is too long to seal")?;
+            .ok_or("the payload is too long to encrypt")?;
         let signature = sealed::signature(key.token.expose(), &timestamp, &nonce, &encrypt);
         let separator = if url.contains('?') { '&' } else { '?' };
         http::Request::builder()
@@ -120,7 +131,7 @@ impl Sender for DingTalk {
 
     fn read_response(
         key: &Credentials,
-        letter: &Request,
+        request: &Request,
         reply: &http::Response<Bytes>,
     ) -> Result<String, String> {
         DELIVERY_POLICY.acknowledged(reply.status())?;
@@ -130,11 +141,11 @@ impl Sender for DingTalk {
         let (message, _) = acknowledgement
             .open(key)
             .map_err(|rejected| format!("the acknowledgement is invalid: {}", rejected.reject.code()))?;
-        let word = String::from_utf8(message).map_err(|_| "the acknowledgement is not UTF-8")?;
-        if word == SUCCESS || random(key, letter).is_some_and(|random| random == word) {
-            Ok(word)
+        let content = String::from_utf8(message).map_err(|_| "the acknowledgement is not UTF-8")?;
+        if content == SUCCESS || random(key, request).is_some_and(|random| random == content) {
+            Ok(content)
         } else {
-            Err(format!("expected the word `{SUCCESS}` inside the acknowledgement, got {word:?}"))
+            Err(format!("expected `{SUCCESS}` in the acknowledgement, got {content:?}"))
         }
     }
 
@@ -142,18 +153,19 @@ impl Sender for DingTalk {
         const UNCHECKED: &str =
             "signature not checked: it is in the query string of the URL, which is missing";
         let (message, signature) = match Message::from_response(message.body())? {
-            Some(response) => (response, "signature holds"),
+            Some(response) => (response, "signature valid"),
             None if message.uri().query().is_none() => (Message::signed_again(key, message)?, UNCHECKED),
-            None => (Message::from_request(message)?, "signature holds"),
+            None => (Message::from_request(message)?, "signature valid"),
         };
         let (content, owner_key) = message.open(key)?;
-        Ok(Opened { content, told: vec![signature.to_owned(), format!("owner key {owner_key} holds")] })
+        Ok(Opened { content, notes: vec![signature.to_owned(), format!("owner key {owner_key} matches")] })
     }
 
     fn seal(key: &Credentials, payload: &[u8], ambient: &Ambient) -> Option<Result<String, String>> {
         let owner_key = key.owner_key.first().map_or("", String::as_str);
         Some(
-            acknowledgement(key, payload, owner_key, ambient).ok_or("the payload is too long to seal".into()),
+            acknowledgement(key, payload, owner_key, ambient)
+                .ok_or("the payload is too long to encrypt".into()),
         )
     }
 }
@@ -188,8 +200,8 @@ impl<'a> Message<'a> {
     }
 
     /// Reads a body whose signature is not known, and signs it again, since only a signed message can be decrypted.
-    fn signed_again(key: &Credentials, letter: &Request) -> Result<Self, Rejected> {
-        let encrypt = encrypt(letter.body()).map_err(at(Stage::Form))?;
+    fn signed_again(key: &Credentials, request: &Request) -> Result<Self, Rejected> {
+        let encrypt = encrypt(request.body()).map_err(at(Stage::Form))?;
         let signature = sealed::signature(key.token.expose(), "", "", &encrypt).into();
         Ok(Self { signature, timestamp: "".into(), nonce: "".into(), encrypt })
     }
@@ -203,8 +215,8 @@ impl<'a> Message<'a> {
 }
 
 /// The `Random` of a handshake that may be acknowledged with it.
-fn random(key: &Credentials, letter: &Request) -> Option<String> {
-    let (message, _) = Message::from_request(letter).ok()?.open(key).ok()?;
+fn random(key: &Credentials, request: &Request) -> Option<String> {
+    let (message, _) = Message::from_request(request).ok()?.open(key).ok()?;
     let payload = Object::parse(std::str::from_utf8(&message).ok()?).ok()?;
     let event_type = payload.require("EventType").ok()?;
     HANDSHAKES.iter().find(|(name, may_be_random)| *may_be_random && *name == event_type)?;

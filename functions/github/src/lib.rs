@@ -1,9 +1,10 @@
 //! GitHub webhooks: `X-Hub-Signature-256` over the raw body, JSON or form.
 //!
-//! Source: docs.github.com, "Validating webhook deliveries" and "Webhook events and payloads".
+//! Sources, read 2026-11-26: <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries> and
+//! <https://docs.github.com/en/webhooks/webhook-events-and-payloads>.
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-#[cfg(feature = "platform")]
+#[cfg(feature = "sender")]
 mod platform;
 
 use std::time::Duration;
@@ -64,13 +65,14 @@ const EXTENSIONS: [(&str, &str); 5] = [
     ("x-github-enterprise-version", "enterpriseversion"),
 ];
 
-/// The fields that may hold the subject of an event, in order of precedence.
+/// The fields with the subject of an event, in order of precedence.
 const SUBJECT: [&str; 4] =
     ["repository.full_name", "organization.login", "enterprise.slug", "installation.account.login"];
 
 impl Provider for GitHub {
     const NAME: &'static str = "github";
-    /// GitHub waits 10 s.
+    /// GitHub waits 10 s:
+    /// <https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks> (read 2026-11-26).
     const DEADLINE: Duration = Duration::from_secs(8);
     type Credentials = Credentials;
 

@@ -16,7 +16,8 @@ use letterbox_codec::{
 
 use crate::{Credentials, GitHub, form, is_form};
 
-/// Source: docs.github.com, "Best practices for using webhooks" and "Handling failed webhook deliveries".
+/// Sources, read 2026-11-26: <https://docs.github.com/en/webhooks/using-webhooks/best-practices-for-using-webhooks> and
+/// <https://docs.github.com/en/webhooks/using-webhooks/handling-failed-webhook-deliveries>.
 const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
     timeout: Some(Duration::from_secs(10)),
     accepted: 200..=299,
@@ -119,7 +120,7 @@ impl Sender for GitHub {
         let content = provider.verify(key, message, now)?.content;
         let inner = form(&content).map_err(at(Stage::Payload))?;
         let content = inner.as_ref().unwrap_or(&content).bytes().to_vec();
-        Ok(Opened { content, told: vec!["signature holds".to_owned()] })
+        Ok(Opened { content, notes: vec!["signature valid".to_owned()] })
     }
 }
 

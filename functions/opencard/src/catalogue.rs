@@ -16,8 +16,12 @@
 //!   }
 //! }
 //! ```
-//! `surface`, `location` (and its `city`), `lifetime` and `default` are optional. `lifetime` is in seconds from the reply,
-//! which carries the resulting Unix time. If several entries match a query, the most specific one is used.
+//! `surface`, `location` (and its `city`), `lifetime` and `default` are optional, and so is `entries` beside a `default`.
+//! `lifetime` is in seconds from the reply, which carries the resulting Unix time. If several entries match a query, the most
+//! specific one is used.
+//!
+//! The built-in sample, `cards.json`, returns the card of Baidu's guide for the `srcid` 123, whatever the intent, so that
+//! the guide's first request shows a card. Its card 124 has an entry for one intent only.
 
 use std::collections::HashMap;
 

@@ -25,7 +25,7 @@ impl Credentials {
     }
 
     /// The `kid` and key that the simulated platform uses: the first in alphabetical order.
-    #[cfg(feature = "platform")]
+    #[cfg(feature = "sender")]
     pub(crate) fn first(&self) -> Option<(&str, &Psk)> {
         self.keys.iter().map(|(kid, psk)| (kid.as_str(), psk)).min_by_key(|(kid, _)| *kid)
     }

@@ -1,11 +1,12 @@
 //! Baidu OpenCard: encrypted queries. The reply comes from a card catalogue, encrypted under the query's JOSE header.
 //!
-//! Source: the OpenCard guide (jwe-api, steps/develop, faq), RFC 7516.
+//! Sources: RFC 7516, and OpenCard's guide, read 2026-11-26: <https://open.baidu.com/xcxdoc/guide/steps/develop.html>
+//! and <https://open.baidu.com/xcxdoc/guide/faq.html>.
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 pub mod catalogue;
 mod credentials;
-#[cfg(feature = "platform")]
+#[cfg(feature = "sender")]
 mod platform;
 
 use std::time::Duration;
@@ -31,7 +32,7 @@ pub struct OpenCard(Catalogue);
 
 impl Provider for OpenCard {
     const NAME: &'static str = "opencard";
-    /// The query is on the search path: no limit is published, well under a second is expected.
+    /// A search waits for the response. No limit is published; well under a second is expected.
     const DEADLINE: Duration = Duration::from_millis(800);
     const MAX_BODY: usize = 64 * 1024;
     const DOCUMENT: Option<Document> = Some(Document {
@@ -75,8 +76,8 @@ impl Provider for OpenCard {
         Ok(received)
     }
 
-    /// The platform does not read error responses. As with every provider, a malformed request is told which part is wrong;
-    /// a refusal that concerns keys has no body.
+    /// The platform does not read error responses. As with every provider, the response to a malformed request names the
+    /// invalid part; a refusal that concerns keys has no body.
     fn refuse(reject: &Reject) -> Reply {
         match reject.status() {
             401 => Reply::empty(401),

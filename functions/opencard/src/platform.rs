@@ -14,7 +14,8 @@ use letterbox_codec::{
 
 use crate::{Credentials, MEDIA_TYPE, OpenCard};
 
-/// Source: the `OpenCard` guide (jwe-api, faq). It publishes no timeout; a search waits for the query.
+/// Source: <https://open.baidu.com/xcxdoc/guide/faq.html>, read 2026-11-26 in a stored copy, in which no timeout was found.
+/// A search waits for the response.
 const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
     timeout: None,
     accepted: 200..=200,
@@ -91,12 +92,12 @@ impl Sender for OpenCard {
 
     fn read_response(
         key: &Credentials,
-        letter: &Request,
+        request: &Request,
         reply: &http::Response<Bytes>,
     ) -> Result<String, String> {
         DELIVERY_POLICY.acknowledged(reply.status())?;
         let parse = |body: &[u8]| Token::parse(body).map_err(|refused| refused.reject.message().into_owned());
-        let (asked, answered) = (parse(letter.body())?, parse(reply.body())?);
+        let (asked, answered) = (parse(request.body())?, parse(reply.body())?);
         let header = |token: &Token| serde_json::from_str::<serde_json::Value>(&token.header.json()).ok();
         if header(&asked) != header(&answered) {
             return Err("the reply's JOSE header is not that of the query".to_owned());
@@ -111,7 +112,7 @@ impl Sender for OpenCard {
     fn open(key: &Credentials, message: &Request, _: Timestamp) -> Result<Opened, Rejected> {
         let token = Token::parse(message.body()).map_err(|refused| refused.reject.at(refused.stage))?;
         let content = token.open(key.psk_of(&token)?)?.bytes().to_vec();
-        Ok(Opened { content, told: vec![format!("tag holds, JOSE header {}", token.header.json())] })
+        Ok(Opened { content, notes: vec![format!("tag valid, JOSE header {}", token.header.json())] })
     }
 
     fn seal(key: &Credentials, payload: &[u8], ambient: &Ambient) -> Option<Result<String, String>> {

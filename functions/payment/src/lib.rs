@@ -1,7 +1,7 @@
 //! Payment services, and other senders that sign JSON with an HMAC: the engine of described senders, as `payment`.
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-#[cfg(feature = "platform")]
+#[cfg(feature = "sender")]
 mod samples;
 
 use std::time::Duration;

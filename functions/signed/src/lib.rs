@@ -1,7 +1,7 @@
 //! Every sender that signs its webhooks and is no payment service: the engine of described senders, as `signed`.
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
-#[cfg(feature = "platform")]
+#[cfg(feature = "sender")]
 mod samples;
 
 use std::time::Duration;

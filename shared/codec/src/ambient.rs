@@ -13,7 +13,7 @@ pub struct Ambient {
 }
 
 impl Ambient {
-    /// Bytes of entropy. A JWE takes 48 (a CEK of 32 and an IV of 16), a sealed message 24 (16, and a nonce of 8).
+    /// Bytes of entropy. A JWE takes 48 (a CEK of 32 and an IV of 16), an encrypted message 24 (16, and a nonce of 8).
     pub const ENTROPY: usize = 48;
 
     /// Returns the first `N` bytes of the entropy and the `M` bytes after them.

@@ -212,7 +212,7 @@ fn entry<C: FromEntry>(json: &str) -> Result<C, FieldError> {
     C::from_entry(json)
 }
 
-/// Checks that no field appears twice, at any depth: the last would silently win over the others.
+/// Checks that no field appears twice, at any depth: the last would silently replace the others.
 fn unique(json: &str, path: &str) -> Result<(), FieldError> {
     let Ok(object) = Object::parse(json) else { return Ok(()) };
     let members = object.members().map_err(|reject| match reject {

@@ -1,7 +1,7 @@
-//! A header map from data that a stranger may have written: bounded, and without a panic.
+//! A header map from untrusted data: bounded, and without a panic.
 //!
-//! [`HeaderMap`] panics above 24,576 entries, so whatever builds a request from an event, a file or a command line
-//! builds its headers here.
+//! [`HeaderMap`] panics above 24,576 entries, so every request that is built from an event, a file or a command line
+//! gets its headers from here.
 
 use std::fmt;
 
@@ -10,18 +10,18 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use crate::Reject;
 
 /// The largest number of headers in a request. API Gateway forwards 10,240 bytes of them
-/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>, read in November 2026), the
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>, read 2026-11-26), the
 /// local server 100 headers (hyper's default): ten times that leaves room for any proxy and any archive.
 pub const MOST: usize = 1000;
 
-/// The largest total size of all names and values, in bytes. The local server reads 408 KiB (hyper's default), and what
-/// it has stored must be readable again.
+/// The largest total size of all names and values, in bytes. The local server reads 408 KiB (hyper's default), and
+/// a stored delivery must be readable again.
 pub const MOST_BYTES: usize = 512 * 1024;
 
 /// How much of an invalid name an error quotes, in characters.
 const QUOTED: usize = 64;
 
-/// Why a list of headers is no header map. No variant carries a value, which may be a signature.
+/// Why a list of headers was rejected. No variant carries a value, which may be a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderError {
     /// More headers than [`MOST`].
@@ -34,7 +34,7 @@ pub enum HeaderError {
         /// How many there are.
         found: usize,
     },
-    /// Not a header's name.
+    /// An invalid header name.
     Name(String),
     /// A value with a control character.
     Value(HeaderName),

@@ -112,7 +112,7 @@ impl<'a> Node<'a> {
         Ok(self.scalar(path)?.filter(|label| is_attribute(label)))
     }
 
-    /// A required string that fits an attribute; [`Reject::Missing`] or [`Reject::Malformed`] otherwise.
+    /// A required string that fits an attribute, or else [`Reject::Missing`] or [`Reject::Malformed`].
     pub fn require(&self, path: &str) -> Result<Cow<'a, str>, Reject> {
         match self.text(path)? {
             Some(text) if is_attribute(&text) => Ok(text),

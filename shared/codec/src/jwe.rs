@@ -9,8 +9,8 @@
 //!
 //! josekit does the key wrapping and the content encryption. Its own reader of the compact form is not used: it
 //! panics on an encrypted key shorter than 8 bytes and on an IV of another length, decrypts before it looks at the
-//! tag, and does not compare the tag in constant time. So the parts are measured and the tag is checked here first,
-//! and only what is authentic is decrypted. It also keeps the header segment of a reply equal to the request's,
+//! tag, and does not compare the tag in constant time. So lengths and tag are checked here first, and only authentic
+//! content is decrypted. It also keeps the header segment of a reply equal to the request's,
 //! byte for byte.
 
 use std::fmt;
@@ -134,7 +134,7 @@ impl Token {
     pub fn open(&self, psk: &Psk) -> Result<Verified<'static>, Rejected> {
         const UNWRAP: Rejected = Reject::KeyUnwrap.at(Stage::Key);
         const AUTHENTICATION: Rejected = Reject::AuthenticationFailed.at(Stage::Seal);
-        // RFC 3394 unwraps eight times A6 to nothing under any key: only a key of the whole length counts.
+        // RFC 3394: eight bytes A6 unwrap to an empty key under any key, so only a key of full length is accepted.
         if self.encrypted_key.len() != ENCRYPTED_KEY {
             return Err(UNWRAP);
         }
@@ -145,7 +145,7 @@ impl Token {
                 Ok(Zeroizing::new(cek.into_owned()))
             })
             .map_err(|_| UNWRAP)?;
-        // Of a wrapped key of this length always 32 bytes; the type of the unwrapped key does not say so.
+        // Always 32 bytes, because the length of the wrapped key was checked; the type does not guarantee it.
         let cek: &[u8; CEK] = cek.as_slice().try_into().map_err(|_| UNWRAP)?;
         let (mac_key, _) = cek.split_at(CEK / 2);
         let aad = self.header.segment.as_bytes();
@@ -238,7 +238,7 @@ impl Parameters {
             ("zip", !self.zip),
             ("crit", !self.crit),
         ];
-        match checks.into_iter().find(|(_, holds)| !holds) {
+        match checks.into_iter().find(|(_, is_met)| !is_met) {
             Some((parameter, _)) => Err(Reject::UnsupportedAlgorithm { parameter }),
             None => Ok(()),
         }
@@ -316,7 +316,7 @@ mod tests {
     fn lengths_at_which_josekit_panics_are_refused() {
         let key = |bytes: &'static [u8]| [None, Some(bytes), None, None, None];
         for (segments, expected) in [
-            // Unwraps to nothing under any key.
+            // Unwraps to an empty key under any key.
             (key(&[0xa6; 8]), ("key_unwrap", Stage::Key)),
             (key(&[0xa6; 16]), ("key_unwrap", Stage::Key)),
             (key(&[0xa6; 40]), ("key_unwrap", Stage::Key)),
@@ -348,7 +348,7 @@ mod tests {
             let Reject::MalformedJwe { part, .. } = Token::parse(text.as_bytes()).unwrap_err().reject else {
                 panic!("{text}")
             };
-            // The body as a whole is at fault, and no segment of it.
+            // The body as a whole is invalid, not one of its segments.
             assert_eq!(part, "body", "{text}");
         }
         assert!(Token::parse(format!(" \r\n{good}\n").as_bytes()).is_ok());

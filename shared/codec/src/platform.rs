@@ -1,6 +1,6 @@
 //! The platform's side of a protocol: what it sends, how it delivers, and how it reads the response.
 //!
-//! It serves sample deliveries, debugging and tests. Each provider implements it under the feature `platform`, so that the
+//! It serves sample deliveries, debugging and tests. Each provider implements it under the feature `sender`, so that the
 //! Lambda binaries do not contain it.
 
 use std::{ops::RangeInclusive, time::Duration};
@@ -56,7 +56,7 @@ pub struct Bilingual<T> {
     pub zh: T,
 }
 
-/// What the reference pages say of a platform, in Markdown.
+/// The platform's part of the reference pages, in Markdown.
 #[derive(Debug)]
 pub struct Reference {
     /// What to enter in the platform's console.
@@ -86,7 +86,7 @@ pub struct Opened {
     /// The payload.
     pub content: Vec<u8>,
     /// The checks that passed, and those that were not possible.
-    pub told: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 /// What one stage checks, for display. A provider has no step for a stage at which it refuses nothing.
@@ -160,12 +160,12 @@ pub trait Sender: Provider {
     const FIRST_SAMPLE: &'static str;
     /// How its deliveries can be recognised without credentials, if that is possible.
     const MARK: Option<Mark> = None;
-    /// What [`Sender::seal`] makes, for a person to read; `None` if the platform only signs.
+    /// What [`Sender::seal`] returns, for a person to read; `None` if the platform only signs.
     const SEALS: Option<&'static str> = None;
     /// How its deliveries are signed.
     const SCHEME: SignatureScheme = SignatureScheme::NotHmac;
 
-    /// What the reference pages say of the platform.
+    /// The platform's part of the reference pages.
     const REFERENCE: Reference;
 
     /// The sample payloads, sorted by name.
@@ -179,7 +179,7 @@ pub trait Sender: Provider {
         Vec::new()
     }
 
-    /// The headers that hold signatures and signed facts, as far as an entry names them.
+    /// The headers with signatures and signed values, as far as an entry names them.
     fn headers(_key: &Self::Credentials) -> Vec<&str> {
         Vec::new()
     }

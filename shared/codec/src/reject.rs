@@ -55,7 +55,7 @@ pub enum Reject {
     CiphertextLength,
     /// The padding is not 1 to 32 equal bytes.
     InvalidPadding,
-    /// The length inside the sealed message points beyond it.
+    /// The length inside the encrypted message points beyond it.
     MessageLength,
     /// No key has this `kid`.
     UnknownKid,

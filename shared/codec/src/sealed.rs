@@ -1,4 +1,4 @@
-//! Sealed messages: the envelope of DingTalk and its family (WeCom's is the same).
+//! Encrypted messages of DingTalk and its family (WeCom has the same format).
 //!
 //! ```text
 //! signature  = hex(SHA-1(concat(sort_bytewise([token, timestamp, nonce, encrypt]))))
@@ -8,8 +8,9 @@
 //! key        = base64(aes_key | "="), 32 bytes
 //! ```
 //!
-//! Source: open-dingtalk/DingTalk-Callback-Crypto, and the platform's documents on event subscription.
-//! The types lead through the steps in order: [`Envelope`] → [`Signed`] → [`Opened`] → [`Verified`].
+//! Sources: <https://github.com/open-dingtalk/DingTalk-Callback-Crypto> at commit bd49e62, and
+//! <https://open.dingtalk.com/document/development/configure-synchttp-push>, read 2026-11-26 in a copy of 2026-08-22.
+//! Each type is one step further: [`Envelope`] → [`Signed`] → [`Opened`] → [`Verified`].
 
 use std::fmt;
 
@@ -32,7 +33,7 @@ const RANDOM: usize = 16;
 /// Random bytes and length.
 const HEADER: usize = RANDOM + 4;
 
-/// The AES key of a sealed message.
+/// The AES key of an encrypted message.
 #[derive(Clone)]
 pub struct Key(Zeroizing<[u8; 32]>);
 
@@ -59,7 +60,7 @@ impl Key {
     }
 }
 
-/// The signature over a sealed message, in lower-case hex. The arguments must be exactly those of the request.
+/// The signature over an encrypted message, in lower-case hex. The arguments must be exactly those of the request.
 pub fn signature(token: &str, timestamp: &str, nonce: &str, encrypt: &str) -> String {
     let mut parts = [token, timestamp, nonce, encrypt];
     parts.sort_unstable();
@@ -70,7 +71,7 @@ pub fn signature(token: &str, timestamp: &str, nonce: &str, encrypt: &str) -> St
     hex::encode(hash.finalize())
 }
 
-/// A sealed message as received, not verified yet.
+/// An encrypted message as received, not verified yet.
 pub struct Envelope<'a> {
     /// Lower-case hex SHA-1.
     pub signature: &'a str,
@@ -94,7 +95,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// A sealed message with a valid signature, not decrypted yet.
+/// An encrypted message with a valid signature, not decrypted yet.
 #[derive(Debug)]
 pub struct Signed<'a> {
     encrypt: &'a str,
@@ -166,7 +167,7 @@ impl Opened {
 }
 
 /// Encrypts a message for `owner_key`, as base64 without line breaks. `random` must be fresh for every message.
-/// `None` if the message is longer than its length field can hold.
+/// `None` if the message is too long for its length field.
 pub fn seal(key: &Key, random: [u8; RANDOM], message: &[u8], owner_key: &str) -> Option<String> {
     let length = u32::try_from(message.len()).ok()?;
     let mut plain = Vec::new();
@@ -226,7 +227,7 @@ mod tests {
         Ok((opened.message, opened.owner_key))
     }
 
-    /// Random bytes, a length, further bytes, and so many bytes of padding, which name their number.
+    /// Random bytes, a length, further bytes, and valid padding of the given length.
     fn plain(length: u32, rest: &[u8], pad: u8) -> Vec<u8> {
         [&[7; RANDOM][..], &length.to_be_bytes(), rest, &vec![pad; pad.into()]].concat()
     }

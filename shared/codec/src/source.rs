@@ -6,6 +6,6 @@ pub struct Source<'a, C> {
     pub provider: &'static str,
     /// The source's name in the route and in the credentials.
     pub name: &'a str,
-    /// Never empty; more than one while keys rotate.
+    /// The entries of its credentials: at least one; two or more during a rotation.
     pub keys: &'a [C],
 }

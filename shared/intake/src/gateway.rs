@@ -1,4 +1,4 @@
-//! API Gateway's HTTP API: payload format 2.0 to a request, and an answer back.
+//! API Gateway's HTTP API: reads a request from payload format 2.0, and writes the response.
 //!
 //! `lambda_http`'s own conversion is not used: it panics on a query or a body that does not parse.
 
@@ -23,9 +23,9 @@ use crate::ambient;
 /// The source of a request that names none.
 pub const DEFAULT_SOURCE: &str = "default";
 
-/// Reads an invocation's event. What does not read is refused here, since the runtime would log what it found.
+/// Parses the API Gateway event of an invocation. An invalid one is refused here, because the runtime would log its content.
 pub fn read(event: &RawValue) -> Result<ApiGatewayV2httpRequest, Reject> {
-    // Before the event itself: its header map panics where it is full.
+    // Before the whole event is parsed: its header map panics when it is full.
     let counted = serde_json::from_str(event.get()).map(|Counted { headers }| headers);
     if let Ok(Some(HeaderList(size))) = counted {
         size.check()?;
@@ -35,7 +35,7 @@ pub fn read(event: &RawValue) -> Result<ApiGatewayV2httpRequest, Reject> {
         .map_err(|_| Reject::malformed("event", "an HTTP API event, payload format 2.0"))
 }
 
-/// The part of an event that is counted before the whole is read.
+/// The part of an API Gateway event that is counted before the whole is parsed.
 #[derive(Deserialize)]
 struct Counted {
     headers: Option<HeaderList>,
@@ -70,19 +70,19 @@ impl<'de> Deserialize<'de> for HeaderList {
     }
 }
 
-/// When the gateway received the request, as it says.
+/// When the gateway received the request, according to the event.
 pub fn received(event: &ApiGatewayV2httpRequest) -> Option<Timestamp> {
     Some(event.request_context.time_epoch).filter(|time| *time > 0).map(Timestamp)
 }
 
-/// From then until now; none if that is no time of this delivery (the gateway gives up after 30 s): local tools tell
+/// The time since then; `None` if the value cannot be right (API Gateway times out after 30 s), since local tools write
 /// seconds, and clocks differ.
 pub fn milliseconds_since(received: Timestamp) -> Option<f64> {
     let now = ambient::system().ok()?.now;
     u16::try_from(now.0.saturating_sub(received.0)).ok().map(f64::from)
 }
 
-/// The source that the event is for, and the request with the exact bytes that were signed.
+/// The source in the route, and the request with the exact bytes that were signed.
 pub fn request(provider: &str, event: ApiGatewayV2httpRequest) -> Result<(String, Request), Reject> {
     let path = event.raw_path.as_deref().filter(|path| path.starts_with('/')).unwrap_or("/");
     let source = match event.path_parameters.get("source") {
@@ -113,8 +113,8 @@ pub fn request(provider: &str, event: ApiGatewayV2httpRequest) -> Result<(String
     Ok((source, request))
 }
 
-/// The source in `[/stage]/<provider>[/<source>]`, for gateways that do not take the path apart; `/` alone is a
-/// function's own URL.
+/// The source in `[/stage]/<provider>[/<source>]`, for gateways that set no path parameters; `/` alone is a
+/// function URL.
 pub fn source<'p>(provider: &str, path: &'p str) -> Result<&'p str, Reject> {
     let mut segments = path.split('/').filter(|segment| !segment.is_empty()).peekable();
     if segments.peek().is_none() {
@@ -128,7 +128,7 @@ pub fn source<'p>(provider: &str, path: &'p str) -> Result<&'p str, Reject> {
     }
 }
 
-/// The answer in the gateway's form.
+/// The response in API Gateway's format.
 pub fn response(response: Response<String>) -> ApiGatewayV2httpResponse {
     let (parts, body) = response.into_parts();
     let mut answer = ApiGatewayV2httpResponse::default();

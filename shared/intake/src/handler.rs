@@ -292,7 +292,7 @@ impl<P: Provider> Intake<P> {
         opened
     }
 
-    /// Everything before the queue call. It is pure except for clock and entropy.
+    /// Verifies and decodes a request, and builds its queue message. It is pure except for clock and entropy.
     fn open(
         &self,
         source: &str,
@@ -316,6 +316,7 @@ impl<P: Provider> Intake<P> {
         Ok((received, message))
     }
 
+    /// Puts the message on the queue within the rest of the deadline, and returns the reply or a 503.
     async fn settle(
         &self,
         started: Instant,
@@ -370,7 +371,7 @@ async fn within(limit: Duration, refresh: impl Future<Output = RefreshResult>) -
     tokio::time::timeout(limit, refresh).await.unwrap_or(RefreshResult::Unchanged)
 }
 
-/// Verifies and decodes one request to one source: everything of a delivery except the queue.
+/// Checks method, source and size of a request, then verifies and decodes it. Does not use the queue.
 pub fn open<P: Provider>(
     provider: &P,
     sources: &Sources<P::Credentials>,

@@ -1,4 +1,4 @@
-//! What a log line tells about the invocation of the function.
+//! The part of a log line that is about the invocation of the function.
 
 /// What the Lambda runtime and API Gateway report about one delivery.
 #[derive(Debug, Default)]

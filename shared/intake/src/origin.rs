@@ -10,7 +10,7 @@ use crate::{
     refreshed::{Content, Read},
 };
 
-/// The largest object that is read, in bytes. A document is held in memory.
+/// The largest object that is read, in bytes. A document stays in memory.
 const LARGEST_OBJECT: usize = 16 * 1024 * 1024;
 
 /// The largest response with a secret, in bytes. A secret has at most [65,536 bytes][limit], which may be escaped in JSON.
@@ -148,7 +148,7 @@ mod tests {
         assert_eq!((found.bytes.as_slice(), found.version.as_str()), (b"{}".as_slice(), "\"2\""));
         for reply in [
             with(""),
-            // Of another content.
+            // The ETag of another content.
             with("ETag: \"2\"\r\nx-amz-checksum-sha256: 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\r\n"),
             Reply::EndlessBody("200 OK"),
             Reply::EndlessBody("403 Forbidden"),

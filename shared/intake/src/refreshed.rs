@@ -119,7 +119,7 @@ impl<T> Refreshed<T> {
     /// Reads the value again if `trigger` requires it. `what` names the value in the log.
     pub async fn refresh(&self, trigger: RefreshTrigger, what: &str) -> RefreshResult {
         let Some(origin) = &self.origin else { return RefreshResult::Unchanged };
-        // Another delivery holds the lock and is reading already.
+        // Another delivery has the lock, and is reading already.
         let Ok(mut state) = origin.state.try_lock() else { return RefreshResult::Unchanged };
         let now = Instant::now();
         let recently = state.tried.is_some_and(|tried| now.duration_since(tried) < AT_MOST_EVERY);

@@ -20,7 +20,7 @@ pub enum StartError {
     NoQueue,
     /// No credentials are configured.
     #[error(
-        "neither CREDENTIALS nor CREDENTIALS_SECRET is set: set CREDENTIALS to the credentials JSON, or CREDENTIALS_SECRET to the Secrets Manager secret that holds it"
+        "neither CREDENTIALS nor CREDENTIALS_SECRET is set: set CREDENTIALS to the credentials JSON, or CREDENTIALS_SECRET to the Secrets Manager secret that contains it"
     )]
     NoCredentials,
     /// Credentials are configured twice.

@@ -184,9 +184,9 @@ impl<B: Samples> platform::Sender for Signed<B> {
 
     fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Rejected> {
         let signed = key.scheme.verify(&key.key, message, now)?;
-        let mut told = vec!["signature holds".to_owned()];
-        told.extend(signed.id.map(|id| format!("signed id {id}")));
-        Ok(Opened { content: signed.content.bytes().to_vec(), told })
+        let mut notes = vec!["signature valid".to_owned()];
+        notes.extend(signed.id.map(|id| format!("signed id {id}")));
+        Ok(Opened { content: signed.content.bytes().to_vec(), notes })
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the build script says of a file that is not a preset.
+//! The errors of the build script for an invalid preset file.
 
 #[path = "../build.rs"]
 #[allow(dead_code)]

@@ -39,7 +39,7 @@ impl Samples for Any {
 
 type AnySender = Signed<Any>;
 
-/// The time of receipt where none is signed.
+/// The time of receipt of a proof without a signed timestamp.
 const NOW: i64 = 1_795_255_200_123;
 
 fn entry(sender: &Sender, key: &str) -> serde_json::Value {
@@ -150,7 +150,7 @@ fn every_proof_is_the_event_that_it_says() {
     for sender in SENDERS {
         let name = sender.name;
         let Some(expected) = &sender.proof.event else {
-            // Signed by the right secret, and yet no event.
+            // The signature is valid, but the body is not an event.
             assert_eq!(receive(sender).unwrap_err().key, Some(0), "{name}: its event is not in the proof");
             continue;
         };
@@ -195,7 +195,7 @@ fn signed_sample(sender: &Sender) -> Request {
     AnySender::build_request(&key, &sample, "https://localhost/any", &at(NOW)).unwrap()
 }
 
-/// Credentials whose first read succeeds, and which every delivery then waits for in vain.
+/// Credentials whose first read succeeds; every later read never ends.
 async fn credentials_that_hang(sender: &Sender, deadline: Duration) -> Keyring<Credentials> {
     let json = json!({ "default": entry(sender, sender.proof.key) }).to_string();
     let read: Read = Box::new(move |known| match known {
@@ -209,11 +209,11 @@ async fn credentials_that_hang(sender: &Sender, deadline: Duration) -> Keyring<C
         let json = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
         Sources::parse(json).map_err(|error| error.to_string())
     };
-    // As the runtime starts them, but always old.
+    // As in the runtime, but always older than the maximum age.
     Keyring::start(read, parse, Duration::ZERO, deadline / 3).await.unwrap()
 }
 
-/// Half a second is left for the network and the gateway, whatever the operator's own deadline.
+/// Half a second is left for the network and API Gateway, even if the operator sets a later deadline.
 #[tokio::test(start_paused = true)]
 async fn the_response_is_ready_500_ms_before_the_senders_timeout() {
     assert_eq!(PRESETS.len(), SENDERS.len());

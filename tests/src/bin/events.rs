@@ -1,4 +1,4 @@
-//! Writes the sample events, what becomes of each, and doctor's broken deliveries anew.
+//! Writes the sample events, the outcome of each, and doctor's broken deliveries.
 
 use std::{fs, path::Path, process::ExitCode};
 
@@ -31,7 +31,7 @@ fn write() -> Result<usize, String> {
         put(&case.event_file(), &cases::pretty(&event))?;
         put(&case.expected_file(), &cases::pretty(&outcome))?;
     }
-    // Their names hold the cause: one that is not made any more must not stay.
+    // A file's name contains the cause, so files of removed cases are deleted.
     let _ = fs::remove_dir_all(root().join("tests/doctor"));
     for case in doctor::all()? {
         put(&case.file(), &cases::pretty(&case.json()))?;
@@ -40,7 +40,7 @@ fn write() -> Result<usize, String> {
 }
 
 fn put(file: &Path, text: &str) -> Result<(), String> {
-    let told = |error: std::io::Error| format!("{}: {error}", file.display());
-    fs::create_dir_all(file.parent().unwrap_or(file)).map_err(told)?;
-    fs::write(file, text).map_err(told)
+    let named = |error: std::io::Error| format!("{}: {error}", file.display());
+    fs::create_dir_all(file.parent().unwrap_or(file)).map_err(named)?;
+    fs::write(file, text).map_err(named)
 }

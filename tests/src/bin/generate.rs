@@ -1,4 +1,4 @@
-//! Writes the generated files anew; with `--check`, only compares them.
+//! Writes the generated files; with `--check`, only compares them.
 
 use std::{env, process::ExitCode};
 

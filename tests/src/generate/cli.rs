@@ -8,8 +8,8 @@ use letterbox_codec::platform::Bilingual;
 
 use super::{Generated, Language, Page, both, code};
 
-/// The Chinese descriptions, since clap has one language only: of a command by its name; of an argument by its
-/// command's name and its own. Without a command it is that of every command that has no other.
+/// The Chinese descriptions, since clap has only one language: of a command by its name; of an argument by its
+/// command's name and its own. Without a command's name, a description is for every command that has no other.
 #[rustfmt::skip]
 const CHINESE: &[(&str, &str)] = &[
     ("serve", "在一个端口上运行所有函数，队列存放在 SQLite 文件中，并有一个显示最近投递的页面"),
@@ -81,7 +81,7 @@ const CHINESE: &[(&str, &str)] = &[
 
 /// A command or an argument, in English and Chinese.
 struct Described {
-    /// As one writes it: `--data FILE`.
+    /// As it is typed: `--data FILE`.
     usage: String,
     values: Vec<String>,
     text: Bilingual<String>,
@@ -99,7 +99,7 @@ pub fn pages() -> Result<Vec<Generated>, String> {
     both(|language| Ok(page(language, &commands)))
 }
 
-/// Every command of the program. An error names what has no translation, and what translates nothing.
+/// Every command of the program. The error names missing and unused translations.
 fn documented(program: &Command, chinese: &[(&str, &str)]) -> Result<Vec<Documented>, String> {
     let mut translations = Translations::new(chinese);
     let commands = program.get_subcommands().filter(|command| !command.is_hide_set()).map(|command| {
@@ -155,10 +155,10 @@ fn value(argument: &Arg) -> String {
     named.map_or_else(|| argument.get_id().as_str().to_uppercase(), ToString::to_string)
 }
 
-/// The table of translations, and what was looked up in it.
+/// The table of translations, and those that were used.
 struct Translations<'a> {
     table: BTreeMap<&'a str, &'a str>,
-    /// For each that was used, the English text.
+    /// The English text of each used translation.
     used: BTreeMap<&'a str, String>,
     errors: Vec<String>,
 }

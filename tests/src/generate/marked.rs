@@ -1,4 +1,4 @@
-//! Generated lines within files that are otherwise written by hand.
+//! Generated lines in files that are written by hand.
 
 use std::{fmt::Write, path::Path};
 
@@ -45,7 +45,7 @@ fn between(text: &str, lines: &str) -> Option<String> {
     is_marked.then_some(all)
 }
 
-/// What `cargo lambda watch` routes to which function: it reads only Cargo.toml.
+/// The routes of `cargo lambda watch`, which it reads only from Cargo.toml.
 fn router() -> Result<String, String> {
     Ok(facts()?.iter().fold(String::new(), |mut lines, facts| {
         let name = facts.name;

@@ -249,7 +249,7 @@ impl Facts {
             .any(|field| self.own.contains_key(*field))
     }
 
-    /// How the signature stands in its header: `t=…,v1=` hex.
+    /// The format of the signature header: `t=…,v1=` hex.
     fn signature(&self) -> String {
         let choose = |en, zh| self.language.choose(en, zh);
         match self.algorithm() {
@@ -445,7 +445,7 @@ fn statuses(accepted: &RangeInclusive<u16>) -> String {
     if *accepted == (200..=299) { "2xx".to_owned() } else { accepted.start().to_string() }
 }
 
-/// The delays, equal ones in a row as one: `4 × 3 min, 72 × 1 h`.
+/// The delays, with equal ones grouped: `4 × 3 min, 72 × 1 h`.
 fn retries(language: Language, delays: &[Duration]) -> String {
     let comma = language.choose(", ", "、");
     let runs = delays.chunk_by(|one, other| one == other).filter_map(|run| {

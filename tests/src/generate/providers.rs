@@ -1,4 +1,4 @@
-//! `docs/reference/providers.md`: what differs from one provider to the next, from the providers' constants.
+//! `docs/reference/providers.md`: the differences between providers, from the providers' constants.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use letterbox_registry::PROVIDERS;
 use super::{Generated, Language, Page, both, code};
 use crate::providers;
 
-/// What the pages say of one provider.
+/// The facts of one provider on the pages.
 pub struct Facts {
     /// Its name.
     pub name: &'static str,
@@ -21,7 +21,7 @@ pub struct Facts {
     statuses: &'static [u16],
 }
 
-/// The facts of every provider. The only place of the generator that knows how they are kept.
+/// The facts of every provider. No other part of the generator reads the registry.
 pub fn facts() -> Result<Vec<Facts>, String> {
     let facts = PROVIDERS.iter().map(|provider| {
         let facts = provider.facts();
@@ -131,7 +131,7 @@ fn page(language: Language, facts: &[Facts]) -> Page {
     page
 }
 
-/// Of a limit that the platform does not publish.
+/// The text for a limit that the platform does not publish.
 pub fn not_published(language: Language) -> String {
     language.choose("not published", "未公布").to_owned()
 }

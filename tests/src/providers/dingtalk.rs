@@ -16,7 +16,7 @@ use crate::{
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "dingtalk",
-    // Only DingTalk names an owner, hence the 403.
+    // 403 is for another owner key, which only DingTalk has.
     statuses: &[200, 400, 401, 403, 404, 405, 413, 503],
     unusable: 400,
     refusals: &[
@@ -55,6 +55,7 @@ fn cases() -> Vec<cases::Case> {
     vec![
         case("user_add_org", 200, "default", Of("user_add_org"), cases::same),
         case("user_add_org_legacy", 200, "default", Of("user_add_org.legacy"), cases::same),
+        case("sync_push", 200, "suite", Of("SYNC_HTTP_PUSH_MEDIUM.legacy"), cases::same),
         case("both_corp_ids", 200, "default", Of("crm_customer_track.mixed"), cases::same),
         case(
             "unknown_event",
@@ -107,7 +108,7 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
     let case =
         |cause, about, form, request, entry| doctor::case("dingtalk", cause, about, form, request, entry);
     let entry = entry();
-    let letter = sent("dingtalk", &entry, "user_add_org", None)?;
+    let request = sent("dingtalk", &entry, "user_add_org", None)?;
     let (official, official_entry) = vectors.sealed("dingtalk/official-py3-check-url")?;
     let (suite, suite_entry) = vectors.sealed("dingtalk/official-rust-check-create-suite-url")?;
     let (both, both_entry) = vectors.sealed_request("dingtalk/neg-request-msg-signature-wrong")?;
@@ -115,47 +116,47 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
     let (number, number_entry) = vectors.sealed_request("dingtalk/neg-request-encrypt-number")?;
     let corp = sent("dingtalk", &but(&entry, &json!({ "owner_key": CORP_ID })), "user_add_org", None)?;
     let with = |members: Value| but(&entry, &members);
-    let in_body = |change: fn(&str) -> String| with_body(&letter, change(&body_text(&letter)));
+    let in_body = |change: fn(&str) -> String| with_body(&request, change(&body_text(&request)));
 
     cases.extend([
-        case("opens", "nothing is wrong", Event, letter.clone(), entry.clone()),
+        case("opens", "nothing is wrong", Event, request.clone(), entry.clone()),
         case("opens", "an official sample", Curl, official.clone(), official_entry.clone()),
-        case("secret_has_whitespace", "the token ends with a line feed", Event, letter.clone(), with(json!({ "token": format!("{TOKEN}\n") }))),
-        case("secret_has_whitespace", "the aes_key ends with CR LF", Curl, letter.clone(), with(json!({ "aes_key": format!("{AES_KEY}\r\n") }))),
-        case("secret_has_whitespace", "one owner key of the list starts with a space", Har, letter.clone(), with(json!({ "owner_key": [format!(" {APP_KEY}")] }))),
-        case("secret_has_quotes", "the aes_key stands in quotes", Options, letter.clone(), with(json!({ "aes_key": format!("\"{AES_KEY}\"") }))),
-        case("aes_key_length", "the aes_key ends in the `=` of base64", Event, letter.clone(), with(json!({ "aes_key": format!("{AES_KEY}=") }))),
-        case("aes_key_length", "the aes_key lost its last character", Event, letter.clone(), with(json!({ "aes_key": AES_KEY[..42] }))),
-        case("token_aes_key_swapped", "token and aes_key are swapped", Event, letter.clone(), with(json!({ "token": AES_KEY, "aes_key": TOKEN }))),
-        case("aes_key_mismatch", "the aes_key is of an older refresh", Event, letter.clone(), with(json!({ "aes_key": OTHER_AES_KEY }))),
+        case("secret_has_whitespace", "the token ends with a line feed", Event, request.clone(), with(json!({ "token": format!("{TOKEN}\n") }))),
+        case("secret_has_whitespace", "the aes_key ends with CR LF", Curl, request.clone(), with(json!({ "aes_key": format!("{AES_KEY}\r\n") }))),
+        case("secret_has_whitespace", "one owner key of the list starts with a space", Har, request.clone(), with(json!({ "owner_key": [format!(" {APP_KEY}")] }))),
+        case("secret_has_quotes", "the aes_key stands in quotes", Options, request.clone(), with(json!({ "aes_key": format!("\"{AES_KEY}\"") }))),
+        case("aes_key_length", "the aes_key ends in the `=` of base64", Event, request.clone(), with(json!({ "aes_key": format!("{AES_KEY}=") }))),
+        case("aes_key_length", "the aes_key lost its last character", Event, request.clone(), with(json!({ "aes_key": AES_KEY[..42] }))),
+        case("token_aes_key_swapped", "token and aes_key are swapped", Event, request.clone(), with(json!({ "token": AES_KEY, "aes_key": TOKEN }))),
+        case("aes_key_mismatch", "the aes_key is of an older refresh", Event, request.clone(), with(json!({ "aes_key": OTHER_AES_KEY }))),
         case("aes_key_mismatch", "an official sample under another app's aes_key", Curl, official.clone(), but(&official_entry, &json!({ "aes_key": AES_KEY }))),
-        case("token_mismatch", "the token is of an older refresh", Event, letter.clone(), with(json!({ "token": "anoldertoken" }))),
+        case("token_mismatch", "the token is of an older refresh", Event, request.clone(), with(json!({ "token": "anoldertoken" }))),
         case("token_mismatch", "an official sample under another token", Curl, official.clone(), but(&official_entry, &json!({ "token": TOKEN }))),
-        case("token_mismatch", "token and aes_key are another app's", Event, letter.clone(), with(json!({ "token": "anothertoken", "aes_key": OTHER_AES_KEY }))),
-        case("owner_key_mismatch", "the entry names the CorpId, the message an AppKey", Event, letter.clone(), with(json!({ "owner_key": CORP_ID }))),
+        case("token_mismatch", "token and aes_key are another app's", Event, request.clone(), with(json!({ "token": "anothertoken", "aes_key": OTHER_AES_KEY }))),
+        case("owner_key_mismatch", "the entry names the CorpId, the message an AppKey", Event, request.clone(), with(json!({ "owner_key": CORP_ID }))),
         case("owner_key_mismatch", "the entry names the AppKey, the message a CorpId", Curl, corp, entry.clone()),
         case("owner_key_mismatch", "an official sample: a suite is being created", Har, suite, but(&suite_entry, &json!({ "owner_key": "suitedoctor0000001" }))),
-        case("wrong_source", "the message is for another app", Event, letter.clone(), json!({})).under(json!({ "dingtalk": { "default": { "token": "anothertoken", "aes_key": OTHER_AES_KEY, "owner_key": APP_KEY }, "acme": entry } })),
-        case("unknown_source", "the URL names a source that is not there", Event, with_uri(&letter, |uri| uri.replace("/dingtalk", "/dingtalk/nobody"))?, entry.clone()),
+        case("wrong_source", "the message is for another app", Event, request.clone(), json!({})).under(json!({ "dingtalk": { "default": { "token": "anothertoken", "aes_key": OTHER_AES_KEY, "owner_key": APP_KEY }, "acme": entry } })),
+        case("unknown_source", "the URL names a source that is not there", Event, with_uri(&request, |uri| uri.replace("/dingtalk", "/dingtalk/nobody"))?, entry.clone()),
         case("query_changed", "msg_signature is wrong though signature is right", Event, both, both_entry),
         case("signature_missing", "a proxy dropped the query", Event, no_query, no_query_entry),
-        case("signature_missing", "a proxy dropped the signature alone", Event, with_uri(&letter, |uri| uri.replace("signature=", "s="))?, entry.clone()).says(&[], &["The token is not the one"]),
-        case("signature_missing", "no signature, and another token", Event, with_uri(&letter, |uri| uri.replace("signature=", "s="))?, with(json!({ "token": "anothertoken" }))).says(&[], &["the token is not the one"]),
+        case("signature_missing", "a proxy dropped the signature alone", Event, with_uri(&request, |uri| uri.replace("signature=", "s="))?, entry.clone()).says(&[], &["The token is not the one"]),
+        case("signature_missing", "no signature, and another token", Event, with_uri(&request, |uri| uri.replace("signature=", "s="))?, with(json!({ "token": "anothertoken" }))).says(&[], &["the token is not the one"]),
         case("secret_altered", "the token is escaped as in a URL", Event, sent("dingtalk", &with(json!({ "token": "doctor+token/1" })), "user_add_org", None)?, with(json!({ "token": "doctor%2Btoken%2F1" }))).says(&["token has percent escapes"], &[]),
-        case("parameter_missing", "a proxy dropped the nonce", Event, with_uri(&letter, |uri| uri.replace("nonce=", "n="))?, entry.clone()),
-        case("parameter_malformed", "the registered URL has a nonce of its own", Curl, with_uri(&letter, |uri| uri + "&nonce=1")?, entry.clone()),
+        case("parameter_missing", "a proxy dropped the nonce", Event, with_uri(&request, |uri| uri.replace("nonce=", "n="))?, entry.clone()),
+        case("parameter_malformed", "the registered URL has a nonce of its own", Curl, with_uri(&request, |uri| uri + "&nonce=1")?, entry.clone()),
         case("signature_encoding", "the signature came in upper case", Options, with_uri(&official, |uri| uri.replace("03044561471240d4a14bb09372dfcfd4fd0e40cb", "03044561471240D4A14BB09372DFCFD4FD0E40CB"))?, official_entry),
-        case("body_is_base64", "the gateway's base64 was not decoded", Event, with_body(&letter, STANDARD.encode(letter.body())), entry.clone()),
+        case("body_is_base64", "the gateway's base64 was not decoded", Event, with_body(&request, STANDARD.encode(request.body())), entry.clone()),
         case("body_changed", "a form on the way made spaces of `+`", Options, in_body(|body| body.replace('+', " ")), entry.clone()),
         case("body_changed", "a byte order mark was put before the body", Options, in_body(|body| format!("\u{feff}{body}")), entry.clone()),
-        case("body_empty", "a middleware read the body", Event, with_body(&letter, ""), entry.clone()),
+        case("body_empty", "a middleware read the body", Event, with_body(&request, ""), entry.clone()),
         case("body_malformed", "encrypt is a number", Event, number, number_entry),
-        case("timestamp_stale", "an hour late under a tolerance", Event, letter.clone(), with(json!({ "tolerance": 60 }))).at(fixed().now.0 + 3_600_000),
+        case("timestamp_stale", "an hour late under a tolerance", Event, request.clone(), with(json!({ "tolerance": 60 }))).at(fixed().now.0 + 3_600_000),
         case("robot_message", "a robot's outgoing message", Curl, with_header(&with_header(&post("dingtalk", "", r#"{"msgtype":"text","text":{"content":"hi"}}"#.into())?, "timestamp", Some("1795255200000"))?, "sign", Some("c2lnbg=="))?, entry.clone()),
         case("payload_invalid", "the message is no JSON", Event, sent("dingtalk", &entry, "event", Some("hello"))?, entry.clone()),
-        case("wrong_method", "the URL was opened in a browser", Event, get(&letter), entry.clone()),
-        case("credentials_invalid", "another source lacks its token", Event, letter.clone(), json!({})).under(json!({ "dingtalk": { "default": entry, "acme": { "aes_key": AES_KEY, "owner_key": APP_KEY } } })),
-        case("reply_refused", "the answer is a plain success", Event, letter.clone(), entry.clone()).answered("success"),
+        case("wrong_method", "the URL was opened in a browser", Event, get(&request), entry.clone()),
+        case("credentials_invalid", "another source lacks its token", Event, request.clone(), json!({})).under(json!({ "dingtalk": { "default": entry, "acme": { "aes_key": AES_KEY, "owner_key": APP_KEY } } })),
+        case("reply_refused", "the answer is a plain success", Event, request.clone(), entry.clone()).answered("success"),
     ]);
     Ok(())
 }
@@ -187,7 +188,7 @@ mod tests {
             let event_type = shape["type"].as_deref().unwrap();
             if event_type.starts_with("check_") && event_type.ends_with("_url") {
                 let (answer, messages) =
-                    receiver.handle(&receiver.letter(None, name, &sample.payload, &fixed()));
+                    receiver.handle(&receiver.build_request(None, name, &sample.payload, &fixed()));
                 assert_eq!((answer.record.outcome, messages.len()), (Outcome::Answered, 0), "{name}");
                 continue;
             }
@@ -211,38 +212,71 @@ mod tests {
     }
 
     #[test]
-    fn dingtalk_replies_with_the_key_that_opened() {
-        let (old, new) = (dingtalk("dingold", "tokenold"), dingtalk("dingnew", "tokennew"));
-        let receiver = Receiver::new("dingtalk", &json!([new, old]));
-        for (position, key, other) in [(0, &new, &old), (1, &old, &new)] {
-            let letter = receiver.letter(Some(key), "x", br#"{"EventType":"x"}"#, &fixed());
-            let (answer, messages) = receiver.handle(&letter);
-            assert_eq!((answer.record.key, messages.len()), (Some(position), 1));
-            let told =
-                Answer { response: answer.response.clone(), record: answer.record.clone(), message: None };
-            assert!(receiver.opened(other, &letter, told).is_err());
-            assert_eq!(receiver.opened(key, &letter, answer).unwrap(), "success");
+    fn a_sync_push_names_the_corp_and_the_action_that_all_its_rows_have() {
+        let receiver = Receiver::new("dingtalk", &dingtalk("key", "token"));
+        let row = |corp: Value, data: &str| json!({ "biz_type": 13, "corp_id": corp, "biz_data": data });
+        let of = |corp: &str, action: &str| row(json!(corp), &json!({ "syncAction": action }).to_string());
+        for (rows, subject, action) in [
+            (json!([of("ding1", "suite_ticket")]), Some("ding1"), Some("suite_ticket")),
+            (
+                json!([of("ding1", "org_dept_create"), of("ding1", "org_dept_create")]),
+                Some("ding1"),
+                Some("org_dept_create"),
+            ),
+            (json!([of("ding1", "user_add_org"), of("ding1", "user_leave_org")]), Some("ding1"), None),
+            (json!([of("ding1", "user_add_org"), of("ding2", "user_add_org")]), None, Some("user_add_org")),
+            (json!([of("ding1", "user_add_org"), row(Value::Null, "{}")]), None, None),
+            (json!([row(json!("ding1"), "no JSON")]), Some("ding1"), None),
+            (json!([row(json!(["ding1"]), r#"{"syncAction":1}"#)]), None, Some("1")),
+            (json!([of("ding1", "user_add_org"), 5]), None, None),
+            (json!([]), None, None),
+            (json!({ "corp_id": "ding1" }), None, None),
+        ] {
+            let payload = json!({ "EventType": "SYNC_HTTP_PUSH_MEDIUM", "bizData": rows }).to_string();
+            let event = receiver.event("sync", payload.as_bytes());
+            assert_eq!(event["type"], "dingtalk.SYNC_HTTP_PUSH_MEDIUM", "{payload}");
+            let facts = ["subject", "action"].map(|name| event.get(name).and_then(Value::as_str));
+            assert_eq!(facts, [subject, action], "{payload}");
         }
     }
 
     #[test]
-    fn dingtalk_accepts_any_owner_key_of_a_list_and_answers_to_it() {
+    fn dingtalk_replies_with_the_key_that_matched() {
+        let (old, new) = (dingtalk("dingold", "tokenold"), dingtalk("dingnew", "tokennew"));
+        let receiver = Receiver::new("dingtalk", &json!([new, old]));
+        for (position, key, other) in [(0, &new, &old), (1, &old, &new)] {
+            let request = receiver.build_request(Some(key), "x", br#"{"EventType":"x"}"#, &fixed());
+            let (answer, messages) = receiver.handle(&request);
+            assert_eq!((answer.record.key, messages.len()), (Some(position), 1));
+            let copy =
+                Answer { response: answer.response.clone(), record: answer.record.clone(), message: None };
+            assert!(receiver.opened(other, &request, copy).is_err());
+            assert_eq!(receiver.opened(key, &request, answer).unwrap(), "success");
+        }
+    }
+
+    #[test]
+    fn dingtalk_accepts_any_owner_key_of_a_list_and_replies_with_it() {
         let mut entry = dingtalk("", "token");
         entry["owner_key"] = json!(["dingappkey", "suitekey", "ding0123corp"]);
         let receiver = Receiver::new("dingtalk", &entry);
         for owner in ["dingappkey", "suitekey", "ding0123corp"] {
             let key = dingtalk(owner, "token");
-            let letter = receiver.letter(Some(&key), "x", br#"{"EventType":"x"}"#, &fixed());
-            let (answer, _) = receiver.handle(&letter);
-            assert_eq!(receiver.opened(&key, &letter, answer).unwrap(), "success", "{owner}");
+            let request = receiver.build_request(Some(&key), "x", br#"{"EventType":"x"}"#, &fixed());
+            let (answer, _) = receiver.handle(&request);
+            assert_eq!(receiver.opened(&key, &request, answer).unwrap(), "success", "{owner}");
         }
-        let letter =
-            receiver.letter(Some(&dingtalk("dingappke", "token")), "x", br#"{"EventType":"x"}"#, &fixed());
-        assert_eq!(receiver.refusal(&letter), (403, "owner_key_mismatch"));
+        let request = receiver.build_request(
+            Some(&dingtalk("dingappke", "token")),
+            "x",
+            br#"{"EventType":"x"}"#,
+            &fixed(),
+        );
+        assert_eq!(receiver.refusal(&request), (403, "owner_key_mismatch"));
     }
 
     #[test]
-    fn dingtalk_bounds_the_age_only_where_told() {
+    fn dingtalk_checks_the_age_only_with_a_tolerance() {
         let mut strict = dingtalk("key", "token");
         strict["tolerance"] = json!(60);
         for (entry, age, expected) in [
@@ -254,10 +288,10 @@ mod tests {
         ] {
             let receiver = Receiver::new("dingtalk", &entry);
             let sent = Ambient { now: Timestamp(fixed().now.0 - age), ..fixed() };
-            let letter = receiver.letter(None, "x", br#"{"EventType":"x"}"#, &sent);
+            let request = receiver.build_request(None, "x", br#"{"EventType":"x"}"#, &sent);
             match expected {
-                Some(refusal) => assert_eq!(receiver.refusal(&letter), refusal, "{age}"),
-                None => assert_eq!(receiver.handle(&letter).1.len(), 1, "{age}"),
+                Some(refusal) => assert_eq!(receiver.refusal(&request), refusal, "{age}"),
+                None => assert_eq!(receiver.handle(&request).1.len(), 1, "{age}"),
             }
         }
     }
@@ -278,31 +312,31 @@ mod tests {
             }
             let receiver = Receiver::new("dingtalk", &entry);
             let sent = Ambient { now: Timestamp(fixed().now.0 - age), ..fixed() };
-            let letter = receiver.letter(Some(&right), "x", br#"{"EventType":"x"}"#, &sent);
-            let record = receiver.handle(&letter).0.record;
+            let request = receiver.build_request(Some(&right), "x", br#"{"EventType":"x"}"#, &sent);
+            let record = receiver.handle(&request).0.record;
             assert_eq!((record.reason, record.stage), (Some(reason), Some(stage)));
         }
     }
 
     #[test]
-    fn dingtalk_answers_suite_handshakes_with_their_random_where_told() {
+    fn dingtalk_answers_suite_handshakes_with_their_random_only_if_configured() {
         let payload = br#"{"EventType":"check_update_suite_url","Random":"aXz7PqLm"}"#;
-        for (reply_random, told) in [(false, "success"), (true, "aXz7PqLm")] {
+        for (reply_random, expected) in [(false, "success"), (true, "aXz7PqLm")] {
             let mut entry = dingtalk("suite4xxxxxxxxxxxxxxx", "token");
             entry["reply_random"] = reply_random.into();
             let receiver = Receiver::new("dingtalk", &entry);
-            let letter = receiver.letter(None, "x", payload, &fixed());
-            let (answer, messages) = receiver.handle(&letter);
+            let request = receiver.build_request(None, "x", payload, &fixed());
+            let (answer, messages) = receiver.handle(&request);
             assert!(messages.is_empty());
-            assert_eq!(receiver.opened(&entry, &letter, answer).unwrap(), told);
-            let letter = receiver.letter(None, "x", br#"{"EventType":"check_url"}"#, &fixed());
-            let (answer, _) = receiver.handle(&letter);
-            assert_eq!(receiver.opened(&entry, &letter, answer).unwrap(), "success");
+            assert_eq!(receiver.opened(&entry, &request, answer).unwrap(), expected);
+            let request = receiver.build_request(None, "x", br#"{"EventType":"check_url"}"#, &fixed());
+            let (answer, _) = receiver.handle(&request);
+            assert_eq!(receiver.opened(&entry, &request, answer).unwrap(), "success");
         }
     }
 
     #[test]
-    fn what_is_optional_does_not_cost_an_event() {
+    fn an_invalid_optional_field_does_not_prevent_an_event() {
         let receiver = Receiver::new("dingtalk", &dingtalk("key", "token"));
         let event = receiver.event(
             "x",

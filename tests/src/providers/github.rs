@@ -70,11 +70,10 @@ fn cases() -> Vec<cases::Case> {
 
 #[allow(clippy::too_many_lines, reason = "a table")]
 fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
-    /// `{"zen":"Tea.","hook_id":1}`, packed by CPython.
     let case =
         |cause, about, form, request, entry| doctor::case("github", cause, about, form, request, entry);
     let entry = entry();
-    let letter = sent("github", &entry, "push", None)?;
+    let request = sent("github", &entry, "push", None)?;
     let signed_as = |payload: &str| sent("github", &entry, "push", Some(payload));
     let payload =
         r#"{"ref":"refs/heads/main","n":1.0,"by":"<Zoë>","repository":{"full_name":"acme-dev/widget"}}"#;
@@ -83,38 +82,38 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
     let form = "payload=%7B%22ref%22%3A%22refs%2Fheads%2Fmain%22%2C%22by%22%3A%22a+b%22%7D";
     let form_letter = signed_as(form)?;
     let decoded = r#"{"ref":"refs/heads/main","by":"a b"}"#;
-    let value = header(&letter, SIGNATURE);
+    let value = header(&request, SIGNATURE);
     let bytes = hex::decode(value.trim_start_matches("sha256=")).unwrap_or_default();
 
     cases.extend([
-        case("opens", "nothing is wrong", Curl, letter.clone(), entry.clone()),
-        case("secret_has_whitespace", "the secret ends with a line feed", Event, letter.clone(), secret(&format!("{SECRET}\n"))),
-        case("secret_has_whitespace", "a zero-width space was copied along", Curl, letter.clone(), secret(&format!("\u{200b}{SECRET}"))),
+        case("opens", "nothing is wrong", Curl, request.clone(), entry.clone()),
+        case("secret_has_whitespace", "the secret ends with a line feed", Event, request.clone(), secret(&format!("{SECRET}\n"))),
+        case("secret_has_whitespace", "a zero-width space was copied along", Curl, request.clone(), secret(&format!("\u{200b}{SECRET}"))),
         case("secret_has_whitespace", "the platform's secret is hunter2 with a line feed", Event, signed_with_text("github", "hunter2\n")?, secret("hunter2")),
-        case("secret_has_quotes", "the secret stands in quotes", Event, letter.clone(), secret(&format!("\"{SECRET}\""))),
-        case("secret_mismatch", "another secret", Har, letter.clone(), secret("quite-other-secret")),
-        case("wrong_source", "another source has the secret", Event, letter.clone(), json!({})).under(json!({ "github": { "default": secret("quite-other-secret"), "acme": entry } })),
-        case("unknown_source", "the URL names a source that is not there", Curl, with_uri(&letter, |uri| uri + "/nobody")?, entry.clone()),
+        case("secret_has_quotes", "the secret stands in quotes", Event, request.clone(), secret(&format!("\"{SECRET}\""))),
+        case("secret_mismatch", "another secret", Har, request.clone(), secret("quite-other-secret")),
+        case("wrong_source", "another source has the secret", Event, request.clone(), json!({})).under(json!({ "github": { "default": secret("quite-other-secret"), "acme": entry } })),
+        case("unknown_source", "the URL names a source that is not there", Curl, with_uri(&request, |uri| uri + "/nobody")?, entry.clone()),
         case("wrong_provider", "the delivery is DingTalk's", Event, with_uri(&sent("dingtalk", &dingtalk::entry(), "user_add_org", None)?, |uri| uri.replace("/dingtalk", "/github"))?, entry.clone()),
         case("wrong_provider", "the delivery is a payment service's, whose keys are there", Event, with_uri(&sent("payment", &payment::entry(), "payment_success", None)?, |uri| uri.replace("/payment", "/github"))?, json!({})).under(json!({ "github": { "default": entry }, "payment": { "default": payment::entry() } })),
-        case("credentials_missing", "the credentials are another provider's", Event, letter.clone(), json!({})).under(json!({ "payment": { "default": payment::entry() } })),
+        case("credentials_missing", "the credentials are another provider's", Event, request.clone(), json!({})).under(json!({ "payment": { "default": payment::entry() } })),
         case("body_changed", "re-serialised with spaces", Options, with_body(&compact, r#"{"ref": "refs/heads/main", "n": 1.0, "by": "<Zoë>", "repository": {"full_name": "acme-dev/widget"}}"#), entry.clone()),
         case("body_changed", "re-serialised by Python: spaces, and escapes for what is not ASCII", Curl, with_body(&compact, r#"{"ref": "refs/heads/main", "n": 1.0, "by": "<Zo\u00eb>", "repository": {"full_name": "acme-dev/widget"}}"#), entry.clone()),
         case("body_changed", "re-serialised by Go with an indent: escapes for < and >", Event, with_body(&signed_as(&payload.replace('<', r"\u003c").replace('>', r"\u003e"))?, payload), entry.clone()),
-        case("body_changed", "a byte order mark was put before the body", Event, with_body(&letter, [b"\xef\xbb\xbf", &letter.body()[..]].concat()), entry.clone()),
-        case("body_changed", "an editor put a line feed behind the body", Options, with_body(&letter, [&letter.body()[..], b"\n"].concat()), entry.clone()),
+        case("body_changed", "a byte order mark was put before the body", Event, with_body(&request, [b"\xef\xbb\xbf", &request.body()[..]].concat()), entry.clone()),
+        case("body_changed", "an editor put a line feed behind the body", Options, with_body(&request, [&request.body()[..], b"\n"].concat()), entry.clone()),
         case("body_changed", "UTF-8 was read as Latin-1", Event, with_body(&compact, payload.replace('ë', "Ã«")), entry.clone()),
         case("body_is_decoded_form", "a proxy decoded the form", Event, with_body(&form_letter, decoded), entry.clone()),
         case("body_is_decoded_form", "a proxy decoded the form's value", Curl, with_body(&form_letter, format!("payload={decoded}")), entry.clone()),
-        case("body_is_base64", "the gateway's base64 was not decoded", Event, with_body(&letter, STANDARD.encode(letter.body())), entry.clone()),
-        case("body_empty", "a middleware read the body", Har, with_body(&letter, ""), entry.clone()),
-        case("signature_wrong_algorithm", "the SHA-1 signature in the SHA-256 header", Event, sha1_in_place(&letter)?, entry.clone()),
-        case("signature_encoding", "the signature is base64", Event, with_header(&letter, SIGNATURE, Some(&format!("sha256={}", STANDARD.encode(bytes))))?, entry.clone()),
-        case("signature_prefix_missing", "the signature has no prefix", Curl, with_header(&letter, SIGNATURE, Some(value.trim_start_matches("sha256=")))?, entry.clone()),
-        case("parameter_missing", "a proxy dropped X-GitHub-Event", Event, with_header(&letter, "x-github-event", None)?, entry.clone()),
-        case("wrong_method", "a redirect made a GET of it", Event, get(&letter), entry.clone()),
-        case("credentials_invalid", "a member that is unknown", Event, letter.clone(), json!({ "secrets": SECRET })),
-        case("reply_refused", "the answer is a redirect", Event, letter.clone(), entry.clone()).answered("HTTP/2 301\nlocation: https://hooks.example.com/github/\n\n"),
+        case("body_is_base64", "the gateway's base64 was not decoded", Event, with_body(&request, STANDARD.encode(request.body())), entry.clone()),
+        case("body_empty", "a middleware read the body", Har, with_body(&request, ""), entry.clone()),
+        case("signature_wrong_algorithm", "the SHA-1 signature in the SHA-256 header", Event, sha1_in_place(&request)?, entry.clone()),
+        case("signature_encoding", "the signature is base64", Event, with_header(&request, SIGNATURE, Some(&format!("sha256={}", STANDARD.encode(bytes))))?, entry.clone()),
+        case("signature_prefix_missing", "the signature has no prefix", Curl, with_header(&request, SIGNATURE, Some(value.trim_start_matches("sha256=")))?, entry.clone()),
+        case("parameter_missing", "a proxy dropped X-GitHub-Event", Event, with_header(&request, "x-github-event", None)?, entry.clone()),
+        case("wrong_method", "a redirect made a GET of it", Event, get(&request), entry.clone()),
+        case("credentials_invalid", "a member that is unknown", Event, request.clone(), json!({ "secrets": SECRET })),
+        case("reply_refused", "the answer is a redirect", Event, request.clone(), entry.clone()).answered("HTTP/2 301\nlocation: https://hooks.example.com/github/\n\n"),
     ]);
     broken_by_copies(cases)?;
     broken_in_transit(cases)?;
@@ -191,8 +190,8 @@ fn broken_by_copies(cases: &mut Vec<Case>) -> Made<()> {
         ("secret_altered", "it was broken into groups", "q9Zt7788", "q9Zt 7788", "whitespace"),
         ("secret_has_quotes", "in quotes, with a line feed after them", "q9-Zt", "'q9-Zt'\n", "quotes"),
     ] {
-        let letter = sent("github", &json!({ "secret": has }), "ping", None)?;
-        let found = doctor::case("github", cause, about, Event, letter, json!({ "secret": stored }));
+        let request = sent("github", &json!({ "secret": has }), "ping", None)?;
+        let found = doctor::case("github", cause, about, Event, request, json!({ "secret": stored }));
         cases.push(found.says(&[mentions], &["copy the secret from the platform's console again, or set"]));
     }
     let escaped = sent("github", &json!({ "secret": "q9%2BZt" }), "ping", None)?;
@@ -283,8 +282,8 @@ fn broken_in_transit(cases: &mut Vec<Case>) -> Made<()> {
             "with a line break at its end",
         ),
     ] {
-        let letter = with_body(&signed(payload)?, received);
-        let found = doctor::case("github", "body_changed", about, Event, letter, entry.clone());
+        let request = with_body(&signed(payload)?, received);
+        let found = doctor::case("github", "body_changed", about, Event, request, entry.clone());
         cases.push(found.says(&[mentions], &["copy the secret"]));
     }
     let base64 = |text: &str| STANDARD.decode(text).map_err(|error| error.to_string());
@@ -292,8 +291,8 @@ fn broken_in_transit(cases: &mut Vec<Case>) -> Made<()> {
     for (about, packed, mentions) in
         [("gzip, and its header was lost", GZIP, "gzip"), ("zlib, and its header was lost", ZLIB, "deflate")]
     {
-        let letter = with_body(&tea, base64(packed)?);
-        let found = doctor::case("github", "body_is_compressed", about, Event, letter, entry.clone());
+        let request = with_body(&tea, base64(packed)?);
+        let found = doctor::case("github", "body_is_compressed", about, Event, request, entry.clone());
         cases.push(found.says(&[mentions, "Content-Encoding"], &["copy the secret"]));
     }
     let packed = with_body(&tea, GZIP);
@@ -368,14 +367,14 @@ fn broken_in_transit(cases: &mut Vec<Case>) -> Made<()> {
         ),
         ("signature_wrong_algorithm", "MD5, bare", format!("sha256={}", "5a".repeat(16)), "MD5", "SHA-512"),
     ] {
-        let letter = with_header(&tea, SIGNATURE, Some(&value))?;
-        let found = doctor::case("github", cause, about, Event, letter, entry.clone());
+        let request = with_header(&tea, SIGNATURE, Some(&value))?;
+        let found = doctor::case("github", cause, about, Event, request, entry.clone());
         cases.push(found.says(&[mentions], &[never]));
     }
     Ok(())
 }
 
-/// GitHub's delivery signed with a secret that no entry can hold.
+/// GitHub's delivery signed with a secret that no entry can have.
 fn signed_with_text(provider: &str, secret: &str) -> Made<Request> {
     let entry = json!({ "preset": "github-style", "secret": hex::encode(secret), "secret_encoding": "hex" });
     let payload = r#"{"ref":"refs/heads/main"}"#;
@@ -384,13 +383,13 @@ fn signed_with_text(provider: &str, secret: &str) -> Made<Request> {
     with_uri(&request, |uri| uri.replace("/payment", &format!("/{provider}")))
 }
 
-/// What a sender does that knows only SHA-1.
-fn sha1_in_place(letter: &Request) -> Made<Request> {
+/// The delivery of a sender that supports only SHA-1.
+fn sha1_in_place(request: &Request) -> Made<Request> {
     let entry = json!({
         "secret": SECRET, "header": "x-hub-signature-256", "prefix": "sha1=", "algorithm": "sha1",
     });
-    let signed = sent("payment", &entry, "push", Some(&body_text(letter)))?;
-    with_header(letter, "x-hub-signature-256", Some(&header(&signed, "x-hub-signature-256")))
+    let signed = sent("payment", &entry, "push", Some(&body_text(request)))?;
+    with_header(request, "x-hub-signature-256", Some(&header(&signed, "x-hub-signature-256")))
 }
 
 #[cfg(test)]
@@ -399,7 +398,7 @@ mod tests {
     use crate::{fixed, receiver::Receiver};
 
     #[test]
-    fn github_takes_sha1_only_where_allowed_and_alone() {
+    fn github_accepts_sha1_only_if_allowed_and_alone() {
         let good = "sha1=d71135166c50a41e928e75110a07ed7039bfef61";
         let bad = "sha1=0000000000000000000000000000000000000000";
         for (allow_sha1, sha1, sha256, expected) in [
@@ -410,17 +409,17 @@ mod tests {
             (true, good, Some(""), Some((401, "missing_signature"))),
         ] {
             let receiver = Receiver::new("github", &json!({ "secret": "s", "allow_sha1": allow_sha1 }));
-            let mut letter = receiver.letter(None, "ping", br#"{"zen":"x"}"#, &fixed());
-            letter.headers_mut().remove("x-hub-signature-256");
-            letter.headers_mut().insert("x-hub-signature", sha1.parse().unwrap());
+            let mut request = receiver.build_request(None, "ping", br#"{"zen":"x"}"#, &fixed());
+            request.headers_mut().remove("x-hub-signature-256");
+            request.headers_mut().insert("x-hub-signature", sha1.parse().unwrap());
             if let Some(value) = sha256 {
-                letter.headers_mut().insert("x-hub-signature-256", value.parse().unwrap());
+                request.headers_mut().insert("x-hub-signature-256", value.parse().unwrap());
             }
             match expected {
                 Some(refusal) => {
-                    assert_eq!(receiver.refusal(&letter), refusal, "{allow_sha1} {sha1} {sha256:?}");
+                    assert_eq!(receiver.refusal(&request), refusal, "{allow_sha1} {sha1} {sha256:?}");
                 }
-                None => assert_eq!(receiver.handle(&letter).1.len(), 1),
+                None => assert_eq!(receiver.handle(&request).1.len(), 1),
             }
         }
     }
@@ -446,13 +445,13 @@ mod tests {
     }
 
     #[test]
-    fn github_reads_signed_bytes_as_what_they_are() {
+    fn github_detects_forms_by_the_signed_bytes() {
         let receiver = Receiver::new("github", &json!({ "secret": "s" }));
         let title = "x&payload=%7B%22action%22%3A%22deleted%22%2C%22repository%22%3A%7B%22full_name%22%3A%22victim%2Frepo%22%7D%7D&y";
         let payload = json!({ "action": "opened", "issue": { "title": title } }).to_string();
-        let mut letter = receiver.letter(None, "issues", payload.as_bytes(), &fixed());
-        letter.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
-        let (_, messages) = receiver.handle(&letter);
+        let mut request = receiver.build_request(None, "issues", payload.as_bytes(), &fixed());
+        request.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
+        let (_, messages) = receiver.handle(&request);
         let event: Value = serde_json::from_str(&messages[0].body).unwrap();
         assert_eq!((&event["action"], &event["subject"]), (&json!("opened"), &Value::Null));
     }

@@ -15,9 +15,9 @@ use crate::{
 
 pub(super) const PROVIDER: Provider = Provider {
     name: "opencard",
-    // Answered with the queue down, too: no 503.
+    // A query gets its response even if the queue is down: no 503.
     statuses: &[200, 400, 401, 404, 405, 413],
-    // In the sealed response.
+    // In the encrypted response.
     unusable: 200,
     refusals: &[
         ("get", "method_not_allowed", Stage::Route),
@@ -47,6 +47,16 @@ fn cases() -> Vec<cases::Case> {
     let case = cases::case_of("opencard");
     vec![
         case("scenic_spot", 200, "default", Of("scenic_spot"), cases::same),
+        case(
+            "any_intent",
+            200,
+            "default",
+            Payload(
+                "query",
+                r#"{"srcid":"123","intent":{"museum":"首都博物馆"},"surface":"web_h5"}"#.as_bytes(),
+            ),
+            cases::same,
+        ),
         case(
             "no_result",
             200,
@@ -97,7 +107,7 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
     let case =
         |cause, about, form, request, entry| doctor::case("opencard", cause, about, form, request, entry);
     let entry = entry();
-    let letter = sent("opencard", &entry, "scenic_spot", None)?;
+    let request = sent("opencard", &entry, "scenic_spot", None)?;
     let keys = |keys: Value| json!({ "keys": keys });
     let exchange = vectors.input("opencard/gen-exchange")?;
     let member = |name: &str| exchange[name].as_str().unwrap_or_default().to_owned();
@@ -128,81 +138,81 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
             "secret_has_whitespace",
             "the key ends with a line feed",
             Event,
-            letter.clone(),
+            request.clone(),
             keys(json!({ "0": format!("{PSK}\n") })),
         ),
         case(
             "secret_has_quotes",
             "the key stands in quotes",
             Event,
-            letter.clone(),
+            request.clone(),
             keys(json!({ "0": format!("'{PSK}'") })),
         ),
-        case("psk_length", "the key is cut", Event, letter.clone(), keys(json!({ "0": PSK[..20] }))),
+        case("psk_length", "the key is cut", Event, request.clone(), keys(json!({ "0": PSK[..20] }))),
         case(
             "psk_encoding",
             "the key is base64 with the other two characters",
             Event,
-            letter.clone(),
+            request.clone(),
             keys(json!({ "0": PSK.replace('_', "/") })),
         ),
         case(
             "psk_encoding",
             "the key is written in hex",
             Curl,
-            letter.clone(),
+            request.clone(),
             keys(json!({ "0": "3c3132333 43f363738 3e3f6162 636465".replace(' ', "") })),
         ),
-        case("psk_swapped", "kid and key are swapped", Event, letter.clone(), keys(json!({ PSK: "0" }))),
+        case("psk_swapped", "kid and key are swapped", Event, request.clone(), keys(json!({ PSK: "0" }))),
         case(
             "jwe_key_mismatch",
             "another key stands under the kid",
             Event,
-            letter.clone(),
+            request.clone(),
             keys(json!({ "0": OTHER_PSK })),
         ),
         case(
             "jwe_key_mismatch",
             "two keys are under each other's kid",
             Har,
-            letter.clone(),
+            request.clone(),
             keys(json!({ "0": OTHER_PSK, "1": PSK })),
         ),
         case(
             "jwe_unknown_kid",
             "the key stands under another kid",
             Event,
-            letter.clone(),
+            request.clone(),
             keys(json!({ "1": PSK })),
         ),
-        case("wrong_source", "the key is that of another source", Event, letter.clone(), json!({}))
+        case("wrong_source", "the key is that of another source", Event, request.clone(), json!({}))
             .under(json!({ "opencard": { "default": keys(json!({ "0": OTHER_PSK })), "acme": entry } })),
         case(
             "body_is_base64",
             "the gateway's base64 was not decoded",
             Event,
-            with_body(&letter, STANDARD.encode(letter.body())),
+            with_body(&request, STANDARD.encode(request.body())),
             entry.clone(),
         ),
         case(
             "body_changed",
             "the body was put into quotes",
             Options,
-            with_body(&letter, Value::from(body_text(&letter)).to_string()),
+            with_body(&request, Value::from(body_text(&request)).to_string()),
             entry.clone(),
         ),
         case(
             "body_changed",
             "the body was wrapped",
             Options,
-            with_body(&letter, body_text(&letter).replace('.', ".\n")),
+            with_body(&request, body_text(&request).replace('.', ".\n")),
             entry.clone(),
         ),
         case(
             "wrong_method",
             "a redirect made a GET of it",
             Event,
-            get(&with_body(&letter, "")),
+            get(&with_body(&request, "")),
             entry.clone(),
         ),
     ]);
@@ -250,28 +260,28 @@ mod tests {
         let (one, two) = (opencard(&[("0", PSK)]), opencard(&[("1", "MDEyMzQ1Njc4OWFiY2RlMQ==")]));
         let receiver = Receiver::new("opencard", &json!([one, two]));
         for key in [&one, &two] {
-            let letter = receiver.letter(
+            let request = receiver.build_request(
                 Some(key),
                 "q",
                 r#"{"srcid":"123","intent":{"scenic_spot":"故宫"}}"#.as_bytes(),
                 &fixed(),
             );
-            let (answer, messages) = receiver.handle(&letter);
+            let (answer, messages) = receiver.handle(&request);
             assert_eq!(messages.len(), 1);
-            assert!(receiver.opened(key, &letter, answer).unwrap().contains("故宫博物院"));
+            assert!(receiver.opened(key, &request, answer).unwrap().contains("故宫博物院"));
         }
-        // The same kid with another key is no match.
-        let letter =
-            receiver.letter(Some(&opencard(&[("0", "MDEyMzQ1Njc4OWFiY2RlMQ")])), "q", b"{}", &fixed());
-        assert_eq!(receiver.refusal(&letter), (401, "key_unwrap"));
+        // The same kid with another key does not match.
+        let request =
+            receiver.build_request(Some(&opencard(&[("0", "MDEyMzQ1Njc4OWFiY2RlMQ")])), "q", b"{}", &fixed());
+        assert_eq!(receiver.refusal(&request), (401, "key_unwrap"));
     }
 
     #[test]
-    fn opencard_answers_with_the_queue_down_and_says_so_to_the_operator() {
+    fn opencard_answers_with_the_queue_down_and_logs_the_event_as_unqueued() {
         let receiver = Receiver::new("opencard", &opencard(&[("0", PSK)]));
         receiver.setup.queue().set_down(true);
-        let letter = receiver.letter(None, "q", br#"{"srcid":"123","intent":{}}"#, &fixed());
-        let (answer, messages) = receiver.handle(&letter);
+        let request = receiver.build_request(None, "q", br#"{"srcid":"123","intent":{}}"#, &fixed());
+        let (answer, messages) = receiver.handle(&request);
         assert!(messages.is_empty());
         let record = answer.record;
         assert_eq!(
@@ -282,34 +292,34 @@ mod tests {
     }
 
     #[test]
-    fn opencard_gives_a_lifetime_in_unix_seconds_and_an_inner_failure_its_status() {
+    fn opencard_returns_a_lifetime_in_unix_seconds_or_an_internal_error() {
         let cards = r#"{"1":{"entries":[{"intent":{},"data":{"a":1.0},"lifetime":60}]}}"#;
         let at = |now| ask(cards, &Ambient { now: Timestamp(now), ..fixed() });
         assert_eq!(at(1_795_255_200_123), r#"{"status":0,"msg":"","data":{"a":1.0},"lifetime":1795255260}"#);
-        // The clock of a system that has none: no time can be told.
+        // The clock is not set, so no lifetime can be computed.
         assert_eq!(at(0), r#"{"status":3,"msg":"internal error"}"#);
     }
 
-    /// Asks a catalogue of its own for its one card, straight at the provider.
+    /// Queries the one card of a catalogue, directly at the provider.
     fn ask(cards: &str, ambient: &Ambient) -> String {
         use letterbox_codec::{Provider, Source, platform::Sender as _};
         let provider = opencard::OpenCard::new(cards.as_bytes()).unwrap();
         let keys: [opencard::Credentials; 1] = [serde_json::from_value(opencard(&[("0", PSK)])).unwrap()];
         let sample = Sample { name: "q".into(), payload: br#"{"srcid":"1","intent":{}}"#.to_vec() };
-        let letter =
+        let request =
             opencard::OpenCard::build_request(&keys[0], &sample, "https://localhost/opencard", ambient)
                 .unwrap();
         let source = Source { provider: "opencard", name: "default", keys: &keys };
-        let received = provider.receive(&source, &letter, ambient).unwrap();
+        let received = provider.receive(&source, &request, ambient).unwrap();
         let settled = block_on(received.settle(|| async { Ok::<_, ()>(()) }));
         let reply = http::Response::new(bytes::Bytes::from(settled.reply.unwrap().body));
-        opencard::OpenCard::read_response(&keys[0], &letter, &reply).unwrap()
+        opencard::OpenCard::read_response(&keys[0], &request, &reply).unwrap()
     }
 
     #[test]
-    fn opencards_rid_is_told_of_what_is_refused_and_is_a_sound_attribute() {
+    fn a_refused_query_is_recorded_with_its_rid_if_that_is_a_valid_attribute() {
         let receiver = Receiver::new("opencard", &opencard(&[("0", PSK)]));
-        let letter = |header: &str| {
+        let request = |header: &str| {
             use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
             Request::new(format!("{}.AAAA.AAAA.AAAA.AAAA", URL_SAFE_NO_PAD.encode(header)).into())
         };
@@ -318,9 +328,9 @@ mod tests {
             (r#"{"alg":"dir","enc":"A128CBC-HS256","kid":"0","rid":"1-2"}"#, Some("1-2")),
             (r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0","rid":"a\nb"}"#, None),
         ] {
-            let mut letter = letter(header);
-            *letter.method_mut() = http::Method::POST;
-            let (answer, _) = receiver.handle(&letter);
+            let mut request = request(header);
+            *request.method_mut() = http::Method::POST;
+            let (answer, _) = receiver.handle(&request);
             assert_eq!((answer.record.status, answer.record.delivery.as_deref()), (400, rid), "{header}");
         }
     }

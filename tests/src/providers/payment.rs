@@ -81,7 +81,7 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
     let case =
         |cause, about, form, request, entry| doctor::case("payment", cause, about, form, request, entry);
     let entry = entry();
-    let letter = sent("payment", &entry, "payment_success", None)?;
+    let request = sent("payment", &entry, "payment_success", None)?;
     let signed = |members: Value| sent("payment", &but(&entry, &members), "payment_success", None);
     let with = |members: Value| but(&entry, &members);
     let stripe = json!({ "preset": "stripe", "secret": "whsec_doctorstest" });
@@ -91,13 +91,13 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
     let update = r#"{"event_id":"e3","type":"payment.updated","data":{"id":"p3"}}"#;
 
     cases.extend([
-        case("opens", "nothing is wrong", Options, letter.clone(), entry.clone())
+        case("opens", "nothing is wrong", Options, request.clone(), entry.clone())
             .answered(r#"{"statusCode":202,"body":"{\"status\":\"accepted\"}"}"#),
         case(
             "secret_has_whitespace",
             "the secret ends with a tab",
             Event,
-            letter.clone(),
+            request.clone(),
             with(json!({ "secret": format!("{SHARED}\t") })),
         ),
         case(
@@ -118,7 +118,7 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
             "secret_mismatch",
             "another secret",
             Event,
-            letter.clone(),
+            request.clone(),
             with(json!({ "secret": "quite-other-secret" })),
         ),
         case(
@@ -135,14 +135,14 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
             "body_changed",
             "the body is cut: Content-Length tells",
             Options,
-            with_header(&with_body(&letter, r#"{"event_type":"#), "content-length", Some("75"))?,
+            with_header(&with_body(&request, r#"{"event_type":"#), "content-length", Some("75"))?,
             entry.clone(),
         ),
         case(
             "signature_wrong_header",
             "the sender uses a header of its own",
             Event,
-            moved(&letter, "x-signature", "x-webhook-signature")?,
+            moved(&request, "x-signature", "x-webhook-signature")?,
             entry.clone(),
         ),
         case(
@@ -234,7 +234,7 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
             "event_type_not_accepted",
             "the type is not in accept",
             Event,
-            letter.clone(),
+            request.clone(),
             with(json!({ "accept": ["payment_refunded"] })),
         ),
         case(
@@ -257,7 +257,7 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
             "credentials_invalid",
             "the template leaves the body out",
             Event,
-            letter,
+            request,
             with(json!({ "template": "{timestamp}" })),
         ),
     ]);
@@ -382,11 +382,11 @@ mod tests {
     use crate::receiver::Receiver;
 
     #[test]
-    fn every_payment_preset_takes_its_senders_payload() {
+    fn every_payment_preset_accepts_its_senders_payload() {
         for sender in SENDERS {
             let (name, proof) = (sender.name, &sender.proof);
             let receiver = Receiver::new("payment", &json!({ "preset": name, proof.key_field: proof.key }));
-            // A proof that is no event is of a sender that has the default paths.
+            // If the proof is not an event, the sender uses the default paths.
             let own = json!({ "event_type": "paid", "transaction_id": 7 }).to_string();
             let (payload, event_type, subject) = match &proof.event {
                 Some(event) => (proof.body.as_bytes(), event.event_type, event.subject),
@@ -399,15 +399,15 @@ mod tests {
     }
 
     #[test]
-    fn payment_acknowledges_with_the_status_that_the_entry_says() {
+    fn payment_acknowledges_with_the_status_of_the_entry() {
         for (entry, expected) in [
             (json!({ "secret": "s" }), 202),
             (json!({ "secret": "s", "preset": "paddle" }), 202),
             (json!({ "secret": "s", "preset": "paddle", "status": 200 }), 200),
         ] {
             let receiver = Receiver::new("payment", &entry);
-            let letter = receiver.letter(None, "notice", br#"{"event_type":"a"}"#, &fixed());
-            let (answer, messages) = receiver.handle(&letter);
+            let request = receiver.build_request(None, "notice", br#"{"event_type":"a"}"#, &fixed());
+            let (answer, messages) = receiver.handle(&request);
             assert_eq!((answer.record.status, messages.len()), (expected, 1), "{entry}");
             assert_eq!(answer.response.body(), r#"{"status":"accepted"}"#);
         }
@@ -417,8 +417,8 @@ mod tests {
     fn payment_signature_headers_with_several_signatures() {
         let receiver = Receiver::new("payment", &json!({ "preset": "stripe", "secret": "s" }));
         let payload = br#"{"type":"a"}"#;
-        let letter = receiver.letter(None, "notice", payload, &fixed());
-        let value = letter.headers()["stripe-signature"].to_str().unwrap().to_owned();
+        let request = receiver.build_request(None, "notice", payload, &fixed());
+        let value = request.headers()["stripe-signature"].to_str().unwrap().to_owned();
         let (time, good) = value.split_once(',').unwrap();
         let bad = format!("v1={}", "0".repeat(64));
         for (header, expected) in [
@@ -433,34 +433,35 @@ mod tests {
             (format!("t=,{good}"), Some("signature_mismatch")),
             (" ".to_owned(), Some("missing_signature")),
         ] {
-            let mut letter = letter.clone();
-            letter.headers_mut().insert("stripe-signature", header.parse().unwrap());
+            let mut request = request.clone();
+            request.headers_mut().insert("stripe-signature", header.parse().unwrap());
             match expected {
-                Some(code) => assert_eq!(receiver.refusal(&letter), (401, code), "{header}"),
-                None => assert_eq!(receiver.handle(&letter).1.len(), 1, "{header}"),
+                Some(code) => assert_eq!(receiver.refusal(&request), (401, code), "{header}"),
+                None => assert_eq!(receiver.handle(&request).1.len(), 1, "{header}"),
             }
         }
-        let mut twice = letter;
+        let mut twice = request;
         twice.headers_mut().append("stripe-signature", value.parse().unwrap());
         assert_eq!(receiver.refusal(&twice), (401, "malformed_signature"));
     }
 
     #[test]
-    fn what_a_queue_would_refuse_does_not_stop_an_event() {
+    fn a_value_that_sqs_would_reject_does_not_prevent_an_event() {
         let receiver = Receiver::new("payment", &json!({ "secret": "s" }));
         let payload =
             "{\"event_type\":\"paid\",\"transaction_id\":\"\u{ffff} 中\",\"n\":\"\u{fffe}\",\"big\":1e999}";
-        let (_, messages) = receiver.handle(&receiver.letter(None, "notice", payload.as_bytes(), &fixed()));
+        let (_, messages) =
+            receiver.handle(&receiver.build_request(None, "notice", payload.as_bytes(), &fixed()));
         let [message] = messages.as_slice() else { panic!("no message") };
         assert!(!message.body.contains(['\u{fffe}', '\u{ffff}']));
         assert!(message.body.ends_with(
             r#""data":{"event_type":"paid","transaction_id":"\uffff 中","n":"\ufffe","big":1e999}}"#
         ));
-        // No attribute can say this subject.
+        // This subject cannot be an attribute.
         assert!(message.attributes.iter().all(|(name, _)| *name != "subject"));
         for bad in [r#"{"event_type":"a\u0001b"}"#, r#"{"event_type":" "}"#, r#"{"event_type":true}"#] {
-            let letter = receiver.letter(None, "notice", bad.as_bytes(), &fixed());
-            assert_eq!(receiver.refusal(&letter), (400, "malformed_field"), "{bad}");
+            let request = receiver.build_request(None, "notice", bad.as_bytes(), &fixed());
+            assert_eq!(receiver.refusal(&request), (400, "malformed_field"), "{bad}");
         }
     }
 
@@ -471,7 +472,7 @@ mod tests {
             format!(r#"{{"event_type":"deep","x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth))
         };
         receiver.event("notice", nested(125).as_bytes());
-        let letter = receiver.letter(None, "notice", nested(126).as_bytes(), &fixed());
-        assert_eq!(receiver.refusal(&letter), (400, "invalid_json"));
+        let request = receiver.build_request(None, "notice", nested(126).as_bytes(), &fixed());
+        assert_eq!(receiver.refusal(&request), (400, "invalid_json"));
     }
 }

@@ -70,16 +70,16 @@ fn cases() -> Vec<cases::Case> {
 
 fn broken(cases: &mut Vec<Case>, _: &Vectors) -> Made<()> {
     let entry = json!({ "preset": "standard-webhooks", "secret": "whsec_bGV0dGVyYm94LWRvY3RvcnMtdGVzdA==" });
-    let letter = sent("signed", &entry, "standard-webhooks/member.joined", None)?;
+    let request = sent("signed", &entry, "standard-webhooks/member.joined", None)?;
     let case =
         |cause, about, form, request, entry| doctor::case("signed", cause, about, form, request, entry);
     cases.extend([
-        case("opens", "nothing is wrong", Options, letter.clone(), entry),
+        case("opens", "nothing is wrong", Options, request.clone(), entry),
         case(
             "secret_mismatch",
             "another secret",
             Event,
-            letter,
+            request,
             json!({ "preset": "standard-webhooks", "secret": "whsec_cXVpdGUtb3RoZXItc2VjcmV0" }),
         ),
     ]);
@@ -96,16 +96,16 @@ mod tests {
     use crate::{fixed, receiver::Receiver};
 
     /// A signed delivery of an entry, with headers that are not signed; an empty value takes the header away.
-    fn letter(receiver: &Receiver, headers: &[(&'static str, &str)], body: &str) -> Request {
-        let mut letter = receiver.letter(None, "a", body.as_bytes(), &fixed());
+    fn build_request(receiver: &Receiver, headers: &[(&'static str, &str)], body: &str) -> Request {
+        let mut request = receiver.build_request(None, "a", body.as_bytes(), &fixed());
         for (name, value) in headers {
-            let headers = letter.headers_mut();
+            let headers = request.headers_mut();
             headers.remove(*name);
             if !value.is_empty() {
                 headers.insert(*name, value.parse().unwrap());
             }
         }
-        letter
+        request
     }
 
     /// The members of the event that differ from what is expected.
@@ -212,7 +212,7 @@ mod tests {
             let mut entry = entry;
             entry["secret"] = "s".into();
             let receiver = Receiver::new("signed", &entry);
-            let (answer, messages) = receiver.handle(&letter(&receiver, headers, body));
+            let (answer, messages) = receiver.handle(&build_request(&receiver, headers, body));
             assert_eq!(answer.record.outcome, Outcome::Queued, "{entry}: {:?}", answer.record);
             let event = serde_json::from_str(&messages[0].body).unwrap();
             assert_eq!(differences(&event, &expected), [""; 0], "{entry}");
@@ -265,7 +265,7 @@ mod tests {
             let mut entry = entry;
             entry["secret"] = "s".into();
             let receiver = Receiver::new("signed", &entry);
-            let (answer, messages) = receiver.handle(&letter(&receiver, headers, body));
+            let (answer, messages) = receiver.handle(&build_request(&receiver, headers, body));
             let found = (answer.record.status, answer.record.reason);
             assert_eq!((found, messages.len()), ((400, Some(code)), 0), "{entry}");
             assert!(answer.record.detail.unwrap().starts_with(detail), "{entry}");
@@ -279,7 +279,7 @@ mod tests {
             let mut entry = entry;
             entry["secret"] = "s".into();
             let receiver = Receiver::new("signed", &entry);
-            let (_, messages) = receiver.handle(&letter(&receiver, headers, body));
+            let (_, messages) = receiver.handle(&build_request(&receiver, headers, body));
             let event: Value = serde_json::from_str(&messages[0].body).unwrap();
             event["id"].as_str().unwrap().to_owned()
         };
@@ -420,7 +420,7 @@ mod tests {
         ] {
             let entry = json!({ "secret": "s", "handshake": handshake });
             let receiver = Receiver::new("signed", &entry);
-            let sent = letter(&receiver, headers, body);
+            let sent = build_request(&receiver, headers, body);
             match expected {
                 None => assert_eq!(receiver.handle(&sent).1.len(), 1, "{handshake}: {body}"),
                 Some((status, content_type, reply)) => {
@@ -458,7 +458,7 @@ mod tests {
             let mut entry = entry;
             entry["secret"] = "s".into();
             let receiver = Receiver::new("signed", &entry);
-            let (answer, messages) = receiver.handle(&letter(&receiver, &[], r#"{"event_type":"a"}"#));
+            let (answer, messages) = receiver.handle(&build_request(&receiver, &[], r#"{"event_type":"a"}"#));
             let (parts, found) = answer.response.into_parts();
             assert_eq!((parts.status.as_u16(), &*found, messages.len()), (status, body, 1), "{entry}");
             let found = parts.headers.get("content-type").map_or("", |value| value.to_str().unwrap());

@@ -1,11 +1,11 @@
 """The platforms' side of a delivery, by implementations that are not Letterbox's: one module per provider.
 
-A module has the provider's name and is found by itself. It defines every name in `MEMBERS`; what only its own tests
-use stands there too. It imports nothing but this package and the platform's libraries.
+A module has the provider's name and is found automatically. It defines every name in `MEMBERS`; names that only its
+own tests use are there, too. It imports nothing but this package and the platform's libraries.
 
-A sender has: `credentials`, its entry in the function's credentials; `secrets`, the texts that must appear nowhere;
-`letter(payload)`, a delivery as the platform makes it now; `acknowledged(response, letter)`, which asserts that the
-platform would take the response for an acknowledgement.
+A sender has: `credentials`, its entry in the function's credentials; `secrets`, which must appear in no output;
+`build_request(payload)`, which signs or encrypts a delivery as the platform does, with the current time;
+`acknowledged(response, request)`, which asserts that the platform would accept the response as an acknowledgement.
 """
 
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ MEMBERS = {
     "SAMPLE": "name of the sample event that the quick start sends",
     "DEADLINE": "the function's own deadline, in seconds",
     "STATUS": "status of the response to an event that is queued",
-    "STATUS_UNQUEUED": "status of the response to an event that the queue did not take",
+    "STATUS_UNQUEUED": "status of the response to an event that the queue did not accept",
     "REASON": "`reason` in the log line of an event that is queued, or None",
     "EXTENSIONS": "names of the CloudEvents extension attributes that an event may have",
     "READS_QUERY": "whether the function reads the query string",
@@ -28,38 +28,38 @@ MEMBERS = {
     "LARGEST": "size in bytes up to which a payload must be accepted",
     "make_payload": "function of members: an event with these members besides those that it must have, as bytes",
     "VERBATIM": "payload with `ODD` in it, as bytes",
-    "identity": "function of a letter with the default payload: type, subject and id of its event",
+    "identity": "function of a request with the default payload: type, subject and id of its event",
     "retry_id": "function of a payload of make_payload: id of its event, where `eventId` is the platform's id",
-    "signatures": "function of a letter: its signatures, which must not be logged",
+    "signatures": "function of a request: its signatures, which must not be logged",
     "ENTRY": "credentials entry whose secrets contain MARK, or its base64",
     "BAD_ENTRIES": "list of (members to change in ENTRY, name of the member that the error names)",
-    "MALFORMED": "case to (function of the default sender: letter that is 400, field that the error names or None)",
-    "UNAUTHORIZED": "case to function of the default sender: letter that is 401",
-    "STALE": "case to (source, function of its sender: letter that is 401 because of its time)",
-    "REFUSED": "case to (source, function of its sender: letter, `reason` in the log line)",
+    "MALFORMED": "case to (function of the default sender: request that is 400, field that the error names or None)",
+    "UNAUTHORIZED": "case to function of the default sender: request that is 401",
+    "STALE": "case to (source, function of its sender: request that is 401 because of its time)",
+    "REFUSED": "case to (source, function of its sender: request, `reason` in the log line)",
 }
 
 # In every secret of `ENTRY`, and in no output.
 MARK = "hunter2"
-# Digits, order, escapes, white space and doubled names that any parse and print would change.
+# Digits, order, escapes, whitespace and duplicate names that any parse and print would change.
 ODD = r' "n": 1.50e3 , "big":12345678901234567890123,"dup":1,"dup":2,"esc":"\u4e2d\/","raw":"中🎋",  "z":[ ],"a":{} '
 
 
 @dataclass(frozen=True)
-class Letter:
+class SentRequest:
     """One request as a platform sends it."""
 
     body: bytes
     headers: dict = field(default_factory=dict)
     query: str = ""
-    # What is inside: the text that the event must carry.
+    # The decoded content, which the event must have as its `data`.
     payload: bytes = b""
 
     def but(self, **changes):
         return replace(self, **changes)
 
     def with_headers(self, **headers):
-        """Sets headers; `None` takes one away. Names are written with `_`."""
+        """Sets headers; `None` removes one. Names are written with `_`."""
         merged = dict(self.headers)
         for name, value in headers.items():
             name = name.replace("_", "-")
@@ -70,7 +70,7 @@ class Letter:
 
 
 def flipped(text):
-    """The text with its last letter or digit changed: of the same form, and wrong."""
+    """The text with its last letter or digit changed: of the same format, but wrong."""
     position = max(index for index, character in enumerate(text) if character.isalnum())
     return text[:position] + ("0" if text[position] != "0" else "1") + text[position + 1 :]
 
@@ -85,20 +85,20 @@ def flip(position):
     return change
 
 
-def as_bytes(letter):
-    """Under a text type the emulated gateway itself answers 500 to what is no UTF-8."""
-    return letter.with_headers(Content_Type="application/octet-stream")
+def as_bytes(request):
+    """Under a text type the emulated gateway itself returns 500 for a body that is not UTF-8."""
+    return request.with_headers(Content_Type="application/octet-stream")
 
 
 def expect_accepted(response):
-    """The answer to platforms that read nothing but its status."""
+    """Asserts an acknowledgement to a platform that reads only the status."""
     assert response.status_code == 202, response.text
     assert response.headers["Content-Type"] == "application/json"
     assert response.json() == {"status": "accepted"}
 
 
 def find_platforms(folder=Path(__file__).parent):
-    """Every module of the folder by its name; an error says what one of them lacks."""
+    """Every module of the folder by its name; the error names missing members."""
     names = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
     platforms = {name: import_module(f"{__name__}.{name}") for name in names}
     for name, platform in platforms.items():

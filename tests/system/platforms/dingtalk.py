@@ -1,4 +1,4 @@
-"""DingTalk, by wechatpy: WeChat's message encryption is the same envelope under other names."""
+"""DingTalk, by wechatpy: WeChat's message encryption has the same format under other names."""
 
 import base64
 import json
@@ -14,7 +14,7 @@ from wechatpy.crypto.base import WeChatCipher
 from wechatpy.crypto.pkcs7 import PKCS7Encoder
 from wechatpy.utils import WeChatSigner
 
-from . import MARK, ODD, Letter, flipped
+from . import MARK, ODD, SentRequest, flipped
 
 SAMPLE = "user_add_org"
 DEADLINE = 1.2
@@ -42,7 +42,7 @@ def make_payload(**members):
     return json.dumps({"EventType": "user_add_org", "CorpId": "ding1"} | members).encode()
 
 
-def identity(letter):
+def identity(request):
     return "dingtalk.user_add_org", "ding1", "e-1"
 
 
@@ -50,8 +50,8 @@ def retry_id(payload):
     return json.loads(payload)["eventId"]
 
 
-def signatures(letter):
-    pairs = [pair.split("=", 1) for pair in letter.query.split("&")]
+def signatures(request):
+    pairs = [pair.split("=", 1) for pair in request.query.split("&")]
     return [value for name, value in pairs if name in SIGNATURES]
 
 
@@ -60,7 +60,7 @@ def new_environment(directory):
 
 
 def new_senders():
-    # The owner key of a suite that is being created is this text, the same for everybody.
+    # The owner key of a suite that is being created is this constant.
     creating, suite = "suite4xxxxxxxxxxxxxxx", "suite4f8d9c5b2a1e"
     return {
         "default": App.new("dingabcdefgh12345678"),
@@ -78,17 +78,17 @@ def query_of(parameters):
 
 @dataclass(frozen=True)
 class App:
-    """One app: its token, its key, and the owner key it writes behind every message."""
+    """One app: its token, its key, and the owner key at the end of every message."""
 
     token: str
     aes_key: str
     owner_key: str
-    # Members of its credentials entry that are set besides or differently.
+    # Further or different fields of its credentials entry.
     options: dict = field(default_factory=dict)
 
     @classmethod
     def new(cls, sent_owner_key, **options):
-        # The console hands out keys whose two spare bits are set, as `7` sets them.
+        # The console issues keys whose two spare bits are set, as `7` sets them.
         return cls(secrets.token_hex(8), secrets.token_hex(21) + "7", sent_owner_key, options)
 
     @property
@@ -104,16 +104,16 @@ class App:
         signer.add_data(self.token, timestamp, nonce, encrypt)
         return signer.signature
 
-    def letter(self, payload=PAYLOAD, *, timestamp=None, nonce=None):
-        """A callback, as the platform sends it now."""
+    def build_request(self, payload=PAYLOAD, *, timestamp=None, nonce=None):
+        """A callback with the current time."""
         timestamp = timestamp or str(time.time_ns() // 1_000_000)
         nonce = nonce or secrets.token_hex(4)
         crypto = WeChatCrypto(self.token, self.aes_key, self.owner_key)
         message = xmltodict.parse(crypto.encrypt_message(payload, nonce, timestamp))["xml"]
-        letter = self.post(
+        request = self.post(
             message["Encrypt"], signature=message["MsgSignature"], timestamp=timestamp, nonce=nonce
         )
-        return letter.but(payload=payload)
+        return request.but(payload=payload)
 
     def post(self, encrypt, *, signature=None, timestamp=None, nonce="n0nce", parameters=None):
         """A callback around any `encrypt`, signed as it is; `parameters` instead of the usual query."""
@@ -125,7 +125,7 @@ class App:
             "timestamp": timestamp,
             "nonce": nonce,
         }
-        return Letter(
+        return SentRequest(
             body=json.dumps({"encrypt": encrypt}).encode(),
             headers={"Content-Type": "application/json"},
             query=query_of(usual if parameters is None else parameters),
@@ -136,7 +136,7 @@ class App:
         return base64.b64encode(WeChatCipher(self._key()).encrypt(plain)).decode()
 
     def enclose(self, message, *, length=None, owner_key=None):
-        """The padded plain bytes of a message of any bytes, for sealing what the platform never would."""
+        """The padded plain bytes of a message of any bytes, to encrypt messages that the platform never sends."""
         length = len(message) if length is None else length
         owner_key = self.owner_key if owner_key is None else owner_key
         plain = b"r" * 16 + struct.pack(">I", length) + message + owner_key.encode()
@@ -156,7 +156,7 @@ class App:
             {"Encrypt": reply["encrypt"]}, reply["msg_signature"], reply["timeStamp"], reply["nonce"]
         )
 
-    def acknowledged(self, response, letter):
+    def acknowledged(self, response, request):
         assert self.open(response) == "success"
 
     def _key(self):
@@ -167,16 +167,16 @@ class App:
 SIGNATURES = ["msg_signature", "signature"]
 
 
-def without(letter, parameter):
-    kept = [pair for pair in letter.query.split("&") if not pair.startswith(f"{parameter}=")]
-    return letter.but(query="&".join(kept))
+def without(request, parameter):
+    kept = [pair for pair in request.query.split("&") if not pair.startswith(f"{parameter}=")]
+    return request.but(query="&".join(kept))
 
 
-def with_value(letter, parameter, change):
+def with_value(request, parameter, change):
     """Changes the value of a query parameter under all names that a signature has."""
     names = SIGNATURES if parameter == "signature" else [parameter]
-    pairs = [pair.split("=", 1) for pair in letter.query.split("&")]
-    return letter.but(
+    pairs = [pair.split("=", 1) for pair in request.query.split("&")]
+    return request.but(
         query="&".join(f"{name}={change(value) if name in names else value}" for name, value in pairs)
     )
 
@@ -212,20 +212,20 @@ BAD_ENTRIES = [
 
 MALFORMED = {
     "no signature": (
-        lambda app: without(without(app.letter(), "signature"), "msg_signature"),
+        lambda app: without(without(app.build_request(), "signature"), "msg_signature"),
         "msg_signature",
     ),
-    "no timestamp": (lambda app: without(app.letter(), "timestamp"), "timestamp"),
-    "no nonce": (lambda app: without(app.letter(), "nonce"), "nonce"),
-    "no encrypt": (lambda app: app.letter().but(body=b'{"Encrypt":"x"}'), "encrypt"),
-    "encrypt of another type": (lambda app: app.letter().but(body=b'{"encrypt":["x"]}'), "encrypt"),
-    "two encrypts": (lambda app: app.letter().but(body=b'{"encrypt":"x","encrypt":"y"}'), "encrypt"),
-    "body is no JSON": (lambda app: app.letter().but(body=b"encrypt=x"), None),
-    "payload is no JSON": (lambda app: app.letter("payload!"), None),
-    "payload is no object": (lambda app: app.letter('["check_url"]'), None),
-    "payload without a type": (lambda app: app.letter('{"CorpId":"c"}'), "EventType"),
-    "type of another type": (lambda app: app.letter('{"EventType":{"a":1}}'), "EventType"),
-    "doubled type": (lambda app: app.letter('{"EventType":"a","EventType":"check_url"}'), "EventType"),
+    "no timestamp": (lambda app: without(app.build_request(), "timestamp"), "timestamp"),
+    "no nonce": (lambda app: without(app.build_request(), "nonce"), "nonce"),
+    "no encrypt": (lambda app: app.build_request().but(body=b'{"Encrypt":"x"}'), "encrypt"),
+    "encrypt of another type": (lambda app: app.build_request().but(body=b'{"encrypt":["x"]}'), "encrypt"),
+    "two encrypts": (lambda app: app.build_request().but(body=b'{"encrypt":"x","encrypt":"y"}'), "encrypt"),
+    "body is no JSON": (lambda app: app.build_request().but(body=b"encrypt=x"), None),
+    "payload is no JSON": (lambda app: app.build_request("payload!"), None),
+    "payload is no object": (lambda app: app.build_request('["check_url"]'), None),
+    "payload without a type": (lambda app: app.build_request('{"CorpId":"c"}'), "EventType"),
+    "type of another type": (lambda app: app.build_request('{"EventType":{"a":1}}'), "EventType"),
+    "doubled type": (lambda app: app.build_request('{"EventType":"a","EventType":"check_url"}'), "EventType"),
     "payload is not UTF-8": (
         lambda app: app.post(app.encrypt(app.enclose(b'{"EventType":"t","x":"\xff"}'))),
         None,
@@ -233,14 +233,14 @@ MALFORMED = {
 }
 
 UNAUTHORIZED = {
-    "wrong signature": lambda app: with_value(app.letter(), "signature", flipped),
-    "signature too short": lambda app: with_value(app.letter(), "signature", lambda value: value[:-1]),
-    "signature is no hex": lambda app: with_value(app.letter(), "signature", lambda value: "签名"),
-    "another timestamp": lambda app: with_value(app.letter(), "timestamp", flipped),
-    "another nonce": lambda app: with_value(app.letter(), "nonce", flipped),
-    "another token": lambda app: App("another", app.aes_key, app.owner_key).letter(),
-    "another key": lambda app: App(app.token, App.new("x").aes_key, app.owner_key).letter(),
-    "body of another delivery": lambda app: app.letter().but(body=app.letter().body),
+    "wrong signature": lambda app: with_value(app.build_request(), "signature", flipped),
+    "signature too short": lambda app: with_value(app.build_request(), "signature", lambda value: value[:-1]),
+    "signature is no hex": lambda app: with_value(app.build_request(), "signature", lambda value: "签名"),
+    "another timestamp": lambda app: with_value(app.build_request(), "timestamp", flipped),
+    "another nonce": lambda app: with_value(app.build_request(), "nonce", flipped),
+    "another token": lambda app: App("another", app.aes_key, app.owner_key).build_request(),
+    "another key": lambda app: App(app.token, App.new("x").aes_key, app.owner_key).build_request(),
+    "body of another delivery": lambda app: app.build_request().but(body=app.build_request().body),
     "encrypt is no base64": lambda app: app.post("!" * 64),
     "encrypt without its padding": lambda app: app.post(base64.b64encode(b"x" * 32).decode().rstrip("=")),
     "no whole block": lambda app: app.post(base64.b64encode(b"x" * 33).decode()),
@@ -254,11 +254,11 @@ UNAUTHORIZED = {
 }
 
 STALE = {
-    "old": ("fresh", lambda app: app.letter(timestamp=stale(120))),
-    "ahead": ("fresh", lambda app: app.letter(timestamp=stale(-120))),
-    "seconds": ("fresh", lambda app: app.letter(timestamp=stale(120)[:-3])),
-    "no number": ("fresh", lambda app: app.letter(timestamp="soon")),
-    "huge": ("fresh", lambda app: app.letter(timestamp="9" * 30)),
+    "old": ("fresh", lambda app: app.build_request(timestamp=stale(120))),
+    "ahead": ("fresh", lambda app: app.build_request(timestamp=stale(-120))),
+    "seconds": ("fresh", lambda app: app.build_request(timestamp=stale(120)[:-3])),
+    "no number": ("fresh", lambda app: app.build_request(timestamp="soon")),
+    "huge": ("fresh", lambda app: app.build_request(timestamp="9" * 30)),
 }
 
 REFUSED = {

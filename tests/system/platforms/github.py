@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from githubkit.webhooks import sign
 
-from . import MARK, ODD, Letter, as_bytes, expect_accepted, flipped
+from . import MARK, ODD, SentRequest, as_bytes, expect_accepted, flipped
 
 SAMPLE = "push"
 DEADLINE = 8
@@ -19,7 +19,7 @@ REASON = None
 EXTENSIONS = {"deliveryid", "action", "hookid", "targettype", "targetid"}
 READS_QUERY = False
 SIGNATURE_HEADERS = [("default", "X-Hub-Signature-256")]
-# The type stands in a header.
+# The type is in a header.
 TYPE = None
 STATUS_NO_JSON = 400
 # A queue message has 1 MiB.
@@ -36,8 +36,8 @@ def make_payload(**members):
     return json.dumps({"repository": {"full_name": "acme/widget"}} | members).encode()
 
 
-def identity(letter):
-    return "github.issues", "acme/widget", retry_id(letter.body)
+def identity(request):
+    return "github.issues", "acme/widget", retry_id(request.body)
 
 
 def retry_id(payload):
@@ -45,8 +45,8 @@ def retry_id(payload):
     return hashlib.sha256(b"issues\n" + payload).hexdigest()
 
 
-def signatures(letter):
-    return [letter.headers["X-Hub-Signature-256"].removeprefix("sha256=")]
+def signatures(request):
+    return [request.headers["X-Hub-Signature-256"].removeprefix("sha256=")]
 
 
 def new_environment(directory):
@@ -66,7 +66,7 @@ class Hook:
     """One webhook and its secret."""
 
     secret: str
-    # Members of its credentials entry that are set besides.
+    # Further fields of its credentials entry.
     options: dict = field(default_factory=dict)
 
     @classmethod
@@ -81,11 +81,11 @@ class Hook:
     def secrets(self):
         return [self.secret]
 
-    def letter(self, payload=PAYLOAD, event="issues", *, form=False, method="sha256"):
+    def build_request(self, payload=PAYLOAD, event="issues", *, form=False, method="sha256"):
         """A delivery; `form` as the hook's content type, `method` sha1 as older senders sign."""
         body = urlencode({"payload": payload}).encode() if form else payload
         signature = "X-Hub-Signature-256" if method == "sha256" else "X-Hub-Signature"
-        return Letter(
+        return SentRequest(
             payload=payload,
             body=body,
             headers={
@@ -100,13 +100,13 @@ class Hook:
             },
         )
 
-    def acknowledged(self, response, letter):
+    def acknowledged(self, response, request):
         expect_accepted(response)
 
 
 def signed_by(hook, change):
-    letter = hook.letter()
-    return letter.with_headers(X_Hub_Signature_256=change(letter.headers["X-Hub-Signature-256"]))
+    request = hook.build_request()
+    return request.with_headers(X_Hub_Signature_256=change(request.headers["X-Hub-Signature-256"]))
 
 
 ENTRY = {"secret": MARK}
@@ -120,19 +120,19 @@ BAD_ENTRIES = [
 ]
 
 MALFORMED = {
-    "no event": (lambda hook: hook.letter().with_headers(X_GitHub_Event=None), "X-GitHub-Event"),
-    "payload is no JSON": (lambda hook: hook.letter(b"{"), None),
-    "payload is no object": (lambda hook: hook.letter(b'"text"'), None),
-    "payload is not UTF-8": (lambda hook: as_bytes(hook.letter(b'{"a":"\xff"}')), None),
-    "empty body": (lambda hook: hook.letter(b""), None),
+    "no event": (lambda hook: hook.build_request().with_headers(X_GitHub_Event=None), "X-GitHub-Event"),
+    "payload is no JSON": (lambda hook: hook.build_request(b"{"), None),
+    "payload is no object": (lambda hook: hook.build_request(b'"text"'), None),
+    "payload is not UTF-8": (lambda hook: as_bytes(hook.build_request(b'{"a":"\xff"}')), None),
+    "empty body": (lambda hook: hook.build_request(b""), None),
     "form without payload": (
-        lambda hook: hook.letter(b"payloads=%7B%7D").with_headers(
+        lambda hook: hook.build_request(b"payloads=%7B%7D").with_headers(
             Content_Type="application/x-www-form-urlencoded"
         ),
         None,
     ),
     "form with two payloads": (
-        lambda hook: hook.letter(b"payload=%7B%7D&payload=%7B%7D").with_headers(
+        lambda hook: hook.build_request(b"payload=%7B%7D&payload=%7B%7D").with_headers(
             Content_Type="application/x-www-form-urlencoded"
         ),
         "payload",
@@ -140,8 +140,8 @@ MALFORMED = {
 }
 
 UNAUTHORIZED = {
-    "no signature": lambda hook: hook.letter().with_headers(X_Hub_Signature_256=None),
-    "empty signature": lambda hook: hook.letter().with_headers(X_Hub_Signature_256=""),
+    "no signature": lambda hook: hook.build_request().with_headers(X_Hub_Signature_256=None),
+    "empty signature": lambda hook: hook.build_request().with_headers(X_Hub_Signature_256=""),
     "no prefix": lambda hook: signed_by(hook, lambda value: value.removeprefix("sha256=")),
     "another prefix": lambda hook: signed_by(hook, lambda value: value.replace("sha256", "sha512")),
     "no hex": lambda hook: signed_by(hook, lambda value: "sha256=" + "x" * 64),
@@ -150,19 +150,19 @@ UNAUTHORIZED = {
     "two digits less": lambda hook: signed_by(hook, lambda value: value[:-2]),
     "one digit changed": lambda hook: signed_by(hook, flipped),
     "not ASCII": lambda hook: signed_by(hook, lambda value: "sha256=é".encode()),
-    "body changed": lambda hook: hook.letter().but(body=hook.letter().body + b" "),
-    "SHA-1": lambda hook: hook.letter(method="sha1"),
-    "no JSON, unsigned": lambda hook: Letter(b"{"),
+    "body changed": lambda hook: hook.build_request().but(body=hook.build_request().body + b" "),
+    "SHA-1": lambda hook: hook.build_request(method="sha1"),
+    "no JSON, unsigned": lambda hook: SentRequest(b"{"),
 }
 
-# A delivery carries no time.
+# A delivery has no timestamp.
 STALE = {}
 
 REFUSED = {
     "no signature": (
         "default",
-        lambda hook: hook.letter().with_headers(X_Hub_Signature_256=None),
+        lambda hook: hook.build_request().with_headers(X_Hub_Signature_256=None),
         "missing_signature",
     ),
-    "JSON": ("default", lambda hook: hook.letter(b"{"), "invalid_json"),
+    "JSON": ("default", lambda hook: hook.build_request(b"{"), "invalid_json"),
 }

@@ -11,19 +11,19 @@ from jwcrypto.common import base64url_decode, base64url_encode
 from jwcrypto.jwe import JWE
 from jwcrypto.jwk import JWK
 
-from . import MARK, ODD, Letter, flip
+from . import MARK, ODD, SentRequest, flip
 
 SAMPLE = "scenic_spot"
 DEADLINE = 0.8
 STATUS = 200
-# A card that is not logged is better than no card.
+# The query gets its card even if the event is not queued.
 STATUS_UNQUEUED = 200
 REASON = "found"
 EXTENSIONS = {"deliveryid"}
 READS_QUERY = False
 SIGNATURE_HEADERS = []
 TYPE = None
-# The sealed answer says what was wrong.
+# The encrypted response names the error.
 STATUS_NO_JSON = 200
 # Encrypted and in base64, in a body of at most 64 KiB.
 LARGEST = 40 * 1024
@@ -58,16 +58,16 @@ def make_payload(**members):
     return json.dumps({"srcid": "123", "intent": {"scenic_spot": "故宫"}} | members).encode()
 
 
-def identity(letter):
-    return "opencard.query", "123", hashlib.sha256(letter.payload).hexdigest()
+def identity(request):
+    return "opencard.query", "123", hashlib.sha256(request.payload).hexdigest()
 
 
 def retry_id(payload):
     return hashlib.sha256(payload).hexdigest()
 
 
-def signatures(letter):
-    return [letter.body.decode().rsplit(".", 1)[-1]]
+def signatures(request):
+    return [request.body.decode().rsplit(".", 1)[-1]]
 
 
 def new_environment(directory):
@@ -99,8 +99,8 @@ class Key:
     def secrets(self):
         return [self.psk]
 
-    def letter(self, payload=PAYLOAD, **header):
-        """A query. `header` adds to the usual JOSE header, or takes from it with `None`."""
+    def build_request(self, payload=PAYLOAD, **header):
+        """A query. `header` adds to the usual JOSE header, or removes a parameter with `None`."""
         rid = f"{time.time_ns() // 1_000_000}-{secrets.randbelow(10**6)}"
         usual = {"alg": "A128KW", "enc": "A128CBC-HS256", "kid": self.kid, "rid": rid}
         merged = {name: value for name, value in (usual | header).items() if value is not None}
@@ -109,44 +109,44 @@ class Key:
         size = {"A128KW": 16, "A192KW": 24, "A256KW": 32, "dir": 32}[merged["alg"]]
         key = JWK(kty="oct", k=base64url_encode((base64url_decode(self.psk) * 2)[:size]))
         token.add_recipient(key)
-        return Letter(
+        return SentRequest(
             body=token.serialize(compact=True).encode(),
             headers={"Content-Type": "application/jwt"},
             payload=payload,
         )
 
-    def open(self, response, letter):
-        """The decoded answer to a query, after the check that its header is the query's."""
+    def open(self, response, request):
+        """The decrypted response to a query; asserts that its header is the query's."""
         assert response.status_code == 200, response.text
         assert response.headers["Content-Type"] == "application/jwt"
-        assert header(response.content) == header(letter.body)
+        assert header(response.content) == header(request.body)
         token = JWE()
         token.deserialize(response.text, JWK(kty="oct", k=self.psk))
         return json.loads(token.payload)
 
-    def acknowledged(self, response, letter):
-        assert self.open(response, letter)["status"] == 0
+    def acknowledged(self, response, request):
+        assert self.open(response, request)["status"] == 0
 
 
 def header(token):
     return json.loads(base64url_decode(token.strip().split(b".")[0].decode()))
 
 
-def with_segment(letter, position, change):
-    """The letter with one of its five segments changed, as bytes."""
-    segments = letter.body.decode().split(".")
+def with_segment(request, position, change):
+    """The request with one of its five segments changed, as bytes."""
+    segments = request.body.decode().split(".")
     segments[position] = base64url_encode(change(base64url_decode(segments[position])))
-    return letter.but(body=".".join(segments).encode())
+    return request.but(body=".".join(segments).encode())
 
 
 def with_header(key, **members):
-    """A token whose protected header was changed behind its maker's back."""
+    """A token whose protected header was changed after encryption."""
 
     def change(old):
         merged = {name: value for name, value in (json.loads(old) | members).items() if value is not None}
         return json.dumps(merged).encode()
 
-    return with_segment(key.letter(), 0, change)
+    return with_segment(key.build_request(), 0, change)
 
 
 ENTRY = {"keys": {"0": "aHVudGVyMmh1bnRlcjJoMg"}}
@@ -162,48 +162,48 @@ BAD_ENTRIES = [
 ]
 
 MALFORMED = {
-    "four segments": (lambda key: key.letter().but(body=key.letter().body.rsplit(b".", 1)[0]), None),
-    "six segments": (lambda key: key.letter().but(body=key.letter().body + b".AAAA"), None),
-    "JSON form": (lambda key: key.letter().but(body=b'{"protected":"x","ciphertext":"y"}'), None),
-    "header is no JSON": (lambda key: with_segment(key.letter(), 0, lambda _: b"x"), None),
-    "header is no object": (lambda key: with_segment(key.letter(), 0, lambda _: b"[]"), None),
+    "four segments": (lambda key: key.build_request().but(body=key.build_request().body.rsplit(b".", 1)[0]), None),
+    "six segments": (lambda key: key.build_request().but(body=key.build_request().body + b".AAAA"), None),
+    "JSON form": (lambda key: key.build_request().but(body=b'{"protected":"x","ciphertext":"y"}'), None),
+    "header is no JSON": (lambda key: with_segment(key.build_request(), 0, lambda _: b"x"), None),
+    "header is no object": (lambda key: with_segment(key.build_request(), 0, lambda _: b"[]"), None),
     "doubled kid": (
-        lambda key: with_segment(key.letter(), 0, lambda old: old[:-1] + b',"kid":"0"}'),
+        lambda key: with_segment(key.build_request(), 0, lambda old: old[:-1] + b',"kid":"0"}'),
         None,
     ),
-    "alg is another": (lambda key: key.letter(alg="A256KW"), "alg"),
-    "alg is dir": (lambda key: key.letter(alg="dir"), "alg"),
-    "enc is another": (lambda key: key.letter(enc="A128GCM"), "enc"),
+    "alg is another": (lambda key: key.build_request(alg="A256KW"), "alg"),
+    "alg is dir": (lambda key: key.build_request(alg="dir"), "alg"),
+    "enc is another": (lambda key: key.build_request(enc="A128GCM"), "enc"),
     "no alg": (lambda key: with_header(key, alg=None), "alg"),
-    "zip": (lambda key: key.letter(zip="DEF"), "zip"),
+    "zip": (lambda key: key.build_request(zip="DEF"), "zip"),
     "crit": (lambda key: with_header(key, crit=["rid"]), "crit"),
-    "padded base64": (lambda key: key.letter().but(body=key.letter().body + b"=="), None),
+    "padded base64": (lambda key: key.build_request().but(body=key.build_request().body + b"=="), None),
 }
 
 UNAUTHORIZED = {
-    "unknown kid": lambda key: key.letter(kid="9"),
-    "no kid": lambda key: key.letter(kid=None),
-    "kid is a number": lambda key: key.letter(kid=0),
-    "empty kid": lambda key: key.letter(kid=""),
-    "another key": lambda key: Key.new(key.kid).letter(),
-    "key changed": lambda key: with_segment(key.letter(), 1, flip(3)),
-    "no key": lambda key: with_segment(key.letter(), 1, lambda _: b""),
-    "key that unwraps to nothing": lambda key: with_segment(key.letter(), 1, lambda _: b"\xa6" * 8),
-    "key too long": lambda key: with_segment(key.letter(), 1, lambda old: old + b"\0" * 8),
-    "vector changed": lambda key: with_segment(key.letter(), 2, flip(0)),
-    "text changed": lambda key: with_segment(key.letter(), 3, flip(0)),
-    "text cut by a block": lambda key: with_segment(key.letter(), 3, lambda old: old[:-16]),
-    "tag changed": lambda key: with_segment(key.letter(), 4, flip(15)),
+    "unknown kid": lambda key: key.build_request(kid="9"),
+    "no kid": lambda key: key.build_request(kid=None),
+    "kid is a number": lambda key: key.build_request(kid=0),
+    "empty kid": lambda key: key.build_request(kid=""),
+    "another key": lambda key: Key.new(key.kid).build_request(),
+    "key changed": lambda key: with_segment(key.build_request(), 1, flip(3)),
+    "no key": lambda key: with_segment(key.build_request(), 1, lambda _: b""),
+    "key that unwraps to nothing": lambda key: with_segment(key.build_request(), 1, lambda _: b"\xa6" * 8),
+    "key too long": lambda key: with_segment(key.build_request(), 1, lambda old: old + b"\0" * 8),
+    "vector changed": lambda key: with_segment(key.build_request(), 2, flip(0)),
+    "text changed": lambda key: with_segment(key.build_request(), 3, flip(0)),
+    "text cut by a block": lambda key: with_segment(key.build_request(), 3, lambda old: old[:-16]),
+    "tag changed": lambda key: with_segment(key.build_request(), 4, flip(15)),
     "header changed": lambda key: with_header(key, rid="another"),
     "text of another token": lambda key: with_segment(
-        key.letter(), 3, lambda _: base64.urlsafe_b64decode(key.letter().body.split(b".")[3] + b"==")
+        key.build_request(), 3, lambda _: base64.urlsafe_b64decode(key.build_request().body.split(b".")[3] + b"==")
     ),
 }
 
-# A query carries no time.
+# A query has no timestamp.
 STALE = {}
 
 REFUSED = {
-    "kid": ("default", lambda key: key.letter(kid="9"), "unknown_kid"),
-    "key": ("default", lambda key: Key.new(key.kid).letter(), "key_unwrap"),
+    "kid": ("default", lambda key: key.build_request(kid="9"), "unknown_kid"),
+    "key": ("default", lambda key: Key.new(key.kid).build_request(), "key_unwrap"),
 }

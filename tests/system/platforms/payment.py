@@ -15,7 +15,7 @@ from pathlib import Path
 import standardwebhooks
 import stripe
 
-from . import MARK, ODD, Letter, as_bytes, expect_accepted, flipped, github
+from . import MARK, ODD, SentRequest, as_bytes, expect_accepted, flipped, github
 
 SAMPLE = "payment_success"
 DEADLINE = 5
@@ -80,7 +80,7 @@ def standard_webhooks(service, body, now):
     message_id = f"msg_{secrets.token_hex(8)}"
     at = datetime.fromtimestamp(int(now), timezone.utc)
     signature = standardwebhooks.Webhook(service.secret).sign(message_id, at, body.decode())
-    # A version nobody knows stands beside the one that counts.
+    # An unknown version beside the valid one.
     return {
         "Webhook-Id": message_id,
         "Webhook-Timestamp": str(int(now)),
@@ -88,7 +88,7 @@ def standard_webhooks(service, body, now):
     }
 
 
-# A preset that is missing here is tested by the proof in its file alone.
+# A preset without a signer here is tested only by the proof in its file.
 SIGNERS = {
     None: plain,
     "github-style": github_style,
@@ -125,16 +125,16 @@ def make_payload(**members):
     return json.dumps({"event_type": "payment_success"} | members).encode()
 
 
-def identity(letter):
-    return "payment.payment_success", "tx_1", hashlib.sha256(letter.body).hexdigest()
+def identity(request):
+    return "payment.payment_success", "tx_1", hashlib.sha256(request.body).hexdigest()
 
 
 def retry_id(payload):
     return hashlib.sha256(payload).hexdigest()
 
 
-def signatures(letter):
-    return [letter.headers["X-Signature"]]
+def signatures(request):
+    return [request.headers["X-Signature"]]
 
 
 def new_environment(directory):
@@ -161,7 +161,7 @@ class Service:
     secret: str
     preset: str | None = None
     options: dict = field(default_factory=dict)
-    # Signs where no preset does: secret, body and time to headers.
+    # The signer of a custom scheme: secret, body and time to headers.
     signer: Callable | None = None
 
     @classmethod
@@ -180,17 +180,17 @@ class Service:
     def secrets(self):
         return [self.secret]
 
-    def letter(self, payload=None, *, now=None):
-        """A notice: the service's own payload, unless there is another; `now` is when it says it was signed."""
+    def build_request(self, payload=None, *, now=None):
+        """A delivery with the service's own payload, or another one; `now` is the signed time."""
         body = own_payload(self.preset)[0] if payload is None else payload
         now = int(time.time() if now is None else now)
         if self.signer:
             signed = self.signer(self.secret.encode(), body, now)
         else:
             signed = SIGNERS[self.preset](self, body, now)
-        return Letter(body=body, headers={"Content-Type": "application/json"} | signed, payload=body)
+        return SentRequest(body=body, headers={"Content-Type": "application/json"} | signed, payload=body)
 
-    def acknowledged(self, response, letter):
+    def acknowledged(self, response, request):
         expect_accepted(response)
 
 
@@ -212,62 +212,62 @@ BAD_ENTRIES = [
 ]
 
 MALFORMED = {
-    "payload is no JSON": (lambda service: service.letter(b"event_type=payment_success"), None),
-    "payload is no object": (lambda service: service.letter(b"[]"), None),
-    "payload is not UTF-8": (lambda service: as_bytes(service.letter(b'{"event_type":"\xff"}')), None),
-    "empty body": (lambda service: service.letter(b""), None),
-    "no type": (lambda service: service.letter(b'{"transaction_id":"t"}'), "event_type"),
-    "type is null": (lambda service: service.letter(b'{"event_type":null}'), "event_type"),
-    "type of another type": (lambda service: service.letter(b'{"event_type":["a"]}'), "event_type"),
+    "payload is no JSON": (lambda service: service.build_request(b"event_type=payment_success"), None),
+    "payload is no object": (lambda service: service.build_request(b"[]"), None),
+    "payload is not UTF-8": (lambda service: as_bytes(service.build_request(b'{"event_type":"\xff"}')), None),
+    "empty body": (lambda service: service.build_request(b""), None),
+    "no type": (lambda service: service.build_request(b'{"transaction_id":"t"}'), "event_type"),
+    "type is null": (lambda service: service.build_request(b'{"event_type":null}'), "event_type"),
+    "type of another type": (lambda service: service.build_request(b'{"event_type":["a"]}'), "event_type"),
 }
 
 UNAUTHORIZED = {
-    "no signature": lambda service: service.letter().with_headers(X_Signature=None),
-    "empty signature": lambda service: service.letter().with_headers(X_Signature=""),
-    "no hex": lambda service: service.letter().with_headers(X_Signature="x" * 64),
-    "a prefix": lambda service: service.letter().with_headers(
-        X_Signature="sha256=" + service.letter().headers["X-Signature"]
+    "no signature": lambda service: service.build_request().with_headers(X_Signature=None),
+    "empty signature": lambda service: service.build_request().with_headers(X_Signature=""),
+    "no hex": lambda service: service.build_request().with_headers(X_Signature="x" * 64),
+    "a prefix": lambda service: service.build_request().with_headers(
+        X_Signature="sha256=" + service.build_request().headers["X-Signature"]
     ),
-    "one digit changed": lambda service: service.letter().with_headers(
-        X_Signature=flipped(service.letter().headers["X-Signature"])
+    "one digit changed": lambda service: service.build_request().with_headers(
+        X_Signature=flipped(service.build_request().headers["X-Signature"])
     ),
-    "not ASCII": lambda service: service.letter().with_headers(X_Signature="é".encode()),
-    "body changed": lambda service: service.letter().but(body=service.letter().body + b" "),
-    "empty body, unsigned": lambda service: Letter(b""),
+    "not ASCII": lambda service: service.build_request().with_headers(X_Signature="é".encode()),
+    "body changed": lambda service: service.build_request().but(body=service.build_request().body + b" "),
+    "empty body, unsigned": lambda service: SentRequest(b""),
 }
 
 STALE = {
-    "stripe-old": ("stripe", lambda service: service.letter(now=time.time() - 400)),
-    "stripe-ahead": ("stripe", lambda service: service.letter(now=time.time() + 400)),
+    "stripe-old": ("stripe", lambda service: service.build_request(now=time.time() - 400)),
+    "stripe-ahead": ("stripe", lambda service: service.build_request(now=time.time() + 400)),
     "stripe-without time": (
         "stripe",
-        lambda service: service.letter().with_headers(
-            Stripe_Signature=service.letter().headers["Stripe-Signature"].split(",")[1]
+        lambda service: service.build_request().with_headers(
+            Stripe_Signature=service.build_request().headers["Stripe-Signature"].split(",")[1]
         ),
     ),
-    "paddle-old": ("paddle", lambda service: service.letter(now=time.time() - 400)),
-    "standard-webhooks-old": ("standard-webhooks", lambda service: service.letter(now=time.time() - 400)),
+    "paddle-old": ("paddle", lambda service: service.build_request(now=time.time() - 400)),
+    "standard-webhooks-old": ("standard-webhooks", lambda service: service.build_request(now=time.time() - 400)),
     "standard-webhooks-without id": (
         "standard-webhooks",
-        lambda service: service.letter().with_headers(Webhook_Id=None),
+        lambda service: service.build_request().with_headers(Webhook_Id=None),
     ),
     "standard-webhooks-without time": (
         "standard-webhooks",
-        lambda service: service.letter().with_headers(Webhook_Timestamp=None),
+        lambda service: service.build_request().with_headers(Webhook_Timestamp=None),
     ),
 }
 
 REFUSED = {
     "signature": (
         "default",
-        lambda service: service.letter().with_headers(
-            X_Signature=flipped(service.letter().headers["X-Signature"])
+        lambda service: service.build_request().with_headers(
+            X_Signature=flipped(service.build_request().headers["X-Signature"])
         ),
         "signature_mismatch",
     ),
     "event type": (
         "some",
-        lambda service: service.letter(b'{"event_type":"other"}'),
+        lambda service: service.build_request(b'{"event_type":"other"}'),
         "unhandled_event_type",
     ),
 }

@@ -6,6 +6,6 @@ from .payment import *  # noqa: F403
 SAMPLE = "joined"
 
 
-def identity(letter):
-    kind, subject, event_id = payment.identity(letter)
+def identity(request):
+    kind, subject, event_id = payment.identity(request)
     return kind.replace("payment.", "signed.", 1), subject, event_id

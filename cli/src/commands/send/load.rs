@@ -31,7 +31,7 @@ const LAG: Duration = Duration::from_millis(250);
 /// The number and rate of deliveries.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
-    /// Send N deliveries, each signed anew and an event of its own, and print a summary
+    /// Send N deliveries, each signed or encrypted separately, with its own event id, and print a summary
     #[arg(long, value_name = "N")]
     pub repeat: Option<NonZeroU32>,
     /// Start them at this rate, such as 50/s; without it, each after an earlier response

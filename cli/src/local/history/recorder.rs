@@ -239,7 +239,7 @@ fn stored_delivery(exchange: Exchange, credentials: &Credentials) -> StoredDeliv
         detail: record.detail.clone(),
         stage: record.stage,
         key: record.key.map(|position| (position + 1, entries.len())),
-        checks: opened.map(|opened| opened.told).unwrap_or_default(),
+        checks: opened.map(|opened| opened.notes).unwrap_or_default(),
         attributes: message
             .iter()
             .flat_map(|message| &message.attributes)

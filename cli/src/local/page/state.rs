@@ -1,4 +1,4 @@
-//! The state behind the page: the history, the functions and their credentials.
+//! The state of the page: the history, the functions and their credentials.
 
 use std::{ops::Deref, sync::Arc};
 
@@ -49,7 +49,7 @@ pub struct PageContext {
     pub credentials: Credentials,
     /// The base URL of this server, without a slash at the end.
     pub url: String,
-    /// Becomes true when the server shuts down; a live page's response would otherwise never end.
+    /// Becomes true when the server shuts down; without it, a live page's response would never end.
     pub ending: watch::Receiver<bool>,
 }
 

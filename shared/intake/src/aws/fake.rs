@@ -1,4 +1,4 @@
-//! An HTTP server that responds in AWS's place, for tests: rightly, wrongly, or without an end.
+//! An HTTP server in place of AWS, for tests: its responses are right, wrong or endless.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -17,18 +17,18 @@ use aws_sdk_sqs::config::{Credentials, Region};
 pub(crate) struct Request {
     /// Such as `POST`.
     pub method: String,
-    /// As it came.
+    /// As received.
     pub body: Vec<u8>,
 }
 
-/// What the server writes.
+/// The response of the server.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
     /// A status line's end, such as `200 OK`; further header lines, each with its line break; a body.
     Whole(&'static str, String, String),
-    /// A status, and a body that goes on until the client hangs up.
+    /// A status, and a body that ends only when the client closes the connection.
     EndlessBody(&'static str),
-    /// 200, and header lines that go on until the client hangs up.
+    /// 200, and header lines that end only when the client closes the connection.
     EndlessHead,
 }
 
@@ -59,7 +59,7 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (reply, counter) = (Arc::clone(&reply), Arc::clone(&counter));
-                // A client that hangs up ends its connection's thread.
+                // A closed connection ends its thread.
                 thread::spawn(move || serve(stream, &*reply, &counter));
             }
         });
@@ -71,7 +71,7 @@ impl Server {
         self.written.load(Ordering::SeqCst)
     }
 
-    /// The configuration of [`super::config`], but for its endpoint and credentials.
+    /// The configuration of [`super::config`], with another endpoint and other credentials.
     pub async fn config(&self) -> SdkConfig {
         super::loader()
             .endpoint_url(&self.endpoint)

@@ -1,4 +1,4 @@
-//! Events that are too large for SQS: their body is stored in S3, and the queue message holds a pointer to it.
+//! Events that are too large for SQS: their body is stored in S3, and the queue message contains a pointer to it.
 //!
 //! The pointer has the format of the [Amazon SQS Extended Client Library][library], so its clients read such a message
 //! like any other.
@@ -24,7 +24,7 @@ pub struct Oversize {
     pub threshold: usize,
 }
 
-/// What the queue message holds in place of the event.
+/// The content of the queue message in place of the event.
 pub(super) struct Pointer {
     /// The pointer as JSON, in the library's format.
     pub body: String,
