@@ -15,13 +15,12 @@ use http::header::CONTENT_ENCODING;
 use letterbox_codec::content_encoding::ContentEncoding;
 use serde_json::Value;
 
-use super::Variants;
 use crate::{
     data::LARGEST_BODY,
     doctor::{
         causes,
         diagnosis_input::DiagnosisInput,
-        finding::{Finding, Variant},
+        finding::{Finding, Variant, Variants},
     },
     formats::json_style::{Json, LAYOUTS, Layout, SPELLINGS, Spelling},
 };
