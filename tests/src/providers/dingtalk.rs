@@ -117,7 +117,7 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
     let with = |members: Value| but(&entry, &members);
     let in_body = |change: fn(&str) -> String| with_body(&letter, change(&body_text(&letter)));
 
-    cases.extend([
+    cases.extend(vec![
         case("opens", "nothing is wrong", Event, letter.clone(), entry.clone()),
         case("opens", "an official sample", Curl, official.clone(), official_entry.clone()),
         case("secret_has_whitespace", "the token ends with a line feed", Event, letter.clone(), with(json!({ "token": format!("{TOKEN}\n") }))),
