@@ -79,7 +79,7 @@ fn faults(case: &Value, output: &Output) -> Vec<String> {
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let words = format!("{} {}", word(&report, "explanation"), word(&report, "remedy"));
     let says = |word: &str| words.to_lowercase().contains(&word.to_lowercase());
-    let (opens, cause) = (report["opens"] == true, word(&report, "cause"));
+    let (opens, named) = (report["opens"] == true, word(&report, "cause"));
     let mut faults = Vec::new();
     let must_open = expect["doctor_opens"] == true;
     if must_open || opens {
@@ -90,13 +90,13 @@ fn faults(case: &Value, output: &Output) -> Vec<String> {
             return faults;
         }
     }
-    if expect["doctor_cause"] != Value::Null && !any_of(&expect["doctor_cause"]).contains(&cause) {
-        faults.push(format!("the cause {cause}"));
+    if expect["doctor_cause"] != Value::Null && !any_of(&expect["doctor_cause"]).contains(&named) {
+        faults.push(format!("the cause {named}"));
     }
     faults.extend(
         any_of(&expect["doctor_cause_not"])
             .iter()
-            .filter(|not| **not == cause)
+            .filter(|not| **not == named)
             .map(|not| format!("the cause {not}")),
     );
     let missing = list(expect, "doctor_must_mention")

@@ -95,7 +95,8 @@ impl DiagnosisInput {
             one => one.is_object(),
         };
         // An entry without a source is that of `default`.
-        if sources.is_empty() || sources.values().any(has_object) {
+        let is_scalar = |value: &Value| !value.is_object() && !value.is_array();
+        if !sources.values().any(is_scalar) || sources.values().any(has_object) {
             return sources;
         }
         [("default".to_owned(), Value::Object(sources))].into_iter().collect()

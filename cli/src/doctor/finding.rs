@@ -36,6 +36,9 @@ impl Finding {
     }
 }
 
+/// The variants of a delivery that could show one fault, made one by one; none where the fault does not apply.
+pub type Variants<'d> = Box<dyn Iterator<Item = Variant> + 'd>;
+
 /// A delivery as it would be without one fault.
 pub struct Variant {
     /// The fault.

@@ -21,11 +21,8 @@ use letterbox_codec::Stage;
 
 use super::{
     diagnosis_input::{DiagnosisInput, Progress},
-    finding::{Finding, Variant},
+    finding::{Finding, Variant, Variants},
 };
-
-/// The variants of a delivery that could show one fault, made one by one; none where the fault does not apply.
-type Variants<'d> = Box<dyn Iterator<Item = Variant> + 'd>;
 
 /// A way to look for one fault.
 type Hypothesis = fn(&DiagnosisInput) -> Variants<'_>;

@@ -13,13 +13,12 @@ use letterbox_codec::{
 };
 use serde_json::Value;
 
-use super::Variants;
 use crate::{
     data::LARGEST_BODY,
     doctor::{
         causes,
         diagnosis_input::DiagnosisInput,
-        finding::{Finding, Variant},
+        finding::{Finding, Variant, Variants},
     },
     formats::json_style::{Json, LAYOUTS, Layout, SPELLINGS, Spelling},
 };

@@ -7,11 +7,10 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::Variants;
 use crate::doctor::{
     causes::{self, Cause},
     diagnosis_input::DiagnosisInput,
-    finding::Finding,
+    finding::{Finding, Variants},
     signing::schemes,
 };
 

@@ -3,11 +3,10 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::Variants;
 use crate::doctor::{
     causes,
     diagnosis_input::{DiagnosisInput, Progress, Refusal},
-    finding::Finding,
+    finding::{Finding, Variants},
     keys::{is_aes_key, is_psk, key_tables, with_table},
 };
 

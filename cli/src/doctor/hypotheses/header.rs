@@ -1,7 +1,11 @@
 //! The header with the signature was changed in transit.
 
-use super::Variants;
-use crate::doctor::{causes, diagnosis_input::DiagnosisInput, finding::Finding, signing::schemes};
+use crate::doctor::{
+    causes,
+    diagnosis_input::DiagnosisInput,
+    finding::{Finding, Variants},
+    signing::schemes,
+};
 
 /// The header as it was before a change, or `None` where that change cannot have been.
 type Undo = fn(&str) -> Option<String>;

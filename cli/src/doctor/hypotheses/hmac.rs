@@ -3,12 +3,11 @@
 use letterbox_codec::{Timestamp, platform::SignatureScheme, timestamp::Unit};
 use serde_json::{Map, json};
 
-use super::Variants;
 use crate::{
     doctor::{
         causes,
         diagnosis_input::DiagnosisInput,
-        finding::Finding,
+        finding::{Finding, Variants},
         signing::{Signing, readings, schemes},
     },
     time,

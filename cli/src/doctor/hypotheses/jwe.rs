@@ -3,11 +3,10 @@
 use letterbox_codec::jwe::Token;
 use serde_json::{Map, Value};
 
-use super::Variants;
 use crate::doctor::{
     causes,
     diagnosis_input::DiagnosisInput,
-    finding::Finding,
+    finding::{Finding, Variants},
     keys::{key_tables, kid_for_display, with_table},
 };
 

@@ -3,8 +3,11 @@
 use http::Method;
 use letterbox_registry::PROVIDERS;
 
-use super::Variants;
-use crate::doctor::{causes, diagnosis_input::DiagnosisInput, finding::Finding};
+use crate::doctor::{
+    causes,
+    diagnosis_input::DiagnosisInput,
+    finding::{Finding, Variants},
+};
 
 pub(super) fn method(delivery: &DiagnosisInput) -> Variants<'_> {
     if delivery.request.method() == Method::POST {

@@ -6,11 +6,11 @@ use letterbox_codec::{
 };
 use serde_json::Value;
 
-use super::{Variants, hmac::distance};
+use super::hmac::distance;
 use crate::doctor::{
     causes,
     diagnosis_input::{DiagnosisInput, Entry, Progress},
-    finding::Finding,
+    finding::{Finding, Variants},
 };
 
 /// The parts of a sealed message, as they stand in query and body.

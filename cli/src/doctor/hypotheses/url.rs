@@ -5,11 +5,10 @@ use std::collections::HashSet;
 use http::Uri;
 use serde_json::{Value, json};
 
-use super::Variants;
 use crate::doctor::{
     causes,
     diagnosis_input::DiagnosisInput,
-    finding::Finding,
+    finding::{Finding, Variants},
     signing::{Signing, schemes},
 };
 
