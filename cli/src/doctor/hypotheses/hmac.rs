@@ -208,7 +208,11 @@ pub(super) fn secret_of_another_source(delivery: &DiagnosisInput) -> Vec<Variant
 pub(super) fn another_preset(delivery: &DiagnosisInput) -> Vec<Variant> {
     let mut variants = Vec::new();
     for signing in schemes(delivery).iter().filter(|signing| signing.fixed.is_none()) {
-        for preset in letterbox_signed::presets::PRESETS.iter().map(|preset| preset.name) {
+        // A signature in the default header says nothing of the sender.
+        let presets = letterbox_signed::presets::PRESETS.iter();
+        let presets =
+            presets.filter(|preset| preset.entry().get("header").is_some_and(|name| name != "x-signature"));
+        for preset in presets.map(|preset| preset.name) {
             let entry: Map<_, _> = signing
                 .entry
                 .iter()
