@@ -128,7 +128,6 @@ fn every_sample_of_every_provider_opens_again() {
                     }
                 };
                 let opened = entry.open(&request, ambient.now).unwrap();
-                assert_eq!(opened.content, request.body().as_ref(), "{place}");
                 // Linear's timestamp is in the payload.
                 assert_eq!(opened.content != sample.payload, source == "linear", "{place}");
                 let sealed = entry.seal(&sample.payload, &ambient).transpose().unwrap();

@@ -168,6 +168,9 @@ impl<B: Samples> platform::Sender for Signed<B> {
             }
             request = request.header(name, event_type);
         }
+        if let Some(name) = &key.delivery {
+            request = request.header(name, &id);
+        }
         let mut request = request.body(sample.payload.clone().into()).map_err(|error| error.to_string())?;
         let signed = key.scheme.sign(&key.key, &mut request, ambient.now, &id);
         signed.map_err(|error| error.to_string())?;

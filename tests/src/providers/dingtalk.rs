@@ -150,7 +150,7 @@ fn broken(cases: &mut Vec<Case>, vectors: &Vectors) -> Made<()> {
         case("body_changed", "a form on the way made spaces of `+`", Options, in_body(|body| body.replace('+', " ")), entry.clone()),
         case("opens", "a byte order mark was put before the body, and is skipped", Options, in_body(|body| format!("\u{feff}{body}")), entry.clone()),
         case("body_changed", "two byte order marks were put before the body", Options, in_body(|body| format!("\u{feff}\u{feff}{body}")), entry.clone()),
-        case("body_empty", "a middleware read the body", Event, with_body(&letter, ""), entry.clone()),
+        case("body_empty", "a middleware read the body", Event, with_body(&request, ""), entry.clone()),
         case("body_malformed", "encrypt is a number", Event, number, number_entry),
         case("timestamp_stale", "an hour late under a tolerance", Event, request.clone(), with(json!({ "tolerance": 60 }))).at(fixed().now.0 + 3_600_000),
         case("robot_message", "a robot's outgoing message", Curl, with_header(&with_header(&post("dingtalk", "", r#"{"msgtype":"text","text":{"content":"hi"}}"#.into())?, "timestamp", Some("1795255200000"))?, "sign", Some("c2lnbg=="))?, entry.clone()),

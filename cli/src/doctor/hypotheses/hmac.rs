@@ -1,6 +1,7 @@
 //! Faults around an HMAC: the header, the signed text, the secret's encoding, the timestamp.
 
 use letterbox_codec::{Timestamp, platform::SignatureScheme, timestamp::Unit};
+use letterbox_signed::presets::{PRESETS, Preset};
 use serde_json::{Map, json};
 
 use crate::{
@@ -162,7 +163,10 @@ pub(super) fn another_preset(delivery: &DiagnosisInput) -> Variants<'_> {
         let keys = ["secret", "public_key"].into_iter();
         let keys = keys.filter_map(|name| Some((name.to_owned(), signing.entry.get(name)?.clone())));
         let keys: Map<_, _> = keys.collect();
-        let presets = letterbox_signed::presets::PRESETS.iter().map(|preset| preset.name);
+        // A signature in the default header says nothing of the sender.
+        let names_sender =
+            |preset: &&Preset| preset.entry().get("header").is_some_and(|name| name != "x-signature");
+        let presets = PRESETS.iter().filter(names_sender).map(|preset| preset.name);
         let variants = presets.map(|preset| {
             let detail = format!("The signature is valid in the scheme of the preset {preset}.");
             let finding =
