@@ -7,7 +7,6 @@
 //! request carries the secret, and whoever has it vouches for the body.
 
 mod algorithm;
-mod der;
 mod description;
 mod error;
 mod family;
