@@ -4,6 +4,7 @@
 //! thin over this crate: each is a [`Branch`], which gives the engine its name.
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod answers;
 mod credentials;
 mod entry;
 mod event_type;
@@ -61,7 +62,7 @@ impl<B: Branch> Provider for Signed<B> {
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
         if request.method() != Method::POST {
-            let answer = |key| handshake::answer_unsigned(key, request);
+            let answer = |key| answers::answer_unsigned(key, request);
             let (position, reply) = first_that_opens(source.keys, answer)?;
             return Ok(Received::handshake(reply, position));
         }
@@ -98,7 +99,7 @@ fn open(
 
     let event_type = EventTypeOf::read(key, request, &payload);
     let read = event_type.as_ref().ok().map(|event_type| &*event_type.text);
-    if let Some(reply) = handshake::answer_verified(key, request, &payload, read)? {
+    if let Some(reply) = answers::answer_verified(key, request, &payload, read)? {
         return Ok(Opened::Handshake(reply));
     }
     let event_type = event_type?;
