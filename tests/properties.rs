@@ -190,7 +190,7 @@ proptest! {
         for scheme in schemes() {
             let key = signature::Key::new(&secret("k"), SecretEncoding::Text).unwrap();
             prop_assert!(scheme.verify(&key, &request, fixed().now).is_err());
-            let key = signature::Key::public(Algorithm::Ed25519, &"7f".repeat(32)).unwrap();
+            let key = signature::Key::public(Algorithm::Ed25519, ED25519).unwrap();
             prop_assert!(scheme.verify(&key, &request, fixed().now).is_err());
         }
     }
@@ -355,7 +355,8 @@ proptest! {
 /// The headers that [`schemes`] read.
 const READ: [&str; 3] = ["x-signature", "webhook-timestamp", "webhook-id"];
 
-/// A public key.
+/// Public keys.
+const ED25519: &str = "MCowBQYDK2VwAyEAWYkZ9GAmZbNzIpDxxOPma/cN3UqvWFOhs2V/LwFu6nM=";
 const P256: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEToqdBxG4E3D4lR7UHKL91MD+inQHdNqC0JHVo7IFaqhcUEK80M8Nd1fNqoCf/VD6DfD1GEqlkU6DPWMzlkKUWg==";
 
 const HEADERS: [&str; 6] = [

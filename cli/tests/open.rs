@@ -121,7 +121,7 @@ fn errors_give_the_reason_and_the_remedy() {
         (&["open", "github", "--data", "absent.json"], "--data absent.json: No such file"),
         (
             &["open", "github", "--data", &file("github/wrong_signature.401.json")],
-            "signature_mismatch; The secret is not the one",
+            "signature_mismatch; The signature does not match: the secret is not the one",
         ),
         (
             &["open", "dingtalk", "--data", &file("dingtalk/other_corp.403.json")],

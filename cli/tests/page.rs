@@ -22,6 +22,7 @@ fn credentials() -> Value {
         "opencard": { "default": { "keys": { "0": "Tm9ib2R5TWF5U2VlSXQxMg" } } },
         "github": { "default": { "secret": "githubSecretThatNobodyMaySee" } },
         "payment": { "default": { "secret": "paymentSecretThatNobodyMaySee" } },
+        "signed": { "default": { "secret": "signedSecretThatNobodyMaySee" } },
     })
 }
 

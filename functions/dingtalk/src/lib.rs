@@ -159,6 +159,8 @@ fn parameter<'q>(
 /// The encrypted message, exactly as JSON-decoded: the signature covers its line breaks.
 fn encrypt(body: &[u8]) -> Result<String, Reject> {
     let body = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson(JsonPart::Body))?;
+    // A byte order mark before JSON is ignored (RFC 8259, section 8.1); nothing signs this body but its member.
+    let body = body.strip_prefix('\u{feff}').unwrap_or(body);
     let encrypt = Object::parse(body)?.get("encrypt")?.ok_or(Reject::missing("encrypt"))?;
     let text: String =
         serde_json::from_str(encrypt.get()).map_err(|_| Reject::malformed("encrypt", "a string"))?;
