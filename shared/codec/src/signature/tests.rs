@@ -646,10 +646,10 @@ fn every_element_beside_an_unnamed_timestamp_is_a_signature() {
         assert_eq!(got, expected, "{value}");
     }
     for timestamp in [0, 1, 2] {
-        let (signer, _) = read(entry(timestamp)).unwrap();
+        let (other, _) = read(entry(timestamp)).unwrap();
         let mut signed = request(&[]);
-        signer.sign(&key, &mut signed, NOW, "").unwrap();
-        let verified = signer.verified(&key, &signed, NOW).unwrap();
+        other.sign(&key, &mut signed, NOW, "").unwrap();
+        let verified = other.verified(&key, &signed, NOW).unwrap();
         assert_eq!(verified.timestamp.as_deref(), Some("1763719200"), "{timestamp}");
     }
 }
