@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import messages
 from platforms import PLATFORMS, SentRequest
 from platforms.dingtalk import query_of
 from servers import PROVIDERS
@@ -138,7 +139,7 @@ SIGNED = {
     "single quotes": b"{'event_type':'a','EventType':'a'}",
     "NaN": b'{"event_type":"a","EventType":"a","x":NaN}',
     "zero byte": b'{"event_type":"a","EventType":"a"}\0',
-    "byte order mark": b'\xef\xbb\xbf{"event_type":"a","EventType":"a"}',
+    "two byte order marks": b'\xef\xbb\xbf\xef\xbb\xbf{"event_type":"a","EventType":"a"}',
     "control character": b'{"event_type":"a","EventType":"a","x":"\x01"}',
 }
 TYPES = {
@@ -183,6 +184,14 @@ def test_deep_jose_header(sent, still_works, senders):
         deep += "[" * levels + "]" * levels + "}"
         segment = base64.urlsafe_b64encode(deep.encode()).rstrip(b"=")
         sent("opencard", SentRequest(segment + token[token.index(b".") :]))
+
+
+@pytest.mark.parametrize("provider", [name for name in PROVIDERS if PLATFORMS[name].STATUS_NO_JSON == 400])
+def test_a_byte_order_mark_before_the_payload_is_skipped(letterbox, queues, senders, provider):
+    payload = PLATFORMS[provider].make_payload()
+    request = senders.of(provider).build_request(b"\xef\xbb\xbf" + payload)
+    assert letterbox.send(provider, request).ok
+    messages.read(queues[provider].one(), provider, payload)
 
 
 def test_a_lone_surrogate_is_valid_json_and_queued(letterbox, queues, senders):

@@ -37,8 +37,8 @@ fn cases() -> Vec<cases::Case> {
     let joined = "standard-webhooks/member.joined";
     vec![
         case("joined", 202, "default", Of("joined"), cases::same),
-        case("member", 202, "standard-webhooks", Of(joined), cases::same),
-        case("contact", 202, "svix", Of("svix/contact.created"), cases::same),
+        case("response", 202, "typeform", Of("typeform/form_response"), cases::same),
+        case("contact", 200, "intercom", Of("intercom/contact.user.created"), cases::same),
         case("array", 400, "default", Payload("notice", br#"[{"event_type":"a"}]"#), cases::same),
         case("number_as_type", 202, "default", Payload("notice", br#"{"event_type":3}"#), cases::same),
         case("subscribe", 200, "handshake", Payload("notice", b""), |request| {
