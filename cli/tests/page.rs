@@ -8,6 +8,7 @@ use std::{
 };
 
 use letterbox::doctor::causes;
+use letterbox_codec::base64::{Engine, STANDARD};
 use serde_json::{Value, json};
 
 use crate::program::{Server, events, first_samples, letterbox, letterbox_with, text};
@@ -22,7 +23,16 @@ fn credentials() -> Value {
         "opencard": { "default": { "keys": { "0": "Tm9ib2R5TWF5U2VlSXQxMg" } } },
         "github": { "default": { "secret": "githubSecretThatNobodyMaySee" } },
         "payment": { "default": { "secret": "paymentSecretThatNobodyMaySee" } },
-        "signed": { "default": { "secret": "signedSecretThatNobodyMaySee" } },
+        "signed": {
+            "default": { "secret": "signedSecretThatNobodyMaySee" },
+            "telegram": { "preset": "telegram", "secret": "tokenInAHeaderThatNobodyMaySee" },
+            "postmark": { "preset": "postmark", "secret": "hook:passwordThatNobodyMaySee" },
+            "meta": {
+                "preset": "meta",
+                "secret": "metaSecretThatNobodyMaySee",
+                "verify_token": "tokenInAQueryThatNobodyMaySee",
+            },
+        },
     })
 }
 
@@ -32,10 +42,15 @@ fn secrets() -> Vec<String> {
     let mut rest = vec![credentials()];
     while let Some(value) = rest.pop() {
         match value {
-            Value::Object(members) => rest
-                .extend(members.into_iter().filter(|(name, _)| name != "owner_key").map(|(_, value)| value)),
+            Value::Object(members) => rest.extend(
+                members
+                    .into_iter()
+                    .filter(|(name, _)| name != "owner_key" && name != "preset")
+                    .map(|(_, value)| value),
+            ),
             Value::Array(list) => rest.extend(list),
-            Value::String(text) => found.push(text),
+            // As it is, and as Basic credentials are written.
+            Value::String(text) => found.extend([STANDARD.encode(&text), text]),
             _ => {}
         }
     }
@@ -500,6 +515,12 @@ fn an_incomplete_body_is_reported() {
     assert!(refused.body().contains("so it was not stored"));
 }
 
+/// The first sample in the folder of a preset.
+fn first_sample_of(provider: &str, preset: &str) -> String {
+    let samples = letterbox_registry::find(provider).unwrap().samples();
+    samples.into_iter().find(|sample| sample.name.starts_with(&format!("{preset}/"))).unwrap().name
+}
+
 #[test]
 fn no_secret_is_shown_or_stored() {
     let folder = tempfile::tempdir().unwrap();
@@ -514,6 +535,16 @@ fn no_secret_is_shown_or_stored() {
         assert!(!send(folder.path(), &server, &what), "{provider}");
         sent += 2;
     }
+    // Requests that contain the secret itself.
+    for source in ["telegram", "postmark"] {
+        let sample = first_sample_of("signed", source);
+        let what = ["signed", &sample, "--source", source];
+        assert!(send(folder.path(), &server, &[&what[..], &mine].concat()), "{source}");
+        sent += 1;
+    }
+    let query = "hub.mode=subscribe&hub.verify_token=tokenInAQueryThatNobodyMaySee&hub.challenge=17";
+    assert_eq!(page.get(&format!("/signed/meta?{query}")).body(), "17");
+    sent += 1;
     page.wait_for(sent);
     let mut seen = Vec::new();
     for tag in ["en", "zh"] {

@@ -110,6 +110,12 @@ pub trait Entry: Send + Sync {
 
     /// [`Sender::headers`].
     fn headers(&self) -> Vec<&str>;
+
+    /// [`Sender::secret_headers`].
+    fn secret_headers(&self) -> Vec<&str>;
+
+    /// [`Sender::secret_parameters`].
+    fn secret_parameters(&self) -> Vec<&str>;
 }
 
 /// The parts of a handler.
@@ -280,5 +286,13 @@ impl<P: Sender> Entry for EntryOf<'_, P> {
 
     fn headers(&self) -> Vec<&str> {
         P::headers(self.0)
+    }
+
+    fn secret_headers(&self) -> Vec<&str> {
+        P::secret_headers(self.0)
+    }
+
+    fn secret_parameters(&self) -> Vec<&str> {
+        P::secret_parameters(self.0)
     }
 }

@@ -29,12 +29,17 @@ OWN = {
         "default": {"secret": "payment-hunter2"},
         "svix": {"secret": "whsec_aHVudGVyMmh1bnRlcjJodW50ZXIy", "preset": "svix"},
     },
+    "signed": {
+        "default": {"secret": "signed-hunter2"},
+        "meta": {"secret": "signed-hunter3", "preset": "meta", "verify_token": "signed-hunter4"},
+    },
 }
 WRONG = {
     "dingtalk": {"default": OWN["dingtalk"]["default"] | {"token": "wrongdingtoken"}},
     "opencard": {"default": {"keys": {"0": "d3Jvbmd3cm9uZ3dyb25ndw"}}},
     "github": {"default": {"secret": "wrong-github"}},
     "payment": {"default": {"secret": "wrong-payment"}},
+    "signed": {"default": {"secret": "wrong-signed"}},
 }
 SENT = {
     "Authorization": "Bearer sent-hunter5",

@@ -145,7 +145,15 @@ impl Handshake {
 
     /// True if it compares a query parameter with the entry's token.
     pub fn needs_token(&self) -> bool {
-        matches!(&self.trigger, Trigger::Unsigned { token: Some(_), .. })
+        self.token_parameter().is_some()
+    }
+
+    /// The query parameter that it compares with the entry's token.
+    pub fn token_parameter(&self) -> Option<&str> {
+        match &self.trigger {
+            Trigger::Unsigned { token, .. } => token.as_deref(),
+            Trigger::Verified { .. } => None,
+        }
     }
 
     /// The headers that it reads.

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Method, header};
+use http::{HeaderName, HeaderValue, Method, Uri, header};
 use letterbox_codec::{Request, Timestamp};
 use letterbox_intake::{Answer, ambient};
 use letterbox_registry::{Entry, Platform};
@@ -291,16 +291,41 @@ const METHODS: [Method; 9] = [
 /// Stored in place of any other method.
 const OTHER_METHOD: &[u8] = b"OTHER";
 
-/// The request without the values of [`WITHHELD`] headers, unless the source's entries name the header.
+/// The request without the values of [`WITHHELD`] headers, unless the source's entries name the header; and without every
+/// value that is a secret of the entries.
 fn withheld(mut request: Request, entries: &[Box<dyn Entry + '_>]) -> Request {
     if !METHODS.contains(request.method()) {
         *request.method_mut() = Method::from_bytes(OTHER_METHOD).unwrap_or_default();
     }
-    for name in WITHHELD {
-        let is_used = entries.iter().any(|entry| entry.headers().contains(&name.as_str()));
-        if let (header::Entry::Occupied(mut values), false) = (request.headers_mut().entry(name), is_used) {
+    let is_used = |name: &HeaderName| entries.iter().any(|entry| entry.headers().contains(&name.as_str()));
+    let secret = entries.iter().flat_map(|entry| entry.secret_headers()).filter_map(|name| name.parse().ok());
+    for name in WITHHELD.into_iter().filter(|name| !is_used(name)).chain(secret) {
+        if let header::Entry::Occupied(mut values) = request.headers_mut().entry(name) {
             values.iter_mut().for_each(|value| *value = HeaderValue::from_static(NOT_STORED));
         }
     }
+    let secret: Vec<_> = entries.iter().flat_map(|entry| entry.secret_parameters()).collect();
+    if let Some(uri) = without_values(request.uri(), &secret) {
+        *request.uri_mut() = uri;
+    }
     request
+}
+
+/// The URI without the values of some query parameters; `None` if it has none of them.
+fn without_values(uri: &Uri, names: &[&str]) -> Option<Uri> {
+    let is_named = |pair: &str| {
+        form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(name, _)| names.contains(&&*name))
+    };
+    let pairs: Vec<_> = uri.query()?.split('&').collect();
+    if !pairs.iter().any(|pair| is_named(pair)) {
+        return None;
+    }
+    let kept = pairs.iter().map(|pair| match pair.split_once('=') {
+        Some((name, _)) if is_named(pair) => format!("{name}={NOT_STORED}"),
+        _ => (*pair).to_owned(),
+    });
+    let query = kept.collect::<Vec<_>>().join("&");
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(format!("{}?{query}", uri.path()).parse().ok()?);
+    Uri::from_parts(parts).ok()
 }

@@ -16,7 +16,7 @@ use crate::{
     doctor,
     formats::json_style::{INDENTED, restyle},
     local::history::{
-        Filter, NOT_STORED, OUTCOMES, StoredDelivery, Summary, WITHHELD,
+        Filter, NOT_STORED, OUTCOMES, StoredDelivery, Summary,
         sqlite::{Names, Totals},
     },
 };
@@ -268,8 +268,7 @@ impl DeliveryView<'_> {
     }
 
     fn has_withheld(&self) -> bool {
-        let headers = self.delivery.request.headers();
-        WITHHELD.iter().any(|name| headers.get_all(name).iter().any(|value| value == NOT_STORED))
+        self.delivery.request.headers().values().any(|value| value == NOT_STORED)
     }
 
     fn body(&self) -> Excerpt {

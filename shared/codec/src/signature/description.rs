@@ -197,6 +197,11 @@ impl Scheme {
         self.headers.iter()
     }
 
+    /// The headers that have the secret itself, in every family; none if the scheme signs.
+    pub fn secret_headers(&self) -> impl Iterator<Item = &HeaderName> {
+        self.headers().filter(|_| self.algorithm.sends_secret())
+    }
+
     /// Checks a description.
     ///
     /// # Errors
