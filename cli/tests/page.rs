@@ -530,7 +530,8 @@ fn no_secret_is_shown_or_stored() {
     let mut sent = 0;
     for (provider, sample) in first_samples() {
         let what = [provider, sample];
-        assert!(send(folder.path(), &server, &[what, mine].concat()), "{provider}");
+        let sent_with_mine = send(folder.path(), &server, &[what, mine].concat());
+        assert!(sent_with_mine, "{provider}: add secrets of it to `credentials` in this file");
         // Signed with the demo credentials, which this server does not use.
         assert!(!send(folder.path(), &server, &what), "{provider}");
         sent += 2;

@@ -1,4 +1,4 @@
-//! The list of providers: the only place that names every one of them.
+//! The list of providers: the only list of them in what users run.
 
 mod erased;
 

@@ -140,7 +140,7 @@ pub struct Search {
     pub attempts: usize,
     /// What was tried, each kind once.
     pub about: Vec<&'static str>,
-    /// True if nothing was left out for want of time.
+    /// True if no limit ended the search early.
     pub complete: bool,
     bytes: usize,
     /// The fingerprints of what was tried.

@@ -14,7 +14,8 @@ use crate::{
 #[derive(Serialize)]
 pub struct Event {
     specversion: &'static str,
-    /// Stable across the platform's retries of one event, and covered by its signature.
+    /// Stable across the platform's retries of one event, and covered by its signature unless the entry chooses an id that
+    /// is not.
     pub id: String,
     /// `/<provider>/<source>`.
     pub source: String,
@@ -119,13 +120,13 @@ mod tests {
         let source = Source { provider: "github", name: "acme", keys: &[()] };
         let mut event = Event::new(&source, "push", &content, &content.json().unwrap(), &ambient);
         event.subject = Some("acme/widget".into());
-        event.extensions.0.push(("githubhookid".into(), "1".into()));
+        event.extensions.0.push(("hookid".into(), "1".into()));
         assert!(!event.at("not a time"));
         let json = event.to_json().unwrap();
         assert_eq!(
             json,
             format!(
-                r#"{{"specversion":"1.0","id":"{}","source":"/github/acme","type":"github.push","subject":"acme/widget","time":"2025-11-21T10:00:00.123Z","datacontenttype":"application/json","receivedtime":"2025-11-21T10:00:00.123Z","githubhookid":"1","data":{text}}}"#,
+                r#"{{"specversion":"1.0","id":"{}","source":"/github/acme","type":"github.push","subject":"acme/widget","time":"2025-11-21T10:00:00.123Z","datacontenttype":"application/json","receivedtime":"2025-11-21T10:00:00.123Z","hookid":"1","data":{text}}}"#,
                 content.digest()
             )
         );

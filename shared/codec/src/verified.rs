@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{Reject, form, json::Node, reject::JsonPart};
 
-/// Bytes that a valid signature or an authenticated decryption covers.
+/// Bytes that a valid signature or an authenticated decryption covers, or that were decoded from such bytes.
 ///
 /// Only this crate's verifiers create it, and only from it can a payload be parsed: unverified content cannot reach the
 /// queue.
