@@ -83,7 +83,8 @@ def second_senders():
 @pytest.fixture(scope="session")
 def second_stack(aws, letterbox_stack, second_senders):
     """Beside the first one: credentials as parameters, GitHub's generated, a FIFO queue; its data is kept."""
-    app, card, service = (second_senders[name] for name in ["dingtalk", "opencard", "payment"])
+    names = ["dingtalk", "opencard", "payment", "signed"]
+    app, card, service, other = (second_senders[name] for name in names)
     stack = Stack(aws, "second")
     stack.deploy(
         QueueType="fifo",
@@ -96,6 +97,8 @@ def second_stack(aws, letterbox_stack, second_senders):
         OpencardKey=card.psk,
         OpencardCards="s3://letterbox-cards/cards.json",
         PaymentSecret=service.secret,
+        SignedEnabled="true",
+        SignedSecret=other.secret,
     )
     return stack
 

@@ -32,7 +32,10 @@ def test_a_refused_delivery_is_not_queued(letterbox, senders, second_senders, pr
 
 
 def test_only_the_routes_are_there(letterbox):
-    assert requests.get(letterbox.url("github"), timeout=20).status_code == 404
+    # The function answers what is no delivery: a person in a browser reads what lives here.
+    response = requests.get(letterbox.url("github"), timeout=20)
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+    assert "receives webhooks for Letterbox" in response.text
     assert requests.post(letterbox.url("github") + "/a/b", timeout=20).status_code == 404
     assert requests.post(letterbox.url("other"), timeout=20).status_code == 404
 
