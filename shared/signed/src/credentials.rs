@@ -15,7 +15,6 @@ use crate::{
     entry::{AnswerEntry, Entry, EntryError, PayloadForm, TypeOverride},
     event_type::{EventTime, EventType},
     handshake::Handshake,
-    presets::Preset,
 };
 
 /// The statuses that `status` may have: they acknowledge with a body.
@@ -75,7 +74,8 @@ pub struct Credentials {
     /// The deadline that the entry sets, or else its preset.
     pub(crate) deadline: Option<Duration>,
     /// The preset that the entry names.
-    pub(crate) preset: Option<&'static Preset>,
+    #[cfg(feature = "sender")]
+    pub(crate) preset: Option<&'static crate::presets::Preset>,
 }
 
 impl FromEntry for Credentials {
@@ -170,11 +170,13 @@ impl Credentials {
             handshake_methods,
             verify_token: entry.verify_token,
             deadline: deadline.or_else(|| entry.preset?.deadline()),
+            #[cfg(feature = "sender")]
             preset: entry.preset,
         })
     }
 
     /// The headers besides the signature's that say something of the event.
+    #[cfg(feature = "sender")]
     pub(crate) fn event_headers(&self) -> impl Iterator<Item = &HeaderName> {
         self.event_type
             .headers()

@@ -157,6 +157,7 @@ impl Handshake {
     }
 
     /// The headers that it reads.
+    #[cfg(feature = "sender")]
     pub fn headers(&self) -> impl Iterator<Item = &HeaderName> {
         let conditions = match &self.trigger {
             Trigger::Verified { headers, .. } => headers.as_slice(),
