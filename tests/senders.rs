@@ -263,7 +263,6 @@ fn status_of(error: &str) -> u16 {
 const OTHER_REASONS: &[(&str, &str)] = &[
     // A header that belongs to the signature is missing: the timestamp's, the id's or a covered one.
     ("missing_header", "missing_signature"),
-    ("missing_header", "missing_field"),
     // No element of the header has the version of the entry.
     ("signature_mismatch", "malformed_signature"),
     // The timestamp is read only once its signature is verified.

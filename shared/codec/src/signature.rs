@@ -372,7 +372,8 @@ fn content(request: &Request, check: impl Fn(&[u8]) -> Result<(), Reject>) -> Re
     Ok(Verified::new(unpacked))
 }
 
-/// The values of the covered headers, joined by `.`; [`Reject::Missing`] if one is absent.
+/// The values of the covered headers, joined by `.`; [`Reject::MissingSignature`] if one is absent. The sender chose the
+/// names, and nothing has verified them: no refusal repeats them.
 fn covered_values(places: &Places<'_>) -> Result<Vec<u8>, Reject> {
     let names: Vec<_> = places.covered.split(' ').take(MOST_COVERED.saturating_add(1)).collect();
     if names.len() > MOST_COVERED {
@@ -380,7 +381,7 @@ fn covered_values(places: &Places<'_>) -> Result<Vec<u8>, Reject> {
     }
     let values = names.into_iter().map(|name| {
         let name = name.parse().map_err(|_| Reject::MalformedSignature)?;
-        required(places.request, &name)
+        value(places.request, &name)?.ok_or(Reject::MissingSignature)
     });
     values.collect::<Result<Vec<_>, _>>().map(|values| values.join(&b"."[..]))
 }
