@@ -5,6 +5,7 @@ mod cli;
 mod marked;
 mod presets;
 mod providers;
+mod template;
 
 use std::{fmt::Write, fs, path::Path};
 
