@@ -18,8 +18,8 @@ def test_delete_leaves_nothing(strict, strict_senders):
     assert survey(strict.aws) == strict.before
 
 
-def test_by_default_queues_secrets_and_bucket_stay(second, second_senders):
-    request = second_senders["payment"].build_request(b'{"event_type":"refund","transaction_id":"tx_4"}')
+def test_by_default_queues_secrets_and_bucket_stay(second, generated_senders):
+    request = generated_senders["payment"].build_request(b'{"event_type":"refund","transaction_id":"tx_4"}')
     assert second.send("payment", request).status_code == 202
     before, queue, api = survey(second.aws), second.queue(), second.resources()["HttpApi"]
     second.delete()
