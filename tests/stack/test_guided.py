@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import tomllib
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -39,11 +41,11 @@ def guided(aws):
     assert sam.exitstatus == 0, said
     stack = Stack(aws, "guided")
     stack.connect_routes()
-    return stack, said
+    return stack, said, tomllib.loads(Path(config).read_text())
 
 
 def test_github_is_on_and_its_secret_is_generated(guided):
-    stack, said = guided
+    stack, said, _ = guided
     urls = {output for output in stack.outputs() if output.endswith("Url")}
     assert urls == {"GithubUrl", "QueueUrl", "DeadLetterQueueUrl"}
     # SAM does not ask whether routes without authorization are intended.
@@ -51,10 +53,17 @@ def test_github_is_on_and_its_secret_is_generated(guided):
 
 
 def test_the_first_delivery_works(guided):
-    stack, _ = guided
+    stack, *_ = guided
     secret = stack.resources()["GithubCredentials"]
     text = stack.aws.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"]
     hook = github.Hook(json.loads(text)["secret"])
     request = hook.build_request()
     hook.acknowledged(stack.send("github", request), request)
     messages.read(stack.queue().one(), "github", request.payload)
+
+
+def test_the_chosen_name_is_the_only_one_that_is_saved(guided):
+    """Another name for all commands would have `sam logs` read another stack."""
+    *_, config = guided
+    assert config["default"]["deploy"]["parameters"]["stack_name"] == "guided"
+    assert "stack_name" not in config["default"].get("global", {}).get("parameters", {})

@@ -10,6 +10,12 @@ def empty(client, bucket):
         client.delete_object(Bucket=bucket, Key=item["Key"])
 
 
+def test_the_policy_is_also_a_tag(strict):
+    """So that a deployment that changes nothing else has a change for CloudFormation."""
+    attributes = strict.aws.client("sqs").list_queue_tags(QueueUrl=strict.queue().url)
+    assert attributes["Tags"]["letterbox:when-deleted"] == "Delete"
+
+
 def test_delete_leaves_nothing(strict, strict_senders):
     assert strict.send("payment", strict_senders["payment"].build_request()).status_code == 202
     assert survey(strict.aws) > strict.before
