@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import time
 
 import pytest
 import xmltodict
 
+from npm import in_node
 from platforms import SentRequest
+from platforms.dingtalk import query_of
 from platforms.wecom import ENTITY, LAUGHS, as_xml
 
 TEXT = (
@@ -97,6 +100,60 @@ def test_url_is_tested_with_an_echo(letterbox, queues, senders, source, encode):
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert response.elapsed.total_seconds() < 1
     assert queues["wecom"].drain() == []
+
+
+NODE = {
+    "message": ("default", TEXT, "wecom.text"),
+    "command": ("suite", TICKET, "wecom.suite_ticket"),
+    "bot": ("bot", '{"msgid":"m3","aibotid":"b1","msgtype":"text","text":{"content":"你好 🎋"}}', "wecom.text"),
+}
+
+
+@pytest.fixture(scope="module")
+def sealed_in_node(senders):
+    """The same callbacks by the platform's own package for Node.js, and a test of a URL."""
+    timestamp, nonce = str(int(time.time())), "263014780"
+    cases = {name: senders.of("wecom", source) for name, (source, _, _) in NODE.items()}
+    texts = {name: text for name, (_, text, _) in NODE.items()} | {"echo": "8077042513"}
+    requests = [
+        {
+            "library": "@wecom/crypto",
+            "token": it.token,
+            "key": it.aes_key,
+            "id": it.owner_key,
+            "timestamp": timestamp,
+            "nonce": nonce,
+            "body": texts[name],
+        }
+        for name, it in (cases | {"echo": senders.of("wecom")}).items()
+    ]
+    usual = {"timestamp": timestamp, "nonce": nonce}
+    sealed = dict(zip([*cases, "echo"], in_node(requests), strict=True))
+    return {
+        name: SentRequest(
+            json.dumps({"encrypt": one["encrypt"]}).encode(),
+            {"Content-Type": "application/json"},
+            query_of({"msg_signature": one["signature"]} | usual | ({"echostr": one["encrypt"]} if name == "echo" else {})),
+            texts[name].encode(),
+        )
+        for name, one in sealed.items()
+    }
+
+
+@pytest.mark.parametrize("case", NODE)
+def test_what_the_package_for_node_seals_is_queued(letterbox, queues, senders, sealed_in_node, case):
+    source, text, kind = NODE[case]
+    request = sealed_in_node[case]
+    request = request if case == "bot" else as_xml(request)
+    senders.of("wecom", source).acknowledged(letterbox.send("wecom", request, source), request)
+    event = json.loads(queues["wecom"].one()["Body"])
+    assert event["type"] == kind
+    assert event.get("rawdata", text) == text
+
+
+def test_an_echo_that_the_package_for_node_seals(letterbox, sealed_in_node):
+    response = letterbox.send("wecom", sealed_in_node["echo"].but(body=b""), method="GET")
+    assert (response.status_code, response.content) == (200, b"8077042513")
 
 
 ECHOES = {
