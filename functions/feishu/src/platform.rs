@@ -35,6 +35,7 @@ const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Sender for Feishu {
+    const TITLE: &'static str = "Feishu";
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {

@@ -36,6 +36,7 @@ const URL_VERIFICATION: &str = "url_verification";
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Sender for WeCom {
+    const TITLE: &'static str = "WeCom";
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {
