@@ -281,7 +281,7 @@ proptest! {
             };
             format!("<{name}>{value}</{name}>")
         };
-        let xml = format!("<xml>{}</xml>", fields.iter().map(element).collect::<String>());
+        let xml = format!("<xml>{}</xml>", fields.iter().map(element).collect::<Vec<_>>().concat());
         let data: serde_json::Value =
             serde_json::from_str(&xml::Element::parse(&xml).unwrap().to_json().unwrap()).unwrap();
         for name in ["a", "b", "c"] {
