@@ -35,6 +35,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const JSON_TYPES: [&str; 3] = ["event_callback", "url_verification", "app_rate_limited"];
 
 impl Sender for Slack {
+    const TITLE: &'static str = "Slack";
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {
