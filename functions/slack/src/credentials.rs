@@ -5,6 +5,9 @@ use std::num::NonZeroU32;
 use letterbox_codec::signature::{Description, Key, Scheme, SchemeError};
 use serde::Deserialize;
 
+/// The header with the signature.
+pub(crate) const SIGNATURE: &str = "x-slack-signature";
+
 /// The signing secret of one app.
 #[derive(Deserialize)]
 #[serde(try_from = "Entry")]
@@ -34,7 +37,7 @@ impl TryFrom<Entry> for Credentials {
 
     fn try_from(entry: Entry) -> Result<Self, SchemeError> {
         let scheme = Scheme::new(Description {
-            header: crate::SIGNATURE.into(),
+            header: SIGNATURE.into(),
             prefix: "v0=".into(),
             template: "v0:{timestamp}:{body}".into(),
             timestamp_header: Some("x-slack-request-timestamp".into()),

@@ -18,9 +18,7 @@ use letterbox_codec::{
 };
 
 pub use self::credentials::Credentials;
-
-/// The header with the signature.
-const SIGNATURE: &str = "x-slack-signature";
+use self::credentials::SIGNATURE;
 
 /// Headers that become extension attributes of the event: which retry it is, and why Slack retries. They are not signed.
 const EXTENSIONS: [(&str, &str); 2] =

@@ -15,13 +15,13 @@ use letterbox_codec::{
 };
 use serde_json::{Map, Value};
 
-use crate::{Body, Credentials, SIGNATURE, Slack, body};
+use crate::{Body, Credentials, Slack, body, credentials::SIGNATURE};
 
 /// Source, read 2026-11-26: <https://docs.slack.dev/apis/events-api/>. Interactions and commands are not retried.
 const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
     timeout: Some(Duration::from_secs(3)),
     accepted: 200..=299,
-    retry_delays: &[Duration::ZERO, Duration::from_secs(60), Duration::from_secs(300)],
+    retry_delays: &[Duration::ZERO, Duration::from_mins(1), Duration::from_mins(5)],
     afterwards: "Slack retries events only; it shows an error to the user whose interaction or command got no response, and \
                  turns the app's events off if most of them fail for an hour",
     checks: "status 2xx; for url_verification the challenge, for a command an empty body",
@@ -132,10 +132,11 @@ impl Sender for Slack {
     ) -> Result<String, String> {
         let text = read_acknowledgement(&DELIVERY_POLICY, reply)?;
         let sent: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-        if sent["type"] == "url_verification" {
+        if sent.get("type").is_some_and(|event_type| event_type == "url_verification") {
             let returned: Value = serde_json::from_str(&text).unwrap_or_default();
-            let is_returned = returned["challenge"] == sent["challenge"] || sent["challenge"] == *text;
-            return if is_returned {
+            let challenge = sent.get("challenge").and_then(Value::as_str);
+            let returned = returned.get("challenge").and_then(Value::as_str);
+            return if challenge == returned.or(Some(&*text)) {
                 Ok(text)
             } else {
                 Err("expected the challenge of the request, as JSON or as text".to_owned())
