@@ -8,6 +8,7 @@ use github::GitHub;
 use opencard::OpenCard;
 use payment::Payment;
 use signed::Signed;
+use slack::Slack;
 use wecom::WeCom;
 
 use self::erased::Of;
@@ -22,6 +23,7 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     &Of::<GitHub>::NEW,
     DESCRIBED,
     &Of::<Signed>::NEW,
+    &Of::<Slack>::NEW,
 ];
 
 /// The provider whose entries can describe any signature scheme. `signed` is the same engine under another name.

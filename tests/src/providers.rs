@@ -6,6 +6,7 @@ mod github;
 mod opencard;
 mod payment;
 mod signed;
+mod slack;
 mod wecom;
 
 use letterbox_codec::Stage;
@@ -40,6 +41,7 @@ pub static PROVIDERS: &[Provider] = &[
     github::PROVIDER,
     payment::PROVIDER,
     signed::PROVIDER,
+    slack::PROVIDER,
 ];
 
 /// The provider of that name.
