@@ -3,6 +3,7 @@
 mod erased;
 
 use dingtalk::DingTalk;
+use discord::Discord;
 use feishu::Feishu;
 use github::GitHub;
 use opencard::OpenCard;
@@ -24,6 +25,7 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     DESCRIBED,
     &Of::<Signed>::NEW,
     &Of::<Slack>::NEW,
+    &Of::<Discord>::NEW,
 ];
 
 /// The provider whose entries can describe any signature scheme. `signed` is the same engine under another name.

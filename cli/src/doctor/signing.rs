@@ -36,7 +36,9 @@ pub fn schemes(delivery: &DiagnosisInput) -> Vec<Signing> {
     let entries = delivery.entries().into_iter().filter_map(|entry| match fixed {
         Some(fields) => {
             let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-            Some(fields.chain([("secret".to_owned(), entry.get("secret")?.clone())]).collect())
+            let key = ["secret", "public_key"].into_iter().find_map(|name| Some((name, entry.get(name)?)));
+            let (name, key) = key?;
+            Some(fields.chain([(name.to_owned(), key.clone())]).collect())
         }
         None => Some(entry),
     });
