@@ -48,9 +48,9 @@ def test_an_update_changes_what_it_names_and_no_url(second, generated_senders):
     expect_delivery(second, generated_senders["payment"], "payment", b'{"event_type":"refund","transaction_id":"tx_3"}')
 
 
-def test_a_provider_can_be_turned_off_and_on_again_with_its_secret(second, generated_senders):
-    kept = second.outputs()["PaymentCredentialsSecret"]
-    second.deploy(Payment="off")
-    assert "PaymentUrl" not in second.outputs()
-    second.deploy(Payment=kept)
-    expect_delivery(second, generated_senders["payment"], "payment", b'{"event_type":"refund","transaction_id":"tx_5"}')
+def test_a_provider_can_be_turned_off_and_on_again(second, generated_senders):
+    own = second.outputs()["DingtalkCredentialsSecret"]
+    second.deploy(Dingtalk="off")
+    assert "DingtalkUrl" not in second.outputs()
+    second.deploy(Dingtalk=own)
+    expect_delivery(second, generated_senders["dingtalk"], "dingtalk", '{"EventType":"user_leave_org","UserId":["u9"]}')
