@@ -63,6 +63,7 @@ class Consumer:
 
     def __init__(self, aws, name, template, fifo, **parameters):
         self.aws = aws
+        self.name = name
         self._sqs = aws.client("sqs")
         self._fifo = fifo
         dead_letters, arn = self._create(f"{name}-dead", {})
@@ -83,6 +84,16 @@ class Consumer:
         # The cold start, which may take longer than the visibility timeout.
         names = {name: {"DataType": "String", "StringValue": "cold start"} for name in ("source", "subject", "id")}
         assert self.invoke({"Body": POISON, "MessageAttributes": names}) == [0]
+
+    def delete(self):
+        """Leaves the account as it was, for the tests of removal."""
+        stacks = self.aws.client("cloudformation")
+        stacks.delete_stack(StackName=self.name)
+        stacks.get_waiter("stack_delete_complete").wait(
+            StackName=self.name, WaiterConfig={"Delay": 0.2, "MaxAttempts": 150}
+        )
+        for url in [self.url, self.dead_letters.url]:
+            self._sqs.delete_queue(QueueUrl=url)
 
     def _create(self, name, attributes):
         attributes |= {"FifoQueue": "true"} if self._fifo else {}
@@ -122,6 +133,18 @@ class Consumer:
         payload = json.load(answer["Payload"])
         assert "FunctionError" not in answer, payload
         return [int(failure["itemIdentifier"]) for failure in payload["batchItemFailures"]]
+
+    def items(self):
+        """The table of handled events, by key."""
+        found = self.aws.client("dynamodb").scan(TableName=self.outputs["HandledTable"], ConsistentRead=True)
+        return {item["id"]["S"]: item for item in found["Items"]}
+
+    def leave_in_progress(self, key, until):
+        item = self.items()[key] | {
+            "status": {"S": "INPROGRESS"},
+            "in_progress_expiration": {"N": str(int(until * 1000))},
+        }
+        self.aws.client("dynamodb").put_item(TableName=self.outputs["HandledTable"], Item=item)
 
     def lines(self):
         pages = self.aws.client("logs").get_paginator("filter_log_events")
@@ -193,13 +216,17 @@ def template(language, tmp_path_factory):
 @pytest.fixture(scope="module")
 def consumer(language, template, strict_stack):
     bucket = strict_stack.outputs()["OversizeBucketName"]
-    return Consumer(strict_stack.aws, f"consumer-{language}", template, fifo=False, LargeEventsBucket=bucket)
+    consumer = Consumer(strict_stack.aws, f"consumer-{language}", template, fifo=False, LargeEventsBucket=bucket)
+    yield consumer
+    consumer.delete()
 
 
 @pytest.fixture(scope="module")
 def fifo_consumer(language, template, strict_stack):
     """Without the bucket."""
-    return Consumer(strict_stack.aws, f"consumer-{language}-ordered", template, fifo=True)
+    consumer = Consumer(strict_stack.aws, f"consumer-{language}-ordered", template, fifo=True)
+    yield consumer
+    consumer.delete()
 
 
 def test_an_event_that_came_twice_is_handled_once(consumer, event):
@@ -221,6 +248,22 @@ def test_a_poisoned_message_does_not_stop_the_others(consumer, event):
     consumer.until_empty()
     assert consumer.dead_letters.one()["Body"] == POISON
     assert all(consumer.handled().count(id_of(message)) == 1 for message in messages)
+
+
+def test_an_event_that_a_function_left_unfinished_is_handled_again(consumer, event):
+    message = event("acme/unfinished")
+    before = consumer.items()
+    assert consumer.invoke(message) == []
+    [key] = consumer.items().keys() - before.keys()
+
+    # As if the function had stopped in the middle, and may still run.
+    consumer.leave_in_progress(key, until=time.time() + 60)
+    assert consumer.invoke(message) == [0]
+    assert consumer.handled().count(id_of(message)) == 1
+    # It can no longer run.
+    consumer.leave_in_progress(key, until=time.time() - 1)
+    assert consumer.invoke(message) == []
+    assert consumer.handled().count(id_of(message)) == 2
 
 
 def test_a_large_event_comes_from_the_bucket(consumer, event):
