@@ -5,6 +5,7 @@ mod github;
 mod opencard;
 mod payment;
 mod signed;
+mod slack;
 
 use letterbox_codec::Stage;
 
@@ -30,8 +31,14 @@ pub struct Provider {
 }
 
 /// Every provider, in the order in which files are written.
-pub static PROVIDERS: &[Provider] =
-    &[dingtalk::PROVIDER, opencard::PROVIDER, github::PROVIDER, payment::PROVIDER, signed::PROVIDER];
+pub static PROVIDERS: &[Provider] = &[
+    dingtalk::PROVIDER,
+    opencard::PROVIDER,
+    github::PROVIDER,
+    payment::PROVIDER,
+    signed::PROVIDER,
+    slack::PROVIDER,
+];
 
 /// The provider of that name.
 ///
