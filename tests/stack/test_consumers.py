@@ -51,7 +51,7 @@ def build_rust(example, to):
     environment = {name: value for name, value in os.environ.items() if name != "CARGO_TARGET_DIR"}
     run("cargo", "build", "--locked", "--quiet", cwd=example, env=environment)
     shutil.copy(example / "template.yaml", to)
-    shutil.copy(example / "target/debug/bootstrap", to)
+    shutil.copy(example / "target/debug/letterbox-consumer", to / "bootstrap")
     return to / "template.yaml"
 
 
