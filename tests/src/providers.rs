@@ -1,10 +1,13 @@
 //! The tests of each provider: one file per provider, and its two lines here.
 
 mod dingtalk;
+mod feishu;
 mod github;
 mod opencard;
 mod payment;
 mod signed;
+mod slack;
+mod wecom;
 
 use letterbox_codec::Stage;
 
@@ -30,8 +33,16 @@ pub struct Provider {
 }
 
 /// Every provider, in the order in which files are written.
-pub static PROVIDERS: &[Provider] =
-    &[dingtalk::PROVIDER, opencard::PROVIDER, github::PROVIDER, payment::PROVIDER, signed::PROVIDER];
+pub static PROVIDERS: &[Provider] = &[
+    dingtalk::PROVIDER,
+    wecom::PROVIDER,
+    feishu::PROVIDER,
+    opencard::PROVIDER,
+    github::PROVIDER,
+    payment::PROVIDER,
+    signed::PROVIDER,
+    slack::PROVIDER,
+];
 
 /// The provider of that name.
 ///
