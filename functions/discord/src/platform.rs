@@ -168,9 +168,10 @@ impl Sender for Discord {
         let given = Object::parse(&body).map_err(|_| "expected a JSON object")?;
         let given = given.scalar("type").ok().flatten().unwrap_or_default();
         let taken = RESPONSES.iter().find(|(of, _)| *of == number).map_or(&[][..], |(_, taken)| taken);
-        match taken.contains(&&*given) {
-            true => Ok(body),
-            false => Err(format!("expected a response with the type {}", taken.join(", "))),
+        if taken.contains(&&*given) {
+            Ok(body)
+        } else {
+            Err(format!("expected a response with the type {}", taken.join(", ")))
         }
     }
 

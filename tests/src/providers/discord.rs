@@ -109,7 +109,7 @@ fn cases() -> Vec<cases::Case> {
             cases::body(request, &body);
         }),
         command("replayed_with_another_time", 401, |request| {
-            cases::header(request, TIMESTAMP, Some("1795255200"))
+            cases::header(request, TIMESTAMP, Some("1795255200"));
         }),
         command("no_signature", 401, |request| cases::header(request, SIGNATURE, None)),
         case("unsigned_ping", 401, "default", Of("ping"), |request| {
