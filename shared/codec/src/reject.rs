@@ -45,6 +45,8 @@ pub enum Reject {
     MalformedSignature,
     /// The signature does not match the content.
     SignatureMismatch,
+    /// The signature is valid, but the body does not have the hash that it covers.
+    BodyHashMismatch,
     /// The signed timestamp is not decimal digits.
     MalformedTimestamp,
     /// The signed timestamp is too far from now.
@@ -112,6 +114,7 @@ impl Reject {
             Self::MissingSignature => (401, "missing_signature"),
             Self::MalformedSignature => (401, "malformed_signature"),
             Self::SignatureMismatch => (401, "signature_mismatch"),
+            Self::BodyHashMismatch => (401, "body_hash_mismatch"),
             Self::MalformedTimestamp => (401, "malformed_timestamp"),
             Self::TimestampOutOfRange => (401, "timestamp_out_of_range"),
             Self::InvalidBase64 => (401, "invalid_base64"),
@@ -175,6 +178,7 @@ mod tests {
             Reject::MissingSignature,
             Reject::MalformedSignature,
             Reject::SignatureMismatch,
+            Reject::BodyHashMismatch,
             Reject::MalformedTimestamp,
             Reject::TimestampOutOfRange,
             Reject::InvalidBase64,
