@@ -8,6 +8,7 @@ use opencard::OpenCard;
 use payment::Payment;
 use signed::Signed;
 use slack::Slack;
+use twilio::Twilio;
 
 use self::erased::Of;
 pub use self::erased::{Entry, Facts, Handler, HandlerParts, Keys, Platform};
@@ -20,6 +21,7 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     DESCRIBED,
     &Of::<Signed>::NEW,
     &Of::<Slack>::NEW,
+    &Of::<Twilio>::NEW,
 ];
 
 /// The provider whose entries can describe any signature scheme. `signed` is the same engine under another name.

@@ -6,6 +6,7 @@ mod opencard;
 mod payment;
 mod signed;
 mod slack;
+mod twilio;
 
 use letterbox_codec::Stage;
 
@@ -38,6 +39,7 @@ pub static PROVIDERS: &[Provider] = &[
     payment::PROVIDER,
     signed::PROVIDER,
     slack::PROVIDER,
+    twilio::PROVIDER,
 ];
 
 /// The provider of that name.
