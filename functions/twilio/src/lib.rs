@@ -27,7 +27,7 @@ pub use self::credentials::Credentials;
 /// The header that is the same in every retry of a request. It is not signed.
 const DELIVERY: &str = "i-twilio-idempotency-token";
 
-/// The TwiML that does nothing: no reply to a message, and the end of a call.
+/// The markup that does nothing: no reply to a message, and the end of a call.
 const TWIML: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response></Response>"#;
 
 /// Twilio.
@@ -191,6 +191,10 @@ fn json_event(
     ambient: &Ambient,
 ) -> Result<Event, Reject> {
     let is_list = payload.raw().get().starts_with('[');
+    let first = if is_list { payload.get("0")? } else { Some(payload.raw()) };
+    if !first.is_some_and(|event| event.get().starts_with('{')) {
+        return Err(Reject::malformed("payload", "a JSON object, or a list of them"));
+    }
     let is_several = is_list && payload.get("1")?.is_some();
     let place = |name: &str| if is_list { format!("0.{name}") } else { name.to_owned() };
     let fact = |name: &str| if is_several { Ok(None) } else { payload.label(&place(name)) };

@@ -107,12 +107,11 @@ impl Sender for Twilio {
         ambient: &Ambient,
     ) -> Result<Request, String> {
         let (media_type, body) = written(&sample.payload);
-        let url = match media_type {
-            FORM => url.to_owned(),
-            _ => {
-                let separator = if url.contains('?') { '&' } else { '?' };
-                format!("{url}{separator}{BODY_HASH}={}", hex::encode(Sha256::digest(&body)))
-            }
+        let url = if media_type == FORM {
+            url.to_owned()
+        } else {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{separator}{BODY_HASH}={}", hex::encode(Sha256::digest(&body)))
         };
         let (token, _) = ambient.split::<16, 0>();
         let request = http::Request::builder()

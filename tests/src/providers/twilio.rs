@@ -38,6 +38,7 @@ pub(super) const PROVIDER: Provider = Provider {
         ("form_with_a_hash", "signature_mismatch", Stage::Key),
         ("body_changed", "body_hash_mismatch", Stage::Key),
         ("not_json", "invalid_json", Stage::Payload),
+        ("no_object", "malformed_field", Stage::Payload),
         ("form_not_utf8", "invalid_utf8", Stage::Payload),
         ("too_large", "too_large", Stage::Payload),
     ],
@@ -94,6 +95,7 @@ fn cases() -> Vec<cases::Case> {
             cases::body(request, b"B=1&A=a%20b&A=a+b")
         }),
         case("not_json", 400, "default", raw(b"{"), cases::same),
+        case("no_object", 400, "default", raw(b"[\"event\"]"), cases::same),
         case("form_not_utf8", 400, "default", raw(b"Body=\xff"), cases::same),
         case("json_without_hash", 400, "default", Of("event_stream"), |request| {
             cases::path_alone(request, "/twilio")

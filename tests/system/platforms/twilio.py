@@ -66,6 +66,13 @@ def new_senders():
     }
 
 
+class Fields(dict):
+    """A form as the library takes it from Django: a name may have several values."""
+
+    def getlist(self, name):
+        return self[name] if isinstance(self[name], list) else [self[name]]
+
+
 @dataclass(frozen=True)
 class Account:
     """One account and its auth token."""
@@ -87,7 +94,7 @@ class Account:
         return [self.secret]
 
     def sign(self, url, fields):
-        return RequestValidator(self.secret).compute_signature(url, fields)
+        return RequestValidator(self.secret).compute_signature(url, Fields(fields))
 
     def build_request(self, payload=PAYLOAD):
         """JSON, whose hash is in the query string."""
