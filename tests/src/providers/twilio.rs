@@ -92,16 +92,16 @@ fn cases() -> Vec<cases::Case> {
         ),
         // The signature covers neither the order nor the escapes of the fields, and neither does the id.
         case("written_differently", 200, "default", raw(b"A=a+b&B=%31"), |request| {
-            cases::body(request, b"B=1&A=a%20b&A=a+b")
+            cases::body(request, b"B=1&A=a%20b&A=a+b");
         }),
         case("not_json", 400, "default", raw(b"{"), cases::same),
         case("no_object", 400, "default", raw(b"[\"event\"]"), cases::same),
         case("form_not_utf8", 400, "default", raw(b"Body=\xff"), cases::same),
         case("json_without_hash", 400, "default", Of("event_stream"), |request| {
-            cases::path_alone(request, "/twilio")
+            cases::path_alone(request, "/twilio");
         }),
         case("two_hashes", 400, "default", Of("event_stream"), |request| {
-            cases::append_query(request, "bodySHA256=00")
+            cases::append_query(request, "bodySHA256=00");
         }),
         case("empty", 400, "default", Of("message"), |request| cases::body(request, b"")),
         // The signature of a URL alone, divided into another URL and a field.
@@ -111,10 +111,10 @@ fn cases() -> Vec<cases::Case> {
             cases::body(request, format!("%3F{field}=").as_bytes());
         }),
         case("too_many_fields", 400, "default", Of("message"), |request| {
-            cases::body(request, "a&".repeat(1001).as_bytes())
+            cases::body(request, "a&".repeat(1001).as_bytes());
         }),
         case("no_signature", 401, "default", Of("message"), |request| {
-            cases::header(request, SIGNATURE, None)
+            cases::header(request, SIGNATURE, None);
         }),
         // API Gateway joins the values of one name with commas.
         case("two_signatures", 401, "default", Of("message"), |request| {
@@ -134,10 +134,10 @@ fn cases() -> Vec<cases::Case> {
         case("other_query", 401, "default", Of("message"), |request| cases::append_query(request, "x=1")),
         case("slash_added", 401, "default", Of("message"), |request| cases::path(request, "/twilio/")),
         case("value_encoded_twice", 401, "default", raw(b"Body=1%2B1"), |request| {
-            cases::body(request, b"Body=1%252B1")
+            cases::body(request, b"Body=1%252B1");
         }),
         case("field_added", 401, "default", raw(b"Body=hello"), |request| {
-            cases::body(request, b"Body=hello&Body=bye")
+            cases::body(request, b"Body=hello&Body=bye");
         }),
         case("hash_in_upper_case", 401, "default", Of("event_stream"), |request| {
             let query =
@@ -145,11 +145,11 @@ fn cases() -> Vec<cases::Case> {
             cases::path_alone(request, &format!("/twilio?{query}"));
         }),
         case("form_with_a_hash", 401, "default", Of("message"), |request| {
-            cases::append_query(request, "bodySHA256=00")
+            cases::append_query(request, "bodySHA256=00");
         }),
         case("body_changed", 401, "default", Of("event_stream"), |request| cases::body(request, b"[]")),
         case("unknown_source", 404, "default", Of("message"), |request| {
-            cases::path(request, "/twilio/nobody")
+            cases::path(request, "/twilio/nobody");
         }),
         case("get", 405, "default", Of("message"), cases::get),
         case("too_large", 413, "default", Large("large", 1024 * 1024), cases::same),

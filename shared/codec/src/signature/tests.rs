@@ -900,7 +900,7 @@ fn a_description_that_makes_no_sense_is_refused() {
     }
 }
 
-/// Signatures by PyPI twilio 9.13.0.
+/// Signatures by the library twilio 9.13.0.
 #[test]
 fn a_signature_covers_the_url_and_the_fields_of_a_form_or_the_hash_of_another_body() {
     const HASH: &str = "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862";
