@@ -7,6 +7,7 @@ mod opencard;
 mod payment;
 mod signed;
 mod slack;
+mod twilio;
 mod wecom;
 
 use letterbox_codec::Stage;
@@ -42,6 +43,7 @@ pub static PROVIDERS: &[Provider] = &[
     payment::PROVIDER,
     signed::PROVIDER,
     slack::PROVIDER,
+    twilio::PROVIDER,
 ];
 
 /// The provider of that name.
