@@ -51,7 +51,13 @@ impl Setup {
     ) -> Result<Self, String> {
         let queue = Arc::new(Memory::default());
         let parts =
-            HandlerParts { credentials, document: None, queue: queue.clone(), ambient: Some(ambient) };
+            HandlerParts {
+            credentials,
+            document: None,
+            queue: queue.clone(),
+            ambient: Some(ambient),
+            fetches: false,
+        };
         let handler = platform.handler(parts).map_err(|error| error.to_string())?;
         Ok(Self { handler, queue })
     }

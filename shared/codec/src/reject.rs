@@ -41,6 +41,17 @@ pub enum Reject {
 
     /// There is no signature, or it is empty.
     MissingSignature,
+    /// The platform was configured to send without a signature.
+    Unsigned {
+        /// What the operator has to change, for the log.
+        remedy: &'static str,
+    },
+    /// The certificate is to be fetched from a place that is not the platform's.
+    UntrustedCertificateUrl,
+    /// The certificate is neither configured nor fetched.
+    CertificateUnavailable,
+    /// The certificate is not one of an RSA key, or it is not valid at the time of receipt.
+    CertificateInvalid,
     /// The signature lacks its prefix, version or name, or its header appears twice.
     MalformedSignature,
     /// The signature does not match the content.
@@ -109,7 +120,10 @@ impl Reject {
             Self::UnhandledEventType => (400, "unhandled_event_type"),
             Self::MalformedJwe { .. } => (400, "malformed_jwe"),
             Self::UnsupportedAlgorithm { .. } => (400, "unsupported_algorithm"),
-            Self::MissingSignature => (401, "missing_signature"),
+            Self::MissingSignature | Self::Unsigned { .. } => (401, "missing_signature"),
+            Self::UntrustedCertificateUrl => (401, "untrusted_cert_url"),
+            Self::CertificateUnavailable => (401, "certificate_unavailable"),
+            Self::CertificateInvalid => (401, "certificate_invalid"),
             Self::MalformedSignature => (401, "malformed_signature"),
             Self::SignatureMismatch => (401, "signature_mismatch"),
             Self::MalformedTimestamp => (401, "malformed_timestamp"),
@@ -136,6 +150,14 @@ impl Reject {
     /// A stable code for logs and metrics. It distinguishes reasons that look the same to the sender.
     pub const fn code(&self) -> &'static str {
         self.facts().1
+    }
+
+    /// Details for the operator; `None` if the code says it all.
+    pub fn detail(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Unsigned { remedy } => Some((*remedy).into()),
+            _ => (self.status() != 401).then(|| self.message()),
+        }
     }
 
     /// The text for the sender.
@@ -173,6 +195,10 @@ mod tests {
     fn all_reasons_that_concern_keys_look_the_same_to_the_sender() {
         for reject in [
             Reject::MissingSignature,
+            Reject::Unsigned { remedy: "sign" },
+            Reject::UntrustedCertificateUrl,
+            Reject::CertificateUnavailable,
+            Reject::CertificateInvalid,
             Reject::MalformedSignature,
             Reject::SignatureMismatch,
             Reject::MalformedTimestamp,

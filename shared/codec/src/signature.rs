@@ -7,6 +7,7 @@
 //! request carries the secret, and whoever has it vouches for the body.
 
 mod algorithm;
+mod certificate;
 mod description;
 mod error;
 mod family;
@@ -20,6 +21,7 @@ use http::{HeaderName, HeaderValue};
 
 pub use self::{
     algorithm::{Algorithm, Encoding, SecretEncoding},
+    certificate::{Certificate, RsaHash},
     description::{Description, Scheme},
     error::{SchemeError, SignError},
     family::HeaderFamily,

@@ -5,12 +5,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::{HeaderValue, Method, Response, header};
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Reply, Request, Source, Sources, Stage,
+    fetch::{Fetched, HttpsUrl},
     provider::{Refused, Settled},
 };
 use tokio::time::Instant;
 
 use crate::{
-    Keyring, Message, Queue, QueueError, Refreshed, ambient,
+    Fetcher, Keyring, Message, Queue, QueueError, Refreshed, ambient,
+    fetch::FetchError,
     queue::Trace,
     refreshed::{RefreshResult, RefreshTrigger},
 };
@@ -22,6 +24,7 @@ pub struct Intake<P: Provider> {
     queue: Arc<dyn Queue>,
     deadline: Duration,
     ambient: AmbientSource,
+    fetcher: Option<Fetcher>,
 }
 
 /// The source of a delivery's time and entropy.
@@ -109,6 +112,9 @@ pub struct Record {
     pub credentials: RefreshResult,
     /// The result of refreshing the provider's document.
     pub document: RefreshResult,
+    /// The result of calling the URL that the delivery asks for ([`Received::visit`]); `None` if it asks for none. The error
+    /// says why.
+    pub visit: Option<Result<(), String>>,
     /// The provider's names in log and metrics.
     pub(crate) names: Names,
 }
@@ -157,6 +163,7 @@ impl Record {
             queue_milliseconds: None,
             credentials: RefreshResult::Unchanged,
             document: RefreshResult::Unchanged,
+            visit: None,
             names: Names::default(),
         }
     }
@@ -168,7 +175,7 @@ impl Record {
     fn refused(&mut self, reject: &Reject, stage: Stage) {
         self.stage = Some(stage);
         self.reason = Some(reject.code());
-        self.detail = (reject.status() != 401).then(|| reject.message().into_owned());
+        self.detail = reject.detail().map(Into::into);
     }
 }
 
@@ -180,7 +187,15 @@ impl<P: Provider> Intake<P> {
         queue: Arc<dyn Queue>,
         deadline: Duration,
     ) -> Self {
-        Self { provider, keyring, queue, deadline, ambient: ambient::system }
+        Self { provider, keyring, queue, deadline, ambient: ambient::system, fetcher: None }
+    }
+
+    /// Lets it fetch the documents that the provider asks for ([`Refused::wanted`]). Without it, a delivery that needs one
+    /// is refused.
+    #[must_use]
+    pub fn with_fetcher(mut self, fetcher: Fetcher) -> Self {
+        self.fetcher = Some(fetcher);
+        self
     }
 
     /// Replaces clock and entropy, so that tests can compare whole responses.
@@ -206,11 +221,18 @@ impl<P: Provider> Intake<P> {
                 let deadline = self.deadline(source);
                 self.settle(started, deadline, received, queued.as_ref(), &mut record).await
             }
-            Err(Fault::Refused(Refused { reject, stage, delivery, key })) => {
+            Err(Fault::Refused(Refused { reject, stage, delivery, key, .. })) => {
                 record.delivery = delivery;
                 record.key = key;
                 record.refused(&reject, stage);
                 self.refusal(source, &reject)
+            }
+            Err(Fault::Unfetched { error, delivery }) => {
+                record.delivery = delivery;
+                record.outcome = Outcome::Failed;
+                record.reason = Some("document_unavailable");
+                record.detail = Some(error);
+                unavailable()
             }
             Err(Fault::Entropy(error)) => {
                 record.outcome = Outcome::Failed;
@@ -271,7 +293,7 @@ impl<P: Provider> Intake<P> {
         request: &Request,
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
-        let opened = self.open(source, request, record);
+        let opened = self.open_with_document(source, request, record).await;
         let limit = self.deadline(source) / 3;
         match &opened {
             Ok((_, Some(_))) => {
@@ -280,16 +302,57 @@ impl<P: Provider> Intake<P> {
                     within(limit, self.provider.refresh(RefreshTrigger::Accepted, "the document"))
                 );
             }
-            Err(Fault::Refused(Refused { reject, .. })) if matches!(reject.status(), 401 | 403 | 404) => {
+            Err(fault) if fault.may_concern_credentials() => {
                 let refresh = self.keyring.refresh(RefreshTrigger::Refused, "credentials");
                 record.credentials = within(limit, refresh).await;
             }
             _ => {}
         }
         if [record.credentials, record.document].contains(&RefreshResult::Refreshed) {
-            return self.open(source, request, record);
+            return self.open_with_document(source, request, record).await;
         }
         opened
+    }
+
+    /// Verifies and decodes a request; if that needs a document from a URL, fetches it and tries again.
+    async fn open_with_document(
+        &self,
+        source: &str,
+        request: &Request,
+        record: &mut Record,
+    ) -> Result<(Received, Option<Message>), Fault> {
+        let opened = self.open(source, request, record);
+        if !P::FETCHES {
+            return opened;
+        }
+        let (url, delivery) = match (&self.fetcher, &opened) {
+            (Some(_), Err(Fault::Refused(Refused { wanted: Some(url), delivery, .. }))) => {
+                (url.clone(), delivery.clone())
+            }
+            _ => return opened,
+        };
+        let Some(fetcher) = &self.fetcher else { return opened };
+        match fetcher.document(&url, self.deadline(source) / 3).await {
+            Ok(content) => {
+                let mut request = request.clone();
+                request.extensions_mut().insert(Fetched { url, content });
+                self.open(source, &request, record)
+            }
+            // The platform would not sign with what it does not publish.
+            Err(FetchError::Absent) => opened,
+            // The delivery may be genuine: let the platform retry.
+            Err(FetchError::Unavailable(error)) => Err(Fault::Unfetched { error, delivery }),
+        }
+    }
+
+    /// Calls the URL that an accepted delivery asks for, within the rest of the deadline. A failure changes only the record.
+    async fn visit(&self, url: &HttpsUrl, remaining: Duration, record: &mut Record) {
+        let Some(fetcher) = &self.fetcher else { return };
+        let visited = fetcher.visit(url, remaining).await;
+        if let Err(error) = &visited {
+            record.detail = Some(format!("{}: {error}", url.host()));
+        }
+        record.visit = Some(visited);
     }
 
     /// Verifies and decodes a request, and builds its queue message. It is pure except for clock and entropy.
@@ -334,6 +397,7 @@ impl<P: Provider> Intake<P> {
         }
         let remaining = deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
         let queues = message.is_some();
+        let visit = received.visit.clone();
         let asked = Instant::now();
         let settled = received
             .settle(|| async move {
@@ -348,6 +412,11 @@ impl<P: Provider> Intake<P> {
         match settled {
             Settled { put: Ok(()), reply: Some(reply) } => {
                 record.outcome = if queues { Outcome::Queued } else { Outcome::Answered };
+                if P::FETCHES && let Some(url) = visit {
+                    let remaining =
+                        deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
+                    self.visit(&url, remaining, record).await;
+                }
                 reply
             }
             Settled { put: Err(error), reply: Some(reply) } => {
@@ -404,7 +473,23 @@ fn methods<P: Provider>(keys: &[P::Credentials]) -> Vec<Method> {
 /// Why a delivery did not reach the queue call.
 enum Fault {
     Refused(Refused),
+    /// A document that verifying needs could not be fetched now.
+    Unfetched {
+        error: String,
+        delivery: Option<String>,
+    },
     Entropy(getrandom::Error),
+}
+
+impl Fault {
+    /// True if newer credentials may help.
+    const fn may_concern_credentials(&self) -> bool {
+        match self {
+            Self::Refused(Refused { reject, .. }) => matches!(reject.status(), 401 | 403 | 404),
+            Self::Unfetched { .. } => true,
+            Self::Entropy(_) => false,
+        }
+    }
 }
 
 /// Milliseconds since `start`, rounded to microseconds.

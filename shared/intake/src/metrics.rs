@@ -83,6 +83,7 @@ fn metrics(record: &Record, invocation: &Invocation) -> Vec<Metric> {
         ("ColdStart", "Count", Per::Provider, one(invocation.cold_start)),
         ("KeyPosition", "None", Per::Source, key.map(|key| json!(key))),
         ("CredentialsRefreshFailed", "Count", Per::Provider, failed(record.credentials)),
+        ("VisitFailed", "Count", Per::Provider, one(record.visit.as_ref().is_some_and(Result::is_err))),
     ];
     let document = record.names.document_refresh_failed;
     let document = document.map(|name| (name, "Count", Per::Provider, failed(record.document)));
