@@ -75,7 +75,7 @@ pub enum Reject {
     /// The tag of the JWE does not match.
     AuthenticationFailed,
 
-    /// The delivery is for another app or corp.
+    /// The delivery is for another app or corp, or from another topic.
     OwnerKeyMismatch,
     /// The credentials have no such source.
     UnknownSource,
@@ -178,7 +178,7 @@ impl Reject {
             Self::UnhandledEventType => "unhandled event type".into(),
             Self::MalformedJwe { part, expected } => format!("{part}: expected {expected}").into(),
             Self::UnsupportedAlgorithm { parameter } => format!("{parameter}: not supported").into(),
-            Self::OwnerKeyMismatch => "for another app or corp".into(),
+            Self::OwnerKeyMismatch => "for another app, corp or topic".into(),
             Self::UnknownSource => "unknown source".into(),
             Self::MethodNotAllowed => "method not allowed".into(),
             Self::TooLarge { limit } => format!("too large: at most {limit} bytes are accepted").into(),
