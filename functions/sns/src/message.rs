@@ -78,6 +78,9 @@ pub(crate) struct Message {
     pub(crate) confirmation: Option<(String, String)>,
 }
 
+/// The members that are signed in messages of some types. In others they would be anyone's.
+const SIGNED_IN_SOME: [&str; 3] = ["Subject", "SubscribeURL", "Token"];
+
 /// The longest signed member but `Message`, in bytes. `SubscribeURL` has a topic and a token.
 const LONGEST: usize = 2048;
 
@@ -95,6 +98,7 @@ impl Message {
 
     fn parse(body: &[u8]) -> Result<Self, Reject> {
         let text = std::str::from_utf8(body).map_err(|_| Reject::InvalidJson(JsonPart::Body))?;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         // No name may appear twice, since another reader could take the other value.
         let members = Members(Object::parse(text)?.members()?);
         let kind = Kind::of(&members.required("Type")?);
@@ -153,6 +157,12 @@ impl Members<'_> {
     /// No value but that of `Message`, which is the first, may contain a control character: a line feed would let one text
     /// be read as two different messages.
     pub(crate) fn signed_text(&self, kind: Kind) -> Result<String, Reject> {
+        let is_signed = |name: &str| kind.signed().iter().any(|(signed, _)| *signed == name);
+        for name in SIGNED_IN_SOME.into_iter().filter(|name| !is_signed(name)) {
+            if self.optional(name)?.is_some() {
+                return Err(Reject::malformed(name, "to be absent, since it is not signed in this type"));
+            }
+        }
         let mut text = String::new();
         for (name, is_required) in kind.signed() {
             let Some(value) = self.optional(name)? else {
@@ -185,7 +195,12 @@ mod tests {
         let absent = text.replace(r#""Subject":"""#, r#""Subject":null"#);
         assert!(!members(&absent).signed_text(Kind::Notification).unwrap().contains("Subject"));
         for (kind, text, expected) in [
-            (Kind::Subscription, text.to_owned(), Reject::missing("SubscribeURL")),
+            (Kind::Subscription, absent, Reject::missing("SubscribeURL")),
+            (
+                Kind::Subscription,
+                text.to_owned(),
+                Reject::malformed("Subject", "to be absent, since it is not signed in this type"),
+            ),
             (Kind::Notification, text.replace("\"Message\"", "\"message\""), Reject::missing("Message")),
             (Kind::Notification, text.replace("\"1\"", "1"), Reject::malformed("MessageId", "a string")),
             (

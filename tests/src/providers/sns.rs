@@ -32,6 +32,7 @@ pub(super) const PROVIDER: Provider = Provider {
         ("number_as_id", "malformed_field", Stage::Form),
         ("line_feed_in_subject", "malformed_field", Stage::Form),
         ("as_confirmation", "missing_field", Stage::Form),
+        ("unsigned_subscribe_url", "malformed_field", Stage::Form),
         ("raw", "missing_signature", Stage::Form),
         ("raw_signed", "missing_signature", Stage::Form),
         ("no_signature", "missing_signature", Stage::Form),
@@ -125,7 +126,10 @@ fn cases() -> Vec<cases::Case> {
         case("line_feed_in_subject", 400, "default", Of("notification"), |request| {
             edit(request, "\"Order paid\"", r#""Order paid\nTimestamp\n2030-01-01T00:00:00Z""#);
         }),
-        case("as_confirmation", 400, "default", Of("notification"), |request| {
+        case("unsigned_subscribe_url", 400, "default", Of("notification"), |request| {
+            edit(request, "{", r#"{"SubscribeURL":"https://evil.example/","#);
+        }),
+        case("as_confirmation", 400, "default", Of("plain_text"), |request| {
             edit(request, "\"Notification\"", "\"SubscriptionConfirmation\"");
         }),
         case("too_deep", 400, "default", Of("notification"), |request| {
