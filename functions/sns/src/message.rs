@@ -187,13 +187,14 @@ mod tests {
     #[test]
     fn the_signed_text_has_the_decoded_members_in_order() {
         let text = r#"{"Type":"Notification","TopicArn":"t","Timestamp":"2026","Subject":"","Message":"\u4e2d\/\n🎋","MessageId":"1","More":{}}"#;
-        let members = |text| Members(Object::parse(text).unwrap().members().unwrap());
+        let signed_text =
+            |kind, text: &str| Members(Object::parse(text).unwrap().members().unwrap()).signed_text(kind);
         assert_eq!(
-            members(text).signed_text(Kind::Notification).unwrap(),
+            signed_text(Kind::Notification, text).unwrap(),
             "Message\n中/\n🎋\nMessageId\n1\nSubject\n\nTimestamp\n2026\nTopicArn\nt\nType\nNotification\n"
         );
         let absent = text.replace(r#""Subject":"""#, r#""Subject":null"#);
-        assert!(!members(&absent).signed_text(Kind::Notification).unwrap().contains("Subject"));
+        assert!(!signed_text(Kind::Notification, &absent).unwrap().contains("Subject"));
         for (kind, text, expected) in [
             (Kind::Subscription, absent, Reject::missing("SubscribeURL")),
             (
@@ -214,7 +215,7 @@ mod tests {
                 Reject::malformed("Timestamp", "a string"),
             ),
         ] {
-            assert_eq!(members(&text).signed_text(kind), Err(expected), "{text}");
+            assert_eq!(signed_text(kind, &text), Err(expected), "{text}");
         }
     }
 }

@@ -47,6 +47,7 @@ static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 const DEMO_KEY: &[u8] = include_bytes!("demo/key.der");
 
 impl Sender for Sns {
+    const TITLE: &'static str = "Amazon SNS";
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {
