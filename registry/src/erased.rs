@@ -217,8 +217,7 @@ impl<P: Sender> Platform for Of<P> {
         let provider = provider::<P>(place, document)?;
         let intake =
             Intake::new(Refreshed::fixed(provider), Keyring::fixed(sources), parts.queue, P::DEADLINE);
-        let intake =
-            if P::FETCHES && parts.fetches { intake.with_fetcher(Fetcher::https()) } else { intake };
+        let intake = if P::FETCHES && parts.fetches { intake.with_fetcher(Fetcher::https()) } else { intake };
         Ok(Box::new(match parts.ambient {
             Some(ambient) => intake.with_ambient(ambient),
             None => intake,

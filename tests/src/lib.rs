@@ -50,8 +50,7 @@ impl Setup {
         ambient: letterbox_intake::handler::AmbientSource,
     ) -> Result<Self, String> {
         let queue = Arc::new(Memory::default());
-        let parts =
-            HandlerParts {
+        let parts = HandlerParts {
             credentials,
             document: None,
             queue: queue.clone(),

@@ -31,8 +31,14 @@ pub struct Provider {
 }
 
 /// Every provider, in the order in which files are written.
-pub static PROVIDERS: &[Provider] =
-    &[dingtalk::PROVIDER, opencard::PROVIDER, github::PROVIDER, payment::PROVIDER, signed::PROVIDER, sns::PROVIDER];
+pub static PROVIDERS: &[Provider] = &[
+    dingtalk::PROVIDER,
+    opencard::PROVIDER,
+    github::PROVIDER,
+    payment::PROVIDER,
+    signed::PROVIDER,
+    sns::PROVIDER,
+];
 
 /// The provider of that name.
 ///

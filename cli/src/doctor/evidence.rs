@@ -136,9 +136,7 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
         Reject::UntrustedCertificateUrl => Finding::new(&causes::CERTIFICATE_URL, ""),
         Reject::CertificateUnavailable => Finding::new(&causes::CERTIFICATE_NEEDED, ""),
         Reject::CertificateInvalid => Finding::new(&causes::CERTIFICATE_INVALID, ""),
-        Reject::OwnerKeyMismatch if delivery.names_certificate() => {
-            Finding::new(&causes::TOPIC_MISMATCH, "")
-        }
+        Reject::OwnerKeyMismatch if delivery.names_certificate() => Finding::new(&causes::TOPIC_MISMATCH, ""),
         Reject::MalformedTimestamp => Finding::new(&causes::TIMESTAMP_MALFORMED, ""),
         Reject::TimestampOutOfRange => Finding::new(&causes::TIMESTAMP_STALE, ""),
         Reject::InvalidBase64 | Reject::CiphertextLength => Finding::new(

@@ -19,11 +19,7 @@ use std::time::Duration;
 
 use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Rejected, Reply, Request, Source, Stage, Timestamp,
-    fetch::Fetched,
-    header::label,
-    json::is_attribute,
-    provider::Refused,
-    signature::Certificate,
+    fetch::Fetched, header::label, json::is_attribute, provider::Refused, signature::Certificate,
     verified::Verified,
 };
 
@@ -72,16 +68,18 @@ impl Sns {
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
         let message = Message::read(request)?;
-        let (position, content) = verify(source.keys, &message, request, ambient.now).map_err(|rejected| {
-            let needs_certificate = rejected.reject == Reject::CertificateUnavailable;
-            let wanted = needs_certificate.then(|| message.certificate.clone());
-            Refused { wanted, ..rejected.into() }
-        })?;
+        let (position, content) =
+            verify(source.keys, &message, request, ambient.now).map_err(|rejected| {
+                let needs_certificate = rejected.reject == Reject::CertificateUnavailable;
+                let wanted = needs_certificate.then(|| message.certificate.clone());
+                Refused { wanted, ..rejected.into() }
+            })?;
         let event = event(source, &message, &content, request, ambient);
         let event = event.map_err(|reject| Refused::payload(reject, position))?;
         let mut received = Received::event(event, Reply::empty(200), position);
         let confirms = source.keys.get(position).is_some_and(|key| key.confirm);
-        if let Some((url, token)) = message.confirmation.filter(|_| confirms && message.kind == Kind::Subscription)
+        if let Some((url, token)) =
+            message.confirmation.filter(|_| confirms && message.kind == Kind::Subscription)
         {
             received.visit = urls::confirmation(&url, &message.topic, &token);
             received.remark = received.visit.is_none().then_some(UNTRUSTED_SUBSCRIBE_URL);
@@ -90,37 +88,49 @@ impl Sns {
     }
 }
 
-/// Verifies a message, and returns the position of the entry whose topic it is from. No certificate is asked for if no
-/// entry has the topic: nothing would be accepted, whatever the signature.
+/// Verifies a message with the entries that have its topic, and returns the position of the one that does: with the
+/// certificate that the entry pins, or else with the fetched one.
+///
+/// If no entry has the topic, nothing is accepted, and no certificate is asked for. Whoever has an AWS account can make SNS
+/// sign messages of a topic.
 fn verify<'r>(
     keys: &[Credentials],
     message: &Message,
     request: &'r Request,
     now: Timestamp,
 ) -> Result<(usize, Verified<'r>), Rejected> {
-    let fetched = || Fetched::of(request, &message.certificate);
-    let certificate = match keys.iter().find_map(|key| key.pinned(&message.certificate)) {
-        Some(pinned) => Ok(pinned.clone()),
-        None => match fetched() {
-            Some(pem) => Certificate::from_pem(pem).map_err(|_| Reject::CertificateInvalid),
-            None => Err(Reject::CertificateUnavailable),
-        },
+    let check = |pinned: Option<&Certificate>| {
+        let certificate = match (pinned, Fetched::of(request, &message.certificate)) {
+            (Some(pinned), _) => pinned.clone(),
+            (None, Some(pem)) => Certificate::from_pem(pem).map_err(|_| Reject::CertificateInvalid)?,
+            (None, None) => return Err(Reject::CertificateUnavailable),
+        };
+        if !certificate.is_valid_at(now) {
+            return Err(Reject::CertificateInvalid);
+        }
+        certificate.verify(message.hash, message.signed_text.as_bytes(), &message.signature, request.body())
     };
-    let position = keys.iter().position(|key| key.has_topic(&message.topic));
-    let certificate = match (certificate, position) {
-        (Ok(certificate), _) => certificate,
-        (Err(_), None) => return Err(Reject::OwnerKeyMismatch.at(Stage::Form)),
-        (Err(reject), Some(_)) => return Err(reject.at(Stage::Key)),
-    };
-    if !certificate.is_valid_at(now) {
-        return Err(Reject::CertificateInvalid.at(Stage::Key));
+    let own = keys.iter().enumerate().filter(|(_, key)| key.has_topic(&message.topic));
+    let mut refused = None;
+    for (position, key) in own {
+        match check(key.pinned(&message.certificate)) {
+            Ok(content) => return Ok((position, content)),
+            // What a certificate may change counts more than what it cannot.
+            Err(reject) if refused.is_none() || reject == Reject::CertificateUnavailable => {
+                refused = Some(reject)
+            }
+            Err(_) => {}
+        }
     }
-    let text = message.signed_text.as_bytes();
-    let content = certificate.verify(message.hash, text, &message.signature, request.body());
-    let content = content.map_err(|reject| reject.at(Stage::Key))?;
-    // Whoever has an AWS account can let SNS sign messages of a topic.
-    let position = position.ok_or(Reject::OwnerKeyMismatch.at(Stage::Address))?;
-    Ok((position, content))
+    if let Some(reject) = refused {
+        return Err(reject.at(Stage::Key));
+    }
+    let pinned = keys.iter().find_map(|key| key.pinned(&message.certificate));
+    Err(match check(pinned) {
+        Ok(_) => Reject::OwnerKeyMismatch.at(Stage::Address),
+        Err(Reject::CertificateUnavailable) => Reject::OwnerKeyMismatch.at(Stage::Form),
+        Err(reject) => reject.at(Stage::Key),
+    })
 }
 
 /// The event of a verified message: the whole of it as `data`, as a queue that is subscribed to the topic gets it.

@@ -172,7 +172,10 @@ impl Members<'_> {
                 continue;
             };
             if *name != "Message" && (value.len() > LONGEST || value.contains(char::is_control)) {
-                return Err(Reject::malformed(*name, "a string of at most 2048 bytes without control characters"));
+                return Err(Reject::malformed(
+                    *name,
+                    "a string of at most 2048 bytes without control characters",
+                ));
             }
             text.extend([name, "\n", &value, "\n"]);
         }

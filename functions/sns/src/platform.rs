@@ -148,8 +148,10 @@ impl Sender for Sns {
             .header("x-amz-sns-message-id", id)
             .header("x-amz-sns-topic-arn", &topic);
         let request = match kind {
-            Kind::Notification => request
-                .header("x-amz-sns-subscription-arn", format!("{topic}:2bcfbf39-05c3-41de-beaa-fcfcc21c8f55")),
+            Kind::Notification => request.header(
+                "x-amz-sns-subscription-arn",
+                format!("{topic}:2bcfbf39-05c3-41de-beaa-fcfcc21c8f55"),
+            ),
             Kind::Subscription | Kind::Unsubscription => request,
         };
         request.body(signed.into()).map_err(|error| error.to_string())

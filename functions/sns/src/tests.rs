@@ -66,7 +66,10 @@ fn nothing_is_wanted_for_a_pinned_certificate_or_a_foreign_url() {
     let (request, _) = delivery();
     assert!(receive(&keys("default"), &request, NOW).is_ok());
     let body = String::from_utf8(request.body().to_vec()).unwrap();
-    for url in ["https://evil.example/SimpleNotificationService-a.pem", "https://sns.s3-us-west-2.amazonaws.com/a.pem"] {
+    for url in [
+        "https://evil.example/SimpleNotificationService-a.pem",
+        "https://sns.s3-us-west-2.amazonaws.com/a.pem",
+    ] {
         let request = Request::new(body.replace(URL, url).into());
         let refused = receive(&keys("unpinned"), &request, NOW).unwrap_err();
         assert_eq!((refused.reject, refused.wanted), (Reject::UntrustedCertificateUrl, None));

@@ -146,10 +146,7 @@ mod tests {
                 false,
             ),
             (format!("{host}/x?Action=ConfirmSubscription&TopicArn={topic}&Token=2336"), false),
-            (
-                format!("https://evil.example/?Action=ConfirmSubscription&TopicArn={topic}&Token=2336"),
-                false,
-            ),
+            (format!("https://evil.example/?Action=ConfirmSubscription&TopicArn={topic}&Token=2336"), false),
             (String::new(), false),
         ] {
             assert_eq!(confirmation(&url, topic, "2336").is_some(), expected, "{url}");

@@ -7,8 +7,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-
-use crate::Request;
+use http::Request;
 
 /// An `https` URL on the default port, without user information, fragment, or anything that two URL parsers could read
 /// differently.
@@ -33,7 +32,8 @@ impl HttpsUrl {
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix(SCHEME).filter(|_| text.len() <= LONGEST)?;
         let (host, target) = rest.split_once('/')?;
-        let is_host = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
+        let is_host =
+            |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
         let labels = || host.split('.');
         let is_label = |label: &str| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-');
         if !host.bytes().all(is_host) || !labels().all(is_label) {
@@ -94,7 +94,7 @@ pub struct Fetched {
 
 impl Fetched {
     /// The content of the document behind `url`, if it was fetched for this request.
-    pub fn of<'r>(request: &'r Request, url: &HttpsUrl) -> Option<&'r Bytes> {
+    pub fn of<'r>(request: &'r Request<Bytes>, url: &HttpsUrl) -> Option<&'r Bytes> {
         let fetched: &Self = request.extensions().get()?;
         (fetched.url == *url).then_some(&fetched.content)
     }

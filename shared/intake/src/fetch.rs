@@ -84,8 +84,9 @@ struct Cache {
 impl Fetcher {
     /// A fetcher over the network: TLS with the system's roots; the environment may name a proxy (`HTTPS_PROXY`).
     pub fn https() -> Self {
-        let connector: Arc<Connector> =
-            Arc::new(Connector::builder().proxy_config(ProxyConfig::from_env()).tls_provider(aws::TLS).build());
+        let connector: Arc<Connector> = Arc::new(
+            Connector::builder().proxy_config(ProxyConfig::from_env()).tls_provider(aws::TLS).build(),
+        );
         Self::new(Box::new(move |url| {
             let connector = Arc::clone(&connector);
             let request = HttpRequest::get(url.as_str());
@@ -128,7 +129,9 @@ impl Fetcher {
         let fetched = match timeout(limit.saturating_sub(started.elapsed()), (self.get)(url)).await {
             Ok(Ok((200, content))) => Ok(content),
             Ok(Ok((403 | 404 | 410, _))) => Err(FetchError::Absent),
-            Ok(Ok((status, _))) => Err(FetchError::Unavailable(format!("the server responded with {status}"))),
+            Ok(Ok((status, _))) => {
+                Err(FetchError::Unavailable(format!("the server responded with {status}")))
+            }
             Ok(Err(why)) => Err(FetchError::Unavailable(why)),
             Err(_) => Err(too_late()),
         };
@@ -161,8 +164,10 @@ impl Cache {
     /// What is known of a URL and not too old.
     fn known(&self, url: &HttpsUrl, now: Instant) -> Option<Result<Bytes, FetchError>> {
         let is_recent = |at: Instant, age| now.duration_since(at) < age;
-        let document = self.documents.iter().find(|(known, at, _)| known == url && is_recent(*at, DOCUMENT_AGE));
-        let failure = || self.failures.iter().find(|(known, at, _)| known == url && is_recent(*at, FAILURE_AGE));
+        let document =
+            self.documents.iter().find(|(known, at, _)| known == url && is_recent(*at, DOCUMENT_AGE));
+        let failure =
+            || self.failures.iter().find(|(known, at, _)| known == url && is_recent(*at, FAILURE_AGE));
         let document = document.map(|(_, _, content)| Ok(content.clone()));
         document.or_else(|| failure().map(|(_, _, error)| Err(error.clone())))
     }

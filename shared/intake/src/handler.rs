@@ -417,7 +417,9 @@ impl<P: Provider> Intake<P> {
         match settled {
             Settled { put: Ok(()), reply: Some(reply) } => {
                 record.outcome = if queues { Outcome::Queued } else { Outcome::Answered };
-                if P::FETCHES && let Some(url) = visit {
+                if P::FETCHES
+                    && let Some(url) = visit
+                {
                     let remaining =
                         deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
                     self.visit(&url, remaining, record).await;

@@ -70,6 +70,7 @@ class Topic:
     # Further fields of its credentials entry.
     options: dict = field(default_factory=dict)
     pinned: bool = True
+    # Of the certificate's URL.
     number: int = field(default_factory=lambda: next(_numbers))
 
     @classmethod
@@ -108,7 +109,8 @@ class Topic:
     def build_request(self, payload=None, version="2", **members):
         """A delivery; a payload that is a signed message, or no message at all, is sent as it is."""
         if payload is None:
-            payload = json.dumps(self.sign(NOTIFICATION | members, version)).encode()
+            base = NOTIFICATION if members.get("Type", "Notification") == "Notification" else {}
+            payload = json.dumps(self.sign(base | members, version)).encode()
         return SentRequest(
             payload=payload,
             body=payload,
@@ -143,7 +145,7 @@ SUBSCRIPTION = {
 }
 
 # The default sender is the same in each run, so that `make_payload` can sign.
-DEFAULT = Topic.new()
+DEFAULT = Topic.new(number=0)
 
 
 def make_payload(**members):
@@ -175,11 +177,12 @@ def new_environment(directory):
 
 
 def new_senders():
+    # One URL, as in a region, so that nothing is fetched; `test_sns.py` sees to that.
     return {
         "default": DEFAULT,
-        "several": Topic.new(options={"topic_arn": ["arn:aws:sns:eu-central-1:123456789012:a", TOPIC]}),
-        "expired": Expired.new(),
-        "rotating": [Topic.new(), Topic.new(arn=TOPIC.replace("orders", "invoices"))],
+        "several": Topic.new(number=0, options={"topic_arn": ["arn:aws:sns:eu-central-1:123456789012:a", TOPIC]}),
+        "expired": Expired.new(number=0),
+        "rotating": [Topic.new(number=0), Topic.new(number=0)],
     }
 
 
@@ -273,7 +276,7 @@ UNAUTHORIZED = {
     "version 2 as 1": lambda topic: with_member(topic, "SignatureVersion", lambda _: "1"),
     "version 1 as 2": lambda topic: with_member(topic, "SignatureVersion", lambda _: "2", version="1"),
     "unsubscription as subscription": lambda topic: with_member(
-        topic, "Type", lambda _: "SubscriptionConfirmation", **SUBSCRIPTION | {"Type": "UnsubscribeConfirmation", "Subject": None}
+        topic, "Type", lambda _: "SubscriptionConfirmation", **SUBSCRIPTION | {"Type": "UnsubscribeConfirmation"}
     ),
     "another key": lambda topic: with_certificate(Topic.new(), topic.url),
     "raw": lambda topic: topic.build_request(b"Hello world!").with_headers(x_amz_sns_rawdelivery="true"),
