@@ -13,7 +13,6 @@ use std::{
 
 use aws_smithy_http_client::{Connector, proxy::ProxyConfig};
 use aws_smithy_runtime_api::client::{http::HttpConnector, orchestrator::HttpRequest};
-use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use letterbox_codec::fetch::HttpsUrl;
@@ -94,7 +93,7 @@ impl Fetcher {
                 let request = request.map_err(|error| aws::chain(&error))?;
                 let response = connector.call(request).await.map_err(|error| aws::chain(&error))?;
                 let status = response.status().as_u16();
-                let body = Limited::new(SdkBody::from(response.into_body()), LARGEST).collect().await;
+                let body = Limited::new(response.into_body(), LARGEST).collect().await;
                 let body = body.map_err(|error| format!("the body of the response: {error}"))?;
                 Ok((status, body.to_bytes()))
             })
