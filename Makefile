@@ -34,6 +34,8 @@ BUILD := cargo lambda build --release $(if $(filter arm64,$(ARCHITECTURE)),--arm
 # The release profile without its fat LTO, which optimises all libraries again for each function. SAM passes no profile on,
 # but the environment. The optimisation level stays: with another one OpenSSL would be built again for `release`.
 WITHOUT_LTO := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+# One of each partition, and the oldest in Europe: cfn-lint knows which resources and properties each has.
+REGIONS := us-east-1 eu-central-1 cn-north-1 us-gov-west-1 eusc-de-east-1
 # The function that `make stack` deploys as the release profile builds it, and its logical id in the template.
 RELEASED := github
 RELEASED_ID := GithubFunction
@@ -88,6 +90,7 @@ screenshots: $(STAMP) ## Take the pictures of the page in docs/images again
 .PHONY: template
 template: $(STAMP_SAM) $(STAMP_CHECKOV) ## Check the template: SAM, cfn-lint, checkov
 	SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam validate --lint --region us-east-1 --template-file template.yaml
+	$(VENV_SAM)/bin/cfn-lint --regions $(REGIONS) --template template.yaml
 	$(VENV_CHECKOV)/bin/checkov --file template.yaml --framework cloudformation --quiet --compact --skip-download
 
 # Built beforehand by the very command that SAM uses, but with cargo's progress, they are there when it comes. Each of its

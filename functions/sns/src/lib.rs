@@ -117,7 +117,7 @@ fn verify<'r>(
             Ok(content) => return Ok((position, content)),
             // What a certificate may change counts more than what it cannot.
             Err(reject) if refused.is_none() || reject == Reject::CertificateUnavailable => {
-                refused = Some(reject)
+                refused = Some(reject);
             }
             Err(_) => {}
         }

@@ -115,13 +115,13 @@ impl Sender for Sns {
         )?;
         let message = String::from_utf8(sample.payload.clone())
             .map_err(|_| "the payload: expected UTF-8, since the message of SNS is text")?;
-        let (kind, envelope) = match kind_of(&message) {
-            Some(kind) => (kind, message),
-            None => {
+        let (kind, envelope) = kind_of(&message).map_or_else(
+            || {
                 let members = serde_json::json!({ "Type": Kind::Notification.name(), "Message": message });
                 (Kind::Notification, members.to_string())
-            }
-        };
+            },
+            |kind| (kind, message.clone()),
+        );
         let own = [
             ("MessageId", uuid(ambient)),
             ("TopicArn", key.topic_arn.first().cloned().unwrap_or_default()),

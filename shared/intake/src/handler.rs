@@ -422,7 +422,7 @@ impl<P: Provider> Intake<P> {
                 {
                     let remaining =
                         deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
-                    self.visit(&url, remaining, record).await;
+                    self.visit(&url, remaining.min(deadline / 3), record).await;
                 }
                 reply
             }
