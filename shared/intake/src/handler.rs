@@ -608,4 +608,78 @@ mod tests {
             assert_eq!(record.names.delivery_field, Some("own"), "{reason:?}");
         }
     }
+
+    /// Accepts what the document behind `https://a.example/<path>` says, and asks for `/visit` to be called then.
+    struct Wanting;
+
+    fn url(path: &str) -> HttpsUrl {
+        HttpsUrl::parse(&format!("https://a.example{path}")).unwrap()
+    }
+
+    impl Provider for Wanting {
+        const NAME: &'static str = "wanting";
+        const DEADLINE: Duration = Duration::from_secs(1);
+        const FETCHES: bool = true;
+        type Credentials = NoSecret;
+
+        fn new(_: &[u8]) -> Result<Self, String> {
+            Ok(Self)
+        }
+
+        fn receive(
+            &self,
+            _: &Source<'_, NoSecret>,
+            request: &Request,
+            _: &Ambient,
+        ) -> Result<Received, Refused> {
+            let wanted = url(request.uri().path());
+            let Some(content) = Fetched::of(request, &wanted) else {
+                let refused = Reject::CertificateUnavailable.at(Stage::Key).into();
+                return Err(Refused { wanted: Some(wanted), ..refused });
+            };
+            if content != "good" {
+                return Err(Reject::CertificateInvalid.at(Stage::Key).into());
+            }
+            let mut received = Received::handshake(Reply::empty(200), 0);
+            received.visit = Some(url("/visit"));
+            Ok(received)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_is_fetched_and_a_url_visited_only_if_there_is_a_fetcher() {
+        let fetcher = || {
+            Fetcher::new(Box::new(|url| {
+                let path = url.path().to_owned();
+                Box::pin(async move {
+                    match path.as_str() {
+                        "/good" => Ok((200, "good".into())),
+                        "/bad" => Ok((200, "bad".into())),
+                        "/absent" => Ok((404, "".into())),
+                        _ => Err("down".to_owned()),
+                    }
+                })
+            }))
+        };
+        for (path, with, without) in [
+            ("/good", (200, None), (401, Some("certificate_unavailable"))),
+            ("/bad", (401, Some("certificate_invalid")), (401, Some("certificate_unavailable"))),
+            ("/absent", (401, Some("certificate_unavailable")), (401, Some("certificate_unavailable"))),
+            ("/down", (503, Some("document_unavailable")), (401, Some("certificate_unavailable"))),
+        ] {
+            let mut request = Request::new("{}".into());
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = path.parse().unwrap();
+            for (fetches, expected) in [(true, with), (false, without)] {
+                let sources = Sources::parse(r#"{"default":{}}"#).unwrap();
+                let (provider, keyring) = (Refreshed::fixed(Wanting), Keyring::fixed(sources));
+                let intake = Intake::new(provider, keyring, Arc::new(Small(10)), Wanting::DEADLINE);
+                let intake = if fetches { intake.with_fetcher(fetcher()) } else { intake };
+                let record = intake.handle("default", &request).await.record;
+                assert_eq!((record.status, record.reason), expected, "{path} {fetches}");
+                let visited = (expected.0 == 200).then(|| Err("down".to_owned()));
+                assert_eq!(record.visit, visited, "{path} {fetches}");
+            }
+        }
+    }
 }

@@ -189,6 +189,20 @@ mod tests {
     }
 
     #[test]
+    fn a_visit_that_failed_counts() {
+        for (visit, counts) in [(None, false), (Some(Ok(())), false), (Some(Err("down".to_owned())), true)] {
+            let mut record = Record::new("sns", "default");
+            record.visit = visit;
+            assert_eq!(
+                declared(&line(&record, false)).contains_key("VisitFailed"),
+                counts,
+                "{:?}",
+                record.visit
+            );
+        }
+    }
+
+    #[test]
     fn a_refresh_that_failed_counts() {
         let mut record = Record::new("opencard", "default");
         (record.credentials, record.document) = (RefreshResult::Failed, RefreshResult::Failed);

@@ -184,7 +184,7 @@ fn cases() -> Vec<cases::Case> {
         // The certificate of the source `unpinned` would be fetched, which the network decides: see the function's own tests.
         case("expired", 401, "expired", Of("notification"), cases::same),
         case("wrong_signature", 401, "default", Of("plain_text"), |request| {
-            edit(request, "two lines", "three lines")
+            edit(request, "two lines", "three lines");
         }),
         case("version_swapped", 401, "default", Of("notification"), |request| {
             edit(request, r#""SignatureVersion":"2""#, r#""SignatureVersion":"1""#);
@@ -202,7 +202,7 @@ fn cases() -> Vec<cases::Case> {
             cases::path(request, "/sns/unpinned");
         }),
         case("unknown_source", 404, "default", Of("notification"), |request| {
-            cases::path(request, "/sns/nobody")
+            cases::path(request, "/sns/nobody");
         }),
         case("get", 405, "default", Of("notification"), cases::get),
         case("too_large", 413, "default", Large("notification", 1024 * 1024), cases::same),
