@@ -120,6 +120,11 @@ fn every_sample_of_every_provider_opens_again() {
                 if provider.name() == "signed" && source != preset {
                     continue;
                 }
+                // Their certificates are refused: an expired one, and one that only the function fetches.
+                let is_sns = provider.name() == "sns";
+                if is_sns && ["expired", "unpinned"].contains(&source) {
+                    continue;
+                }
                 let entry = keys.first(source).unwrap();
                 let request = match entry.build_request(&sample, "https://h/x?own=1", &ambient) {
                     Ok(request) => request,
@@ -129,8 +134,8 @@ fn every_sample_of_every_provider_opens_again() {
                     }
                 };
                 let opened = entry.open(&request, ambient.now).unwrap();
-                // Linear's timestamp is in the payload.
-                assert_eq!(opened.content != sample.payload, source == "linear", "{place}");
+                // Linear's timestamp is in the payload, and SNS's signature.
+                assert_eq!(opened.content != sample.payload, source == "linear" || is_sns, "{place}");
                 let sealed = entry.seal(&sample.payload, &ambient).transpose().unwrap();
                 assert_eq!(sealed.is_some(), provider.facts().seals.is_some(), "{place}");
                 if let Some(sealed) = sealed {

@@ -113,8 +113,10 @@ impl Sender for Sns {
         let (certificate, _) = pinned.ok_or(
             "certificates: only SNS has the private key of its certificates; pin the demo certificate of events/sns/credentials.json in order to send",
         )?;
-        let message = String::from_utf8(sample.payload.clone())
-            .map_err(|_| "the payload: expected UTF-8, since the message of SNS is text")?;
+        let Ok(message) = String::from_utf8(sample.payload.clone()) else {
+            // No message of SNS, which is text; so nothing can be signed.
+            return post(url, Kind::Notification, ("", ""), sample.payload.clone());
+        };
         let (kind, envelope) = kind_of(&message).map_or_else(
             || {
                 let members = serde_json::json!({ "Type": Kind::Notification.name(), "Message": message });
@@ -137,24 +139,8 @@ impl Sender for Sns {
         pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
             .map_err(|error| error.to_string())?;
         let signed = with_members(&unsigned, &[("Signature", STANDARD.encode(signature))])?;
-        let header_of = |name| members.optional(name).ok().flatten().unwrap_or_default();
-        let (id, topic) = (header_of("MessageId"), header_of("TopicArn"));
-        let request = http::Request::builder()
-            .method(Method::POST)
-            .uri(url)
-            .header(header::CONTENT_TYPE, "text/plain; charset=UTF-8")
-            .header(header::USER_AGENT, "Amazon Simple Notification Service Agent")
-            .header("x-amz-sns-message-type", kind.name())
-            .header("x-amz-sns-message-id", id)
-            .header("x-amz-sns-topic-arn", &topic);
-        let request = match kind {
-            Kind::Notification => request.header(
-                "x-amz-sns-subscription-arn",
-                format!("{topic}:2bcfbf39-05c3-41de-beaa-fcfcc21c8f55"),
-            ),
-            Kind::Subscription | Kind::Unsubscription => request,
-        };
-        request.body(signed.into()).map_err(|error| error.to_string())
+        let text_of = |name| members.optional(name).ok().flatten().unwrap_or_default();
+        post(url, kind, (&text_of("MessageId"), &text_of("TopicArn")), signed.into_bytes())
     }
 
     fn read_response(_: &Credentials, _: &Request, reply: &http::Response<Bytes>) -> Result<String, String> {
@@ -167,6 +153,24 @@ impl Sender for Sns {
         let notes = vec!["signature valid".to_owned(), format!("topic {}", read.topic)];
         Ok(Opened { content: content.bytes().to_vec(), notes })
     }
+}
+
+/// The request with which SNS posts a message of a kind, with its id and its topic.
+fn post(url: &str, kind: Kind, (id, topic): (&str, &str), body: Vec<u8>) -> Result<Request, String> {
+    let request = http::Request::builder()
+        .method(Method::POST)
+        .uri(url)
+        .header(header::CONTENT_TYPE, "text/plain; charset=UTF-8")
+        .header(header::USER_AGENT, "Amazon Simple Notification Service Agent")
+        .header("x-amz-sns-message-type", kind.name())
+        .header("x-amz-sns-message-id", id)
+        .header("x-amz-sns-topic-arn", topic);
+    let request = match kind {
+        Kind::Notification => request
+            .header("x-amz-sns-subscription-arn", format!("{topic}:2bcfbf39-05c3-41de-beaa-fcfcc21c8f55")),
+        Kind::Subscription | Kind::Unsubscription => request,
+    };
+    request.body(body.into()).map_err(|error| error.to_string())
 }
 
 /// The kind of a payload that is a message.
