@@ -7,6 +7,7 @@ use github::GitHub;
 use opencard::OpenCard;
 use payment::Payment;
 use signed::Signed;
+use slack::Slack;
 use sns::Sns;
 
 use self::erased::Of;
@@ -19,6 +20,7 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     &Of::<GitHub>::NEW,
     DESCRIBED,
     &Of::<Signed>::NEW,
+    &Of::<Slack>::NEW,
     &Of::<Sns>::NEW,
 ];
 

@@ -75,6 +75,10 @@ pub(crate) fn header(request: &mut Request, name: &'static str, value: Option<&'
     };
 }
 
+pub(crate) fn text(request: &Request, name: &str) -> String {
+    request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
 fn uri(request: &mut Request, path: &str, query: &str) {
     let text = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     *request.uri_mut() = Uri::try_from(format!("{BASE}{text}")).unwrap_or_default();
@@ -145,8 +149,12 @@ impl Case {
             if self.source == gateway::DEFAULT_SOURCE { String::new() } else { format!("/{}", self.source) };
         let url = format!("{BASE}/{}{source}", self.provider);
         let mut ambient = fixed();
-        // Shortly before the delivery, so that a provider that checks the timestamp accepts it; except for one case.
-        ambient.now.0 -= if self.name == "stale" { 3_600_000 } else { 1_000 };
+        // Shortly before the delivery, so that a provider that checks the timestamp accepts it; except for two cases.
+        ambient.now.0 += match self.name {
+            "stale" => -3_600_000,
+            "ahead" => 3_600_000,
+            _ => -1_000,
+        };
         let mut credentials = platform.facts().demo.to_owned();
         if self.name == "other_corp" {
             credentials = credentials.replace("dingletterboxdemo", "dingsomeoneelse");

@@ -5,6 +5,7 @@ mod github;
 mod opencard;
 mod payment;
 mod signed;
+mod slack;
 mod sns;
 
 use letterbox_codec::Stage;
@@ -37,6 +38,7 @@ pub static PROVIDERS: &[Provider] = &[
     github::PROVIDER,
     payment::PROVIDER,
     signed::PROVIDER,
+    slack::PROVIDER,
     sns::PROVIDER,
 ];
 
