@@ -1,12 +1,14 @@
 //! The tests of each provider: one file per provider, and its two lines here.
 
 mod dingtalk;
+mod feishu;
 mod github;
 mod opencard;
 mod payment;
 mod signed;
 mod slack;
 mod sns;
+mod wecom;
 
 use letterbox_codec::Stage;
 
@@ -34,6 +36,8 @@ pub struct Provider {
 /// Every provider, in the order in which files are written.
 pub static PROVIDERS: &[Provider] = &[
     dingtalk::PROVIDER,
+    wecom::PROVIDER,
+    feishu::PROVIDER,
     opencard::PROVIDER,
     github::PROVIDER,
     payment::PROVIDER,

@@ -46,6 +46,9 @@ static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 /// The private key of the demo certificates, PKCS #8. It is public, and signs nothing that anyone trusts.
 const DEMO_KEY: &[u8] = include_bytes!("demo/key.der");
 
+/// The members that say how a message is signed.
+const OF_SIGNATURE: [&str; 3] = ["SignatureVersion", "SigningCertURL", "Signature"];
+
 impl Sender for Sns {
     const TITLE: &'static str = "Amazon SNS";
     const STEPS: &'static [Step] = &[
@@ -99,8 +102,8 @@ impl Sender for Sns {
         vec!["MessageId"]
     }
 
-    /// Builds a signed delivery. A payload with a `Type` of SNS is a message, and gets the fields that it lacks; any other
-    /// is the `Message` of a notification.
+    /// Builds a signed delivery. A payload with a `Type` of SNS is a message: it gets the fields that it lacks, and a signature
+    /// of its own. Any other is the `Message` of a notification.
     fn build_request(
         key: &Credentials,
         sample: &Sample,
@@ -128,8 +131,6 @@ impl Sender for Sns {
             ("MessageId", uuid(ambient)),
             ("TopicArn", key.topic_arn.first().cloned().unwrap_or_default()),
             ("Timestamp", ambient.now.write(Unit::Rfc3339)),
-            ("SignatureVersion", "2".to_owned()),
-            ("SigningCertURL", certificate.clone()),
         ];
         let unsigned = with_members(&envelope, &own)?;
         let members = members(&unsigned)?;
@@ -138,7 +139,9 @@ impl Sender for Sns {
         // The signature does not depend on the random bytes, which only hide the key from others on this machine.
         pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
             .map_err(|error| error.to_string())?;
-        let signed = with_members(&unsigned, &[("Signature", STANDARD.encode(signature))])?;
+        let values = ["2".to_owned(), certificate.clone(), STANDARD.encode(signature)];
+        let signed: Vec<_> = OF_SIGNATURE.into_iter().zip(values).collect();
+        let signed = with_members(&unsigned, &signed)?;
         let text_of = |name| members.optional(name).ok().flatten().unwrap_or_default();
         post(url, kind, (&text_of("MessageId"), &text_of("TopicArn")), signed.into_bytes())
     }
@@ -183,19 +186,19 @@ fn members(text: &str) -> Result<Members<'_>, String> {
     members.map(Members).map_err(|reject| reject.message().into_owned())
 }
 
-/// The JSON object with members that it lacks added at its end; all else stays as it is.
+/// The JSON object without the members of a signature, and with those at its end that it lacks. Values stay as they are.
 fn with_members(text: &str, more: &[(&'static str, String)]) -> Result<String, String> {
-    let known = members(text)?;
-    let start = text.trim_end().strip_suffix('}').ok_or("the payload: expected a JSON object")?;
-    let mut text = start.to_owned();
-    let mut separator = if known.0.is_empty() { "" } else { "," };
+    let known = members(text)?.0.into_iter().filter(|(name, _)| !OF_SIGNATURE.contains(&name.as_str()));
+    let mut written: Vec<_> =
+        known.map(|(name, value)| (Value::from(name).to_string(), value.get().to_owned())).collect();
     for (name, value) in more {
-        if !known.0.iter().any(|(known, _)| known == name) {
-            text += &format!("{separator}\"{name}\":{}", Value::from(value.as_str()));
-            separator = ",";
+        let name = Value::from(*name).to_string();
+        if !written.iter().any(|(known, _)| *known == name) {
+            written.push((name, Value::from(value.as_str()).to_string()));
         }
     }
-    Ok(text + "}")
+    let written: Vec<_> = written.iter().map(|(name, value)| format!("{name}:{value}")).collect();
+    Ok(format!("{{{}}}", written.join(",")))
 }
 
 /// A random UUID (version 4).

@@ -22,6 +22,7 @@ MEMBERS = {
     "REASON": "`reason` in the log line of an event that is queued, or None",
     "EXTENSIONS": "names of the CloudEvents extension attributes that an event may have",
     "READS_QUERY": "whether the function reads the query string",
+    "METHODS": "methods besides POST that the function answers",
     "SIGNATURE_HEADERS": "list of (source, name of the header with its signature); empty where no header has one",
     "TYPE": "member of the payload that must name the event type, or None",
     "STATUS_NO_JSON": "status of the response to a payload that is not JSON, or None where payloads are not JSON",

@@ -21,6 +21,7 @@ STATUS_UNQUEUED = 200
 REASON = "found"
 EXTENSIONS = {"deliveryid"}
 READS_QUERY = False
+METHODS = set()
 SIGNATURE_HEADERS = []
 TYPE = None
 # The encrypted response names the error.
