@@ -20,7 +20,7 @@ HALF = 1800
 def demo_credentials(provider):
     """Those of the demo. Where an entry has a tolerance by default, its is such that the sample events are fresh."""
     credentials = json.loads((EVENTS / provider / "credentials.json").read_text())
-    if getattr(PLATFORMS[provider], "EXPIRES", False):
+    if PLATFORMS[provider].EXPIRES:
         tolerance = {"tolerance": int(abs(time.time() - SIGNED_AT)) + HALF}
         credentials = {source: entry | tolerance for source, entry in credentials.items()}
     return json.dumps(credentials)

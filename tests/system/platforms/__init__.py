@@ -22,7 +22,6 @@ MEMBERS = {
     "REASON": "`reason` in the log line of an event that is queued, or None",
     "EXTENSIONS": "names of the CloudEvents extension attributes that an event may have",
     "READS_QUERY": "whether the function reads the query string",
-    "METHODS": "methods besides POST that the function answers",
     "SIGNATURE_HEADERS": "list of (source, name of the header with its signature); empty where no header has one",
     "TYPE": "member of the payload that must name the event type, or None",
     "STATUS_NO_JSON": "status of the response to a payload that is not JSON, or None where payloads are not JSON",
@@ -38,6 +37,14 @@ MEMBERS = {
     "UNAUTHORIZED": "case to function of the default sender: request that is 401",
     "STALE": "case to (source, function of its sender: request that is 401 because of its time)",
     "REFUSED": "case to (source, function of its sender: request, `reason` in the log line)",
+}
+
+# What a module may define besides, with what it is otherwise.
+OPTIONAL = {
+    # Methods besides POST that the function answers.
+    "METHODS": frozenset(),
+    # Whether an entry without a tolerance refuses old deliveries.
+    "EXPIRES": False,
 }
 
 # In every secret of `ENTRY`, and in no output.
@@ -106,6 +113,9 @@ def find_platforms(folder=Path(__file__).parent):
         missing = [f"\n  {member}: {what}" for member, what in MEMBERS.items() if not hasattr(platform, member)]
         if missing:
             raise ImportError(f"tests/system/platforms/{name}.py must define{''.join(missing)}")
+        for member, usual in OPTIONAL.items():
+            if not hasattr(platform, member):
+                setattr(platform, member, usual)
     return platforms
 
 

@@ -21,8 +21,6 @@ STATUS_UNQUEUED = 503
 REASON = None
 EXTENSIONS = set()
 READS_QUERY = False
-METHODS = set()
-# An entry has a tolerance by default.
 EXPIRES = True
 SIGNATURE_HEADERS = [("default", "X-Lark-Signature")]
 # The type stands in the payload's `header`.

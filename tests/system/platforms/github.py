@@ -18,7 +18,6 @@ STATUS_UNQUEUED = 503
 REASON = None
 EXTENSIONS = {"deliveryid", "action", "hookid", "targettype", "targetid"}
 READS_QUERY = False
-METHODS = set()
 SIGNATURE_HEADERS = [("default", "X-Hub-Signature-256")]
 # The type is in a header.
 TYPE = None

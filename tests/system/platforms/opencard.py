@@ -21,7 +21,6 @@ STATUS_UNQUEUED = 200
 REASON = "found"
 EXTENSIONS = {"deliveryid"}
 READS_QUERY = False
-METHODS = set()
 SIGNATURE_HEADERS = []
 TYPE = None
 # The encrypted response names the error.

@@ -24,7 +24,6 @@ STATUS_UNQUEUED = 503
 REASON = None
 EXTENSIONS = set()
 READS_QUERY = False
-METHODS = set()
 SIGNATURE_HEADERS = [("default", "X-Signature"), ("standard-webhooks", "Webhook-Signature")]
 TYPE = "event_type"
 STATUS_NO_JSON = 400
