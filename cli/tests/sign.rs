@@ -96,8 +96,9 @@ fn a_printed_event_invokes_the_function() {
         let event: Box<RawValue> = serde_json::from_slice(&event).unwrap();
         let (source, request) = gateway::request(provider.name(), gateway::read(&event).unwrap()).unwrap();
         let queue = Arc::new(Memory::default());
-        let handler =
-            provider.handler(HandlerParts { credentials, document: None, queue, ambient: None }).unwrap();
+        let handler = provider
+            .handler(HandlerParts { credentials, document: None, queue, ambient: None, fetches: false })
+            .unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(handler.handle(&source, &request));
         assert!(answer.record.status < 300, "{args:?}: {:?}", answer.record);
