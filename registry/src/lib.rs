@@ -10,6 +10,7 @@ use payment::Payment;
 use signed::Signed;
 use slack::Slack;
 use sns::Sns;
+use twilio::Twilio;
 use wecom::WeCom;
 
 use self::erased::Of;
@@ -26,6 +27,7 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     &Of::<Signed>::NEW,
     &Of::<Slack>::NEW,
     &Of::<Sns>::NEW,
+    &Of::<Twilio>::NEW,
 ];
 
 /// The provider whose entries can describe any signature scheme. `signed` is the same engine under another name.

@@ -8,6 +8,7 @@ mod payment;
 mod signed;
 mod slack;
 mod sns;
+mod twilio;
 mod wecom;
 
 use letterbox_codec::Stage;
@@ -44,6 +45,7 @@ pub static PROVIDERS: &[Provider] = &[
     signed::PROVIDER,
     slack::PROVIDER,
     sns::PROVIDER,
+    twilio::PROVIDER,
 ];
 
 /// The provider of that name.

@@ -137,6 +137,10 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
         Reject::CertificateUnavailable => Finding::new(&causes::CERTIFICATE_NEEDED, ""),
         Reject::CertificateInvalid => Finding::new(&causes::CERTIFICATE_INVALID, ""),
         Reject::OwnerKeyMismatch if delivery.names_certificate() => Finding::new(&causes::TOPIC_MISMATCH, ""),
+        Reject::BodyHashMismatch => Finding::new(
+            &causes::BODY_CHANGED,
+            "The signature is valid, but the body does not have the hash that the URL has.",
+        ),
         Reject::MalformedTimestamp => Finding::new(&causes::TIMESTAMP_MALFORMED, ""),
         Reject::TimestampOutOfRange => Finding::new(&causes::TIMESTAMP_STALE, ""),
         Reject::InvalidBase64 | Reject::CiphertextLength => Finding::new(

@@ -36,7 +36,9 @@ pub fn schemes(delivery: &DiagnosisInput) -> Vec<Signing> {
     let entries = delivery.entries().into_iter().filter_map(|entry| match fixed {
         Some(fields) => {
             let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-            Some(fields.chain([("secret".to_owned(), entry.get("secret")?.clone())]).collect())
+            let secret = ("secret".to_owned(), entry.get("secret")?.clone());
+            let url = entry.get("url").map(|url| ("url".to_owned(), url.clone()));
+            Some(fields.chain([secret]).chain(url).collect())
         }
         None => Some(entry),
     });

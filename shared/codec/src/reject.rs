@@ -58,6 +58,8 @@ pub enum Reject {
     MalformedSignature,
     /// The signature does not match the content.
     SignatureMismatch,
+    /// The signature is valid, but the body does not have the hash that it covers.
+    BodyHashMismatch,
     /// The platform's token in the payload is not the configured one.
     TokenMismatch,
     /// The body is not encrypted, and the entry has a key for it.
@@ -135,6 +137,7 @@ impl Reject {
             Self::CertificateInvalid => (401, "certificate_invalid"),
             Self::MalformedSignature => (401, "malformed_signature"),
             Self::SignatureMismatch => (401, "signature_mismatch"),
+            Self::BodyHashMismatch => (401, "body_hash_mismatch"),
             Self::TokenMismatch => (401, "token_mismatch"),
             Self::NotEncrypted => (401, "not_encrypted"),
             Self::NoEncryptKey => (401, "no_encrypt_key"),
@@ -216,6 +219,7 @@ mod tests {
             Reject::CertificateInvalid,
             Reject::MalformedSignature,
             Reject::SignatureMismatch,
+            Reject::BodyHashMismatch,
             Reject::TokenMismatch,
             Reject::NotEncrypted,
             Reject::NoEncryptKey,
