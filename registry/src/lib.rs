@@ -10,6 +10,7 @@ use opencard::OpenCard;
 use payment::Payment;
 use signed::Signed;
 use slack::Slack;
+use sns::Sns;
 use twilio::Twilio;
 use wecom::WeCom;
 
@@ -27,6 +28,7 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     &Of::<Signed>::NEW,
     &Of::<Slack>::NEW,
     &Of::<Discord>::NEW,
+    &Of::<Sns>::NEW,
     &Of::<Twilio>::NEW,
 ];
 

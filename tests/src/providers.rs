@@ -8,6 +8,7 @@ mod opencard;
 mod payment;
 mod signed;
 mod slack;
+mod sns;
 mod twilio;
 mod wecom;
 
@@ -45,6 +46,7 @@ pub static PROVIDERS: &[Provider] = &[
     signed::PROVIDER,
     slack::PROVIDER,
     discord::PROVIDER,
+    sns::PROVIDER,
     twilio::PROVIDER,
 ];
 
