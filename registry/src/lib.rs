@@ -9,6 +9,7 @@ use opencard::OpenCard;
 use payment::Payment;
 use signed::Signed;
 use slack::Slack;
+use sns::Sns;
 use twilio::Twilio;
 use wecom::WeCom;
 
@@ -25,6 +26,7 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     DESCRIBED,
     &Of::<Signed>::NEW,
     &Of::<Slack>::NEW,
+    &Of::<Sns>::NEW,
     &Of::<Twilio>::NEW,
 ];
 

@@ -7,6 +7,7 @@ mod opencard;
 mod payment;
 mod signed;
 mod slack;
+mod sns;
 mod twilio;
 mod wecom;
 
@@ -43,6 +44,7 @@ pub static PROVIDERS: &[Provider] = &[
     payment::PROVIDER,
     signed::PROVIDER,
     slack::PROVIDER,
+    sns::PROVIDER,
     twilio::PROVIDER,
 ];
 
