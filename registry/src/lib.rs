@@ -3,6 +3,7 @@
 mod erased;
 
 use dingtalk::DingTalk;
+use discord::Discord;
 use feishu::Feishu;
 use github::GitHub;
 use opencard::OpenCard;
@@ -26,6 +27,7 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     DESCRIBED,
     &Of::<Signed>::NEW,
     &Of::<Slack>::NEW,
+    &Of::<Discord>::NEW,
     &Of::<Sns>::NEW,
     &Of::<Twilio>::NEW,
 ];

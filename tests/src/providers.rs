@@ -1,6 +1,7 @@
 //! The tests of each provider: one file per provider, and its two lines here.
 
 mod dingtalk;
+mod discord;
 mod feishu;
 mod github;
 mod opencard;
@@ -44,6 +45,7 @@ pub static PROVIDERS: &[Provider] = &[
     payment::PROVIDER,
     signed::PROVIDER,
     slack::PROVIDER,
+    discord::PROVIDER,
     sns::PROVIDER,
     twilio::PROVIDER,
 ];

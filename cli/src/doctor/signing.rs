@@ -36,9 +36,9 @@ pub fn schemes(delivery: &DiagnosisInput) -> Vec<Signing> {
     let entries = delivery.entries().into_iter().filter_map(|entry| match fixed {
         Some(fields) => {
             let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-            let secret = ("secret".to_owned(), entry.get("secret")?.clone());
-            let url = entry.get("url").map(|url| ("url".to_owned(), url.clone()));
-            Some(fields.chain([secret]).chain(url).collect())
+            let of_entry = |name: &str| Some((name.to_owned(), entry.get(name)?.clone()));
+            let key = of_entry("secret").or_else(|| of_entry("public_key"))?;
+            Some(fields.chain([key]).chain(of_entry("url")).collect())
         }
         None => Some(entry),
     });
