@@ -52,6 +52,7 @@ test: fmt lint deny template unit system browser stack ## Everything the CI chec
 .PHONY: fmt
 fmt: ## Check the formatting
 	cargo fmt --all --check
+	cargo fmt --manifest-path examples/consumer-rust/Cargo.toml --check
 
 .PHONY: lint
 lint: ## Run clippy with warnings denied
@@ -92,6 +93,7 @@ template: $(STAMP_SAM) $(STAMP_CHECKOV) ## Check the template: SAM, cfn-lint, ch
 	SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam validate --lint --region us-east-1 --template-file template.yaml
 	$(VENV_SAM)/bin/cfn-lint --regions $(REGIONS) --template template.yaml
 	$(VENV_CHECKOV)/bin/checkov --file template.yaml --framework cloudformation --quiet --compact --skip-download
+	$(VENV_SAM)/bin/cfn-lint --regions us-east-1 cn-north-1 --template $(wildcard examples/*/template.yaml)
 
 # The binaries of the system tests, which need no further build, in the form of a release: one zip for each function.
 .PHONY: build
@@ -115,6 +117,7 @@ release: build $(STAMP_SAM) ## Build one function by SAM as users do, with LTO, 
 
 .PHONY: stack
 stack: release ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS
+	cargo build --locked --manifest-path examples/consumer-rust/Cargo.toml
 	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/stack
 
 .PHONY: deploy-local
@@ -163,5 +166,5 @@ serve: ## Serve all functions on one local port, with a local queue
 .PHONY: clean
 clean: ## Remove everything that was built or installed
 	cargo clean
-	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) $(NODE)/node_modules .aws-sam .pytest_cache tests/*/.pytest_cache
+	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) $(NODE)/node_modules examples/*/target .aws-sam .pytest_cache tests/*/.pytest_cache
 	find tests -name __pycache__ -type d -prune -exec rm -rf {} +

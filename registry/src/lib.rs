@@ -3,17 +3,34 @@
 mod erased;
 
 use dingtalk::DingTalk;
+use discord::Discord;
+use feishu::Feishu;
 use github::GitHub;
 use opencard::OpenCard;
 use payment::Payment;
 use signed::Signed;
+use slack::Slack;
+use sns::Sns;
+use twilio::Twilio;
+use wecom::WeCom;
 
 use self::erased::Of;
 pub use self::erased::{Entry, Facts, Handler, HandlerParts, Keys, Platform};
 
 /// Every provider of Letterbox.
-pub static PROVIDERS: &[&dyn Platform] =
-    &[&Of::<DingTalk>::NEW, &Of::<OpenCard>::NEW, &Of::<GitHub>::NEW, DESCRIBED, &Of::<Signed>::NEW];
+pub static PROVIDERS: &[&dyn Platform] = &[
+    &Of::<DingTalk>::NEW,
+    &Of::<WeCom>::NEW,
+    &Of::<Feishu>::NEW,
+    &Of::<OpenCard>::NEW,
+    &Of::<GitHub>::NEW,
+    DESCRIBED,
+    &Of::<Signed>::NEW,
+    &Of::<Slack>::NEW,
+    &Of::<Discord>::NEW,
+    &Of::<Sns>::NEW,
+    &Of::<Twilio>::NEW,
+];
 
 /// The provider whose entries can describe any signature scheme. `signed` is the same engine under another name.
 pub static DESCRIBED: &dyn Platform = &Of::<Payment>::NEW;

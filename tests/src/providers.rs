@@ -1,10 +1,16 @@
 //! The tests of each provider: one file per provider, and its two lines here.
 
 mod dingtalk;
+mod discord;
+mod feishu;
 mod github;
 mod opencard;
 mod payment;
 mod signed;
+mod slack;
+mod sns;
+mod twilio;
+mod wecom;
 
 use letterbox_codec::Stage;
 
@@ -30,8 +36,19 @@ pub struct Provider {
 }
 
 /// Every provider, in the order in which files are written.
-pub static PROVIDERS: &[Provider] =
-    &[dingtalk::PROVIDER, opencard::PROVIDER, github::PROVIDER, payment::PROVIDER, signed::PROVIDER];
+pub static PROVIDERS: &[Provider] = &[
+    dingtalk::PROVIDER,
+    wecom::PROVIDER,
+    feishu::PROVIDER,
+    opencard::PROVIDER,
+    github::PROVIDER,
+    payment::PROVIDER,
+    signed::PROVIDER,
+    slack::PROVIDER,
+    discord::PROVIDER,
+    sns::PROVIDER,
+    twilio::PROVIDER,
+];
 
 /// The provider of that name.
 ///

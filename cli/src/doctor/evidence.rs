@@ -128,7 +128,19 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
             &causes::TOKEN_MISMATCH,
             "The aes_key does not decrypt the message either: it is another app's, or it was changed in transit.",
         ),
+        Reject::SignatureMismatch if delivery.names_certificate() => {
+            Finding::new(&causes::CERTIFICATE_MISMATCH, tried(search).trim_start())
+        }
         Reject::SignatureMismatch => mismatch(delivery, search),
+        Reject::Unsigned { .. } => Finding::new(&causes::RAW_DELIVERY, ""),
+        Reject::UntrustedCertificateUrl => Finding::new(&causes::CERTIFICATE_URL, ""),
+        Reject::CertificateUnavailable => Finding::new(&causes::CERTIFICATE_NEEDED, ""),
+        Reject::CertificateInvalid => Finding::new(&causes::CERTIFICATE_INVALID, ""),
+        Reject::OwnerKeyMismatch if delivery.names_certificate() => Finding::new(&causes::TOPIC_MISMATCH, ""),
+        Reject::BodyHashMismatch => Finding::new(
+            &causes::BODY_CHANGED,
+            "The signature is valid, but the body does not have the hash that the URL has.",
+        ),
         Reject::MalformedTimestamp => Finding::new(&causes::TIMESTAMP_MALFORMED, ""),
         Reject::TimestampOutOfRange => Finding::new(&causes::TIMESTAMP_STALE, ""),
         Reject::InvalidBase64 | Reject::CiphertextLength => Finding::new(
@@ -139,6 +151,25 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
         Reject::InvalidPadding | Reject::MessageLength | Reject::OwnerKeyMismatch => {
             Finding::new(&causes::AES_KEY_MISMATCH, "")
         }
+        Reject::InvalidXml if stage == Stage::Form => Finding::new(&causes::BODY_MALFORMED, said),
+        Reject::InvalidXml => Finding::new(&causes::PAYLOAD_INVALID, said),
+        Reject::TokenMismatch => {
+            Finding::new(&causes::TOKEN_MISMATCH, "It is the token in the payload that does not match.")
+                .remedy("Copy the `verification_token` from the platform's console again.".to_owned())
+        }
+        Reject::NotEncrypted => Finding::new(
+            &causes::CREDENTIALS_INVALID,
+            "The body is in clear, and the entry has an `encrypt_key`.",
+        )
+        .remedy(
+            "Set the Encrypt Key in the platform's console, or remove `encrypt_key` from the entry."
+                .to_owned(),
+        ),
+        Reject::NoEncryptKey => Finding::new(
+            &causes::CREDENTIALS_INVALID,
+            "The body is encrypted, and the entry has no `encrypt_key`.",
+        )
+        .remedy("Set the entry's `encrypt_key` to the Encrypt Key of the platform's console.".to_owned()),
         Reject::UnknownKid => Finding::new(&causes::JWE_UNKNOWN_KID, kids(delivery)),
         Reject::KeyUnwrap => Finding::new(&causes::JWE_KEY_MISMATCH, kids(delivery)),
         Reject::AuthenticationFailed => Finding::new(
@@ -188,6 +219,10 @@ fn with(finding: Finding, recognised: Option<Recognised>) -> Finding {
 
 /// Which of the headers of a scheme are absent, and which others could be meant.
 fn missing(delivery: &DiagnosisInput) -> Finding {
+    if delivery.names_certificate() {
+        return Finding::new(&causes::SIGNATURE_MISSING, "The body has no `Signature`, or an empty one.")
+            .remedy("Pass the raw body to the function, with all of its fields.");
+    }
     // The keys of a rotation mostly require the same headers.
     let required: BTreeSet<_> = schemes(delivery).iter().flat_map(Signing::names).collect();
     let is_absent = |name: &&String| delivery.header(name).is_none_or(|value| value.trim().is_empty());

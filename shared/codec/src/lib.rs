@@ -6,16 +6,19 @@
 //! | module | subject |
 //! |---|---|
 //! | [`sealed`] | DingTalk's family: SHA-1 signature, AES-256-CBC, owner key |
+//! | [`feishu`] | Feishu's family: SHA-256 or SHA-1 over the body, AES-256-CBC, verification token |
 //! | `jwe` (feature `jwe`) | compact JWE with A128KW and A128CBC-HS256 |
 //! | [`signature`] | signatures of requests (HMAC, public keys, tokens), described by data |
 //! | [`content_encoding`] | bounded unpacking of compressed bodies |
 //! | [`json`] | bounded reading of a verified payload, kept verbatim |
+//! | [`xml`] | bounded reading of XML, and its fields as JSON |
 //! | [`event`] | the CloudEvents object that is put on the queue |
 //! | [`base64`] | lenient base64 of configured keys and signatures |
 //! | [`headers`] | a bounded header map from foreign data |
 //! | [`credentials`] | the credentials JSON: the credential entries of every source |
 //! | [`stage`] | how far a delivery gets before it is refused |
 //! | [`provider`] | the interface between a protocol and the shell that runs it |
+//! | [`fetch`] | documents behind URLs that the shell fetches for a provider |
 //! | [`platform`] | the platform's side of a protocol: what it sends, for samples and tests |
 //!
 //! Verified content has a type of its own, [`Verified`], and only that type can be parsed.
@@ -32,6 +35,8 @@ pub mod base64;
 pub mod content_encoding;
 pub mod credentials;
 pub mod event;
+pub mod feishu;
+pub mod fetch;
 pub mod form;
 pub mod header;
 pub mod headers;
@@ -48,6 +53,7 @@ pub mod source;
 pub mod stage;
 pub mod timestamp;
 pub mod verified;
+pub mod xml;
 
 pub use ambient::Ambient;
 pub use credentials::Sources;
