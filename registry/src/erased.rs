@@ -69,6 +69,8 @@ pub struct Facts {
     pub seals: Option<&'static str>,
     /// [`Sender::SCHEME`].
     pub scheme: SignatureScheme,
+    /// [`Sender::KEY_HEADER`].
+    pub key_header: Option<&'static str>,
 }
 
 /// The parsed credentials of a provider. They verify deliveries without a queue.
@@ -189,6 +191,8 @@ impl<P: Sender> Platform for Of<P> {
                 mark: P::MARK,
                 seals: P::SEALS,
                 scheme: P::SCHEME,
+                key_header: P::KEY_HEADER,
+        key_header: P::KEY_HEADER,
             }
         }
     }

@@ -7,13 +7,14 @@ use github::GitHub;
 use opencard::OpenCard;
 use payment::Payment;
 use signed::Signed;
+use wechatpay::WeChatPay;
 
 use self::erased::Of;
 pub use self::erased::{Entry, Facts, Handler, HandlerParts, Keys, Platform};
 
 /// Every provider of Letterbox.
 pub static PROVIDERS: &[&dyn Platform] =
-    &[&Of::<DingTalk>::NEW, &Of::<OpenCard>::NEW, &Of::<GitHub>::NEW, DESCRIBED, &Of::<Signed>::NEW];
+    &[&Of::<DingTalk>::NEW, &Of::<OpenCard>::NEW, &Of::<GitHub>::NEW, DESCRIBED, &Of::<Signed>::NEW, &Of::<WeChatPay>::NEW];
 
 /// The provider whose entries can describe any signature scheme. `signed` is the same engine under another name.
 pub static DESCRIBED: &dyn Platform = &Of::<Payment>::NEW;

@@ -36,7 +36,7 @@ pub fn schemes(delivery: &DiagnosisInput) -> Vec<Signing> {
     let entries = delivery.entries().into_iter().filter_map(|entry| match fixed {
         Some(fields) => {
             let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-            Some(fields.chain([("secret".to_owned(), entry.get("secret")?.clone())]).collect())
+            Some(fields.chain([key_of(delivery, &entry)?]).collect())
         }
         None => Some(entry),
     });
@@ -47,6 +47,19 @@ pub fn schemes(delivery: &DiagnosisInput) -> Vec<Signing> {
         Some(Signing { delivery, entry, scheme, fixed: remedy })
     });
     signing.collect()
+}
+
+/// The field with the key of an entry in a fixed scheme: the `secret` or `public_key`, or the one of `keys` that a header
+/// names, in whatever case and with or without leading zeros.
+fn key_of(delivery: &DiagnosisInput, entry: &Entry) -> Option<(String, Value)> {
+    let Some(header) = delivery.provider.facts().key_header else {
+        let field = |name: &str| Some((name.to_owned(), entry.get(name)?.clone()));
+        return field("secret").or_else(|| field("public_key"));
+    };
+    let bare = |id: &str| id.trim_start_matches('0').to_ascii_lowercase();
+    let named = bare(delivery.header(header)?);
+    let (_, key) = entry.get("keys")?.as_object()?.iter().find(|(id, _)| bare(id) == named)?;
+    Some(("public_key".to_owned(), key.clone()))
 }
 
 impl Signing {

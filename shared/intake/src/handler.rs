@@ -216,7 +216,7 @@ impl<P: Provider> Intake<P> {
                 record.outcome = Outcome::Failed;
                 record.reason = Some("no_entropy");
                 record.detail = Some(error.to_string());
-                unavailable()
+                unavailable::<P>()
             }
         };
         record.status = reply.status;
@@ -360,7 +360,7 @@ impl<P: Provider> Intake<P> {
                 record.outcome = Outcome::Failed;
                 record.reason = Some("queue_unavailable");
                 record.detail = put.err().map(|error| error.to_string());
-                unavailable()
+                unavailable::<P>()
             }
         }
     }
@@ -412,8 +412,8 @@ fn milliseconds_since(start: Instant) -> f64 {
     (start.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn unavailable() -> Reply {
-    Reply::error(503, "temporarily unavailable, please retry")
+fn unavailable<P: Provider>() -> Reply {
+    Reply { status: 503, ..P::unavailable("temporarily unavailable, please retry") }
 }
 
 fn response(reply: Reply) -> Response<String> {
