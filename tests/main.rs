@@ -5,10 +5,12 @@
 mod agreement;
 mod generated;
 mod layers;
+mod platforms;
 mod promises;
 mod properties;
 mod purity;
 mod reports;
+mod rows;
 mod samples;
 mod senders;
 mod translations;

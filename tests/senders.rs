@@ -21,12 +21,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderName, HeaderValue};
-use letterbox_codec::{Ambient, Request, Timestamp};
+use letterbox_codec::{Ambient, Timestamp};
 use letterbox_signed::presets::PRESETS;
 use letterbox_tests::{Setup, block_on, fixed};
 use serde_json::{Value, json};
+
+use crate::rows::{equal, reply, request, text};
 
 /// Facts that a vector names and the sender does not sign, and the attribute that has them instead.
 ///
@@ -90,10 +90,6 @@ fn every_example_of_the_reference_is_an_entry() {
     }
 }
 
-fn text<'v>(value: &'v Value, name: &str) -> &'v str {
-    value[name].as_str().unwrap_or_else(|| panic!("{name} in {value}"))
-}
-
 /// The credentials of a vector in the words of an entry.
 fn entries(vector: &Value) -> Value {
     let credentials = &vector["input"]["credentials"];
@@ -140,22 +136,6 @@ fn entries(vector: &Value) -> Value {
         }]),
         preset => secret(preset),
     }
-}
-
-fn request(input: &Value) -> Request {
-    let given = &input["request"];
-    let body = match given["body_b64"].as_str() {
-        Some(encoded) => STANDARD.decode(encoded).unwrap(),
-        None => given["body"].as_str().unwrap_or_default().as_bytes().to_vec(),
-    };
-    let mut request = Request::new(body.into());
-    *request.method_mut() = text(given, "method").parse().unwrap();
-    *request.uri_mut() = text(given, "url").parse().unwrap();
-    for (name, value) in given["headers"].as_object().unwrap() {
-        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
-        request.headers_mut().insert(name, HeaderValue::from_str(value.as_str().unwrap()).unwrap());
-    }
-    request
 }
 
 /// When the vector's request is received: now, if the vector says it; else when `SendGrid` signed it; else any time.
@@ -229,26 +209,6 @@ fn fact(sender: &str, message: &Value, name: &str, expected: &str) -> Result<(),
         }
         _ => equal(name, got, Some(expected)),
     }
-}
-
-fn reply(expect: &Value, response: &http::Response<String>) -> Result<(), String> {
-    equal("status", Some(response.status().as_u16().into()), expect["status"].as_u64())?;
-    if let Some(body) = expect["body"].as_str() {
-        equal("body", response.body().as_str(), body)?;
-    }
-    if expect["json"].is_object() {
-        equal("json", &serde_json::from_str::<Value>(response.body()).unwrap(), &expect["json"])?;
-    }
-    expect["headers"].as_object().into_iter().flatten().try_for_each(|(name, value)| {
-        let got = response.headers().get(name).map(|value| value.to_str().unwrap());
-        // The charset is ours.
-        let got = got.map(|value| value.split(';').next().unwrap_or_default());
-        equal(name, got, value.as_str())
-    })
-}
-
-fn equal<T: PartialEq + Copy + std::fmt::Debug>(name: &str, got: T, expected: T) -> Result<(), String> {
-    if got == expected { Ok(()) } else { Err(format!("{name}: expected {expected:?}, got {got:?}")) }
 }
 
 /// The status of a refusal.

@@ -2,6 +2,7 @@
 
 mod causes;
 mod cli;
+mod demo;
 mod marked;
 mod presets;
 mod providers;
@@ -32,13 +33,16 @@ pub fn all() -> Result<Vec<Generated>, String> {
     files.extend(presets::pages()?);
     files.extend(providers::pages()?);
     files.extend(marked::files()?);
+    files.extend(demo::files()?);
     Ok(files)
 }
 
 impl Generated {
     /// Writes the file.
     pub fn write(&self) -> Result<(), String> {
-        fs::write(root().join(&self.path), &self.text).map_err(|error| format!("{}: {error}", self.path))
+        let path = root().join(&self.path);
+        let folder = path.parent().map_or(Ok(()), fs::create_dir_all);
+        folder.and_then(|()| fs::write(path, &self.text)).map_err(|error| format!("{}: {error}", self.path))
     }
 
     /// Compares the file. The error names it, the first line that differs, and the remedy.
