@@ -192,7 +192,6 @@ impl<P: Sender> Platform for Of<P> {
                 seals: P::SEALS,
                 scheme: P::SCHEME,
                 key_header: P::KEY_HEADER,
-        key_header: P::KEY_HEADER,
             }
         }
     }

@@ -5,6 +5,7 @@ mod github;
 mod opencard;
 mod payment;
 mod signed;
+mod wechatpay;
 
 use letterbox_codec::Stage;
 
@@ -31,7 +32,7 @@ pub struct Provider {
 
 /// Every provider, in the order in which files are written.
 pub static PROVIDERS: &[Provider] =
-    &[dingtalk::PROVIDER, opencard::PROVIDER, github::PROVIDER, payment::PROVIDER, signed::PROVIDER];
+    &[dingtalk::PROVIDER, opencard::PROVIDER, github::PROVIDER, payment::PROVIDER, signed::PROVIDER, wechatpay::PROVIDER];
 
 /// The provider of that name.
 ///

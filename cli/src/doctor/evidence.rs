@@ -79,7 +79,10 @@ fn start(delivery: &DiagnosisInput, error: &StartError) -> Finding {
     };
     let (cause, count) = match field {
         Some("aes_key") => (&causes::AES_KEY_LENGTH, aes_key_lengths(delivery)),
-        Some("keys") if key_tables(delivery).iter().any(has_a_key_of_another_length) => {
+        Some("keys")
+            if delivery.provider.facts().key_header.is_none()
+                && key_tables(delivery).iter().any(has_a_key_of_another_length) =>
+        {
             (&causes::PSK_LENGTH, String::new())
         }
         _ => (&causes::CREDENTIALS_INVALID, String::new()),
@@ -121,7 +124,11 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
         Reject::MalformedJwe { .. } => {
             Finding::new(&causes::JWE_MALFORMED, format!("{said}{}", token_form(delivery)))
         }
-        Reject::UnsupportedAlgorithm { .. } => Finding::new(&causes::JWE_ALGORITHM, said),
+        Reject::UnsupportedAlgorithm { .. } if is_token(delivery) => {
+            Finding::new(&causes::JWE_ALGORITHM, said)
+        }
+        Reject::UnsupportedAlgorithm { .. } => Finding::new(&causes::SIGNATURE_WRONG_ALGORITHM, said)
+            .remedy("Choose RSA and AES (not SM2 and SM4, and not SHA-1) for the signature in the platform's console."),
         Reject::MissingSignature => missing(delivery),
         Reject::MalformedSignature => malformed(delivery),
         Reject::SignatureMismatch if delivery.is_sealed() => Finding::new(
@@ -131,6 +138,10 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
         Reject::SignatureMismatch => mismatch(delivery, search),
         Reject::MalformedTimestamp => Finding::new(&causes::TIMESTAMP_MALFORMED, ""),
         Reject::TimestampOutOfRange => Finding::new(&causes::TIMESTAMP_STALE, ""),
+        Reject::InvalidBase64 if !delivery.is_sealed() => Finding::new(
+            &causes::BODY_MALFORMED,
+            "The signature is valid, but the ciphertext in the body is not base64.",
+        ),
         Reject::InvalidBase64 | Reject::CiphertextLength => Finding::new(
             &causes::BODY_MALFORMED,
             "The signature is valid, but `encrypt` is not base64 of whole AES blocks.",
@@ -139,8 +150,14 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
         Reject::InvalidPadding | Reject::MessageLength | Reject::OwnerKeyMismatch => {
             Finding::new(&causes::AES_KEY_MISMATCH, "")
         }
+        Reject::UnknownKid if delivery.provider.facts().key_header.is_some() => {
+            Finding::new(&causes::KEY_ID_UNKNOWN, named_key(delivery))
+        }
         Reject::UnknownKid => Finding::new(&causes::JWE_UNKNOWN_KID, kids(delivery)),
         Reject::KeyUnwrap => Finding::new(&causes::JWE_KEY_MISMATCH, kids(delivery)),
+        Reject::AuthenticationFailed if !is_token(delivery) => {
+            Finding::new(&causes::RESOURCE_KEY_MISMATCH, "")
+        }
         Reject::AuthenticationFailed => Finding::new(
             &causes::BODY_CHANGED,
             "The key matches, but the tag is not that of header and content.",
@@ -359,6 +376,23 @@ fn token_form(delivery: &DiagnosisInput) -> &'static str {
         (_, 2) => " It has three segments: that is a JWS, signed and not encrypted.",
         _ => "",
     }
+}
+
+/// True if the body is a compact JWE, if only one that is refused.
+fn is_token(delivery: &DiagnosisInput) -> bool {
+    match Token::parse(delivery.request.body()) {
+        Ok(_) => true,
+        Err(rejected) => matches!(rejected.reject, Reject::UnsupportedAlgorithm { .. }),
+    }
+}
+
+/// Which key a header names, by its last characters, and how many there are.
+fn named_key(delivery: &DiagnosisInput) -> String {
+    let header = delivery.provider.facts().key_header.unwrap_or_default();
+    let id = delivery.header(header).unwrap_or_default();
+    let end: String = id.chars().skip(id.chars().count().saturating_sub(4)).collect();
+    let count: usize = key_tables(delivery).iter().map(Map::len).sum();
+    format!("The header {header} names the one that ends with {end:?}; the source has {count}, and not that one.")
 }
 
 /// Which kid a query names, and which there are.

@@ -15,14 +15,14 @@ pub(crate) const RSA: &str = "WECHATPAY2-SHA256-RSA2048";
 
 /// The id of the key that a notification says it is signed with.
 pub(crate) fn key_id(request: &Request) -> Result<KeyId, Reject> {
-    if !request.headers().contains_key(SIGNATURE) {
+    if [SIGNATURE, TIMESTAMP, NONCE, SERIAL].iter().any(|name| !request.headers().contains_key(*name)) {
         return Err(Reject::MissingSignature);
     }
     // Not every table of the documentation lists the header, so it may be absent.
     if one(request, SIGNATURE_TYPE)?.is_some_and(|name| name != RSA) {
         return Err(Reject::UnsupportedAlgorithm { parameter: "Wechatpay-Signature-Type" });
     }
-    let serial = one(request, SERIAL)?.ok_or(Reject::missing("Wechatpay-Serial"))?;
+    let serial = one(request, SERIAL)?.filter(|serial| !serial.is_empty()).ok_or(Reject::MissingSignature)?;
     KeyId::parse(serial).ok_or(Reject::malformed("Wechatpay-Serial", "hex digits, or PUB_KEY_ID_…"))
 }
 

@@ -36,7 +36,8 @@ impl Provider for WeChatPay {
     const NAME: &'static str = "wechatpay";
     /// The platform waits 5 s.
     const DEADLINE: Duration = Duration::from_millis(4500);
-    const MAX_BODY: usize = 1024 * 1024;
+    /// A ciphertext has at most 1 MiB: <https://pay.weixin.qq.com/wiki/doc/apiv3/apis/chapter3_2_5.shtml> (read 2026-11-26).
+    const MAX_BODY: usize = 2 * 1024 * 1024;
     type Credentials = Credentials;
 
     fn new(_: &[u8]) -> Result<Self, String> {
@@ -74,8 +75,8 @@ fn fail(status: u16, message: &str) -> Reply {
 struct Opened<'r> {
     /// The body as it came.
     signed: Verified<'r>,
-    /// The same with the resource in clear.
-    content: Verified<'static>,
+    /// The resource in clear.
+    resource: Verified<'static>,
 }
 
 /// Verifies a notification with one entry, and decrypts its resource. The inner result is a refusal of signed content that is
@@ -91,9 +92,7 @@ fn open<'r>(
         Err(reject) => return Ok(Err(reject)),
     };
     let resource = sealed.open(&key.api_v3_key).map_err(at(Stage::Seal))?;
-    let content =
-        signed.json().and_then(|notification| notification.with(RESOURCE, &resource.any_json()?));
-    Ok(content.map(|content| Opened { signed, content }))
+    Ok(Ok(Opened { signed, resource }))
 }
 
 /// The event of a notification.
@@ -102,7 +101,8 @@ fn event(
     opened: &Opened<'_>,
     ambient: &Ambient,
 ) -> Result<Event, Reject> {
-    let payload = opened.content.json()?;
+    let content = opened.signed.json()?.with(RESOURCE, &opened.resource.any_json()?)?;
+    let payload = content.json()?;
     let event_type = payload.require("event_type")?;
     let mut event = Event::new(source, &event_type, &opened.signed, &payload, ambient);
     // Constant over the retries of a notification.

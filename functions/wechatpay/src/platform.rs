@@ -196,7 +196,7 @@ impl Sender for WeChatPay {
         if message.headers().contains_key(SIGNATURE) {
             let opened = open(key, message, now)?.map_err(at(Stage::Payload))?;
             let notes = ["signature valid", "resource decrypted"].map(str::to_owned).to_vec();
-            return Ok(Opened { content: opened.content.bytes().to_vec(), notes });
+            return Ok(Opened { content: opened.resource.bytes().to_vec(), notes });
         }
         let body = std::str::from_utf8(message.body()).map_err(|_| Reject::NotUtf8.at(Stage::Payload))?;
         let notification = Object::parse(body).map_err(at(Stage::Payload))?;
@@ -214,11 +214,13 @@ impl Sender for WeChatPay {
     }
 }
 
-/// A notification with its resource encrypted. A text that is no notification stays as it is.
+/// A notification with its resource encrypted. A text that is no notification, or is encrypted already, stays as it is.
 fn sealed_body(key: &Credentials, notification: &[u8], ambient: &Ambient) -> Result<Vec<u8>, String> {
     let object = std::str::from_utf8(notification).ok().and_then(|text| Object::parse(text).ok());
     let resource = object.as_ref().and_then(|object| object.get(RESOURCE).ok()?);
-    let (Some(object), Some(resource)) = (&object, resource) else { return Ok(notification.to_vec()) };
+    let is_sealed = |object: &Object<'_>| !matches!(object.get("resource.ciphertext"), Ok(None));
+    let object = object.as_ref().filter(|object| !is_sealed(object));
+    let (Some(object), Some(resource)) = (object, resource) else { return Ok(notification.to_vec()) };
     let (_, nonce) = ambient.split::<16, 6>();
     // As in the platform's own notifications, the nonce is of letters and digits.
     let nonce: [u8; 12] = hex::encode(nonce).into_bytes().try_into().map_err(|_| "a nonce of 12 bytes")?;

@@ -84,7 +84,7 @@ mod tests {
 
         let mut changed = sealed.clone();
         changed[0] ^= 1;
-        let other = super::tests::key(&"l".repeat(32)).unwrap();
+        let other = Key([b'l'; 32].into());
         for (key, nonce, associated_data, sealed, expected) in [
             (&key, &nonce[..], &b"transaction"[..], changed, Reject::AuthenticationFailed),
             (&key, &nonce, b"", sealed.clone(), Reject::AuthenticationFailed),

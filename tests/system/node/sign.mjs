@@ -10,6 +10,7 @@ import { signWebhookPayload } from "@notionhq/client";
 import { sign } from "@octokit/webhooks-methods";
 import coinbase from "coinbase-commerce-node";
 import { text } from "node:stream/consumers";
+import wechatpay from "wechatpay-axios-plugin";
 
 const libraries = {
   "@adyen/api-library": ({ secret, body, headers }) =>
@@ -37,6 +38,22 @@ const libraries = {
   "coinbase-commerce-node": ({ secret, body }) => ({
     "X-CC-Webhook-Signature": coinbase.Webhook.computeSignature(body, secret),
   }),
+  // A whole notification: its resource is encrypted, and then it is signed.
+  "wechatpay-axios-plugin": ({ private_key, api_v3_key, notification, resource, associated_data, nonce }) => {
+    const { Aes, Formatter, Rsa } = wechatpay;
+    const ciphertext = Aes.AesGcm.encrypt(resource, api_v3_key, nonce, associated_data);
+    const sealed = { algorithm: "AEAD_AES_256_GCM", ciphertext, associated_data, nonce };
+    const body = JSON.stringify({ ...notification, resource: sealed });
+    const [timestamp, random] = [String(Formatter.timestamp()), Formatter.nonce()];
+    const signature = Rsa.sign(Formatter.joinedByLineFeed(timestamp, random, body), private_key);
+    const headers = {
+      "Wechatpay-Timestamp": timestamp,
+      "Wechatpay-Nonce": random,
+      "Wechatpay-Signature": signature,
+      "Wechatpay-Signature-Type": "WECHATPAY2-SHA256-RSA2048",
+    };
+    return { body, headers };
+  },
 };
 
 const requests = JSON.parse(await text(process.stdin));
