@@ -90,18 +90,18 @@ template: $(STAMP_SAM) $(STAMP_CHECKOV) ## Check the template: SAM, cfn-lint, ch
 	SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam validate --lint --region us-east-1 --template-file template.yaml
 	$(VENV_CHECKOV)/bin/checkov --file template.yaml --framework cloudformation --quiet --compact --skip-download
 
-# SAM builds one function after the other, each with a link that keeps one core busy. Built beforehand by the very command
-# that it uses, but all at once, they are there when it comes. Not into SAM's own folder: `sam deploy` takes what is there
-# for what the template's default says, arm64.
+# Built beforehand by the very command that SAM uses, but with cargo's progress, they are there when it comes. Each of its
+# package alone, as SAM does, so that no library is built for the features of others. Not into SAM's own folder: `sam deploy`
+# takes what is there for what the template's default says, arm64.
 .PHONY: build
 build: $(STAMP) $(STAMP_SAM) ## Build with SAM for this machine, without LTO, as stack and deploy-local take it
-	$(WITH_VENV) $(WITHOUT_LTO) $(BUILD) $(FUNCTIONS:%=--bin %)
+	$(foreach function,$(FUNCTIONS),$(WITH_VENV) $(WITHOUT_LTO) $(BUILD) --package $(function) --bin $(function) &&) true
 	$(WITH_VENV) $(WITHOUT_LTO) SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam build --build-dir .aws-sam/local \
 		--parameter-overrides Architecture=$(ARCHITECTURE)
 
-# Of its package alone, so that no library is built for the features of others.
+# In the place where SAM put the quick build of it.
 .PHONY: release
-release: build ## Build one function as users deploy it, in the place where SAM put the quick build of it
+release: build ## Build one function as users deploy it, with LTO
 	$(WITH_VENV) $(BUILD) --package $(RELEASED) --bin $(RELEASED)
 	cp target/lambda/$(RELEASED)/bootstrap .aws-sam/local/$(RELEASED_ID)/bootstrap
 
@@ -140,7 +140,7 @@ events: ## Generate the sample events in events/
 	cargo run -p letterbox-tests --bin events
 
 .PHONY: generate
-generate: ## Write the generated pages and lines: docs/reference, the routes in Cargo.toml, the template's presets
+generate: ## Write the generated pages and lines: docs/reference, the routes in Cargo.toml, the providers in template.yaml
 	cargo run -p letterbox-tests --bin generate
 
 .PHONY: measure

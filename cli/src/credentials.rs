@@ -153,6 +153,8 @@ mod tests {
         fn facts(&self) -> &'static Facts {
             &Facts {
                 name: "counting",
+                title: "Counting",
+                chosen_secret: false,
                 deadline: Duration::ZERO,
                 max_body: 0,
                 reference: Reference { console: Bilingual { en: "", zh: "" }, delivery: None },

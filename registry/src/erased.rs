@@ -49,6 +49,10 @@ pub trait Platform: Sync {
 pub struct Facts {
     /// [`Provider::NAME`].
     pub name: &'static str,
+    /// [`Sender::TITLE`].
+    pub title: &'static str,
+    /// [`Sender::CHOSEN_SECRET`].
+    pub chosen_secret: bool,
     /// [`Provider::DEADLINE`].
     pub deadline: Duration,
     /// [`Provider::MAX_BODY`].
@@ -178,6 +182,8 @@ impl<P: Sender> Platform for Of<P> {
         const {
             &Facts {
                 name: P::NAME,
+                title: P::TITLE,
+                chosen_secret: P::CHOSEN_SECRET,
                 deadline: P::DEADLINE,
                 max_body: P::MAX_BODY,
                 reference: P::REFERENCE,

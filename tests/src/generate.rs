@@ -6,6 +6,7 @@ mod demo;
 mod marked;
 mod presets;
 mod providers;
+mod template;
 
 use std::{fmt::Write, fs, path::Path};
 

@@ -37,6 +37,7 @@ const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Sender for DingTalk {
+    const TITLE: &'static str = "DingTalk";
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {

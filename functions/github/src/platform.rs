@@ -29,6 +29,8 @@ const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Sender for GitHub {
+    const TITLE: &'static str = "GitHub";
+    const CHOSEN_SECRET: bool = true;
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step::SIGNATURE_HEADER,

@@ -27,6 +27,7 @@ const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Sender for OpenCard {
+    const TITLE: &'static str = "OpenCard";
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {

@@ -9,6 +9,7 @@ use crate::PaymentBranch;
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Samples for PaymentBranch {
+    const TITLE: &'static str = "Payment services";
     const DEMO: &'static str = include_str!("../../../events/payment/credentials.json");
     const FIRST_SAMPLE: &'static str = "payment_success";
 

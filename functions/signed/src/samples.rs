@@ -9,6 +9,7 @@ use crate::SignedBranch;
 static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Samples for SignedBranch {
+    const TITLE: &'static str = "Other senders";
     const DEMO: &'static str = include_str!("../../../events/signed/credentials.json");
     const FIRST_SAMPLE: &'static str = "joined";
 

@@ -152,6 +152,11 @@ pub struct OlderSignature {
 
 /// The platform's side of a [`Provider`]: it builds deliveries and reads the responses.
 pub trait Sender: Provider {
+    /// The platform's name as people write it: the label of its parameter in the template, and part of descriptions there.
+    const TITLE: &'static str = Self::NAME;
+    /// True if whoever sets up the webhook chooses its only secret, so that the stack can generate it. False if the
+    /// platform issues the secret, or its entry has other required fields than `secret`.
+    const CHOSEN_SECRET: bool = false;
     /// The steps of verifying and decoding a delivery, in the order of their stages.
     const STEPS: &'static [Step];
     /// The demo credentials JSON, which anyone can sign with.

@@ -103,6 +103,8 @@ pub struct Record {
     pub status: u16,
     /// Milliseconds from the start of handling to the response.
     pub milliseconds: f64,
+    /// The deadline in milliseconds; `None` if the delivery was refused before its source was looked up.
+    pub limit: Option<f64>,
     /// Milliseconds of these for the queue call; `None` if there was none.
     pub queue_milliseconds: Option<f64>,
     /// The result of refreshing the credentials.
@@ -154,6 +156,7 @@ impl Record {
             detail: None,
             status: 0,
             milliseconds: 0.0,
+            limit: None,
             queue_milliseconds: None,
             credentials: RefreshResult::Unchanged,
             document: RefreshResult::Unchanged,
@@ -200,10 +203,11 @@ impl<P: Provider> Intake<P> {
         let started = Instant::now();
         let mut record = Record::of::<P>(source);
         let mut queued = None;
-        let reply = match self.open_with_newest(source, request, &mut record).await {
+        let opened = self.open_with_newest(source, request, &mut record).await;
+        let deadline = self.deadline(source);
+        let reply = match opened {
             Ok((received, message)) => {
                 queued = message;
-                let deadline = self.deadline(source);
                 self.settle(started, deadline, received, queued.as_ref(), &mut record).await
             }
             Err(Fault::Refused(Refused { reject, stage, delivery, key })) => {
@@ -220,6 +224,7 @@ impl<P: Provider> Intake<P> {
             }
         };
         record.status = reply.status;
+        record.limit = Some(deadline.as_secs_f64() * 1000.0);
         record.milliseconds = milliseconds_since(started);
         let mut response = response(reply);
         if request.method() == Method::HEAD {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use letterbox_codec::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{Record, invocation::Invocation, refreshed::RefreshResult};
+use crate::{Outcome, Record, invocation::Invocation, refreshed::RefreshResult};
 
 /// The metric fields of a log line: `_aws`, and the metrics that it declares. The dimensions are in the line already.
 pub(crate) fn members(
@@ -46,13 +46,15 @@ struct Metric {
 /// The dimensions of a metric.
 #[derive(Clone, Copy, PartialEq)]
 enum Per {
+    /// None: one metric for all functions of the namespace, which one alarm can watch. The format allows an empty set.
+    Stack,
     Provider,
     Source,
     Outcome,
 }
 
 impl Per {
-    const ALL: [Self; 3] = [Self::Provider, Self::Source, Self::Outcome];
+    const ALL: [Self; 4] = [Self::Stack, Self::Provider, Self::Source, Self::Outcome];
 
     /// The dimension sets, as names of the line's fields. A source that is not configured is not a dimension: the sender
     /// chooses it, and CloudWatch charges for every value of a dimension.
@@ -60,6 +62,7 @@ impl Per {
         let source = record.known.then_some("source");
         let reason = record.reason.map(|_| "reason");
         match self {
+            Self::Stack => vec![vec![]],
             Self::Provider => vec![vec!["provider"]],
             Self::Source => vec![["provider"].into_iter().chain(source).collect()],
             Self::Outcome => vec![
@@ -76,7 +79,12 @@ fn metrics(record: &Record, invocation: &Invocation) -> Vec<Metric> {
     let failed = |renewal: RefreshResult| one(renewal == RefreshResult::Failed);
     let answer = invocation.milliseconds.unwrap_or(record.milliseconds);
     let key = record.key.filter(|_| record.rotating);
+    let refreshes = [record.credentials, record.document];
     let table = [
+        ("Refused", "Count", Per::Stack, one(record.outcome == Outcome::Refused)),
+        ("Unqueued", "Count", Per::Stack, one(record.outcome == Outcome::Unqueued)),
+        ("Slow", "Count", Per::Stack, one(record.limit.is_some_and(|limit| answer > limit / 2.0))),
+        ("RefreshFailed", "Count", Per::Stack, one(refreshes.contains(&RefreshResult::Failed))),
         ("Deliveries", "Count", Per::Outcome, Some(json!(1))),
         ("AnswerLatency", "Milliseconds", Per::Provider, Some(json!(answer))),
         ("QueueLatency", "Milliseconds", Per::Provider, record.queue_milliseconds.map(|value| json!(value))),
@@ -93,7 +101,6 @@ fn metrics(record: &Record, invocation: &Invocation) -> Vec<Metric> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Outcome;
 
     const NOW: Timestamp = Timestamp(1_795_255_200_123);
 
@@ -155,6 +162,20 @@ mod tests {
         record.reason = Some("method_not_allowed");
         let declared = declared(&line(&record, false));
         assert_eq!(declared["Deliveries"], ["provider,outcome", "provider,outcome,reason"]);
+        assert_eq!(declared["Refused"], [""]);
+    }
+
+    #[test]
+    fn what_an_alarm_watches_has_no_dimension_and_no_value_while_all_is_well() {
+        let mut record = Record::new("opencard", "default");
+        (record.outcome, record.limit, record.milliseconds) = (Outcome::Unqueued, Some(800.0), 401.0);
+        let slow = declared(&line(&record, false));
+        assert_eq!((&slow["Unqueued"], &slow["Slow"]), (&vec![String::new()], &vec![String::new()]));
+        (record.outcome, record.milliseconds) = (Outcome::Queued, 400.0);
+        let well = declared(&line(&record, false));
+        assert!(
+            ["Refused", "Unqueued", "Slow", "RefreshFailed"].iter().all(|name| !well.contains_key(*name))
+        );
     }
 
     #[test]
@@ -174,5 +195,6 @@ mod tests {
         let declared = declared(&line(&record, false));
         assert_eq!(declared["CredentialsRefreshFailed"], ["provider"]);
         assert_eq!(declared["CardsRefreshFailed"], ["provider"]);
+        assert_eq!(declared["RefreshFailed"], [""]);
     }
 }

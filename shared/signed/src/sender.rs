@@ -93,6 +93,8 @@ const UNKNOWN: DeliveryPolicy = DeliveryPolicy {
 
 /// The branch's samples.
 pub trait Samples: Branch {
+    /// [`platform::Sender::TITLE`].
+    const TITLE: &'static str;
     /// [`platform::Sender::DEMO`].
     const DEMO: &'static str;
     /// [`platform::Sender::FIRST_SAMPLE`].
@@ -103,6 +105,8 @@ pub trait Samples: Branch {
 }
 
 impl<B: Samples> platform::Sender for Signed<B> {
+    const TITLE: &'static str = B::TITLE;
+    const CHOSEN_SECRET: bool = true;
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step::SIGNATURE_HEADER,

@@ -29,6 +29,7 @@ impl Branch for Any {
 }
 
 impl Samples for Any {
+    const TITLE: &'static str = "Any";
     const DEMO: &'static str = "";
     const FIRST_SAMPLE: &'static str = "";
 

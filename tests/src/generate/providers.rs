@@ -12,11 +12,16 @@ use crate::providers;
 pub struct Facts {
     /// Its name.
     pub name: &'static str,
+    /// Its name as people write it.
+    pub title: &'static str,
+    /// True if the stack can generate its secret.
+    pub chosen_secret: bool,
     /// Its deadline for the whole response.
     pub deadline: Duration,
+    /// Its part of the pages.
+    pub reference: &'static Reference,
     max_body: usize,
     steps: &'static [Step],
-    reference: &'static Reference,
     timeout: Option<Duration>,
     statuses: &'static [u16],
 }
@@ -29,6 +34,8 @@ pub fn facts() -> Result<Vec<Facts>, String> {
         let policy = keys.first("default")?.delivery_policy();
         Ok(Facts {
             name: facts.name,
+            title: facts.title,
+            chosen_secret: facts.chosen_secret,
             deadline: facts.deadline,
             max_body: facts.max_body,
             steps: facts.steps,
