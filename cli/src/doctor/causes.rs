@@ -96,6 +96,11 @@ causes! {
         "Set the entry's `owner_key` to the owner in the encrypted message, or to a list of both.",
         zh: "`token` 和 `aes_key` 匹配，但加密消息的 owner 与条目的 `owner_key` 不同。",
         "把条目的 `owner_key` 设为加密消息中的 owner，或设为包含两者的列表。";
+    APP_ID_MISMATCH: "app_id_mismatch",
+        "The signature is valid, but the delivery is for a different app than the entry's `app_id`.",
+        "Set the entry's `app_id` to that app, or to a list of both; or correct the URL that the other app notifies.",
+        zh: "签名有效，但投递所属的应用与条目的 `app_id` 不同。",
+        "把条目的 `app_id` 设为该应用，或设为包含两者的列表；也可以更正另一个应用的通知 URL。";
     PSK_LENGTH: "psk_length",
         "A pre-shared key is not 16 bytes in base64url.",
         "Generate a new key of 16 bytes, and enter it as 22 characters of base64url in the credentials and in the platform's webhook settings.",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use letterbox_codec::{
     Reject, Stage, content_encoding::ContentEncoding, credentials::CredentialsError, jwe::Token,
-    provider::Refused, reject::JsonPart,
+    provider::Refused, reject::JsonPart, signature::fields::Form,
 };
 use letterbox_intake::settings::StartError;
 use letterbox_registry::{PROVIDERS, Platform};
@@ -147,6 +147,7 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
             "The signature is valid, but `encrypt` is not base64 of whole AES blocks.",
         ),
         // With a wrong key noise can have a padding, but hardly an owner key that is a text.
+        Reject::OwnerKeyMismatch if !delivery.is_sealed() => Finding::new(&causes::APP_ID_MISMATCH, ""),
         Reject::InvalidPadding | Reject::MessageLength | Reject::OwnerKeyMismatch => {
             Finding::new(&causes::AES_KEY_MISMATCH, "")
         }
@@ -170,7 +171,8 @@ fn part(delivery: &DiagnosisInput, stage: Stage, field: &str, said: &str) -> Fin
     let is_robot = delivery.header("sign").is_some() && delivery.header("timestamp").is_some();
     // A type may stand in a header of any name; those of the presets start with `x-`, and no member does.
     let is_header = field.to_ascii_lowercase().starts_with("x-")
-        || delivery.texts("type_header").iter().any(|(_, name)| name.eq_ignore_ascii_case(field));
+        || delivery.texts("type_header").iter().any(|(_, name)| name.eq_ignore_ascii_case(field))
+        || stage == Stage::Form && delivery.header(field).is_some();
     let query = delivery.request.uri().query().unwrap_or_default();
     let is_there = is_header && delivery.header(field).is_some() || query.contains(&format!("{field}="));
     match (stage, field) {
@@ -206,7 +208,8 @@ fn with(finding: Finding, recognised: Option<Recognised>) -> Finding {
 /// Which of the headers of a scheme are absent, and which others could be meant.
 fn missing(delivery: &DiagnosisInput) -> Finding {
     // The keys of a rotation mostly require the same headers.
-    let required: BTreeSet<_> = schemes(delivery).iter().flat_map(Signing::names).collect();
+    let required: BTreeSet<_> =
+        schemes(delivery).iter().flat_map(Signing::names).chain(delivery.signature_headers()).collect();
     let is_absent = |name: &&String| delivery.header(name).is_none_or(|value| value.trim().is_empty());
     let absent: Vec<_> = required.iter().filter(is_absent).map(String::as_str).collect();
     let mut detail = match absent.as_slice() {
@@ -216,12 +219,16 @@ fn missing(delivery: &DiagnosisInput) -> Finding {
     let names = delivery.request.headers().keys().map(http::HeaderName::as_str);
     let similar: Vec<_> = names
         .filter(|name| ["sign", "hmac", "digest"].iter().any(|part| name.contains(part)))
-        .filter(|name| !required.iter().any(|required| required.eq_ignore_ascii_case(name)))
+        .filter(|name| !required.iter().any(|required| name.starts_with(&required.to_ascii_lowercase())))
         .collect();
     if !similar.is_empty() {
         detail += &format!(" It has {}, with which the signature is not valid either.", similar.join(", "));
     }
-    with(Finding::new(&causes::SIGNATURE_MISSING, detail.trim_start()), generation(delivery))
+    let mut finding = Finding::new(&causes::SIGNATURE_MISSING, detail.trim_start());
+    if has_public_keys(delivery, &schemes(delivery)) {
+        finding = finding.remedy("Configure the proxy to forward all headers and the whole body unchanged.");
+    }
+    with(finding, generation(delivery))
 }
 
 /// The signature header that a scheme reads, and what its value is, where that is no signature of the scheme.
@@ -241,7 +248,12 @@ fn kind_of_signature(delivery: &DiagnosisInput, signing: &Signing) -> Option<Rec
 
 fn malformed(delivery: &DiagnosisInput) -> Finding {
     let schemes = schemes(delivery);
-    let Some(signing) = schemes.first() else { return Finding::new(&causes::SIGNATURE_MALFORMED, "") };
+    let Some(signing) = schemes.first() else {
+        let repeated = matches!(Form::parse(delivery.request.body()), Err(Reject::MalformedSignature));
+        let detail = if repeated { "A field of the form appears twice." } else { "" };
+        let remedy = "Configure the proxy to forward the body unchanged: each field once, as it came.";
+        return Finding::new(&causes::SIGNATURE_MALFORMED, detail).remedy(remedy);
+    };
     let (scheme, header) = (&signing.scheme, signing.name(&signing.scheme.header));
     let count = delivery.request.headers().get_all(&header).iter().count();
     if count > 1 {
@@ -309,7 +321,7 @@ fn mismatch(delivery: &DiagnosisInput, search: &Search) -> Finding {
             return Finding::new(&causes::SIGNATURE_MALFORMED, detail);
         }
     }
-    let is_public = schemes.iter().all(Signing::is_public) && !schemes.is_empty();
+    let is_public = has_public_keys(delivery, &schemes);
     let cause = if is_public { &causes::PUBLIC_KEY_MISMATCH } else { &causes::SECRET_MISMATCH };
     let finding = Finding::new(cause, [hints(delivery, &schemes), tried(search)].concat().trim_start());
     if schemes.iter().any(Signing::covers_url) {
@@ -320,6 +332,15 @@ fn mismatch(delivery: &DiagnosisInput, search: &Search) -> Finding {
         return finding.remedy(remedy);
     }
     finding
+}
+
+/// True if the source verifies with public keys alone: by its schemes, or by its entries where it has none.
+fn has_public_keys(delivery: &DiagnosisInput, schemes: &[Signing]) -> bool {
+    let is_public = |entry: &Map<String, Value>| entry.contains_key("public_key");
+    match schemes {
+        [] => delivery.provider.facts().key_header.is_some() || delivery.entries().iter().any(is_public),
+        schemes => schemes.iter().all(Signing::is_public),
+    }
 }
 
 /// What was seen that can be the reason, or has nothing to do with it.
@@ -392,7 +413,9 @@ fn named_key(delivery: &DiagnosisInput) -> String {
     let id = delivery.header(header).unwrap_or_default();
     let end: String = id.chars().skip(id.chars().count().saturating_sub(4)).collect();
     let count: usize = key_tables(delivery).iter().map(Map::len).sum();
-    format!("The header {header} names the one that ends with {end:?}; the source has {count}, and not that one.")
+    format!(
+        "The header {header} names the one that ends with {end:?}; the source has {count}, and not that one."
+    )
 }
 
 /// Which kid a query names, and which there are.

@@ -2,7 +2,7 @@
 
 use letterbox_codec::{Reject, Request};
 
-use crate::credentials::KeyId;
+use crate::key_id::KeyId;
 
 pub(crate) const SIGNATURE: &str = "wechatpay-signature";
 pub(crate) const TIMESTAMP: &str = "wechatpay-timestamp";

@@ -8,6 +8,7 @@
 
 mod credentials;
 mod header;
+mod key_id;
 #[cfg(feature = "sender")]
 mod platform;
 mod resource;
@@ -96,11 +97,7 @@ fn open<'r>(
 }
 
 /// The event of a notification.
-fn event(
-    source: &Source<'_, Credentials>,
-    opened: &Opened<'_>,
-    ambient: &Ambient,
-) -> Result<Event, Reject> {
+fn event(source: &Source<'_, Credentials>, opened: &Opened<'_>, ambient: &Ambient) -> Result<Event, Reject> {
     let content = opened.signed.json()?.with(RESOURCE, &opened.resource.any_json()?)?;
     let payload = content.json()?;
     let event_type = payload.require("event_type")?;

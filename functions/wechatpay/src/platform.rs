@@ -72,6 +72,7 @@ static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 const DEMO_KEY: &str = include_str!("../demo/private_key.pem");
 
 impl Sender for WeChatPay {
+    const TITLE: &'static str = "WeChat Pay";
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step {
@@ -151,7 +152,7 @@ impl Sender for WeChatPay {
     }
 
     fn headers(_: &Credentials) -> Vec<&str> {
-        vec![SIGNATURE, TIMESTAMP, NONCE, SERIAL, SIGNATURE_TYPE]
+        vec![SIGNATURE, TIMESTAMP, NONCE, SERIAL]
     }
 
     /// Encrypts the sample's resource, and signs with the demo key.

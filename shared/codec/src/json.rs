@@ -93,9 +93,8 @@ impl<'a> Node<'a> {
         };
         // The raw value is a part of the whole text, so the difference of their addresses is its position.
         let start = replaced.as_ptr().addr().checked_sub(whole.as_ptr().addr());
-        let parts = start.and_then(|start| {
-            Some((whole.get(..start)?, whole.get(start.checked_add(replaced.len())?..)?))
-        });
+        let parts = start
+            .and_then(|start| Some((whole.get(..start)?, whole.get(start.checked_add(replaced.len())?..)?)));
         Ok(parts.map(|(before, after)| [before, value, after].concat()))
     }
 
