@@ -10,6 +10,7 @@ mod algorithm;
 mod description;
 mod error;
 mod family;
+pub mod fields;
 mod key;
 mod private_key;
 mod public_key;
