@@ -2,6 +2,7 @@
 
 mod erased;
 
+use alipay::Alipay;
 use dingtalk::DingTalk;
 use github::GitHub;
 use opencard::OpenCard;
@@ -13,8 +14,15 @@ use self::erased::Of;
 pub use self::erased::{Entry, Facts, Handler, HandlerParts, Keys, Platform};
 
 /// Every provider of Letterbox.
-pub static PROVIDERS: &[&dyn Platform] =
-    &[&Of::<DingTalk>::NEW, &Of::<OpenCard>::NEW, &Of::<GitHub>::NEW, DESCRIBED, &Of::<Signed>::NEW, &Of::<WeChatPay>::NEW];
+pub static PROVIDERS: &[&dyn Platform] = &[
+    &Of::<DingTalk>::NEW,
+    &Of::<OpenCard>::NEW,
+    &Of::<GitHub>::NEW,
+    DESCRIBED,
+    &Of::<Signed>::NEW,
+    &Of::<WeChatPay>::NEW,
+    &Of::<Alipay>::NEW,
+];
 
 /// The provider whose entries can describe any signature scheme. `signed` is the same engine under another name.
 pub static DESCRIBED: &dyn Platform = &Of::<Payment>::NEW;

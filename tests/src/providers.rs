@@ -1,5 +1,6 @@
 //! The tests of each provider: one file per provider, and its two lines here.
 
+mod alipay;
 mod dingtalk;
 mod github;
 mod opencard;
@@ -31,8 +32,15 @@ pub struct Provider {
 }
 
 /// Every provider, in the order in which files are written.
-pub static PROVIDERS: &[Provider] =
-    &[dingtalk::PROVIDER, opencard::PROVIDER, github::PROVIDER, payment::PROVIDER, signed::PROVIDER, wechatpay::PROVIDER];
+pub static PROVIDERS: &[Provider] = &[
+    dingtalk::PROVIDER,
+    opencard::PROVIDER,
+    github::PROVIDER,
+    payment::PROVIDER,
+    signed::PROVIDER,
+    wechatpay::PROVIDER,
+    alipay::PROVIDER,
+];
 
 /// The provider of that name.
 ///

@@ -8,7 +8,9 @@ import { validateSignature } from "@line/bot-sdk";
 import { LinearWebhookClient } from "@linear/sdk/webhooks";
 import { signWebhookPayload } from "@notionhq/client";
 import { sign } from "@octokit/webhooks-methods";
+import { AlipaySdk } from "alipay-sdk";
 import coinbase from "coinbase-commerce-node";
+import { generateKeyPairSync } from "node:crypto";
 import { text } from "node:stream/consumers";
 import wechatpay from "wechatpay-axios-plugin";
 
@@ -38,6 +40,12 @@ const libraries = {
   "coinbase-commerce-node": ({ secret, body }) => ({
     "X-CC-Webhook-Signature": coinbase.Webhook.computeSignature(body, secret),
   }),
+  "alipay-sdk": ({ public_key, fields }) => {
+    // It signs requests only; a notification needs no key of the app.
+    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const options = { appId: "1", privateKey: privateKey.export({ type: "pkcs1", format: "pem" }), alipayPublicKey: public_key };
+    return new AlipaySdk(options).checkNotifySignV2(fields);
+  },
   // A whole notification: its resource is encrypted, and then it is signed.
   "wechatpay-axios-plugin": ({ private_key, api_v3_key, notification, resource, associated_data, nonce }) => {
     const { Aes, Formatter, Rsa } = wechatpay;
