@@ -34,6 +34,8 @@ BUILD := cargo lambda build --release $(if $(filter arm64,$(ARCHITECTURE)),--arm
 # The release profile without its fat LTO, which optimises all libraries again for each function. SAM passes no profile on,
 # but the environment. The optimisation level stays: with another one OpenSSL would be built again for `release`.
 WITHOUT_LTO := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+# One of each partition, and the oldest in Europe: cfn-lint knows which resources and properties each has.
+REGIONS := us-east-1 eu-central-1 cn-north-1 us-gov-west-1 eusc-de-east-1
 # The function that `make stack` deploys as the release profile builds it, and its logical id in the template.
 RELEASED := github
 RELEASED_ID := GithubFunction
@@ -50,6 +52,7 @@ test: fmt lint deny template unit system browser stack ## Everything the CI chec
 .PHONY: fmt
 fmt: ## Check the formatting
 	cargo fmt --all --check
+	cargo fmt --manifest-path examples/consumer-rust/Cargo.toml --check
 
 .PHONY: lint
 lint: ## Run clippy with warnings denied
@@ -88,7 +91,9 @@ screenshots: $(STAMP) ## Take the pictures of the page in docs/images again
 .PHONY: template
 template: $(STAMP_SAM) $(STAMP_CHECKOV) ## Check the template: SAM, cfn-lint, checkov
 	SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam validate --lint --region us-east-1 --template-file template.yaml
+	$(VENV_SAM)/bin/cfn-lint --regions $(REGIONS) --template template.yaml
 	$(VENV_CHECKOV)/bin/checkov --file template.yaml --framework cloudformation --quiet --compact --skip-download
+	$(VENV_SAM)/bin/cfn-lint --regions us-east-1 cn-north-1 --template $(wildcard examples/*/template.yaml)
 
 # Built beforehand by the very command that SAM uses, but with cargo's progress, they are there when it comes. Each of its
 # package alone, as SAM does, so that no library is built for the features of others. Not into SAM's own folder: `sam deploy`
@@ -107,6 +112,7 @@ release: build ## Build one function as users deploy it, with LTO
 
 .PHONY: stack
 stack: release ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS
+	cargo build --locked --manifest-path examples/consumer-rust/Cargo.toml
 	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/stack
 
 .PHONY: deploy-local
@@ -155,5 +161,5 @@ serve: ## Serve all functions on one local port, with a local queue
 .PHONY: clean
 clean: ## Remove everything that was built or installed
 	cargo clean
-	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) $(NODE)/node_modules .aws-sam .pytest_cache tests/*/.pytest_cache
+	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) $(NODE)/node_modules examples/*/target .aws-sam .pytest_cache tests/*/.pytest_cache
 	find tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -93,6 +93,32 @@ fn what_the_stack_generates_is_a_valid_credentials_json() {
     }
 }
 
+/// The metric of each alarm in the stack's own namespace is one that a function writes, or a filter of the access log.
+#[test]
+fn alarms_watch_metrics_that_exist() {
+    let template = template();
+    let resources = template["Resources"].as_object().unwrap().values();
+    let metrics = fs::read_to_string(root().join("shared/intake/src/metrics.rs")).unwrap();
+    let filtered = |name: &str| {
+        let mut filters =
+            resources.clone().map(|one| &one["Properties"]["MetricTransformations"][0]["MetricName"]);
+        filters.any(|found| found == name)
+    };
+    let mut count = 0;
+    for alarm in resources.clone().filter(|resource| resource["Type"] == "AWS::CloudWatch::Alarm") {
+        let properties = &alarm["Properties"];
+        let several = properties["Metrics"].as_array().into_iter().flatten();
+        let several = several.map(|metric| &metric["MetricStat"]["Metric"]);
+        for metric in several.chain([properties]).filter(|metric| metric.get("Dimensions").is_none()) {
+            let Some(name) = metric["MetricName"].as_str() else { continue };
+            let written = metrics.contains(&format!("(\"{name}\", \"Count\", Per::Stack,"));
+            assert!(written || filtered(name), "nobody writes the metric {name}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 5);
+}
+
 #[test]
 fn the_form_shows_every_parameter_once() {
     let template = template();

@@ -21,10 +21,12 @@ const REASONS: &[(&str, &str, &str)] = &[
     ("", "receive_id_mismatch", "owner_key_mismatch"),
     // A header that belongs to the signature is missing.
     ("", "missing_header", "missing_signature"),
+    // Of an unsigned ciphertext, no refusal says what it contains.
+    ("feishu/neg-event-typed-url-verification-inside", "missing_field", "missing_signature"),
 ];
 
 /// Rows whose `kind` is another here by a decision of ours: the row's id and our kind.
-const KINDS: &[(&str, &str)] = &[];
+const KINDS: &[(&str, &str)] = &[("wecom/bot-stream-refresh", "handshake")];
 
 /// What completes a platform's times without an offset; UTC for the others.
 const OFFSETS: &[(&str, &str)] = &[("alipay", "+08:00")];

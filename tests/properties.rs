@@ -16,6 +16,7 @@ use letterbox_codec::{
     sealed::{self, Envelope},
     signature::{self, Algorithm, Description, Encoding, Scheme, SecretEncoding},
     timestamp::Unit,
+    xml,
 };
 use letterbox_registry::{PROVIDERS, Platform};
 use letterbox_tests::{Setup, block_on, fixed, providers};
@@ -270,6 +271,35 @@ proptest! {
         }
     }
 
+    /// XML keeps its fields, whether they are escaped or in a CDATA section.
+    #[test]
+    fn xml_is_converted_without_loss(fields in prop::collection::vec(("[a-c]", "[ -~中🎋]{0,12}", any::<bool>()), 0..6)) {
+        let element = |(name, value, is_cdata): &(String, String, bool)| {
+            let value = match is_cdata {
+                true => format!("<![CDATA[{}]]>", value.replace("]]>", "]]]]><![CDATA[>")),
+                false => value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&#62;"),
+            };
+            format!("<{name}>{value}</{name}>")
+        };
+        let xml = format!("<xml>{}</xml>", fields.iter().map(element).collect::<Vec<_>>().concat());
+        let data: serde_json::Value =
+            serde_json::from_str(&xml::Element::parse(&xml).unwrap().to_json().unwrap()).unwrap();
+        for name in ["a", "b", "c"] {
+            let sent: Vec<_> = fields
+                .iter()
+                .filter(|(one, ..)| one == name)
+                // Whitespace alone formats the document.
+                .map(|(_, value, is_cdata)| if *is_cdata || !value.trim().is_empty() { value } else { "" })
+                .collect();
+            let expected = match sent.as_slice() {
+                [] => None,
+                [one] => Some(serde_json::json!(one)),
+                several => Some(serde_json::json!(several)),
+            };
+            prop_assert_eq!(data.get(name), expected.as_ref());
+        }
+    }
+
     /// A form keeps its fields and their order.
     #[test]
     fn a_form_is_converted_without_loss(fields in prop::collection::vec(("[a-c]", "\\PC{0,8}"), 0..6)) {
@@ -312,6 +342,61 @@ proptest! {
             let status = answer.response.status().as_u16();
             prop_assert_eq!(status, providers::find(provider.name()).unusable);
             prop_assert!(setup.queue().take().is_empty());
+        }
+    }
+}
+
+/// One change of a byte string: at a place, so many bytes are taken away and these put in.
+type Edit = (prop::sample::Index, usize, Vec<u8>);
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    // Bytes that mean something in JSON, XML, forms and base64 are the likely ones.
+    let byte = prop_oneof![prop::sample::select(b"<>&;![]{}\":,=%+/\\ 0\x00\xff".to_vec()), any::<u8>()];
+    prop::collection::vec((any::<prop::sample::Index>(), 0..4usize, prop::collection::vec(byte, 0..4)), 1..4)
+}
+
+fn edited(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for (place, removed, inserted) in edits {
+        let start = place.index(bytes.len() + 1);
+        let end = bytes.len().min(start + removed);
+        bytes.splice(start..end, inserted.iter().copied());
+    }
+    bytes
+}
+
+/// A response to a delivery: an acknowledgement, or a 4xx without an event. Returns its status.
+fn answered(provider: &dyn Platform, request: &Request) -> u16 {
+    let setup = Setup::new(provider, provider.facts().demo).unwrap();
+    let answer = block_on(setup.handler.handle("default", request));
+    let (status, messages) = (answer.response.status().as_u16(), setup.queue().take());
+    match status {
+        200..300 => assert!(messages.len() <= 1, "{}", provider.name()),
+        _ => assert!((400..500).contains(&status) && messages.is_empty(), "{} {status}", provider.name()),
+    }
+    status
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Samples with a few bytes changed, before and after they are signed: nothing panics.
+    #[test]
+    fn a_changed_sample_is_an_event_or_refused(number: prop::sample::Index, edits in edits()) {
+        for provider in PROVIDERS.iter().copied() {
+            let keys = provider.keys(provider.facts().demo).unwrap();
+            let entry = keys.first("default").unwrap();
+            let samples = provider.samples();
+            let sample = number.get(&samples);
+            let url = format!("https://localhost/{}", provider.name());
+            let changed = Sample { payload: edited(&sample.payload, &edits), ..sample.clone() };
+            if let Ok(request) = entry.build_request(&changed, &url, &fixed()) {
+                answered(provider, &request);
+            }
+            if let Ok(mut request) = entry.build_request(sample, &url, &fixed()) {
+                *request.body_mut() = edited(request.body(), &edits).into();
+                answered(provider, &request);
+            }
         }
     }
 }

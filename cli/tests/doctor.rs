@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::program::{first_samples, letterbox, letterbox_with, text};
 
 /// Fields of credentials that contain secrets; an owner key is an identifier.
-const SECRETS: [&str; 5] = ["secret", "token", "aes_key", "keys", "public_key"];
+const SECRETS: [&str; 7] =
+    ["secret", "token", "aes_key", "keys", "public_key", "verification_token", "encrypt_key"];
 
 /// A delivery in `tests/doctor/`.
 struct Case {

@@ -4,11 +4,14 @@ mod erased;
 
 use alipay::Alipay;
 use dingtalk::DingTalk;
+use feishu::Feishu;
 use github::GitHub;
 use opencard::OpenCard;
 use payment::Payment;
 use signed::Signed;
+use slack::Slack;
 use wechatpay::WeChatPay;
+use wecom::WeCom;
 
 use self::erased::Of;
 pub use self::erased::{Entry, Facts, Handler, HandlerParts, Keys, Platform};
@@ -16,10 +19,13 @@ pub use self::erased::{Entry, Facts, Handler, HandlerParts, Keys, Platform};
 /// Every provider of Letterbox.
 pub static PROVIDERS: &[&dyn Platform] = &[
     &Of::<DingTalk>::NEW,
+    &Of::<WeCom>::NEW,
+    &Of::<Feishu>::NEW,
     &Of::<OpenCard>::NEW,
     &Of::<GitHub>::NEW,
     DESCRIBED,
     &Of::<Signed>::NEW,
+    &Of::<Slack>::NEW,
     &Of::<WeChatPay>::NEW,
     &Of::<Alipay>::NEW,
 ];

@@ -30,6 +30,8 @@ pub struct Case {
     source: &'static str,
     content: Content,
     change: Change,
+    /// A part of the demo credentials that the sender has otherwise, and what it has instead.
+    sender_has: Option<(&'static str, &'static str)>,
 }
 
 /// The content that is signed or encrypted.
@@ -55,7 +57,15 @@ pub fn all() -> Vec<Case> {
 pub(crate) fn case_of(
     provider: &'static str,
 ) -> impl Fn(&'static str, u16, &'static str, Content, Change) -> Case {
-    move |name, status, source, content, change| Case { provider, name, status, source, content, change }
+    move |name, status, source, content, change| Case {
+        provider,
+        name,
+        status,
+        source,
+        content,
+        change,
+        sender_has: None,
+    }
 }
 
 pub(crate) fn same(_: &mut Request) {}
@@ -73,6 +83,10 @@ pub(crate) fn header(request: &mut Request, name: &'static str, value: Option<&'
         Some(value) => request.headers_mut().insert(name, HeaderValue::from_static(value)),
         None => request.headers_mut().remove(name),
     };
+}
+
+pub(crate) fn text(request: &Request, name: &str) -> String {
+    request.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 fn uri(request: &mut Request, path: &str, query: &str) {
@@ -110,6 +124,12 @@ pub(crate) fn header_segment(request: &mut Request, json: &str) {
 }
 
 impl Case {
+    /// The same from a sender whose credentials are those of the demo with `theirs` in place of `ours`.
+    pub(crate) fn sent_with(mut self, ours: &'static str, theirs: &'static str) -> Self {
+        self.sender_has = Some((ours, theirs));
+        self
+    }
+
     /// The provider without its type.
     pub fn platform(&self) -> Result<&'static dyn Platform, String> {
         letterbox_registry::find(self.provider)
@@ -145,11 +165,15 @@ impl Case {
             if self.source == gateway::DEFAULT_SOURCE { String::new() } else { format!("/{}", self.source) };
         let url = format!("{BASE}/{}{source}", self.provider);
         let mut ambient = fixed();
-        // Shortly before the delivery, so that a provider that checks the timestamp accepts it; except for one case.
-        ambient.now.0 -= if self.name == "stale" { 3_600_000 } else { 1_000 };
+        // Shortly before the delivery, so that a provider that checks the timestamp accepts it; except for two cases.
+        ambient.now.0 += match self.name {
+            "stale" => -3_600_000,
+            "ahead" => 3_600_000,
+            _ => -1_000,
+        };
         let mut credentials = platform.facts().demo.to_owned();
-        if self.name == "other_corp" {
-            credentials = credentials.replace("dingletterboxdemo", "dingsomeoneelse");
+        if let Some((ours, theirs)) = self.sender_has {
+            credentials = credentials.replace(ours, theirs);
         }
         let keys = platform.keys(&credentials).map_err(|error| error.to_string())?;
         let mut request = keys.first(self.source)?.build_request(&sample, &url, &ambient)?;

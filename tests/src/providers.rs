@@ -2,11 +2,14 @@
 
 mod alipay;
 mod dingtalk;
+mod feishu;
 mod github;
 mod opencard;
 mod payment;
 mod signed;
+mod slack;
 mod wechatpay;
+mod wecom;
 
 use letterbox_codec::Stage;
 
@@ -34,10 +37,13 @@ pub struct Provider {
 /// Every provider, in the order in which files are written.
 pub static PROVIDERS: &[Provider] = &[
     dingtalk::PROVIDER,
+    wecom::PROVIDER,
+    feishu::PROVIDER,
     opencard::PROVIDER,
     github::PROVIDER,
     payment::PROVIDER,
     signed::PROVIDER,
+    slack::PROVIDER,
     wechatpay::PROVIDER,
     alipay::PROVIDER,
 ];

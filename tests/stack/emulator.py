@@ -32,7 +32,7 @@ class Emulator:
         self.directory = Path(directory)
         # It creates the certificate when it starts.
         self.certificate = self.directory / "ministack-tls/server.crt" if strict else None
-        trust = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"] if strict else []
+        trust = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"] if strict else []
         self.environment = base_environment() | {
             # Functions inherit it, and so send their requests to this server.
             "AWS_ENDPOINT_URL": self.endpoint,

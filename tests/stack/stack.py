@@ -64,13 +64,11 @@ def sam(aws, command, *arguments):
     return printed
 
 
-def given_credentials(aws, credentials, cards):
+def given_credentials(aws, credentials, cards, prefix="given"):
     """Parameters that turn the providers of `credentials` on, each with a secret made here, and the card catalogue."""
-    parameters = {}
-    for provider, text in credentials.items():
-        name = provider.capitalize()
-        parameters[f"{name}Enabled"] = "true"
-        parameters[f"{name}CredentialsArn"] = aws.secret(f"given/{provider}", text)
+    parameters = {
+        provider.capitalize(): aws.secret(f"{prefix}/{provider}", text) for provider, text in credentials.items()
+    }
     return parameters | {"OpencardCards": aws.upload(aws.bucket("letterbox-cards"), "cards.json", cards)}
 
 

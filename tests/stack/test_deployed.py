@@ -60,3 +60,24 @@ def test_a_delivery_is_logged_in_the_functions_own_group(letterbox, senders):
     lines = [json.loads(event["message"]) for event in events if event["message"].startswith("{")]
     delivery = request.headers["X-GitHub-Delivery"]
     assert [line["outcome"] for line in lines if line.get("deliveryid") == delivery] == ["queued"]
+
+
+def test_the_queues_name_ends_in_the_unique_part_of_the_stacks_id(letterbox):
+    """AWS's is a UUID of version 1, whose last group is the machine that made it; the emulator's is random."""
+    [stack] = letterbox.aws.client("cloudformation").describe_stacks(StackName=letterbox.name)["Stacks"]
+    time_low, _, _, clock_sequence, _ = stack["StackId"].rsplit("/")[-1].split("-")
+    assert letterbox.outputs()["QueueUrl"].endswith(f"/letterbox-{time_low}{clock_sequence}")
+
+
+def test_every_alarm_reports_both_ways_to_the_topic(letterbox):
+    alarms = letterbox.aws.client("cloudwatch").describe_alarms(AlarmNamePrefix=letterbox.name)["MetricAlarms"]
+    topic = letterbox.outputs()["AlarmTopicArn"]
+    assert len(alarms) == 8
+    assert all(alarm["AlarmActions"] == alarm["OKActions"] == [topic] for alarm in alarms)
+    assert "NoAlarmIsRead" not in letterbox.outputs()
+
+
+def test_what_the_gateway_refuses_is_counted(letterbox):
+    filters = letterbox.aws.client("logs").describe_metric_filters(logGroupName="/aws/vendedlogs/letterbox-api")
+    [transformation] = filters["metricFilters"][0]["metricTransformations"]
+    assert (transformation["metricNamespace"], transformation["metricName"]) == ("Letterbox/letterbox", "GatewayRefused")

@@ -1,4 +1,4 @@
-"""A stack with the other choices: an existing queue, no large events, one service, no alarms."""
+"""A stack with the other choices: an existing queue and domain, one service, a company's key and boundary, no alarms."""
 
 import json
 
@@ -22,19 +22,30 @@ def service():
 
 
 @pytest.fixture(scope="module")
-def options(aws, queue, service):
+def key(aws):
+    return aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+
+
+@pytest.fixture(scope="module")
+def boundary(aws):
+    statement = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return aws.client("iam").create_policy(PolicyName="boundary", PolicyDocument=document)["Policy"]["Arn"]
+
+
+@pytest.fixture(scope="module")
+def options(aws, queue, service, key, boundary):
     stack = Stack(aws, "options")
     attributes = aws.client("sqs").get_queue_attributes(QueueUrl=queue.url, AttributeNames=["QueueArn"])
+    aws.client("apigatewayv2").create_domain_name(DomainName="hooks.example.com")
     stack.deploy(
-        GithubEnabled="false",
-        PaymentPreset="stripe",
-        PaymentSecret=service.secret,
+        Github="off",
+        Payment=aws.secret("options/payment", json.dumps(service.credentials)),
         ExistingQueueArn=attributes["Attributes"]["QueueArn"],
-        OversizeEnabled="false",
-        ReservedConcurrency="5",
-        Tracing="true",
-        AlarmsEnabled="false",
-        DashboardEnabled="false",
+        DomainName="hooks.example.com",
+        DomainPath="letterbox",
+        KmsKeyArn=key,
+        PermissionsBoundaryArn=boundary,
     )
     return stack
 
@@ -45,12 +56,34 @@ def test_a_delivery_reaches_the_existing_queue(options, queue, service):
     messages.read(queue.one(), "payment", request.payload)
 
 
-def test_a_large_event_is_refused(options, queue, service):
-    request = service.build_request(json.dumps({"type": "t", "text": "x" * 1_500_000}).encode())
-    assert options.send("payment", request).status_code == 413
-    assert queue.drain() == []
+def test_what_is_not_asked_for_is_not_created(options):
+    kinds = {"Queue", "Alarm", "Github", "Dingtalk", "Opencard", "Credentials", "Record"}
+    names = [name for name in options.resources() if any(kind in name for kind in kinds)]
+    assert names == []
+    assert "AlarmEmail" in options.outputs()["NoAlarmIsRead"]
 
 
-def test_disabled_resources_are_not_created(options):
-    kinds = {"Queue", "Bucket", "Alarm", "Dashboard", "Github", "Dingtalk", "Opencard"}
-    assert [name for name in options.resources() if any(kind in name for kind in kinds)] == []
+def test_the_existing_domain_gets_a_path_to_the_api(aws, options):
+    assert "Domain" not in options.resources()
+    [mapping] = aws.client("apigatewayv2").get_api_mappings(DomainName="hooks.example.com")["Items"]
+    assert (mapping["ApiMappingKey"], mapping["ApiId"]) == ("letterbox", options.resources()["HttpApi"])
+    assert options.outputs()["PaymentUrl"] == "https://hooks.example.com/letterbox/payment"
+
+
+def test_every_role_has_the_boundary(aws, options, boundary):
+    roles = [name for id, name in options.resources().items() if id.endswith("Role")]
+    assert roles
+    for name in roles:
+        role = aws.client("iam").get_role(RoleName=name)["Role"]
+        assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
+
+
+def test_the_key_encrypts_the_bucket_and_the_functions_may_use_it(aws, options, key):
+    bucket = options.resources()["OversizeBucket"]
+    [rule] = aws.client("s3").get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    iam, policy = aws.client("iam"), options.resources()["SendPolicy"]
+    version = iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=policy, VersionId=version)["PolicyVersion"]["Document"]
+    [statement] = [statement for statement in document["Statement"] if statement["Sid"] == "Key"]
+    assert statement["Resource"] == key

@@ -10,6 +10,12 @@ def empty(client, bucket):
         client.delete_object(Bucket=bucket, Key=item["Key"])
 
 
+def test_the_policy_is_also_a_tag(strict):
+    """So that a deployment that changes nothing else has a change for CloudFormation."""
+    attributes = strict.aws.client("sqs").list_queue_tags(QueueUrl=strict.queue().url)
+    assert attributes["Tags"]["letterbox:when-deleted"] == "Delete"
+
+
 def test_delete_leaves_nothing(strict, strict_senders):
     assert strict.send("payment", strict_senders["payment"].build_request()).status_code == 202
     assert survey(strict.aws) > strict.before
@@ -18,8 +24,8 @@ def test_delete_leaves_nothing(strict, strict_senders):
     assert survey(strict.aws) == strict.before
 
 
-def test_by_default_queues_secrets_and_bucket_stay(second, second_senders):
-    request = second_senders["payment"].build_request(b'{"event_type":"refund","transaction_id":"tx_4"}')
+def test_by_default_queues_secrets_and_bucket_stay(second, generated_senders):
+    request = generated_senders["payment"].build_request(b'{"event_type":"refund","transaction_id":"tx_4"}')
     assert second.send("payment", request).status_code == 202
     before, queue, api = survey(second.aws), second.queue(), second.resources()["HttpApi"]
     second.delete()

@@ -5,21 +5,20 @@ from botocore.exceptions import ClientError
 
 from stack import SamError, Stack
 
-KEY = "MDEyMzQ1Njc4OWFiY2RlZg"
-# Parameters, and the one that the message names.
+ARN = "arn:aws:secretsmanager:us-east-1:000000000000:secret:mine-AbCdEf"
+# Parameters, and what the message names.
 CASES = {
-    "nothing-on": ({"GithubEnabled": "false", "PaymentEnabled": "false"}, "GithubEnabled"),
-    "dingtalk": ({"DingtalkEnabled": "true"}, "DingtalkToken"),
-    "dingtalk-half": ({"DingtalkEnabled": "true", "DingtalkToken": "token"}, "DingtalkAesKey"),
-    "opencard-key": ({"OpencardEnabled": "true", "OpencardCards": "s3://cards/cards.json"}, "OpencardKey"),
-    "opencard-cards": ({"OpencardEnabled": "true", "OpencardKey": KEY}, "OpencardCards"),
-    "opencard-http": ({"OpencardHttp": "true"}, "OpencardEnabled"),
-    "payment-preset": ({"PaymentPreset": "stripe"}, "PaymentSecret"),
-    "signed-preset": ({"SignedEnabled": "true", "SignedPreset": "svix"}, "SignedSecret"),
+    "nothing-on": ({"Github": "off"}, "Github to generate"),
+    "opencard-cards": ({"Opencard": ARN}, "OpencardCards"),
+    "opencard-http": ({"OpencardHttp": "true"}, "Opencard to the ARN"),
+    "generate": ({"Dingtalk": "generate"}, "Dingtalk: off, or the full ARN"),
+    "switch": ({"Github": "true"}, "Github: off, generate, or the full ARN"),
+    "half-an-arn": ({"Github": ARN.removesuffix("-AbCdEf")}, "which ends in six characters"),
     "queue": ({"ExistingQueueArn": "arn:aws:sqs:us-east-1:000000000000:q.fifo", "QueueType": "fifo"}, "QueueType"),
-    "domain": ({"DomainName": "hooks.example.com"}, "DomainCertificateArn"),
+    "path": ({"DomainPath": "letterbox"}, "set DomainName"),
+    "zone": ({"DomainName": "hooks.example.com", "HostedZoneId": "Z1"}, "set DomainCertificateArn"),
     "alarms": ({"AlarmEmail": "a@b", "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:t"}, "AlarmTopicArn"),
-    "aes-key": ({"DingtalkAesKey": "short"}, "43 letters and digits"),
+    "rate": ({"ThrottlingRate": "0"}, "ThrottlingRate"),
 }
 
 
@@ -40,5 +39,5 @@ def test_what_is_missing_is_named(letterbox, name):
 
 def test_sam_prints_the_message(aws):
     with pytest.raises(SamError) as failed:
-        Stack(aws, "refused").deploy(DingtalkEnabled="true")
-    assert "set DingtalkToken, DingtalkAesKey and DingtalkOwnerKey, or DingtalkCredentialsArn" in str(failed.value)
+        Stack(aws, "refused").deploy(Opencard=ARN)
+    assert "set OpencardCards, the s3://bucket/key of the card catalogue" in str(failed.value)

@@ -415,9 +415,9 @@ class Deployment:
     def _answers(self, provider):
         self.functions[provider].expect_alive()
         try:
-            # Requests other than POST need no key and no queue.
+            # Requests other than GET and POST need no key and no queue.
             url = f"http://{self._gateway.address}/{provider}"
-            return self._gateway.session.get(url, timeout=2).status_code == 405
+            return self._gateway.session.put(url, timeout=2).status_code == 405
         except requests.Timeout:
             return False
 

@@ -188,10 +188,10 @@ def test_deep_jose_header(sent, still_works, senders):
 
 @pytest.mark.parametrize("provider", [name for name in PROVIDERS if PLATFORMS[name].STATUS_NO_JSON == 400])
 def test_a_byte_order_mark_before_the_payload_is_skipped(letterbox, queues, senders, provider):
-    payload = PLATFORMS[provider].make_payload()
-    request = senders.of(provider).build_request(b"\xef\xbb\xbf" + payload)
+    mark = b"\xef\xbb\xbf"
+    request = senders.of(provider).build_request(mark + PLATFORMS[provider].make_payload())
     assert letterbox.send(provider, request).ok
-    messages.read(queues[provider].one(), provider, payload)
+    messages.read(queues[provider].one(), provider, request.payload.removeprefix(mark))
 
 
 def test_a_lone_surrogate_is_valid_json_and_queued(letterbox, queues, senders):

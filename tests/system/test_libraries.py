@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import secrets
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 import messages
+from npm import in_node
 from platforms import SentRequest
-from servers import ROOT
 
 URL = "https://hooks.example.com/signed/source"
 
@@ -205,19 +204,6 @@ def make_cases():
 
 
 PRESETS = list(make_cases())
-
-
-def in_node(requests):
-    """What the npm packages sign, or judge: one answer for each request."""
-    done = subprocess.run(
-        ["node", ROOT / "tests/system/node/sign.mjs"],
-        input=json.dumps(requests),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")

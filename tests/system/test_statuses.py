@@ -80,8 +80,11 @@ def test_unknown_source_is_404(letterbox, queues, senders, provider, source):
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_other_methods_are_405(letterbox, queues, senders, provider, method):
+    methods = PLATFORMS[provider].METHODS
+    if method in methods:
+        pytest.skip("a test of the URL")
     response = refused(letterbox, queues, provider, senders.of(provider).build_request(), 405, method=method)
-    assert response.headers["Allow"] == "POST"
+    assert set(response.headers["Allow"].split(", ")) == {"POST"} | methods
 
 
 TOO_LARGE = 6 * 1024 * 1024 + 1

@@ -154,6 +154,25 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
         Reject::UnknownKid if delivery.provider.facts().key_header.is_some() => {
             Finding::new(&causes::KEY_ID_UNKNOWN, named_key(delivery))
         }
+        Reject::InvalidXml if stage == Stage::Form => Finding::new(&causes::BODY_MALFORMED, said),
+        Reject::InvalidXml => Finding::new(&causes::PAYLOAD_INVALID, said),
+        Reject::TokenMismatch => {
+            Finding::new(&causes::TOKEN_MISMATCH, "It is the token in the payload that does not match.")
+                .remedy("Copy the `verification_token` from the platform's console again.".to_owned())
+        }
+        Reject::NotEncrypted => Finding::new(
+            &causes::CREDENTIALS_INVALID,
+            "The body is in clear, and the entry has an `encrypt_key`.",
+        )
+        .remedy(
+            "Set the Encrypt Key in the platform's console, or remove `encrypt_key` from the entry."
+                .to_owned(),
+        ),
+        Reject::NoEncryptKey => Finding::new(
+            &causes::CREDENTIALS_INVALID,
+            "The body is encrypted, and the entry has no `encrypt_key`.",
+        )
+        .remedy("Set the entry's `encrypt_key` to the Encrypt Key of the platform's console.".to_owned()),
         Reject::UnknownKid => Finding::new(&causes::JWE_UNKNOWN_KID, kids(delivery)),
         Reject::KeyUnwrap => Finding::new(&causes::JWE_KEY_MISMATCH, kids(delivery)),
         Reject::AuthenticationFailed if !is_token(delivery) => {

@@ -1,19 +1,15 @@
 //! One entry of the credentials.
 
-use std::{fmt, num::NonZeroU32};
+use std::num::NonZeroU32;
 
-use letterbox_codec::{Reject, Rejected, Secret, Stage, Timestamp, sealed::Key};
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, SeqAccess, Visitor},
-};
+use letterbox_codec::{Reject, Rejected, Secret, Stage, Timestamp, credentials::one_or_more, sealed::Key};
+use serde::{Deserialize, Deserializer, de::Error};
 
 /// The credentials of one app, corp or suite.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
     pub(crate) token: Secret,
-    #[serde(deserialize_with = "aes_key")]
     pub(crate) aes_key: Key,
     #[serde(deserialize_with = "owner_keys")]
     pub(crate) owner_key: Vec<String>,
@@ -38,37 +34,10 @@ impl Credentials {
     }
 }
 
-fn aes_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
-    Key::new(&Secret::deserialize(deserializer)?)
-        .map_err(|expected| D::Error::custom(format!("expected {expected}")))
-}
-
 /// One owner key, or a list of them.
 fn owner_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    struct OneOrMore;
-
-    impl<'de> Visitor<'de> for OneOrMore {
-        type Value = Vec<String>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an AppKey, SuiteKey or CorpId, or a list of them")
-        }
-
-        fn visit_str<E: Error>(self, one: &str) -> Result<Vec<String>, E> {
-            Ok(vec![one.to_owned()])
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
-            let mut keys = Vec::new();
-            while let Some(key) = list.next_element()? {
-                keys.push(key);
-            }
-            Ok(keys)
-        }
-    }
-
-    let keys = deserializer.deserialize_any(OneOrMore)?;
-    if keys.is_empty() || keys.iter().any(|key| key.is_empty() || key.trim() != key) {
+    let keys = one_or_more(deserializer)?;
+    if keys.iter().any(|key| key.is_empty() || key.trim() != key) {
         return Err(D::Error::custom(
             "expected owner keys that are not empty, without whitespace around them",
         ));

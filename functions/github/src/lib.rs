@@ -10,14 +10,13 @@ mod platform;
 use std::time::Duration;
 
 use letterbox_codec::{
-    Ambient, Event, Provider, Received, Reject, Rejected, Reply, Request, Secret, Source, Timestamp,
-    Verified,
+    Ambient, Event, Provider, Received, Reject, Rejected, Reply, Request, Source, Timestamp, Verified,
     header::label,
     provider::Refused,
-    signature::{self, Algorithm, Description, Scheme, SecretEncoding, Signed},
+    signature::{self, Algorithm, Description, Scheme, Signed},
     stage::first_that_opens,
 };
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::Deserialize;
 
 /// GitHub.
 pub struct GitHub {
@@ -30,7 +29,7 @@ pub struct GitHub {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
-    #[serde(deserialize_with = "secret")]
+    #[serde(deserialize_with = "signature::Key::from_text")]
     secret: signature::Key,
     /// Accept `X-Hub-Signature` (SHA-1) if there is no `X-Hub-Signature-256`.
     #[serde(default)]
@@ -49,11 +48,6 @@ enum Identity {
     Content,
     /// The GUID of the delivery, which is not signed: a copy of a delivery under another GUID is another event.
     Delivery,
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<signature::Key, D::Error> {
-    signature::Key::new(&Secret::deserialize(deserializer)?, SecretEncoding::Text)
-        .map_err(|error| D::Error::custom(format!("expected {}", error.expected)))
 }
 
 /// Headers that become extension attributes of the event. They are not signed.

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, fmt};
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use crate::{Reject, json::Object};
@@ -232,6 +235,33 @@ pub fn read<'de, T: Deserialize<'de>>(
         field: Some(error.path().to_string()).filter(|path| path != "."),
         reason: without_value(&error.inner().to_string()),
     })
+}
+
+/// Deserialises a string, or a list of strings that is not empty.
+pub fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    struct OneOrMore;
+
+    impl<'de> Visitor<'de> for OneOrMore {
+        type Value = Vec<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string, or a list of strings that is not empty")
+        }
+
+        fn visit_str<E: Error>(self, one: &str) -> Result<Vec<String>, E> {
+            Ok(vec![one.to_owned()])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<String>, A::Error> {
+            let mut texts = Vec::new();
+            while let Some(text) = list.next_element()? {
+                texts.push(text);
+            }
+            if texts.is_empty() { Err(A::Error::invalid_length(0, &self)) } else { Ok(texts) }
+        }
+    }
+
+    deserializer.deserialize_any(OneOrMore)
 }
 
 /// Drops the value from an error of serde, which in credentials may be a secret, and keeps what was expected.

@@ -6,11 +6,13 @@
 //! | module | subject |
 //! |---|---|
 //! | [`sealed`] | DingTalk's family: SHA-1 signature, AES-256-CBC, owner key |
+//! | [`feishu`] | Feishu's family: SHA-256 or SHA-1 over the body, AES-256-CBC, verification token |
 //! | `jwe` (feature `jwe`) | compact JWE with A128KW and A128CBC-HS256 |
 //! | [`aead`] | AES-256-GCM with a key that both sides have |
 //! | [`signature`] | signatures of requests (HMAC, public keys, tokens), described by data |
 //! | [`content_encoding`] | bounded unpacking of compressed bodies |
 //! | [`json`] | bounded reading of a verified payload, kept verbatim |
+//! | [`xml`] | bounded reading of XML, and its fields as JSON |
 //! | [`event`] | the CloudEvents object that is put on the queue |
 //! | [`base64`] | lenient base64 of configured keys and signatures |
 //! | [`headers`] | a bounded header map from foreign data |
@@ -34,6 +36,7 @@ pub mod base64;
 pub mod content_encoding;
 pub mod credentials;
 pub mod event;
+pub mod feishu;
 pub mod form;
 pub mod header;
 pub mod headers;
@@ -50,6 +53,7 @@ pub mod source;
 pub mod stage;
 pub mod timestamp;
 pub mod verified;
+pub mod xml;
 
 pub use ambient::Ambient;
 pub use credentials::Sources;

@@ -229,11 +229,11 @@ pub trait Sender: Provider {
     }
 }
 
-/// The samples in a folder of `<name>.json` files, sorted by name.
+/// The samples in a folder, sorted by name: that of the file without its extension.
 pub fn samples_in<'a>(files: impl Iterator<Item = (&'a std::path::Path, &'a [u8])>) -> Vec<Sample> {
     let mut samples: Vec<_> = files
         .filter_map(|(path, payload)| {
-            let name = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
+            let name = path.file_stem()?.to_str()?.to_owned();
             Some(Sample { name, payload: payload.to_vec() })
         })
         .collect();

@@ -22,6 +22,8 @@ pub enum Reject {
     },
     /// The body, or the verified payload, is not a JSON object, or is nested too deeply.
     InvalidJson(JsonPart),
+    /// The body, or the verified payload, is not one XML element, has a document type declaration, or is too deep.
+    InvalidXml,
     /// The verified payload is not UTF-8.
     NotUtf8,
     /// The type of the verified event is not one that the source accepts.
@@ -45,6 +47,12 @@ pub enum Reject {
     MalformedSignature,
     /// The signature does not match the content.
     SignatureMismatch,
+    /// The platform's token in the payload is not the configured one.
+    TokenMismatch,
+    /// The body is not encrypted, and the entry has a key for it.
+    NotEncrypted,
+    /// The body is encrypted, and the entry has no key for it.
+    NoEncryptKey,
     /// The signed timestamp is not decimal digits.
     MalformedTimestamp,
     /// The signed timestamp is too far from now.
@@ -105,6 +113,7 @@ impl Reject {
             Self::Missing { .. } => (400, "missing_field"),
             Self::Malformed { .. } => (400, "malformed_field"),
             Self::InvalidJson(_) => (400, "invalid_json"),
+            Self::InvalidXml => (400, "invalid_xml"),
             Self::NotUtf8 => (400, "invalid_utf8"),
             Self::UnhandledEventType => (400, "unhandled_event_type"),
             Self::MalformedJwe { .. } => (400, "malformed_jwe"),
@@ -112,6 +121,9 @@ impl Reject {
             Self::MissingSignature => (401, "missing_signature"),
             Self::MalformedSignature => (401, "malformed_signature"),
             Self::SignatureMismatch => (401, "signature_mismatch"),
+            Self::TokenMismatch => (401, "token_mismatch"),
+            Self::NotEncrypted => (401, "not_encrypted"),
+            Self::NoEncryptKey => (401, "no_encrypt_key"),
             Self::MalformedTimestamp => (401, "malformed_timestamp"),
             Self::TimestampOutOfRange => (401, "timestamp_out_of_range"),
             Self::InvalidBase64 => (401, "invalid_base64"),
@@ -149,6 +161,9 @@ impl Reject {
             Self::InvalidJson(JsonPart::Payload) => {
                 "payload: expected a JSON object, nested at most 126 deep".into()
             }
+            Self::InvalidXml => {
+                "expected one XML element without a document type declaration, nested at most 32 deep".into()
+            }
             Self::InvalidJson(JsonPart::AnyPayload) => {
                 "payload: expected JSON, nested at most 126 deep".into()
             }
@@ -175,6 +190,9 @@ mod tests {
             Reject::MissingSignature,
             Reject::MalformedSignature,
             Reject::SignatureMismatch,
+            Reject::TokenMismatch,
+            Reject::NotEncrypted,
+            Reject::NoEncryptKey,
             Reject::MalformedTimestamp,
             Reject::TimestampOutOfRange,
             Reject::InvalidBase64,

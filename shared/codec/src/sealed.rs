@@ -16,6 +16,7 @@ use std::fmt;
 
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::NoPadding};
 use base64::engine::general_purpose;
+use serde::{Deserialize, Deserializer, de::Error};
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -57,6 +58,13 @@ impl Key {
     /// The 32 key bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(&Secret::deserialize(deserializer)?)
+            .map_err(|expected| D::Error::custom(format!("expected {expected}")))
     }
 }
 

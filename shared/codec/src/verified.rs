@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, ops::Deref};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Reject, form, json::Node, reject::JsonPart};
+use crate::{Reject, form, json::Node, reject::JsonPart, xml::Element};
 
 /// Bytes that a valid signature or an authenticated decryption covers, or that were decoded from such bytes.
 ///
@@ -63,6 +63,12 @@ impl<'a> Verified<'a> {
     /// strings for a field that is repeated.
     pub fn form(&self) -> Result<Verified<'static>, Reject> {
         form::to_json(self.text()?).map(|json| Verified::new(json.into_bytes()))
+    }
+
+    /// The JSON object of the fields of verified XML, or [`Reject::NotUtf8`] or [`Reject::InvalidXml`].
+    pub fn xml(&self) -> Result<Verified<'static>, Reject> {
+        let json = Element::parse(self.text()?)?.to_json()?;
+        Ok(Verified::new(json.into_bytes()))
     }
 
     /// One member of verified `application/x-www-form-urlencoded` text, or [`Reject::Malformed`].

@@ -90,7 +90,8 @@ fn cases() -> Vec<cases::Case> {
         }),
         case("other_token", 401, "suite", Of("user_add_org"), |request| cases::path(request, "/dingtalk")),
         case("stale", 401, "strict", Of("user_add_org"), cases::same),
-        case("other_corp", 403, "default", Of("user_add_org"), cases::same),
+        case("other_corp", 403, "default", Of("user_add_org"), cases::same)
+            .sent_with("dingletterboxdemo", "dingsomeoneelse"),
         case("unknown_source", 404, "default", Of("user_add_org"), |request| {
             cases::path(request, "/dingtalk/nobody");
         }),

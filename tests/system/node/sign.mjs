@@ -1,7 +1,8 @@
 // Signs deliveries, or judges their signatures, by the senders' own libraries.
 //
 // Reads a JSON array of `{library, secret, body, url, headers}` and writes, in the same order, an array of the headers
-// that the library signs with, or of `true` and `false` where it can only verify `headers`.
+// that the library signs with, or of `true` and `false` where it can only verify `headers`. WeCom's package takes
+// `{library, token, key, id, timestamp, nonce, body}`; it encrypts `body`, checks that it decrypts it, and signs it.
 import hmacValidator from "@adyen/api-library/lib/src/utils/hmacValidator.js";
 import { Signature } from "@hubspot/api-client/lib/src/utils/signature.js";
 import { validateSignature } from "@line/bot-sdk";
@@ -9,6 +10,7 @@ import { LinearWebhookClient } from "@linear/sdk/webhooks";
 import { signWebhookPayload } from "@notionhq/client";
 import { sign } from "@octokit/webhooks-methods";
 import { AlipaySdk } from "alipay-sdk";
+import { decrypt, encrypt, getSignature } from "@wecom/crypto";
 import coinbase from "coinbase-commerce-node";
 import { generateKeyPairSync } from "node:crypto";
 import { text } from "node:stream/consumers";
@@ -37,6 +39,12 @@ const libraries = {
     "X-Notion-Signature": await signWebhookPayload({ body, verificationToken: secret }),
   }),
   "@octokit/webhooks-methods": async ({ secret, body }) => ({ "X-Hub-Signature-256": await sign(secret, body) }),
+  "@wecom/crypto": ({ token, key, id, timestamp, nonce, body }) => {
+    const sealed = encrypt(key, body, id);
+    const opened = decrypt(key, sealed);
+    if (opened.message !== body || opened.id !== id) throw new Error("@wecom/crypto does not open what it sealed");
+    return { encrypt: sealed, signature: getSignature(token, timestamp, nonce, sealed) };
+  },
   "coinbase-commerce-node": ({ secret, body }) => ({
     "X-CC-Webhook-Signature": coinbase.Webhook.computeSignature(body, secret),
   }),

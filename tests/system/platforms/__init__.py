@@ -39,6 +39,14 @@ MEMBERS = {
     "REFUSED": "case to (source, function of its sender: request, `reason` in the log line)",
 }
 
+# What a module may define besides, with what it is otherwise.
+OPTIONAL = {
+    # Methods besides POST that the function answers.
+    "METHODS": frozenset(),
+    # Whether an entry without a tolerance refuses old deliveries.
+    "EXPIRES": False,
+}
+
 # In every secret of `ENTRY`, and in no output.
 MARK = "hunter2"
 # Digits, order, escapes, whitespace and duplicate names that any parse and print would change.
@@ -116,6 +124,9 @@ def find_platforms(folder=Path(__file__).parent):
         missing = [f"\n  {member}: {what}" for member, what in MEMBERS.items() if not hasattr(platform, member)]
         if missing:
             raise ImportError(f"tests/system/platforms/{name}.py must define{''.join(missing)}")
+        for member, usual in OPTIONAL.items():
+            if not hasattr(platform, member):
+                setattr(platform, member, usual)
     return platforms
 
 

@@ -1,6 +1,6 @@
 //! Faults around an HMAC: the header, the signed text, the secret's encoding, the timestamp.
 
-use letterbox_codec::{Timestamp, platform::SignatureScheme, timestamp::Unit};
+use letterbox_codec::{Timestamp, platform::SignatureScheme, signature::SecretEncoding, timestamp::Unit};
 use letterbox_signed::presets::{PRESETS, Preset};
 use serde_json::{Map, json};
 
@@ -122,10 +122,21 @@ pub(super) fn stale(delivery: &DiagnosisInput) -> Variants<'_> {
     Box::new(variants)
 }
 
+const SECRET_ENCODINGS: [(&str, SecretEncoding); 4] = [
+    ("text", SecretEncoding::Text),
+    ("hex", SecretEncoding::Hex),
+    ("base64", SecretEncoding::Base64),
+    ("whsec", SecretEncoding::Whsec),
+];
+
 pub(super) fn another_secret_encoding(delivery: &DiagnosisInput) -> Variants<'_> {
     let mut variants = Vec::new();
     for signing in schemes(delivery).into_iter().filter(|signing| signing.secret().is_some()) {
-        for encoding in ["text", "hex", "base64", "whsec"] {
+        for (encoding, named) in SECRET_ENCODINGS {
+            // With the entry's own, an entry that is invalid for another reason would seem corrected.
+            if named == signing.scheme.secret_encoding {
+                continue;
+            }
             let finding =
                 Finding::new(&causes::SECRET_ENCODING, format!("Read as {encoding}, it is the platform's."));
             let finding = if signing.fixed.is_some() {

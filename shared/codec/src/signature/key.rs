@@ -1,6 +1,7 @@
 //! What verifies a signature: a shared secret or a public key.
 
 use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Deserializer, de::Error};
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq};
@@ -58,6 +59,12 @@ impl Key {
             return Err(error("a secret that is not empty".into()));
         }
         Ok(Self(Kind::Secret(bytes)))
+    }
+
+    /// [`Key::new`] of a field with a secret whose UTF-8 bytes are the key, for `deserialize_with`.
+    pub fn from_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(&Secret::deserialize(deserializer)?, SecretEncoding::Text)
+            .map_err(|error| D::Error::custom(format!("expected {}", error.expected)))
     }
 
     /// Reads a configured public key for one of the algorithms that have such.

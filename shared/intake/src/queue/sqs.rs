@@ -57,8 +57,8 @@ impl Sqs {
         sqs
     }
 
-    /// Opens the connection, and ignores the result: AWS rejects this request of a role that may only send messages, but
-    /// the connection stays open; if the queue is down, the first delivery reports it.
+    /// Opens the connection, and ignores the result: without `sqs:GetQueueAttributes` AWS rejects the request, but the
+    /// connection stays open; if the queue is down, the first delivery reports it.
     async fn warm_up(&self, limit: Duration) {
         let request = self.client.get_queue_attributes().queue_url(&self.url).send();
         let _ = tokio::time::timeout(limit, request).await;

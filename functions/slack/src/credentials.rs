@@ -1,0 +1,49 @@
+//! One entry of the credentials.
+
+use std::num::NonZeroU32;
+
+use letterbox_codec::signature::{Description, Key, Scheme, SchemeError};
+use serde::Deserialize;
+
+/// The header with the signature.
+pub(crate) const SIGNATURE: &str = "x-slack-signature";
+
+/// The signing secret of one app.
+#[derive(Deserialize)]
+#[serde(try_from = "Entry")]
+pub struct Credentials {
+    pub(crate) secret: Key,
+    pub(crate) scheme: Scheme,
+}
+
+/// An entry as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    #[serde(deserialize_with = "Key::from_text")]
+    secret: Key,
+    /// The largest difference between the signed timestamp and now, in seconds. The default is Slack's own:
+    /// <https://docs.slack.dev/authentication/verifying-requests-from-slack> (read 2026-11-26).
+    #[serde(default = "five_minutes")]
+    tolerance: NonZeroU32,
+}
+
+const fn five_minutes() -> NonZeroU32 {
+    const { NonZeroU32::new(300).expect("300 is not zero") }
+}
+
+impl TryFrom<Entry> for Credentials {
+    type Error = SchemeError;
+
+    fn try_from(entry: Entry) -> Result<Self, SchemeError> {
+        let scheme = Scheme::new(Description {
+            header: SIGNATURE.into(),
+            prefix: "v0=".into(),
+            template: "v0:{timestamp}:{body}".into(),
+            timestamp_header: Some("x-slack-request-timestamp".into()),
+            tolerance: entry.tolerance.get(),
+            ..Description::default()
+        })?;
+        Ok(Self { secret: entry.secret, scheme })
+    }
+}
