@@ -133,9 +133,14 @@ class App:
         return []
 
     def build_request(self, payload=None, **options):
-        """A form with these fields (JSON, or a dict), and the app's id."""
+        """A form with these fields (JSON, or a dict), and the app's id. What is no JSON is the value of one field."""
         fields = make_fields() if payload is None else payload
-        fields = dict(fields if isinstance(fields, dict) else json.loads(fields))
+        if not isinstance(fields, dict):
+            try:
+                fields = json.loads(fields)
+            except ValueError:
+                fields = {"content": fields.decode()}
+        fields = {name: value if isinstance(value, str) else json.dumps(value) for name, value in fields.items()}
         if self.app_ids:
             fields.setdefault("app_id", self.app_ids[-1])
         return self.signed(fields, **options)
@@ -171,7 +176,7 @@ def appended(more):
     return build
 
 
-ENTRY = {"app_id": "1", "public_key": App.new().public_key}
+ENTRY = {"public_key": App.new().public_key}
 
 BAD_ENTRIES = [
     ({"public_key": ""}, "public_key"),
