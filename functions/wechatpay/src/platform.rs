@@ -15,9 +15,10 @@ use letterbox_codec::{
     },
     signature::sign_rsa_sha256,
     stage::at,
+    timestamp::Unit,
 };
 use ring::rand::SystemRandom;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     Credentials, RESOURCE, WeChatPay,
@@ -147,15 +148,12 @@ impl Sender for WeChatPay {
         DELIVERY_POLICY
     }
 
-    fn id_members(_: &Credentials) -> Vec<&str> {
-        vec!["id"]
-    }
-
     fn headers(_: &Credentials) -> Vec<&str> {
         vec![SIGNATURE, TIMESTAMP, NONCE, SERIAL]
     }
 
-    /// Encrypts the sample's resource, and signs with the demo key.
+    /// Encrypts the sample, which is a resource, and signs its notification with the demo key. The sample's name is the event
+    /// type. A sample that is a whole notification keeps all but its resource.
     fn build_request(
         key: &Credentials,
         sample: &Sample,
@@ -163,7 +161,7 @@ impl Sender for WeChatPay {
         ambient: &Ambient,
     ) -> Result<Request, String> {
         let (nonce, _) = ambient.split::<16, 0>();
-        let body = sealed_body(key, &sample.payload, ambient)?;
+        let body = sealed_body(key, &sample.name, &sample.payload, ambient)?;
         let request = http::Request::builder()
             .method(Method::POST)
             .uri(url)
@@ -208,36 +206,56 @@ impl Sender for WeChatPay {
     }
 
     fn seal(key: &Credentials, payload: &[u8], ambient: &Ambient) -> Option<Result<String, String>> {
-        let body = sealed_body(key, payload, ambient);
+        let body = sealed_body(key, Self::FIRST_SAMPLE, payload, ambient);
         Some(body.and_then(|body| {
             String::from_utf8(body).map_err(|_| "expected a notification in UTF-8".to_owned())
         }))
     }
 }
 
-/// A notification with its resource encrypted. A text that is no notification, or is encrypted already, stays as it is.
-fn sealed_body(key: &Credentials, notification: &[u8], ambient: &Ambient) -> Result<Vec<u8>, String> {
-    let object = std::str::from_utf8(notification).ok().and_then(|text| Object::parse(text).ok());
-    let resource = object.as_ref().and_then(|object| object.get(RESOURCE).ok()?);
-    let is_sealed = |object: &Object<'_>| !matches!(object.get("resource.ciphertext"), Ok(None));
-    let object = object.as_ref().filter(|object| !is_sealed(object));
-    let (Some(object), Some(resource)) = (object, resource) else { return Ok(notification.to_vec()) };
+/// The body of a notification, with its resource encrypted. `payload` is the resource, or a whole notification, which is
+/// known by its fields. What is encrypted already, or no JSON object, stays as it is.
+fn sealed_body(key: &Credentials, name: &str, payload: &[u8], ambient: &Ambient) -> Result<Vec<u8>, String> {
+    let Some(object) = std::str::from_utf8(payload).ok().and_then(|text| Object::parse(text).ok()) else {
+        return Ok(payload.to_vec());
+    };
+    let has = |path: &str| !matches!(object.get(path), Ok(None));
+    if has("resource.ciphertext") {
+        return Ok(payload.to_vec());
+    }
+    if !has("event_type") && !has(RESOURCE) {
+        let (id, _) = ambient.split::<10, 0>();
+        let notification = json!({
+            "id": format!("EV-{}", hex::encode(id)),
+            "create_time": ambient.now.to_rfc3339(Unit::Seconds),
+            "resource_type": "encrypt-resource",
+            "event_type": name,
+            RESOURCE: sealed(key, name, object.raw().get(), ambient)?,
+        });
+        return Ok(notification.to_string().into_bytes());
+    }
+    let Ok(Some(resource)) = object.get(RESOURCE) else { return Ok(payload.to_vec()) };
+    let event_type = object.label("event_type").ok().flatten().unwrap_or_default();
+    let sealed = sealed(key, &event_type, resource.get(), ambient)?;
+    let body = object.with(RESOURCE, &sealed.to_string()).map_err(|reject| reject.message().into_owned())?;
+    body.map(String::into_bytes).ok_or_else(|| "resource: expected one value".to_owned())
+}
+
+/// An encrypted resource.
+fn sealed(key: &Credentials, event_type: &str, resource: &str, ambient: &Ambient) -> Result<Value, String> {
     let (_, nonce) = ambient.split::<16, 6>();
     // As in the platform's own notifications, the nonce is of letters and digits.
     let nonce: [u8; 12] = hex::encode(nonce).into_bytes().try_into().map_err(|_| "a nonce of 12 bytes")?;
-    let event_type = object.label("event_type").ok().flatten().unwrap_or_default();
     let original_type = event_type.split('.').next().unwrap_or_default().to_lowercase();
     let ciphertext = key
         .api_v3_key
-        .seal(nonce, original_type.as_bytes(), resource.get().as_bytes())
+        .seal(nonce, original_type.as_bytes(), resource.as_bytes())
         .ok_or("the resource is too long to encrypt")?;
-    let sealed = json!({
+    Ok(json!({
         "original_type": original_type,
         "algorithm": ALGORITHM,
         "ciphertext": STANDARD.encode(ciphertext),
         "associated_data": original_type,
         "nonce": String::from_utf8_lossy(&nonce),
-    });
-    let body = object.with(RESOURCE, &sealed.to_string()).map_err(|reject| reject.message().into_owned())?;
-    body.map(String::into_bytes).ok_or_else(|| "resource: expected one value".to_owned())
+    }))
 }
