@@ -120,6 +120,16 @@ fn alarms_watch_metrics_that_exist() {
 }
 
 #[test]
+fn every_role_takes_the_permissions_boundary() {
+    let template = template();
+    let resources = template["Resources"].as_object().unwrap();
+    let roles = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::IAM::Role");
+    for (id, role) in roles {
+        assert_eq!(role["Properties"]["PermissionsBoundary"][1], "PermissionsBoundaryArn", "{id}");
+    }
+}
+
+#[test]
 fn the_form_shows_every_parameter_once() {
     let template = template();
     let form = &template["Metadata"]["AWS::CloudFormation::Interface"];

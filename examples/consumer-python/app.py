@@ -28,7 +28,8 @@ once = IdempotencyConfig(
 )
 
 
-@idempotent_function(data_keyword_argument="event", persistence_store=store, config=once)
+# Without the prefix, the key would contain the name of the function, and another name would make every event new.
+@idempotent_function(data_keyword_argument="event", persistence_store=store, config=once, key_prefix="letterbox")
 def handle(*, event):
     """Your work. If it raises, the event returns to the queue. What it returns is stored in the table: return nothing."""
     print(json.dumps({"handled": {name: event.get(name) for name in ("source", "id", "type", "subject")}}))

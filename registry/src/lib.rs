@@ -10,6 +10,7 @@ use opencard::OpenCard;
 use payment::Payment;
 use signed::Signed;
 use slack::Slack;
+use twilio::Twilio;
 use wechatpay::WeChatPay;
 use wecom::WeCom;
 
@@ -28,6 +29,7 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     &Of::<Slack>::NEW,
     &Of::<WeChatPay>::NEW,
     &Of::<Alipay>::NEW,
+    &Of::<Twilio>::NEW,
 ];
 
 /// The provider whose entries can describe any signature scheme. `signed` is the same engine under another name.

@@ -8,6 +8,7 @@ mod opencard;
 mod payment;
 mod signed;
 mod slack;
+mod twilio;
 mod wechatpay;
 mod wecom;
 
@@ -46,6 +47,7 @@ pub static PROVIDERS: &[Provider] = &[
     slack::PROVIDER,
     wechatpay::PROVIDER,
     alipay::PROVIDER,
+    twilio::PROVIDER,
 ];
 
 /// The provider of that name.

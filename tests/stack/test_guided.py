@@ -11,7 +11,7 @@ import pytest
 import messages
 from platforms import github
 from servers import ROOT
-from stack import DEPLOY_TIMEOUT, LOCAL, SAM, TEMPLATE, Stack
+from stack import DEPLOY_TIMEOUT, LOCAL, SAM, Stack, for_the_emulator
 
 # SAM's questions (some in bold, which ends before the brackets), and the answers. The first match counts.
 QUESTIONS = {
@@ -28,7 +28,7 @@ QUESTIONS = {
 def guided(aws):
     # SAM writes the answers into it.
     config = shutil.copy(ROOT / "samconfig.toml", aws.directory / "guided.toml")
-    arguments = ["deploy", "--guided", "--template-file", str(TEMPLATE), "--config-file", str(config)]
+    arguments = ["deploy", "--guided", "--template-file", str(for_the_emulator()), "--config-file", str(config)]
     sam = pexpect.spawn(
         str(SAM), arguments, cwd=aws.directory, env=aws.environment, encoding="utf-8", timeout=DEPLOY_TIMEOUT
     )

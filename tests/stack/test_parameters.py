@@ -49,7 +49,8 @@ def test_an_update_changes_what_it_names_and_no_url(second, generated_senders):
 
 
 def test_a_provider_can_be_turned_off_and_on_again(second, generated_senders):
-    parameter = second.outputs()["DingtalkCredentialsSecret"]
+    own = second.outputs()["DingtalkCredentialsSecret"]
     second.deploy(Dingtalk="off")
-    second.deploy(Dingtalk=parameter)
-    expect_delivery(second, generated_senders["dingtalk"], "dingtalk")
+    assert "DingtalkUrl" not in second.outputs()
+    second.deploy(Dingtalk=own)
+    expect_delivery(second, generated_senders["dingtalk"], "dingtalk", '{"EventType":"user_leave_org","UserId":["u9"]}')

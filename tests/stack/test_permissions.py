@@ -61,6 +61,14 @@ def test_each_role_allows_what_its_function_does(strict, strict_senders, provide
     messages.read(strict.queue().one(), provider, request.payload)
 
 
+def test_no_call_at_the_start_is_denied(strict):
+    """The connection to the queue is opened by a call that the role allows: accounts alarm on denied ones."""
+    document = document_of(strict.aws.client("iam"), strict.resources()["SendPolicy"])
+    [queue] = [statement for statement in document["Statement"] if statement["Sid"] == "Queue"]
+    assert queue["Action"] == ["sqs:SendMessage", "sqs:GetQueueAttributes"]
+    assert queue["Resource"] == strict.outputs()["QueueArn"]
+
+
 def test_a_role_allows_the_bucket(strict, strict_senders):
     request = strict_senders["github"].build_request(json.dumps({"text": "x" * 1_500_000}).encode())
     assert strict.send("github", request).status_code == 202

@@ -44,6 +44,8 @@ def test_a_refused_delivery_has_its_reason(letterbox, senders):
     got = metrics.read(line_of(letterbox, "github", request))
     refused = {"provider": "github", "outcome": "refused"}
     assert got["Deliveries"][2] == [refused, refused | {"source": "default", "reason": "missing_signature"}]
+    # For the alarm, which is one for all functions: without a dimension.
+    assert got["Refused"] == (1, "Count", [{}])
     assert "QueueLatency" not in got
 
 

@@ -136,6 +136,10 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
             "The aes_key does not decrypt the message either: it is another app's, or it was changed in transit.",
         ),
         Reject::SignatureMismatch => mismatch(delivery, search),
+        Reject::BodyHashMismatch => Finding::new(
+            &causes::BODY_CHANGED,
+            "The signature is valid, but the body does not have the hash that the URL has.",
+        ),
         Reject::MalformedTimestamp => Finding::new(&causes::TIMESTAMP_MALFORMED, ""),
         Reject::TimestampOutOfRange => Finding::new(&causes::TIMESTAMP_STALE, ""),
         Reject::InvalidBase64 if !delivery.is_sealed() => Finding::new(

@@ -36,7 +36,8 @@ pub fn schemes(delivery: &DiagnosisInput) -> Vec<Signing> {
     let entries = delivery.entries().into_iter().filter_map(|entry| match fixed {
         Some(fields) => {
             let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-            Some(fields.chain([key_of(delivery, &entry)?]).collect())
+            let url = entry.get("url").map(|url| ("url".to_owned(), url.clone()));
+            Some(fields.chain([key_of(delivery, &entry)?]).chain(url).collect())
         }
         None => Some(entry),
     });

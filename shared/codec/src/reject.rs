@@ -47,6 +47,8 @@ pub enum Reject {
     MalformedSignature,
     /// The signature does not match the content.
     SignatureMismatch,
+    /// The signature is valid, but the body does not have the hash that it covers.
+    BodyHashMismatch,
     /// The platform's token in the payload is not the configured one.
     TokenMismatch,
     /// The body is not encrypted, and the entry has a key for it.
@@ -121,6 +123,7 @@ impl Reject {
             Self::MissingSignature => (401, "missing_signature"),
             Self::MalformedSignature => (401, "malformed_signature"),
             Self::SignatureMismatch => (401, "signature_mismatch"),
+            Self::BodyHashMismatch => (401, "body_hash_mismatch"),
             Self::TokenMismatch => (401, "token_mismatch"),
             Self::NotEncrypted => (401, "not_encrypted"),
             Self::NoEncryptKey => (401, "no_encrypt_key"),
@@ -190,6 +193,7 @@ mod tests {
             Reject::MissingSignature,
             Reject::MalformedSignature,
             Reject::SignatureMismatch,
+            Reject::BodyHashMismatch,
             Reject::TokenMismatch,
             Reject::NotEncrypted,
             Reject::NoEncryptKey,
