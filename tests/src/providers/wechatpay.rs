@@ -402,7 +402,7 @@ mod tests {
     #[test]
     fn a_refusal_is_in_the_platforms_words() {
         let receiver = Receiver::new("wechatpay", &entry());
-        let request = receiver.build_request(None, "A.B", b"{}", &fixed());
+        let request = receiver.build_request(None, "A.B", br#"{"event_type":"A.B"}"#, &fixed());
         let (answer, _) = receiver.handle(&request);
         assert_eq!(answer.response.body(), r#"{"code":"FAIL","message":"resource.algorithm: missing"}"#);
     }
