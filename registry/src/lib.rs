@@ -10,6 +10,7 @@ use opencard::OpenCard;
 use payment::Payment;
 use signed::Signed;
 use slack::Slack;
+use sns::Sns;
 use twilio::Twilio;
 use wechatpay::WeChatPay;
 use wecom::WeCom;
@@ -29,6 +30,7 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     &Of::<Slack>::NEW,
     &Of::<WeChatPay>::NEW,
     &Of::<Alipay>::NEW,
+    &Of::<Sns>::NEW,
     &Of::<Twilio>::NEW,
 ];
 

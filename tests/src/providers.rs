@@ -8,6 +8,7 @@ mod opencard;
 mod payment;
 mod signed;
 mod slack;
+mod sns;
 mod twilio;
 mod wechatpay;
 mod wecom;
@@ -47,6 +48,7 @@ pub static PROVIDERS: &[Provider] = &[
     slack::PROVIDER,
     wechatpay::PROVIDER,
     alipay::PROVIDER,
+    sns::PROVIDER,
     twilio::PROVIDER,
 ];
 

@@ -99,7 +99,7 @@ impl Sender for Twilio {
     }
 
     /// Builds a signed delivery: a form of the payload's fields if it is a JSON object of strings, else JSON with its hash in
-    /// the URL. A payload that is no JSON is sent as a form, as it is.
+    /// the URL. A payload that begins like a form, such as `To=`, is sent as one, as it is.
     fn build_request(
         key: &Credentials,
         sample: &Sample,
@@ -155,16 +155,25 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The content type and the body that a payload is sent with.
 fn written(payload: &[u8]) -> (&'static str, Vec<u8>) {
-    let is_json = std::str::from_utf8(payload).is_ok_and(is_json);
     let fields: Option<Map<String, Value>> = serde_json::from_slice(payload).ok();
     match fields.as_ref().map(pairs) {
         Some(Some(pairs)) => {
             let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
             (FORM, form.into_bytes())
         }
-        None if !is_json => (FORM, payload.to_vec()),
+        None if begins_like_a_form(payload) => (FORM, payload.to_vec()),
         _ => ("application/json", payload.to_vec()),
     }
+}
+
+/// True if a payload begins with a name as Twilio's fields have them: a capital letter, at least one more letter or digit, and
+/// `=`.
+fn begins_like_a_form(payload: &[u8]) -> bool {
+    let name = payload.split(|byte| *byte == b'=').next().unwrap_or_default();
+    name.len() > 1
+        && name.len() < payload.len()
+        && name.first().is_some_and(u8::is_ascii_uppercase)
+        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// The fields of an object of strings and of lists of strings; `None` for any other object.

@@ -7,6 +7,7 @@
 //! request carries the secret, and whoever has it vouches for the body.
 
 mod algorithm;
+mod certificate;
 mod description;
 mod error;
 mod family;
@@ -23,6 +24,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::{
     algorithm::{Algorithm, Encoding, SecretEncoding},
+    certificate::{Certificate, RsaHash},
     description::{Description, Scheme},
     error::{SchemeError, SignError},
     family::HeaderFamily,

@@ -11,8 +11,11 @@ import { signWebhookPayload } from "@notionhq/client";
 import { sign } from "@octokit/webhooks-methods";
 import { AlipaySdk } from "alipay-sdk";
 import { decrypt, encrypt, getSignature } from "@wecom/crypto";
+import MessageValidator from "sns-validator";
 import coinbase from "coinbase-commerce-node";
 import { generateKeyPairSync } from "node:crypto";
+import https from "node:https";
+import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import wechatpay from "wechatpay-axios-plugin";
 
@@ -70,6 +73,18 @@ const libraries = {
     };
     return { body, headers };
   },
+  // It fetches the certificate itself: `secret` is the one that it gets.
+  "sns-validator": ({ secret, body }) =>
+    new Promise((resolve) => {
+      https.get = (_, respond) => {
+        const response = new PassThrough();
+        response.statusCode = 200;
+        respond(response);
+        response.end(secret);
+        return response;
+      };
+      new MessageValidator().validate(body, (error) => resolve(!error));
+    }),
 };
 
 const requests = JSON.parse(await text(process.stdin));
