@@ -4,6 +4,7 @@ mod erased;
 
 use alipay::Alipay;
 use dingtalk::DingTalk;
+use discord::Discord;
 use feishu::Feishu;
 use github::GitHub;
 use opencard::OpenCard;
@@ -28,6 +29,7 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     DESCRIBED,
     &Of::<Signed>::NEW,
     &Of::<Slack>::NEW,
+    &Of::<Discord>::NEW,
     &Of::<WeChatPay>::NEW,
     &Of::<Alipay>::NEW,
     &Of::<Sns>::NEW,

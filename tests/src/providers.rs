@@ -2,6 +2,7 @@
 
 mod alipay;
 mod dingtalk;
+mod discord;
 mod feishu;
 mod github;
 mod opencard;
@@ -46,6 +47,7 @@ pub static PROVIDERS: &[Provider] = &[
     payment::PROVIDER,
     signed::PROVIDER,
     slack::PROVIDER,
+    discord::PROVIDER,
     wechatpay::PROVIDER,
     alipay::PROVIDER,
     sns::PROVIDER,
