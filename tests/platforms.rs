@@ -26,7 +26,11 @@ const REASONS: &[(&str, &str, &str)] = &[
 ];
 
 /// Rows whose `kind` is another here by a decision of ours: the row's id and our kind.
-const KINDS: &[(&str, &str)] = &[("wecom/bot-stream-refresh", "handshake")];
+const KINDS: &[(&str, &str)] = &[
+    ("wecom/bot-stream-refresh", "handshake"),
+    // Confirmed only where the entry says so; the event has the URL.
+    ("sns/subscription-confirmation", "event"),
+];
 
 /// What completes a platform's times without an offset; UTC for the others.
 const OFFSETS: &[(&str, &str)] = &[("alipay", "+08:00")];

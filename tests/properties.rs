@@ -340,8 +340,11 @@ proptest! {
             let request = keys.first("default").unwrap().build_request(&sample, &url, &fixed()).unwrap();
             let answer = block_on(setup.handler.handle("default", &request));
             let status = answer.response.status().as_u16();
-            prop_assert_eq!(status, providers::find(provider.name()).unusable);
-            prop_assert!(setup.queue().take().is_empty());
+            // Any text can be the message of SNS.
+            let is_event = provider.name() == "sns" && std::str::from_utf8(&payload).is_ok();
+            let expected = if is_event { 200 } else { providers::find(provider.name()).unusable };
+            prop_assert_eq!(status, expected);
+            prop_assert_eq!(setup.queue().take().len(), usize::from(is_event));
         }
     }
 }

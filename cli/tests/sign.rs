@@ -96,8 +96,9 @@ fn a_printed_event_invokes_the_function() {
         let event: Box<RawValue> = serde_json::from_slice(&event).unwrap();
         let (source, request) = gateway::request(provider.name(), gateway::read(&event).unwrap()).unwrap();
         let queue = Arc::new(Memory::default());
-        let handler =
-            provider.handler(HandlerParts { credentials, document: None, queue, ambient: None }).unwrap();
+        let handler = provider
+            .handler(HandlerParts { credentials, document: None, queue, ambient: None, fetches: false })
+            .unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let answer = runtime.block_on(handler.handle(&source, &request));
         assert!(answer.record.status < 300, "{args:?}: {:?}", answer.record);
@@ -120,6 +121,11 @@ fn every_sample_of_every_provider_opens_again() {
                 if provider.name() == "signed" && source != preset {
                     continue;
                 }
+                // Their certificates are refused: an expired one, and one that only the function fetches.
+                let is_sns = provider.name() == "sns";
+                if is_sns && ["expired", "unpinned"].contains(&source) {
+                    continue;
+                }
                 let entry = keys.first(source).unwrap();
                 let request = match entry.build_request(&sample, "https://h/x?own=1", &ambient) {
                     Ok(request) => request,
@@ -129,8 +135,8 @@ fn every_sample_of_every_provider_opens_again() {
                     }
                 };
                 let payload = entry.open(&request, ambient.now).unwrap().content;
-                // A payload may contain a time or a token, which the platform sets.
-                assert_eq!(shape(&payload), shape(&sample.payload), "{place}");
+                // A payload may contain a time or a token, which the platform sets; SNS adds the signature.
+                assert_eq!(shape(&payload) != shape(&sample.payload), is_sns, "{place}");
                 let again = Sample { payload: payload.clone(), ..sample.clone() };
                 let again = entry.build_request(&again, "https://h/x?own=1", &ambient).unwrap();
                 assert_eq!(entry.open(&again, ambient.now).unwrap().content, payload, "{place}");

@@ -9,7 +9,7 @@ use letterbox_codec::{
     provider::{Document, Refused},
 };
 use letterbox_intake::{
-    Answer, Intake, Keyring, Message, Queue, Refreshed,
+    Answer, Fetcher, Intake, Keyring, Message, Queue, Refreshed,
     handler::{self, AmbientSource},
     queue::LARGEST_MESSAGE,
     settings::StartError,
@@ -132,6 +132,8 @@ pub struct HandlerParts<'a> {
     pub queue: Arc<dyn Queue>,
     /// The clock and entropy; those of the system if `None`.
     pub ambient: Option<AmbientSource>,
+    /// True if it may fetch the documents that verifying a delivery needs, and call the URLs that a delivery asks for.
+    pub fetches: bool,
 }
 
 /// The handler that runs in Lambda, without its type.
@@ -215,6 +217,7 @@ impl<P: Sender> Platform for Of<P> {
         let provider = provider::<P>(place, document)?;
         let intake =
             Intake::new(Refreshed::fixed(provider), Keyring::fixed(sources), parts.queue, P::DEADLINE);
+        let intake = if P::FETCHES && parts.fetches { intake.with_fetcher(Fetcher::https()) } else { intake };
         Ok(Box::new(match parts.ambient {
             Some(ambient) => intake.with_ambient(ambient),
             None => intake,

@@ -3,12 +3,15 @@
 mod erased;
 
 use dingtalk::DingTalk;
+use discord::Discord;
 use feishu::Feishu;
 use github::GitHub;
 use opencard::OpenCard;
 use payment::Payment;
 use signed::Signed;
 use slack::Slack;
+use sns::Sns;
+use twilio::Twilio;
 use wecom::WeCom;
 
 use self::erased::Of;
@@ -24,6 +27,9 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     DESCRIBED,
     &Of::<Signed>::NEW,
     &Of::<Slack>::NEW,
+    &Of::<Discord>::NEW,
+    &Of::<Sns>::NEW,
+    &Of::<Twilio>::NEW,
 ];
 
 /// The provider whose entries can describe any signature scheme. `signed` is the same engine under another name.

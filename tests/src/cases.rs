@@ -99,6 +99,11 @@ pub(crate) fn path(request: &mut Request, path: &str) {
     uri(request, path, &query);
 }
 
+/// A path with the query string that it has, or with none.
+pub(crate) fn path_alone(request: &mut Request, path: &str) {
+    uri(request, path, "");
+}
+
 fn with_query(request: &mut Request, change: impl FnOnce(&str) -> String) {
     let path = request.uri().path().to_owned();
     let query = change(request.uri().query().unwrap_or_default());

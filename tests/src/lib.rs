@@ -50,8 +50,13 @@ impl Setup {
         ambient: letterbox_intake::handler::AmbientSource,
     ) -> Result<Self, String> {
         let queue = Arc::new(Memory::default());
-        let parts =
-            HandlerParts { credentials, document: None, queue: queue.clone(), ambient: Some(ambient) };
+        let parts = HandlerParts {
+            credentials,
+            document: None,
+            queue: queue.clone(),
+            ambient: Some(ambient),
+            fetches: false,
+        };
         let handler = platform.handler(parts).map_err(|error| error.to_string())?;
         Ok(Self { handler, queue })
     }

@@ -1,12 +1,15 @@
 //! The tests of each provider: one file per provider, and its two lines here.
 
 mod dingtalk;
+mod discord;
 mod feishu;
 mod github;
 mod opencard;
 mod payment;
 mod signed;
 mod slack;
+mod sns;
+mod twilio;
 mod wecom;
 
 use letterbox_codec::Stage;
@@ -42,6 +45,9 @@ pub static PROVIDERS: &[Provider] = &[
     payment::PROVIDER,
     signed::PROVIDER,
     slack::PROVIDER,
+    discord::PROVIDER,
+    sns::PROVIDER,
+    twilio::PROVIDER,
 ];
 
 /// The provider of that name.

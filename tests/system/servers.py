@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -16,8 +17,12 @@ from pathlib import Path
 import boto3
 import requests
 from botocore.config import Config
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from platforms import PLATFORMS
+from platforms.sns import make_certificate
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
@@ -247,6 +252,98 @@ class CaptiveServer:
     def stop(self):
         self._server.shutdown()
         self._server.server_close()
+
+
+class HttpsServer:
+    """An HTTPS server under any host name, behind a proxy of its own: nothing leaves this machine.
+
+    `environment` has the standard variables of an HTTP client that lead to it: the proxy, and the CA that it is to trust.
+    `answers` maps a URL without its query to a function of the connection that responds. Another URL is 404.
+    """
+
+    def __init__(self, directory, host, other_host):
+        """Serves `host`; under `other_host`, its TLS certificate is still that of `host`."""
+        key = rsa.generate_private_key(65537, 2048)
+        ca = x509.load_pem_x509_certificate(make_certificate(key).encode())
+        leaf = rsa.generate_private_key(65537, 2048)
+        files = {name: directory / f"https-{name}.pem" for name in ["ca", "leaf", "key"]}
+        form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        files["ca"].write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+        files["leaf"].write_text(make_certificate(leaf, (ca, key), [host]))
+        files["key"].write_bytes(leaf.private_bytes(serialization.Encoding.PEM, *form))
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(files["leaf"], files["key"])
+        self._hosts = {f"{host}:443", f"{other_host}:443"}
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.environment = {"HTTPS_PROXY": proxy, "SSL_CERT_FILE": str(files["ca"])}
+        self.answers = {}
+        # Every host that a connection was asked for, and every URL that was requested.
+        self.connects = []
+        self.requests = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection = self._socket.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=[connection], daemon=True).start()
+
+    def _serve(self, connection):
+        try:
+            with connection:
+                method, target, _ = self._head(connection)[0].split(" ")
+                self.connects.append(target)
+                if method != "CONNECT" or target not in self._hosts:
+                    connection.sendall(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+                    return
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                with self._context.wrap_socket(connection, server_side=True) as secured:
+                    method, path, _ = self._head(secured)[0].split(" ")
+                    url = f"https://{target.removesuffix(':443')}{path}"
+                    self.requests.append(f"{method} {url}")
+                    self.answers.get(url.partition("?")[0], self.not_found)(secured)
+        except (OSError, ValueError):
+            # The client closed the connection, or trusted it not.
+            return
+
+    @staticmethod
+    def _head(connection):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            more = connection.recv(1)
+            if not more:
+                raise OSError("closed")
+            head += more
+        return head.decode().split("\r\n")
+
+    @staticmethod
+    def respond(body, status="200 OK", headers=""):
+        """A function that answers with a whole response."""
+        body = body.encode()
+        head = f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        return lambda connection: connection.sendall(head.encode() + body)
+
+    @staticmethod
+    def not_found(connection):
+        HttpsServer.respond("", "404 Not Found")(connection)
+
+    @staticmethod
+    def endless(connection):
+        """A response without an end."""
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            connection.sendall(b"1000\r\n" + b" " * 0x1000 + b"\r\n")
+
+    @staticmethod
+    def silent(connection):
+        """No response at all."""
+        time.sleep(60)
+
+    def stop(self):
+        self._socket.close()
 
 
 class FaultProxy:

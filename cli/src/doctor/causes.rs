@@ -252,6 +252,38 @@ causes! {
         "Set the entry's `preset`, or describe the scheme in the entry's other fields.",
         zh: "secret 匹配，但平台的签名方案与条目中的不同。",
         "设置条目的 `preset`，或者用条目的其他字段描述签名方案。";
+    RAW_DELIVERY: "raw_delivery",
+        "The platform sends the bare message, without the envelope that it signs: raw message delivery is on.",
+        "Turn raw message delivery off in the subscription.",
+        zh: "平台只发送消息本身，不带签名的外层 JSON：订阅启用了原始消息传输。",
+        "在订阅中关闭原始消息传输。";
+    TOPIC_MISMATCH: "topic_mismatch",
+        "The message is from a topic that is not in the entry's `topic_arn`.",
+        "Add the topic to the entry's `topic_arn` if it is yours; if not, somebody else has subscribed your URL to it.",
+        zh: "消息来自条目的 `topic_arn` 中没有的主题。",
+        "如果是你的主题，把它加到条目的 `topic_arn` 中；如果不是，说明有人让他的主题订阅了你的 URL。";
+
+    // The certificate.
+    CERTIFICATE_URL: "certificate_url",
+        "The request names a certificate that is not at the platform: somebody else made the request, or it was changed in transit.",
+        "Check where the request comes from. Never accept such a certificate.",
+        zh: "请求指定的证书不在平台的服务器上：请求由他人伪造，或者在传输过程中被修改。",
+        "检查请求的来源。不要接受这样的证书。";
+    CERTIFICATE_NEEDED: "certificate_needed",
+        "The certificate that verifies the signature is not in the credentials. The function fetches it; `doctor`, `open` and the tests fetch nothing.",
+        "To diagnose the signature, download the certificate and add it to the entry's `certificates`, under its URL.",
+        zh: "凭证中没有用于验签的证书。函数会自行获取证书；`doctor`、`open` 和测试不会获取任何内容。",
+        "要诊断签名，请下载证书，以其 URL 为键名加到条目的 `certificates` 中。";
+    CERTIFICATE_INVALID: "certificate_invalid",
+        "The certificate is not one of an RSA key, or it is not valid at the time of receipt: it has expired, or a clock is wrong.",
+        "Remove an expired certificate from the entry's `certificates`, and check the clock.",
+        zh: "证书不是 RSA 密钥的证书，或者在接收时不在有效期内：证书已过期，或时钟有误。",
+        "从条目的 `certificates` 中删除过期的证书，并检查时钟。";
+    CERTIFICATE_MISMATCH: "certificate_mismatch",
+        "The signature is not one of the certificate: the signed fields were changed in transit, somebody else made the request, or another certificate is pinned under this URL.",
+        "Pass the raw body to the function. If a certificate is pinned, download it again.",
+        zh: "签名与证书不匹配：被签名的字段在传输过程中被修改，请求由他人伪造，或者该 URL 下固定的是另一个证书。",
+        "把原始请求体交给函数。如果固定了证书，请重新下载。";
 
     // The clock.
     TIMESTAMP_STALE: "timestamp_stale",

@@ -131,6 +131,11 @@ impl DiagnosisInput {
         self.entries().iter().any(|entry| entry.contains_key("aes_key"))
     }
 
+    /// Whether the source's deliveries name the certificate that verifies them, and the topic that they are from.
+    pub fn names_certificate(&self) -> bool {
+        self.entries().iter().any(|entry| entry.contains_key("topic_arn"))
+    }
+
     /// The same with another body.
     pub fn with_body(&self, body: impl Into<Vec<u8>>) -> Self {
         let mut other = self.clone();

@@ -128,7 +128,19 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
             &causes::TOKEN_MISMATCH,
             "The aes_key does not decrypt the message either: it is another app's, or it was changed in transit.",
         ),
+        Reject::SignatureMismatch if delivery.names_certificate() => {
+            Finding::new(&causes::CERTIFICATE_MISMATCH, tried(search).trim_start())
+        }
         Reject::SignatureMismatch => mismatch(delivery, search),
+        Reject::Unsigned { .. } => Finding::new(&causes::RAW_DELIVERY, ""),
+        Reject::UntrustedCertificateUrl => Finding::new(&causes::CERTIFICATE_URL, ""),
+        Reject::CertificateUnavailable => Finding::new(&causes::CERTIFICATE_NEEDED, ""),
+        Reject::CertificateInvalid => Finding::new(&causes::CERTIFICATE_INVALID, ""),
+        Reject::OwnerKeyMismatch if delivery.names_certificate() => Finding::new(&causes::TOPIC_MISMATCH, ""),
+        Reject::BodyHashMismatch => Finding::new(
+            &causes::BODY_CHANGED,
+            "The signature is valid, but the body does not have the hash that the URL has.",
+        ),
         Reject::MalformedTimestamp => Finding::new(&causes::TIMESTAMP_MALFORMED, ""),
         Reject::TimestampOutOfRange => Finding::new(&causes::TIMESTAMP_STALE, ""),
         Reject::InvalidBase64 | Reject::CiphertextLength => Finding::new(
@@ -207,6 +219,10 @@ fn with(finding: Finding, recognised: Option<Recognised>) -> Finding {
 
 /// Which of the headers of a scheme are absent, and which others could be meant.
 fn missing(delivery: &DiagnosisInput) -> Finding {
+    if delivery.names_certificate() {
+        return Finding::new(&causes::SIGNATURE_MISSING, "The body has no `Signature`, or an empty one.")
+            .remedy("Pass the raw body to the function, with all of its fields.");
+    }
     // The keys of a rotation mostly require the same headers.
     let required: BTreeSet<_> = schemes(delivery).iter().flat_map(Signing::names).collect();
     let is_absent = |name: &&String| delivery.header(name).is_none_or(|value| value.trim().is_empty());

@@ -9,6 +9,7 @@ mod hmac;
 mod jwe;
 mod route;
 mod sealed;
+mod topic;
 mod url;
 
 use std::{
@@ -69,6 +70,7 @@ const TABLE: &[Row] = &[
     row(route::method, ROUTE..=ROUTE, FORM, ""),
     row(route::unknown_source, ROUTE..=ROUTE, ADDRESS, ""),
     row(route::wrong_source, FORM..=SEAL, ADDRESS, "the credentials of the other sources"),
+    row(topic::another, FORM..=ADDRESS, KEY, ""),
     row(body::compressed, FORM..=SEAL, SEAL, BODY),
     row(body::base64, FORM..=SEAL, SEAL, BODY),
     row(body::form, FORM..=SEAL, SEAL, BODY),

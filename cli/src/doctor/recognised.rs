@@ -230,6 +230,10 @@ pub fn signature_kind(
             before.contains(word) || name.split(['-', '_']).any(|part| part == *word) || name.ends_with(word)
         })
     });
+    // A header whose name is that of the required algorithm has a broken signature, not one of another algorithm.
+    if named.is_some_and(|kind| kind.name.contains(required.0)) {
+        return None;
+    }
     let is_der = |length: usize| (68..=72).contains(&length) && first_byte(value) == Some(0x30);
     let size = length
         .map(|length| format!(" It has {length} bytes; {} has {needed}.", required.0))

@@ -36,7 +36,9 @@ pub fn schemes(delivery: &DiagnosisInput) -> Vec<Signing> {
     let entries = delivery.entries().into_iter().filter_map(|entry| match fixed {
         Some(fields) => {
             let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-            Some(fields.chain([("secret".to_owned(), entry.get("secret")?.clone())]).collect())
+            let of_entry = |name: &str| Some((name.to_owned(), entry.get(name)?.clone()));
+            let key = of_entry("secret").or_else(|| of_entry("public_key"))?;
+            Some(fields.chain([key]).chain(of_entry("url")).collect())
         }
         None => Some(entry),
     });

@@ -61,6 +61,7 @@ impl Reception {
                 document: document.as_ref().map(|(place, content)| (place.as_str(), content.as_slice())),
                 queue: Arc::clone(queue),
                 ambient: None,
+                fetches: true,
             };
             let handler = provider.handler(parts).map_err(|error| error.to_string())?;
             handlers.insert(provider.name(), handler);

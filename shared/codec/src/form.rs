@@ -6,6 +6,9 @@ use serde::{Serialize, Serializer, ser::SerializeMap};
 
 use crate::{Reject, reject::JsonPart};
 
+/// The most fields of a form whose signature covers them sorted. Twilio's largest have less than a hundred.
+const MOST_FIELDS: usize = 1000;
+
 /// The value of `name`, percent-decoded once, or `None` if it is absent. A name that appears twice is ambiguous and gives
 /// [`Reject::Malformed`].
 pub fn one<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, str>>, Reject> {
@@ -15,6 +18,30 @@ pub fn one<'a>(text: &'a [u8], name: &str) -> Result<Option<Cow<'a, str>>, Rejec
         Some(_) => Err(Reject::malformed(name.to_owned(), "to appear only once")),
         None => Ok(first),
     }
+}
+
+/// The fields of a form, name and value one after the other, in the order of their bytes and each pair once: what a signature
+/// covers as `{form}`. [`Reject::Malformed`] for a form without fields, or with more than [`MOST_FIELDS`].
+///
+/// Nothing stands between the pieces. So that no part of a URL before them can become a field, the first name must begin as
+/// names of fields do.
+pub(crate) fn sorted(body: &[u8]) -> Result<Vec<u8>, Reject> {
+    let mut fields: Vec<_> = form_urlencoded::parse(body).take(MOST_FIELDS.saturating_add(1)).collect();
+    if fields.len() > MOST_FIELDS {
+        return Err(Reject::malformed("body", "a form of at most 1000 fields"));
+    }
+    fields.sort_unstable();
+    fields.dedup();
+    let begins_a_name = |name: &str| name.starts_with(|first: char| first.is_alphanumeric() || first == '_');
+    if !fields.first().is_some_and(|(name, _)| begins_a_name(name)) {
+        return Err(Reject::malformed("body", "a form whose fields have names"));
+    }
+    Ok(fields
+        .iter()
+        .flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()])
+        .flatten()
+        .copied()
+        .collect())
 }
 
 /// The JSON object of a form, in the order of its fields: a string for each, and a list of strings for a field that is
@@ -51,6 +78,29 @@ impl Serialize for Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_fields_of_a_form_are_sorted_by_their_bytes_and_each_pair_comes_once() {
+        let nameless = || Err(Reject::malformed("body", "a form whose fields have names"));
+        for (form, expected) in [
+            ("b=1&a=2&B=3", Ok("B3a2b1")),
+            ("a=2&a=10&a=2&b", Ok("a10a2b")),
+            ("a=x+y%2B&%E4%B8%AD=%0D%0A", Ok("ax y+中\r\n")),
+            ("_=", Ok("_")),
+            ("", nameless()),
+            ("&&", nameless()),
+            ("=a", nameless()),
+            ("a=1&=b", nameless()),
+            ("%3Fx=1", nameless()),
+            ("%2Fx=1&a=2", nameless()),
+        ] {
+            let sorted = sorted(form.as_bytes()).map(|text| String::from_utf8(text).unwrap());
+            assert_eq!(sorted.as_deref(), expected.as_ref().copied(), "{form}");
+        }
+        assert!(sorted("a&".repeat(MOST_FIELDS).as_bytes()).is_ok());
+        let many = sorted("a&".repeat(MOST_FIELDS + 1).as_bytes());
+        assert_eq!(many, Err(Reject::malformed("body", "a form of at most 1000 fields")));
+    }
 
     #[test]
     fn a_form_becomes_an_object_of_its_fields() {

@@ -18,6 +18,7 @@
 //! | [`credentials`] | the credentials JSON: the credential entries of every source |
 //! | [`stage`] | how far a delivery gets before it is refused |
 //! | [`provider`] | the interface between a protocol and the shell that runs it |
+//! | [`fetch`] | documents behind URLs that the shell fetches for a provider |
 //! | [`platform`] | the platform's side of a protocol: what it sends, for samples and tests |
 //!
 //! Verified content has a type of its own, [`Verified`], and only that type can be parsed.
@@ -35,6 +36,7 @@ pub mod content_encoding;
 pub mod credentials;
 pub mod event;
 pub mod feishu;
+pub mod fetch;
 pub mod form;
 pub mod header;
 pub mod headers;

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue, Method};
 use crate::{
     Ambient, Event, Reject, Source,
     credentials::FromEntry,
+    fetch::HttpsUrl,
     stage::{Rejected, Stage},
 };
 
@@ -44,6 +45,9 @@ pub trait Provider: Sized + Send + Sync + 'static {
     const DOCUMENT: Option<Document> = None;
     /// The platform's own name for the id of a delivery: a further field of the log line.
     const DELIVERY_FIELD: Option<&'static str> = None;
+    /// True if it may need documents from URLs ([`Refused::wanted`]), or asks for requests ([`Received::visit`]). Only then
+    /// the function contains an HTTP client for them.
+    const FETCHES: bool = false;
     /// One entry of a source's credentials.
     type Credentials: FromEntry + Send + Sync;
 
@@ -89,6 +93,9 @@ pub struct Received {
     pub remark: Option<&'static str>,
     /// The platform's id of this delivery, for the log.
     pub delivery: Option<String>,
+    /// A URL that the shell calls with GET once the queue has accepted the event. What comes of it does not change the
+    /// reply. Only of a provider that [fetches](Provider::FETCHES).
+    pub visit: Option<HttpsUrl>,
 }
 
 /// An accepted delivery after the queue call.
@@ -103,18 +110,18 @@ pub struct Settled<E> {
 impl Received {
     /// A handshake: a reply and no event.
     pub fn handshake(reply: Reply, key: usize) -> Self {
-        Self { event: None, reply, reply_is_delivery: false, key, remark: None, delivery: None }
+        Self { event: None, reply, reply_is_delivery: false, key, remark: None, delivery: None, visit: None }
     }
 
     /// An event, and the acknowledgement that is sent once the queue has accepted the event.
     pub fn event(event: Event, reply: Reply, key: usize) -> Self {
         let delivery = event.delivery.clone();
-        Self { event: Some(event), reply, reply_is_delivery: false, key, remark: None, delivery }
+        Self { event: Some(event), reply, reply_is_delivery: false, key, remark: None, delivery, visit: None }
     }
 
     /// A query: its reply is what the platform asked for, and is sent even if the queue did not accept the event.
     pub fn query(event: Option<Event>, reply: Reply, key: usize) -> Self {
-        Self { event, reply, reply_is_delivery: true, key, remark: None, delivery: None }
+        Self { event, reply, reply_is_delivery: true, key, remark: None, delivery: None, visit: None }
     }
 
     /// The event for the queue; `None` for a handshake or a query that is not an event.
@@ -148,6 +155,10 @@ pub struct Refused {
     pub delivery: Option<String>,
     /// The position of the credential entry that verified it, if only its payload is refused.
     pub key: Option<usize>,
+    /// The document without which the delivery cannot be verified; the provider has checked that its URL is one of the
+    /// platform's. The shell may fetch it and hand the request in again, with [`Fetched`](crate::fetch::Fetched) among its
+    /// extensions. Only of a provider that [fetches](Provider::FETCHES).
+    pub wanted: Option<HttpsUrl>,
 }
 
 impl Refused {
@@ -159,7 +170,7 @@ impl Refused {
 
 impl From<Rejected> for Refused {
     fn from(Rejected { reject, stage }: Rejected) -> Self {
-        Self { reject, stage, delivery: None, key: None }
+        Self { reject, stage, delivery: None, key: None, wanted: None }
     }
 }
 

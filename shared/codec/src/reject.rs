@@ -43,10 +43,23 @@ pub enum Reject {
 
     /// There is no signature, or it is empty.
     MissingSignature,
+    /// The platform was configured to send without a signature.
+    Unsigned {
+        /// What the operator has to change, for the log.
+        remedy: &'static str,
+    },
+    /// The certificate is to be fetched from a place that is not the platform's.
+    UntrustedCertificateUrl,
+    /// The certificate is neither configured nor fetched.
+    CertificateUnavailable,
+    /// The certificate is not one of an RSA key, or it is not valid at the time of receipt.
+    CertificateInvalid,
     /// The signature lacks its prefix, version or name, or its header appears twice.
     MalformedSignature,
     /// The signature does not match the content.
     SignatureMismatch,
+    /// The signature is valid, but the body does not have the hash that it covers.
+    BodyHashMismatch,
     /// The platform's token in the payload is not the configured one.
     TokenMismatch,
     /// The body is not encrypted, and the entry has a key for it.
@@ -72,7 +85,7 @@ pub enum Reject {
     /// The tag of the JWE does not match.
     AuthenticationFailed,
 
-    /// The delivery is for another app or corp.
+    /// The delivery is for another app or corp, or from another topic.
     OwnerKeyMismatch,
     /// The credentials have no such source.
     UnknownSource,
@@ -118,9 +131,13 @@ impl Reject {
             Self::UnhandledEventType => (400, "unhandled_event_type"),
             Self::MalformedJwe { .. } => (400, "malformed_jwe"),
             Self::UnsupportedAlgorithm { .. } => (400, "unsupported_algorithm"),
-            Self::MissingSignature => (401, "missing_signature"),
+            Self::MissingSignature | Self::Unsigned { .. } => (401, "missing_signature"),
+            Self::UntrustedCertificateUrl => (401, "untrusted_cert_url"),
+            Self::CertificateUnavailable => (401, "certificate_unavailable"),
+            Self::CertificateInvalid => (401, "certificate_invalid"),
             Self::MalformedSignature => (401, "malformed_signature"),
             Self::SignatureMismatch => (401, "signature_mismatch"),
+            Self::BodyHashMismatch => (401, "body_hash_mismatch"),
             Self::TokenMismatch => (401, "token_mismatch"),
             Self::NotEncrypted => (401, "not_encrypted"),
             Self::NoEncryptKey => (401, "no_encrypt_key"),
@@ -150,6 +167,14 @@ impl Reject {
         self.facts().1
     }
 
+    /// Details for the operator; `None` if the code says it all.
+    pub fn detail(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Unsigned { remedy } => Some((*remedy).into()),
+            _ => (self.status() != 401).then(|| self.message()),
+        }
+    }
+
     /// The text for the sender.
     pub fn message(&self) -> Cow<'static, str> {
         match self {
@@ -171,7 +196,7 @@ impl Reject {
             Self::UnhandledEventType => "unhandled event type".into(),
             Self::MalformedJwe { part, expected } => format!("{part}: expected {expected}").into(),
             Self::UnsupportedAlgorithm { parameter } => format!("{parameter}: not supported").into(),
-            Self::OwnerKeyMismatch => "for another app or corp".into(),
+            Self::OwnerKeyMismatch => "for another app, corp or topic".into(),
             Self::UnknownSource => "unknown source".into(),
             Self::MethodNotAllowed => "method not allowed".into(),
             Self::TooLarge { limit } => format!("too large: at most {limit} bytes are accepted").into(),
@@ -188,8 +213,13 @@ mod tests {
     fn all_reasons_that_concern_keys_look_the_same_to_the_sender() {
         for reject in [
             Reject::MissingSignature,
+            Reject::Unsigned { remedy: "sign" },
+            Reject::UntrustedCertificateUrl,
+            Reject::CertificateUnavailable,
+            Reject::CertificateInvalid,
             Reject::MalformedSignature,
             Reject::SignatureMismatch,
+            Reject::BodyHashMismatch,
             Reject::TokenMismatch,
             Reject::NotEncrypted,
             Reject::NoEncryptKey,

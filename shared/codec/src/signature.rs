@@ -7,6 +7,7 @@
 //! request carries the secret, and whoever has it vouches for the body.
 
 mod algorithm;
+mod certificate;
 mod description;
 mod error;
 mod family;
@@ -17,9 +18,11 @@ mod template;
 use std::borrow::Cow;
 
 use http::{HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
 
 pub use self::{
     algorithm::{Algorithm, Encoding, SecretEncoding},
+    certificate::{Certificate, RsaHash},
     description::{Description, Scheme},
     error::{SchemeError, SignError},
     family::HeaderFamily,
@@ -73,18 +76,54 @@ struct Places<'p> {
     covered: &'p str,
 }
 
-/// The signed text: pieces around the places of the body, which are `None`.
-struct SignedText<'p>(Vec<Option<Cow<'p, [u8]>>>);
+/// The query parameter with the SHA-256 of a body that is no form, in lower-case hex, where a signature covers the URL and the
+/// fields of forms.
+const BODY_HASH: &str = "bodySHA256";
+
+/// The signed text in pieces.
+struct SignedText<'p>(Vec<Piece<'p>>);
+
+enum Piece<'p> {
+    /// What does not depend on the body.
+    Fixed(Cow<'p, [u8]>),
+    /// The body.
+    Body,
+    /// The sorted fields of the body, unless the URL has the hash of another body.
+    Form(Option<String>),
+}
 
 impl SignedText<'_> {
-    fn with<'t>(&self, body: &'t [u8]) -> Cow<'t, [u8]> {
-        match self.0.as_slice() {
-            [None] => Cow::Borrowed(body),
-            pieces => Cow::Owned(pieces.iter().fold(Vec::new(), |mut text, piece| {
-                text.extend_from_slice(piece.as_deref().unwrap_or(body));
-                text
-            })),
+    /// The text that is signed with this body. [`Reject::Missing`] or [`Reject::Malformed`] if the body is no form where the
+    /// fields of one are signed, and the URL has no hash of it either.
+    fn with<'t>(&self, body: &'t [u8]) -> Result<Cow<'t, [u8]>, Reject> {
+        if let [Piece::Body] = self.0.as_slice() {
+            return Ok(Cow::Borrowed(body));
         }
+        let mut text = Vec::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Fixed(fixed) => text.extend_from_slice(fixed),
+                Piece::Body => text.extend_from_slice(body),
+                Piece::Form(Some(_)) => {}
+                Piece::Form(None)
+                    if body.trim_ascii_start().starts_with(b"{")
+                        || body.trim_ascii_start().starts_with(b"[") =>
+                {
+                    return Err(Reject::missing(BODY_HASH));
+                }
+                Piece::Form(None) => text.extend_from_slice(&form::sorted(body)?),
+            }
+        }
+        Ok(Cow::Owned(text))
+    }
+
+    /// Checks a body whose hash is signed in its place.
+    fn check_hash(&self, body: &[u8]) -> Result<(), Reject> {
+        let is_other = |piece: &Piece<'_>| match piece {
+            Piece::Form(Some(hash)) => *hash != hex::encode(Sha256::digest(body)),
+            _ => false,
+        };
+        if self.0.iter().any(is_other) { Err(Reject::BodyHashMismatch) } else { Ok(()) }
     }
 }
 
@@ -119,7 +158,11 @@ impl Scheme {
             covered,
         };
         let signed_text = self.signed_text(&places).map_err(at(Stage::Form))?;
-        let check = |body: &[u8]| key.verify(self.algorithm, &signed_text.with(body), &claims.signatures);
+        let check = |body: &[u8]| {
+            let text = signed_text.with(body).map_err(at(Stage::Form))?;
+            let checked = key.verify(self.algorithm, &text, &claims.signatures);
+            checked.and_then(|()| signed_text.check_hash(body)).map_err(at(Stage::Key))
+        };
         let content = content(request, check)?;
 
         let timestamp = match (claims.timestamp, &self.timestamp) {
@@ -214,8 +257,9 @@ impl Scheme {
     /// Fills the places of the template. A header or query parameter that is absent gives [`Reject::Missing`].
     fn signed_text<'p>(&'p self, places: &Places<'p>) -> Result<SignedText<'p>, Reject> {
         let pieces = self.template.parts().iter().map(|part| {
-            Ok(Some(match part {
-                Part::Body => return Ok(None),
+            Ok(Piece::Fixed(match part {
+                Part::Body => return Ok(Piece::Body),
+                Part::Form => return self.body_hash(places.request).map(Piece::Form),
                 Part::Literal(text) => Cow::Borrowed(text.as_bytes()),
                 Part::Timestamp => Cow::Borrowed(places.timestamp.as_bytes()),
                 Part::Id => Cow::Borrowed(places.id.as_bytes()),
@@ -233,6 +277,17 @@ impl Scheme {
             }))
         });
         pieces.collect::<Result<_, _>>().map(SignedText)
+    }
+
+    /// The hash of the body in a signed URL.
+    fn body_hash(&self, request: &Request) -> Result<Option<String>, Reject> {
+        if !self.template.has(&Part::Url) {
+            return Ok(None);
+        }
+        let url = self.signed_url(request);
+        let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
+        let query = query.split('#').next().unwrap_or_default();
+        Ok(form::one(query.as_bytes(), BODY_HASH)?.map(Cow::into_owned))
     }
 
     /// The URL as the platform signs it.
@@ -294,11 +349,13 @@ impl Scheme {
             id,
             covered: covered.as_deref().unwrap_or_default(),
         };
-        let signed_text = self.signed_text(&places).map_err(|reject| match reject {
+        let unsigned = |reject| match reject {
             Reject::Missing { field } | Reject::Malformed { field, .. } => SignError::Field(field.into()),
             _ => SignError::Field(self.header.to_string()),
-        })?;
-        let signature = sign(&signed_text.with(request.body())).ok_or(SignError::PrivateKey)?;
+        };
+        let signed_text = self.signed_text(&places).map_err(unsigned)?;
+        let text = signed_text.with(request.body()).map_err(unsigned)?;
+        let signature = sign(&text).ok_or(SignError::PrivateKey)?;
         let signature = match self.algorithm {
             Algorithm::Token => String::from_utf8_lossy(&signature).into_owned(),
             Algorithm::Basic => format!("Basic {}", Encoding::Base64.encode(&signature)),
@@ -353,9 +410,11 @@ impl Scheme {
 ///
 /// `Content-Encoding` is not signed, so it decides nothing: bytes that are signed as they came and are text are the
 /// content, whatever it says.
-fn content(request: &Request, check: impl Fn(&[u8]) -> Result<(), Reject>) -> Result<Verified<'_>, Rejected> {
+fn content(
+    request: &Request,
+    check: impl Fn(&[u8]) -> Result<(), Rejected>,
+) -> Result<Verified<'_>, Rejected> {
     let body = request.body().as_ref();
-    let check = |body: &[u8]| check(body).map_err(at(Stage::Key));
     let checked = check(body);
     let Some(encoding) = ContentEncoding::of(request.headers()) else {
         return checked.map(|()| Verified::new(body));

@@ -41,6 +41,12 @@ impl<'a> Verified<'a> {
         hex::encode(digest.finalize())
     }
 
+    /// Lower-case hex SHA-256 of the fields of a verified form, as a signature covers them: the same for the same fields in
+    /// another order or with other escapes.
+    pub fn form_digest(&self) -> Result<String, Reject> {
+        form::sorted(&self.0).map(|text| hex::encode(Sha256::digest(text)))
+    }
+
     /// The verified bytes as text, without a byte order mark before it; or [`Reject::NotUtf8`].
     pub fn text(&self) -> Result<&str, Reject> {
         let text = std::str::from_utf8(&self.0).map_err(|_| Reject::NotUtf8)?;

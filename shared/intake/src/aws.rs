@@ -16,14 +16,16 @@ use aws_smithy_http_client::tls::{Provider as Tls, rustls_provider::CryptoMode};
 use aws_smithy_types::body::SdkBody;
 use http_body_util::Limited;
 
+/// The TLS stack of every client.
+pub(crate) const TLS: Tls = Tls::Rustls(CryptoMode::Ring);
+
 /// The configuration that the SDK finds in its environment.
 pub async fn config() -> SdkConfig {
     loader().load().await
 }
 
 fn loader() -> ConfigLoader {
-    let http =
-        aws_smithy_http_client::Builder::new().tls_provider(Tls::Rustls(CryptoMode::Ring)).build_https();
+    let http = aws_smithy_http_client::Builder::new().tls_provider(TLS).build_https();
     aws_config::defaults(BehaviorVersion::latest()).http_client(http)
 }
 
@@ -73,7 +75,7 @@ where
 }
 
 /// An error and its causes, joined by colons.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -5,12 +5,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use http::{HeaderValue, Method, Response, header};
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Reply, Request, Source, Sources, Stage,
+    fetch::{Fetched, HttpsUrl},
     provider::{Refused, Settled},
 };
 use tokio::time::Instant;
 
 use crate::{
-    Keyring, Message, Queue, QueueError, Refreshed, ambient,
+    Fetcher, Keyring, Message, Queue, QueueError, Refreshed, ambient,
+    fetch::FetchError,
     queue::Trace,
     refreshed::{RefreshResult, RefreshTrigger},
 };
@@ -22,6 +24,7 @@ pub struct Intake<P: Provider> {
     queue: Arc<dyn Queue>,
     deadline: Duration,
     ambient: AmbientSource,
+    fetcher: Option<Fetcher>,
 }
 
 /// The source of a delivery's time and entropy.
@@ -111,6 +114,9 @@ pub struct Record {
     pub credentials: RefreshResult,
     /// The result of refreshing the provider's document.
     pub document: RefreshResult,
+    /// The result of calling the URL that the delivery asks for ([`Received::visit`]); `None` if it asks for none. The error
+    /// says why.
+    pub visit: Option<Result<(), String>>,
     /// The provider's names in log and metrics.
     pub(crate) names: Names,
 }
@@ -160,6 +166,7 @@ impl Record {
             queue_milliseconds: None,
             credentials: RefreshResult::Unchanged,
             document: RefreshResult::Unchanged,
+            visit: None,
             names: Names::default(),
         }
     }
@@ -171,7 +178,7 @@ impl Record {
     fn refused(&mut self, reject: &Reject, stage: Stage) {
         self.stage = Some(stage);
         self.reason = Some(reject.code());
-        self.detail = (reject.status() != 401).then(|| reject.message().into_owned());
+        self.detail = reject.detail().map(Into::into);
     }
 }
 
@@ -183,7 +190,15 @@ impl<P: Provider> Intake<P> {
         queue: Arc<dyn Queue>,
         deadline: Duration,
     ) -> Self {
-        Self { provider, keyring, queue, deadline, ambient: ambient::system }
+        Self { provider, keyring, queue, deadline, ambient: ambient::system, fetcher: None }
+    }
+
+    /// Lets it fetch the documents that the provider asks for ([`Refused::wanted`]). Without it, a delivery that needs one
+    /// is refused.
+    #[must_use]
+    pub fn with_fetcher(mut self, fetcher: Fetcher) -> Self {
+        self.fetcher = Some(fetcher);
+        self
     }
 
     /// Replaces clock and entropy, so that tests can compare whole responses.
@@ -210,11 +225,18 @@ impl<P: Provider> Intake<P> {
                 queued = message;
                 self.settle(started, deadline, received, queued.as_ref(), &mut record).await
             }
-            Err(Fault::Refused(Refused { reject, stage, delivery, key })) => {
+            Err(Fault::Refused(Refused { reject, stage, delivery, key, .. })) => {
                 record.delivery = delivery;
                 record.key = key;
                 record.refused(&reject, stage);
                 self.refusal(source, &reject)
+            }
+            Err(Fault::Unfetched { error, delivery }) => {
+                record.delivery = delivery;
+                record.outcome = Outcome::Failed;
+                record.reason = Some("document_unavailable");
+                record.detail = Some(error);
+                unavailable()
             }
             Err(Fault::Entropy(error)) => {
                 record.outcome = Outcome::Failed;
@@ -276,7 +298,7 @@ impl<P: Provider> Intake<P> {
         request: &Request,
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
-        let opened = self.open(source, request, record);
+        let opened = self.open_with_document(source, request, record).await;
         let limit = self.deadline(source) / 3;
         match &opened {
             Ok((_, Some(_))) => {
@@ -285,16 +307,57 @@ impl<P: Provider> Intake<P> {
                     within(limit, self.provider.refresh(RefreshTrigger::Accepted, "the document"))
                 );
             }
-            Err(Fault::Refused(Refused { reject, .. })) if matches!(reject.status(), 401 | 403 | 404) => {
+            Err(fault) if fault.may_concern_credentials() => {
                 let refresh = self.keyring.refresh(RefreshTrigger::Refused, "credentials");
                 record.credentials = within(limit, refresh).await;
             }
             _ => {}
         }
         if [record.credentials, record.document].contains(&RefreshResult::Refreshed) {
-            return self.open(source, request, record);
+            return self.open_with_document(source, request, record).await;
         }
         opened
+    }
+
+    /// Verifies and decodes a request; if that needs a document from a URL, fetches it and tries again.
+    async fn open_with_document(
+        &self,
+        source: &str,
+        request: &Request,
+        record: &mut Record,
+    ) -> Result<(Received, Option<Message>), Fault> {
+        let opened = self.open(source, request, record);
+        if !P::FETCHES {
+            return opened;
+        }
+        let (url, delivery) = match (&self.fetcher, &opened) {
+            (Some(_), Err(Fault::Refused(Refused { wanted: Some(url), delivery, .. }))) => {
+                (url.clone(), delivery.clone())
+            }
+            _ => return opened,
+        };
+        let Some(fetcher) = &self.fetcher else { return opened };
+        match fetcher.document(&url, self.deadline(source) / 3).await {
+            Ok(content) => {
+                let mut request = request.clone();
+                request.extensions_mut().insert(Fetched { url, content });
+                self.open(source, &request, record)
+            }
+            // The platform would not sign with what it does not publish.
+            Err(FetchError::Absent) => opened,
+            // The delivery may be genuine: let the platform retry.
+            Err(FetchError::Unavailable(error)) => Err(Fault::Unfetched { error, delivery }),
+        }
+    }
+
+    /// Calls the URL that an accepted delivery asks for, within the rest of the deadline. A failure changes only the record.
+    async fn visit(&self, url: &HttpsUrl, remaining: Duration, record: &mut Record) {
+        let Some(fetcher) = &self.fetcher else { return };
+        let visited = fetcher.visit(url, remaining).await;
+        if let Err(error) = &visited {
+            record.detail = Some(format!("{}: {error}", url.host()));
+        }
+        record.visit = Some(visited);
     }
 
     /// Verifies and decodes a request, and builds its queue message. It is pure except for clock and entropy.
@@ -339,6 +402,7 @@ impl<P: Provider> Intake<P> {
         }
         let remaining = deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
         let queues = message.is_some();
+        let visit = received.visit.clone();
         let asked = Instant::now();
         let settled = received
             .settle(|| async move {
@@ -353,6 +417,13 @@ impl<P: Provider> Intake<P> {
         match settled {
             Settled { put: Ok(()), reply: Some(reply) } => {
                 record.outcome = if queues { Outcome::Queued } else { Outcome::Answered };
+                if P::FETCHES
+                    && let Some(url) = visit
+                {
+                    let remaining =
+                        deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
+                    self.visit(&url, remaining.min(deadline / 3), record).await;
+                }
                 reply
             }
             Settled { put: Err(error), reply: Some(reply) } => {
@@ -409,7 +480,23 @@ fn methods<P: Provider>(keys: &[P::Credentials]) -> Vec<Method> {
 /// Why a delivery did not reach the queue call.
 enum Fault {
     Refused(Refused),
+    /// A document that verifying needs could not be fetched now.
+    Unfetched {
+        error: String,
+        delivery: Option<String>,
+    },
     Entropy(getrandom::Error),
+}
+
+impl Fault {
+    /// True if newer credentials may help.
+    const fn may_concern_credentials(&self) -> bool {
+        match self {
+            Self::Refused(Refused { reject, .. }) => matches!(reject.status(), 401 | 403 | 404),
+            Self::Unfetched { .. } => true,
+            Self::Entropy(_) => false,
+        }
+    }
 }
 
 /// Milliseconds since `start`, rounded to microseconds.
@@ -519,6 +606,80 @@ mod tests {
             assert_eq!((record.status, record.reason, record.key), (status, reason, key));
             assert_eq!(record.delivery.as_deref(), Some(DELIVERY), "{reason:?}");
             assert_eq!(record.names.delivery_field, Some("own"), "{reason:?}");
+        }
+    }
+
+    /// Accepts what the document behind `https://a.example/<path>` says, and asks for `/visit` to be called then.
+    struct Wanting;
+
+    fn url(path: &str) -> HttpsUrl {
+        HttpsUrl::parse(&format!("https://a.example{path}")).unwrap()
+    }
+
+    impl Provider for Wanting {
+        const NAME: &'static str = "wanting";
+        const DEADLINE: Duration = Duration::from_secs(1);
+        const FETCHES: bool = true;
+        type Credentials = NoSecret;
+
+        fn new(_: &[u8]) -> Result<Self, String> {
+            Ok(Self)
+        }
+
+        fn receive(
+            &self,
+            _: &Source<'_, NoSecret>,
+            request: &Request,
+            _: &Ambient,
+        ) -> Result<Received, Refused> {
+            let wanted = url(request.uri().path());
+            let Some(content) = Fetched::of(request, &wanted) else {
+                let refused = Reject::CertificateUnavailable.at(Stage::Key).into();
+                return Err(Refused { wanted: Some(wanted), ..refused });
+            };
+            if content != "good" {
+                return Err(Reject::CertificateInvalid.at(Stage::Key).into());
+            }
+            let mut received = Received::handshake(Reply::empty(200), 0);
+            received.visit = Some(url("/visit"));
+            Ok(received)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_document_is_fetched_and_a_url_visited_only_if_there_is_a_fetcher() {
+        let fetcher = || {
+            Fetcher::new(Box::new(|url| {
+                let path = url.path().to_owned();
+                Box::pin(async move {
+                    match path.as_str() {
+                        "/good" => Ok((200, "good".into())),
+                        "/bad" => Ok((200, "bad".into())),
+                        "/absent" => Ok((404, "".into())),
+                        _ => Err("down".to_owned()),
+                    }
+                })
+            }))
+        };
+        for (path, with, without) in [
+            ("/good", (200, None), (401, Some("certificate_unavailable"))),
+            ("/bad", (401, Some("certificate_invalid")), (401, Some("certificate_unavailable"))),
+            ("/absent", (401, Some("certificate_unavailable")), (401, Some("certificate_unavailable"))),
+            ("/down", (503, Some("document_unavailable")), (401, Some("certificate_unavailable"))),
+        ] {
+            let mut request = Request::new("{}".into());
+            *request.method_mut() = Method::POST;
+            *request.uri_mut() = path.parse().unwrap();
+            for (fetches, expected) in [(true, with), (false, without)] {
+                let sources = Sources::parse(r#"{"default":{}}"#).unwrap();
+                let (provider, keyring) = (Refreshed::fixed(Wanting), Keyring::fixed(sources));
+                let intake = Intake::new(provider, keyring, Arc::new(Small(10)), Wanting::DEADLINE);
+                let intake = if fetches { intake.with_fetcher(fetcher()) } else { intake };
+                let record = intake.handle("default", &request).await.record;
+                assert_eq!((record.status, record.reason), expected, "{path} {fetches}");
+                let visited = (expected.0 == 200).then(|| Err("down".to_owned()));
+                assert_eq!(record.visit, visited, "{path} {fetches}");
+            }
         }
     }
 }

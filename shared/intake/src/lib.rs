@@ -7,6 +7,7 @@
 
 pub mod ambient;
 pub mod aws;
+pub mod fetch;
 pub mod gateway;
 pub mod handler;
 mod invocation;
@@ -18,6 +19,7 @@ pub mod refreshed;
 mod runtime;
 pub mod settings;
 
+pub use fetch::Fetcher;
 pub use handler::{Answer, Intake, Outcome, Record};
 pub use queue::{Message, Queue, QueueError};
 pub use refreshed::{Keyring, Refreshed};

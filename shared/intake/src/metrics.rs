@@ -91,6 +91,7 @@ fn metrics(record: &Record, invocation: &Invocation) -> Vec<Metric> {
         ("ColdStart", "Count", Per::Provider, one(invocation.cold_start)),
         ("KeyPosition", "None", Per::Source, key.map(|key| json!(key))),
         ("CredentialsRefreshFailed", "Count", Per::Provider, failed(record.credentials)),
+        ("VisitFailed", "Count", Per::Provider, one(record.visit.as_ref().is_some_and(Result::is_err))),
     ];
     let document = record.names.document_refresh_failed;
     let document = document.map(|name| (name, "Count", Per::Provider, failed(record.document)));
@@ -185,6 +186,20 @@ mod tests {
         let line = line(&record, false);
         assert_eq!(declared(&line)["KeyPosition"], ["provider,source"]);
         assert_eq!(line["KeyPosition"], 1);
+    }
+
+    #[test]
+    fn a_visit_that_failed_counts() {
+        for (visit, counts) in [(None, false), (Some(Ok(())), false), (Some(Err("down".to_owned())), true)] {
+            let mut record = Record::new("sns", "default");
+            record.visit = visit;
+            assert_eq!(
+                declared(&line(&record, false)).contains_key("VisitFailed"),
+                counts,
+                "{:?}",
+                record.visit
+            );
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use letterbox_codec::{Provider, Sources, credentials::FromEntry, provider::Docum
 use serde_json::value::RawValue;
 
 use crate::{
-    Answer, Intake, Keyring, Refreshed, aws, gateway,
+    Answer, Fetcher, Intake, Keyring, Refreshed, aws, gateway,
     invocation::Invocation,
     log, origin,
     queue::{Trace, sqs::Sqs},
@@ -56,7 +56,8 @@ async fn serve<P: Provider>() -> Result<(), String> {
             "{RUNTIME_API} is not set: this binary is a Lambda function; start it with `cargo lambda watch`, or run all functions with `letterbox serve`"
         ));
     }
-    let intake = Arc::new(Intake::new(provider, keyring, Arc::new(queue), settings.deadline));
+    let intake = Intake::new(provider, keyring, Arc::new(queue), settings.deadline);
+    let intake = Arc::new(if P::FETCHES { intake.with_fetcher(Fetcher::https()) } else { intake });
     let namespace: Arc<str> = settings.metrics_namespace.into();
     let first = Arc::new(AtomicBool::new(true));
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {

@@ -10,7 +10,10 @@ import { LinearWebhookClient } from "@linear/sdk/webhooks";
 import { signWebhookPayload } from "@notionhq/client";
 import { sign } from "@octokit/webhooks-methods";
 import { decrypt, encrypt, getSignature } from "@wecom/crypto";
+import MessageValidator from "sns-validator";
 import coinbase from "coinbase-commerce-node";
+import https from "node:https";
+import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 
 const libraries = {
@@ -45,6 +48,18 @@ const libraries = {
   "coinbase-commerce-node": ({ secret, body }) => ({
     "X-CC-Webhook-Signature": coinbase.Webhook.computeSignature(body, secret),
   }),
+  // It fetches the certificate itself: `secret` is the one that it gets.
+  "sns-validator": ({ secret, body }) =>
+    new Promise((resolve) => {
+      https.get = (_, respond) => {
+        const response = new PassThrough();
+        response.statusCode = 200;
+        respond(response);
+        response.end(secret);
+        return response;
+      };
+      new MessageValidator().validate(body, (error) => resolve(!error));
+    }),
 };
 
 const requests = JSON.parse(await text(process.stdin));

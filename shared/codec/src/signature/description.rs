@@ -36,7 +36,7 @@ pub struct Description {
     pub algorithm: Algorithm,
     /// How the secret is configured.
     pub secret_encoding: SecretEncoding,
-    /// The signed text, of literals and `{timestamp} {id} {body} {url} {method} {header:<name>} {query:<name>} {covered}
+    /// The signed text, of literals and `{timestamp} {id} {body} {form} {url} {method} {header:<name>} {query:<name>} {covered}
     /// {covered_values}`.
     pub template: String,
     /// The header that has the timestamp, if it has one of its own.
@@ -250,6 +250,12 @@ impl Scheme {
         };
         scheme.headers = scheme.signed_headers();
         Ok(scheme)
+    }
+
+    /// The same scheme for a platform that knows the webhook under this URL.
+    #[must_use]
+    pub fn with_url(&self, url: impl Into<String>) -> Self {
+        Self { url: Some(url.into()), ..self.clone() }
     }
 
     fn signed_headers(&self) -> Vec<HeaderName> {

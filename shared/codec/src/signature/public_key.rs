@@ -31,13 +31,13 @@ pub(super) enum PublicKey {
 const OID_ED25519: ObjectIdentifier = db::rfc8410::ID_ED_25519;
 const OID_EC: ObjectIdentifier = db::rfc5912::ID_EC_PUBLIC_KEY;
 const OID_P256: ObjectIdentifier = db::rfc5912::SECP_256_R_1;
-const OID_RSA: ObjectIdentifier = db::rfc5912::RSA_ENCRYPTION;
+pub(super) const OID_RSA: ObjectIdentifier = db::rfc5912::RSA_ENCRYPTION;
 
 /// The sizes of a modulus that ring verifies with, in bits.
-const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+pub(super) const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 
 /// The longest configured text: a certificate with a chain is no key.
-const LONGEST: usize = 16 * 1024;
+pub(super) const LONGEST: usize = 16 * 1024;
 
 impl PublicKey {
     /// Reads a key as PEM (`PUBLIC KEY`, `RSA PUBLIC KEY`, `CERTIFICATE`), base64 of the DER in it, or, where a key has a
@@ -139,7 +139,7 @@ const fn forms(algorithm: Algorithm) -> &'static str {
 }
 
 /// The bytes of PEM, hex or base64. The error says what the text is instead.
-fn decode(text: &str) -> Result<Vec<u8>, String> {
+pub(super) fn decode(text: &str) -> Result<Vec<u8>, String> {
     if let Some(pem) = text.strip_prefix("-----BEGIN ") {
         let (label, rest) = pem.split_once("-----").ok_or("PEM without an end of its first line")?;
         if !["PUBLIC KEY", "RSA PUBLIC KEY", "CERTIFICATE"].contains(&label) {
@@ -185,7 +185,7 @@ fn read(der: &[u8]) -> Option<(Option<Algorithm>, Vec<u8>)> {
 }
 
 /// The size of the modulus of an `RSAPublicKey`.
-fn modulus_bits(der: &[u8]) -> Option<usize> {
+pub(super) fn modulus_bits(der: &[u8]) -> Option<usize> {
     let key = RsaPublicKeyRef::from_der(der).ok()?;
     let digits = key.modulus.as_bytes();
     let unused = usize::try_from(digits.first()?.leading_zeros()).ok()?;

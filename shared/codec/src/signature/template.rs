@@ -9,6 +9,8 @@ pub(super) enum Part {
     Timestamp,
     Id,
     Body,
+    /// The sorted fields of a form.
+    Form,
     Url,
     Method,
     /// The value of a header.
@@ -25,13 +27,14 @@ const PLACES: &[(&str, Part)] = &[
     ("timestamp", Part::Timestamp),
     ("id", Part::Id),
     ("body", Part::Body),
+    ("form", Part::Form),
     ("url", Part::Url),
     ("method", Part::Method),
     ("covered", Part::Covered),
     ("covered_values", Part::CoveredValues),
 ];
 
-const EXPECTED: &str = "a text with {body} and any of {timestamp} {id} {url} {method} {header:<name>} {query:<name>} \
+const EXPECTED: &str = "a text with {body} or {form} and any of {timestamp} {id} {url} {method} {header:<name>} {query:<name>} \
                         {covered} {covered_values}";
 
 /// A parsed template, such as `{timestamp}.{body}`. `\n` in JSON configuration is a real line feed.
@@ -54,7 +57,11 @@ impl Template {
             parts.push(Part::Literal(rest.to_owned()));
         }
         // A signature that does not cover the body says nothing about the event.
-        if parts.contains(&Part::Body) { Ok(Self(parts)) } else { Err(EXPECTED) }
+        if parts.contains(&Part::Body) || parts.contains(&Part::Form) {
+            Ok(Self(parts))
+        } else {
+            Err(EXPECTED)
+        }
     }
 
     pub(super) fn parts(&self) -> &[Part] {
@@ -115,6 +122,7 @@ mod tests {
             // The values of covered headers alone leave the body unsigned.
             "{covered}.{covered_values}",
             "{header:body}",
+            "{header:form}",
         ] {
             assert!(Template::parse(bad).is_err(), "{bad}");
         }

@@ -899,3 +899,60 @@ fn a_description_that_makes_no_sense_is_refused() {
         assert!(error.starts_with(expected), "{error}");
     }
 }
+
+/// Signatures by the library twilio 9.13.0.
+#[test]
+fn a_signature_covers_the_url_and_the_fields_of_a_form_or_the_hash_of_another_body() {
+    const HASH: &str = "015abd7f5cc57a2dd94b7590f04ad8084273905ee33ec5cebeae62276a97f862";
+    const URL: &str = "https://h.example/t";
+    const HASHED: &str = "WJvet2WsOQPjjEouRGuuI7hJFic=";
+    const FORM: &str = "efHICE8Nsvst90ZOCg+1tUlS5ok=";
+    let entry = |template: &str| {
+        let entry = json!({ "secret": "12345", "header": "x-s", "algorithm": "sha1", "encoding": "base64", "template": template });
+        read(entry).unwrap()
+    };
+    let (scheme, key) = entry("{url}{form}");
+    let with_hash = |hash: &str| format!("{URL}?x=1&bodySHA256={hash}");
+    let unsigned_hash = format!("{URL}?bodySHA256={HASH}");
+    let malformed = Err(Reject::malformed("body", "a form whose fields have names"));
+    let mismatch = || Err(Reject::SignatureMismatch);
+    for (url, signature, body, expected) in [
+        (URL, FORM, "b=2&b=1&b=1&B=", Ok(())),
+        (URL, FORM, "B&b=1&b=%32", Ok(())),
+        (URL, FORM, "b=1&b=2", mismatch()),
+        ("http://h.example/t", FORM, "b=2&b=1&B=", mismatch()),
+        // The URL alone is signed: no body may take its place.
+        (URL, "443CSnV5DXxwk4kVvnBP36dlsFs=", "", malformed),
+        (URL, "443CSnV5DXxwk4kVvnBP36dlsFs=", "a=1", mismatch()),
+        (URL, "443CSnV5DXxwk4kVvnBP36dlsFs=", r#"{"a":1}"#, Err(Reject::missing("bodySHA256"))),
+        (URL, "443CSnV5DXxwk4kVvnBP36dlsFs=", " [1]", Err(Reject::missing("bodySHA256"))),
+        (&with_hash(HASH), HASHED, r#"{"a":1}"#, Ok(())),
+        (&with_hash(HASH), HASHED, r#"{"a":2}"#, Err(Reject::BodyHashMismatch)),
+        (&with_hash(HASH), HASHED, "", Err(Reject::BodyHashMismatch)),
+        (&with_hash(HASH), FORM, r#"{"a":1}"#, mismatch()),
+        // As Twilio's own libraries compare it.
+        (
+            &with_hash(&HASH.to_uppercase()),
+            "2sMt6BbuKdUdvy/mQ6KvwcVp1MQ=",
+            r#"{"a":1}"#,
+            Err(Reject::BodyHashMismatch),
+        ),
+        (
+            &with_hash(&format!("{HASH}&bodySHA256=")),
+            HASHED,
+            r#"{"a":1}"#,
+            Err(Reject::malformed("bodySHA256", "to appear only once")),
+        ),
+    ] {
+        let request = post(url, &[("x-s", signature)], body.as_bytes());
+        let got = scheme.verified(&key, &request, NOW).map(|_| ());
+        assert_eq!(got, expected, "{url} {body}");
+        // The platform may know another URL than the one that was called.
+        let called = post("http://10.0.0.1/", &[("x-s", signature)], body.as_bytes());
+        assert_eq!(scheme.with_url(url).verified(&key, &called, NOW).map(|_| ()), got, "{url} {body}");
+    }
+    // A URL that is not signed vouches for no hash.
+    let (scheme, key) = entry("{form}");
+    let request = post(&unsigned_hash, &[("x-s", FORM)], br#"{"a":1}"#);
+    assert_eq!(scheme.verified(&key, &request, NOW).err(), Some(Reject::missing("bodySHA256")));
+}
