@@ -100,7 +100,7 @@ template: $(STAMP_SAM) $(STAMP_CHECKOV) ## Check the template: SAM, cfn-lint, ch
 # takes what is there for what the template's default says, arm64.
 .PHONY: build
 build: $(STAMP) $(STAMP_SAM) ## Build with SAM for this machine, without LTO, as stack and deploy-local take it
-	$(foreach function,$(FUNCTIONS),$(WITH_VENV) $(WITHOUT_LTO) $(BUILD) --package $(function) --bin $(function) &&) true
+	for function in $(FUNCTIONS); do $(WITH_VENV) $(WITHOUT_LTO) $(BUILD) --package $$function --bin $$function; done
 	$(WITH_VENV) $(WITHOUT_LTO) SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam build --build-dir .aws-sam/local \
 		--parameter-overrides Architecture=$(ARCHITECTURE)
 
