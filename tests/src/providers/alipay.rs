@@ -15,7 +15,7 @@ use crate::{
 pub(super) const PROVIDER: Provider = Provider {
     name: "alipay",
     statuses: &[200, 400, 401, 403, 404, 405, 413, 503],
-    unusable: 400,
+    unusable: 403,
     refusals: &[
         ("get", "method_not_allowed", Stage::Route),
         ("unknown_source", "unknown_source", Stage::Route),
