@@ -165,6 +165,7 @@ mod tests {
                 mark: None,
                 seals: None,
                 scheme: SignatureScheme::NotHmac,
+                key_header: None,
             }
         }
 

@@ -73,6 +73,8 @@ pub struct Facts {
     pub seals: Option<&'static str>,
     /// [`Sender::SCHEME`].
     pub scheme: SignatureScheme,
+    /// [`Sender::KEY_HEADER`].
+    pub key_header: Option<&'static str>,
 }
 
 /// The parsed credentials of a provider. They verify deliveries without a queue.
@@ -197,6 +199,7 @@ impl<P: Sender> Platform for Of<P> {
                 mark: P::MARK,
                 seals: P::SEALS,
                 scheme: P::SCHEME,
+                key_header: P::KEY_HEADER,
             }
         }
     }

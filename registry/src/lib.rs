@@ -2,6 +2,7 @@
 
 mod erased;
 
+use alipay::Alipay;
 use dingtalk::DingTalk;
 use discord::Discord;
 use feishu::Feishu;
@@ -12,6 +13,7 @@ use signed::Signed;
 use slack::Slack;
 use sns::Sns;
 use twilio::Twilio;
+use wechatpay::WeChatPay;
 use wecom::WeCom;
 
 use self::erased::Of;
@@ -28,6 +30,8 @@ pub static PROVIDERS: &[&dyn Platform] = &[
     &Of::<Signed>::NEW,
     &Of::<Slack>::NEW,
     &Of::<Discord>::NEW,
+    &Of::<WeChatPay>::NEW,
+    &Of::<Alipay>::NEW,
     &Of::<Sns>::NEW,
     &Of::<Twilio>::NEW,
 ];

@@ -1,5 +1,6 @@
 //! The tests of each provider: one file per provider, and its two lines here.
 
+mod alipay;
 mod dingtalk;
 mod discord;
 mod feishu;
@@ -10,6 +11,7 @@ mod signed;
 mod slack;
 mod sns;
 mod twilio;
+mod wechatpay;
 mod wecom;
 
 use letterbox_codec::Stage;
@@ -46,6 +48,8 @@ pub static PROVIDERS: &[Provider] = &[
     signed::PROVIDER,
     slack::PROVIDER,
     discord::PROVIDER,
+    wechatpay::PROVIDER,
+    alipay::PROVIDER,
     sns::PROVIDER,
     twilio::PROVIDER,
 ];

@@ -22,7 +22,10 @@ def demo_credentials(provider):
     credentials = json.loads((EVENTS / provider / "credentials.json").read_text())
     if PLATFORMS[provider].EXPIRES:
         tolerance = {"tolerance": int(abs(time.time() - SIGNED_AT)) + HALF}
-        credentials = {source: entry | tolerance for source, entry in credentials.items()}
+        credentials = {
+            source: [each | tolerance for each in entry] if isinstance(entry, list) else entry | tolerance
+            for source, entry in credentials.items()
+        }
     return json.dumps(credentials)
 
 

@@ -96,6 +96,11 @@ causes! {
         "Set the entry's `owner_key` to the owner in the encrypted message, or to a list of both.",
         zh: "`token` 和 `aes_key` 匹配，但加密消息的 owner 与条目的 `owner_key` 不同。",
         "把条目的 `owner_key` 设为加密消息中的 owner，或设为包含两者的列表。";
+    APP_ID_MISMATCH: "app_id_mismatch",
+        "The signature is valid, but the delivery is for a different app than the entry's `app_id`.",
+        "Set the entry's `app_id` to that app, or to a list of both; or correct the URL that the other app notifies.",
+        zh: "签名有效，但投递所属的应用与条目的 `app_id` 不同。",
+        "把条目的 `app_id` 设为该应用，或设为包含两者的列表；也可以更正另一个应用的通知 URL。";
     PSK_LENGTH: "psk_length",
         "A pre-shared key is not 16 bytes in base64url.",
         "Generate a new key of 16 bytes, and enter it as 22 characters of base64url in the credentials and in the platform's webhook settings.",
@@ -111,6 +116,16 @@ causes! {
         "Write `\"keys\": {\"<kid>\": \"<key>\"}`.",
         zh: "kid 与其密钥填反了。",
         "写成 `\"keys\": {\"<kid>\": \"<key>\"}`。";
+    KEY_ID_UNKNOWN: "key_id_unknown",
+        "The delivery names a public key or certificate that the entry's `keys` does not have.",
+        "Download that key or certificate from the platform's console, and add it to `keys` under the id or serial number that the console shows for it. While the platform replaces a certificate or moves to a public key, keep both.",
+        zh: "投递指定的公钥或证书不在条目的 `keys` 中。",
+        "从平台后台下载该公钥或证书，以平台后台显示的公钥 ID 或证书序列号为键名加到 `keys` 中。平台更换证书或切换到公钥期间，请同时保留两者。";
+    RESOURCE_KEY_MISMATCH: "resource_key_mismatch",
+        "The signature is valid, but the entry's `api_v3_key` does not decrypt the resource: it is another merchant's, or it was replaced in the console since.",
+        "Set a new APIv3 key in the platform's console, and enter it as the entry's `api_v3_key`; while both are in use, give the source a list of two entries.",
+        zh: "签名有效，但条目的 `api_v3_key` 无法解密 resource：它属于另一个商户，或者平台后台此后已经更换了它。",
+        "在平台后台设置新的 APIv3 密钥，并填入条目的 `api_v3_key`；新旧密钥并用期间，为该来源配置两个条目的列表。";
     CREDENTIALS_INVALID: "credentials_invalid",
         "The function does not start with these credentials.",
         "Fix the field that the explanation names; docs/reference/credentials.md lists all fields.",

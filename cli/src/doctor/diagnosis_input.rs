@@ -126,6 +126,13 @@ impl DiagnosisInput {
             .collect()
     }
 
+    /// The headers that the provider says its entries verify with.
+    pub fn signature_headers(&self) -> Vec<String> {
+        let Some(Ok(keys)) = self.credentials.keys(self.provider) else { return Vec::new() };
+        let entries = keys.entries(&self.source).unwrap_or_default();
+        entries.iter().flat_map(|entry| entry.headers()).map(str::to_owned).collect()
+    }
+
     /// Whether the source's keys are those of sealed messages.
     pub fn is_sealed(&self) -> bool {
         self.entries().iter().any(|entry| entry.contains_key("aes_key"))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use letterbox_codec::{
     Reject, Stage, content_encoding::ContentEncoding, credentials::CredentialsError, jwe::Token,
-    provider::Refused, reject::JsonPart,
+    provider::Refused, reject::JsonPart, signature::fields::Form,
 };
 use letterbox_intake::settings::StartError;
 use letterbox_registry::{PROVIDERS, Platform};
@@ -79,7 +79,10 @@ fn start(delivery: &DiagnosisInput, error: &StartError) -> Finding {
     };
     let (cause, count) = match field {
         Some("aes_key") => (&causes::AES_KEY_LENGTH, aes_key_lengths(delivery)),
-        Some("keys") if key_tables(delivery).iter().any(has_a_key_of_another_length) => {
+        Some("keys")
+            if delivery.provider.facts().key_header.is_none()
+                && key_tables(delivery).iter().any(has_a_key_of_another_length) =>
+        {
             (&causes::PSK_LENGTH, String::new())
         }
         _ => (&causes::CREDENTIALS_INVALID, String::new()),
@@ -121,7 +124,11 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
         Reject::MalformedJwe { .. } => {
             Finding::new(&causes::JWE_MALFORMED, format!("{said}{}", token_form(delivery)))
         }
-        Reject::UnsupportedAlgorithm { .. } => Finding::new(&causes::JWE_ALGORITHM, said),
+        Reject::UnsupportedAlgorithm { .. } if is_token(delivery) => {
+            Finding::new(&causes::JWE_ALGORITHM, said)
+        }
+        Reject::UnsupportedAlgorithm { .. } => Finding::new(&causes::SIGNATURE_WRONG_ALGORITHM, said)
+            .remedy("Choose RSA and AES (not SM2 and SM4, and not SHA-1) for the signature in the platform's console."),
         Reject::MissingSignature => missing(delivery),
         Reject::MalformedSignature => malformed(delivery),
         Reject::SignatureMismatch if delivery.is_sealed() => Finding::new(
@@ -143,13 +150,21 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
         ),
         Reject::MalformedTimestamp => Finding::new(&causes::TIMESTAMP_MALFORMED, ""),
         Reject::TimestampOutOfRange => Finding::new(&causes::TIMESTAMP_STALE, ""),
+        Reject::InvalidBase64 if !delivery.is_sealed() => Finding::new(
+            &causes::BODY_MALFORMED,
+            "The signature is valid, but the ciphertext in the body is not base64.",
+        ),
         Reject::InvalidBase64 | Reject::CiphertextLength => Finding::new(
             &causes::BODY_MALFORMED,
             "The signature is valid, but `encrypt` is not base64 of whole AES blocks.",
         ),
         // With a wrong key noise can have a padding, but hardly an owner key that is a text.
+        Reject::OwnerKeyMismatch if !delivery.is_sealed() => Finding::new(&causes::APP_ID_MISMATCH, ""),
         Reject::InvalidPadding | Reject::MessageLength | Reject::OwnerKeyMismatch => {
             Finding::new(&causes::AES_KEY_MISMATCH, "")
+        }
+        Reject::UnknownKid if delivery.provider.facts().key_header.is_some() => {
+            Finding::new(&causes::KEY_ID_UNKNOWN, named_key(delivery))
         }
         Reject::InvalidXml if stage == Stage::Form => Finding::new(&causes::BODY_MALFORMED, said),
         Reject::InvalidXml => Finding::new(&causes::PAYLOAD_INVALID, said),
@@ -172,6 +187,9 @@ fn rejected(delivery: &DiagnosisInput, stage: Stage, reject: &Reject, search: &S
         .remedy("Set the entry's `encrypt_key` to the Encrypt Key of the platform's console.".to_owned()),
         Reject::UnknownKid => Finding::new(&causes::JWE_UNKNOWN_KID, kids(delivery)),
         Reject::KeyUnwrap => Finding::new(&causes::JWE_KEY_MISMATCH, kids(delivery)),
+        Reject::AuthenticationFailed if !is_token(delivery) => {
+            Finding::new(&causes::RESOURCE_KEY_MISMATCH, "")
+        }
         Reject::AuthenticationFailed => Finding::new(
             &causes::BODY_CHANGED,
             "The key matches, but the tag is not that of header and content.",
@@ -184,7 +202,8 @@ fn part(delivery: &DiagnosisInput, stage: Stage, field: &str, said: &str) -> Fin
     let is_robot = delivery.header("sign").is_some() && delivery.header("timestamp").is_some();
     // A type may stand in a header of any name; those of the presets start with `x-`, and no member does.
     let is_header = field.to_ascii_lowercase().starts_with("x-")
-        || delivery.texts("type_header").iter().any(|(_, name)| name.eq_ignore_ascii_case(field));
+        || delivery.texts("type_header").iter().any(|(_, name)| name.eq_ignore_ascii_case(field))
+        || stage == Stage::Form && delivery.header(field).is_some();
     let query = delivery.request.uri().query().unwrap_or_default();
     let is_there = is_header && delivery.header(field).is_some() || query.contains(&format!("{field}="));
     match (stage, field) {
@@ -224,7 +243,8 @@ fn missing(delivery: &DiagnosisInput) -> Finding {
             .remedy("Pass the raw body to the function, with all of its fields.");
     }
     // The keys of a rotation mostly require the same headers.
-    let required: BTreeSet<_> = schemes(delivery).iter().flat_map(Signing::names).collect();
+    let required: BTreeSet<_> =
+        schemes(delivery).iter().flat_map(Signing::names).chain(delivery.signature_headers()).collect();
     let is_absent = |name: &&String| delivery.header(name).is_none_or(|value| value.trim().is_empty());
     let absent: Vec<_> = required.iter().filter(is_absent).map(String::as_str).collect();
     let mut detail = match absent.as_slice() {
@@ -234,12 +254,16 @@ fn missing(delivery: &DiagnosisInput) -> Finding {
     let names = delivery.request.headers().keys().map(http::HeaderName::as_str);
     let similar: Vec<_> = names
         .filter(|name| ["sign", "hmac", "digest"].iter().any(|part| name.contains(part)))
-        .filter(|name| !required.iter().any(|required| required.eq_ignore_ascii_case(name)))
+        .filter(|name| !required.iter().any(|required| name.starts_with(&required.to_ascii_lowercase())))
         .collect();
     if !similar.is_empty() {
         detail += &format!(" It has {}, with which the signature is not valid either.", similar.join(", "));
     }
-    with(Finding::new(&causes::SIGNATURE_MISSING, detail.trim_start()), generation(delivery))
+    let mut finding = Finding::new(&causes::SIGNATURE_MISSING, detail.trim_start());
+    if has_public_keys(delivery, &schemes(delivery)) {
+        finding = finding.remedy("Configure the proxy to forward all headers and the whole body unchanged.");
+    }
+    with(finding, generation(delivery))
 }
 
 /// The signature header that a scheme reads, and what its value is, where that is no signature of the scheme.
@@ -259,7 +283,12 @@ fn kind_of_signature(delivery: &DiagnosisInput, signing: &Signing) -> Option<Rec
 
 fn malformed(delivery: &DiagnosisInput) -> Finding {
     let schemes = schemes(delivery);
-    let Some(signing) = schemes.first() else { return Finding::new(&causes::SIGNATURE_MALFORMED, "") };
+    let Some(signing) = schemes.first() else {
+        let repeated = matches!(Form::parse(delivery.request.body()), Err(Reject::MalformedSignature));
+        let detail = if repeated { "A field of the form appears twice." } else { "" };
+        let remedy = "Configure the proxy to forward the body unchanged: each field once, as it came.";
+        return Finding::new(&causes::SIGNATURE_MALFORMED, detail).remedy(remedy);
+    };
     let (scheme, header) = (&signing.scheme, signing.name(&signing.scheme.header));
     let count = delivery.request.headers().get_all(&header).iter().count();
     if count > 1 {
@@ -327,7 +356,7 @@ fn mismatch(delivery: &DiagnosisInput, search: &Search) -> Finding {
             return Finding::new(&causes::SIGNATURE_MALFORMED, detail);
         }
     }
-    let is_public = schemes.iter().all(Signing::is_public) && !schemes.is_empty();
+    let is_public = has_public_keys(delivery, &schemes);
     let cause = if is_public { &causes::PUBLIC_KEY_MISMATCH } else { &causes::SECRET_MISMATCH };
     let finding = Finding::new(cause, [hints(delivery, &schemes), tried(search)].concat().trim_start());
     if schemes.iter().any(Signing::covers_url) {
@@ -338,6 +367,15 @@ fn mismatch(delivery: &DiagnosisInput, search: &Search) -> Finding {
         return finding.remedy(remedy);
     }
     finding
+}
+
+/// True if the source verifies with public keys alone: by its schemes, or by its entries where it has none.
+fn has_public_keys(delivery: &DiagnosisInput, schemes: &[Signing]) -> bool {
+    let is_public = |entry: &Map<String, Value>| entry.contains_key("public_key");
+    match schemes {
+        [] => delivery.provider.facts().key_header.is_some() || delivery.entries().iter().any(is_public),
+        schemes => schemes.iter().all(Signing::is_public),
+    }
 }
 
 /// What was seen that can be the reason, or has nothing to do with it.
@@ -394,6 +432,25 @@ fn token_form(delivery: &DiagnosisInput) -> &'static str {
         (_, 2) => " It has three segments: that is a JWS, signed and not encrypted.",
         _ => "",
     }
+}
+
+/// True if the body is a compact JWE, if only one that is refused.
+fn is_token(delivery: &DiagnosisInput) -> bool {
+    match Token::parse(delivery.request.body()) {
+        Ok(_) => true,
+        Err(rejected) => matches!(rejected.reject, Reject::UnsupportedAlgorithm { .. }),
+    }
+}
+
+/// Which key a header names, by its last characters, and how many there are.
+fn named_key(delivery: &DiagnosisInput) -> String {
+    let header = delivery.provider.facts().key_header.unwrap_or_default();
+    let id = delivery.header(header).unwrap_or_default();
+    let end: String = id.chars().skip(id.chars().count().saturating_sub(4)).collect();
+    let count: usize = key_tables(delivery).iter().map(Map::len).sum();
+    format!(
+        "The header {header} names the one that ends with {end:?}; the source has {count}, and not that one."
+    )
 }
 
 /// Which kid a query names, and which there are.

@@ -75,6 +75,7 @@ const TABLE: &[Row] = &[
     row(body::base64, FORM..=SEAL, SEAL, BODY),
     row(body::form, FORM..=SEAL, SEAL, BODY),
     row(body::changed, FORM..=SEAL, SEAL, BODY),
+    row(body::signature_with_spaces, KEY..=KEY, ADDRESS, ""),
     row(hmac::older_signature, FORM..=FORM, KEY, ""),
     row(header::joined, FORM..=KEY, ADDRESS, HEADER),
     row(header::altered, FORM..=KEY, ADDRESS, HEADER),

@@ -36,9 +36,8 @@ pub fn schemes(delivery: &DiagnosisInput) -> Vec<Signing> {
     let entries = delivery.entries().into_iter().filter_map(|entry| match fixed {
         Some(fields) => {
             let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).into()));
-            let of_entry = |name: &str| Some((name.to_owned(), entry.get(name)?.clone()));
-            let key = of_entry("secret").or_else(|| of_entry("public_key"))?;
-            Some(fields.chain([key]).chain(of_entry("url")).collect())
+            let url = entry.get("url").map(|url| ("url".to_owned(), url.clone()));
+            Some(fields.chain([key_of(delivery, &entry)?]).chain(url).collect())
         }
         None => Some(entry),
     });
@@ -49,6 +48,19 @@ pub fn schemes(delivery: &DiagnosisInput) -> Vec<Signing> {
         Some(Signing { delivery, entry, scheme, fixed: remedy })
     });
     signing.collect()
+}
+
+/// The field with the key of an entry in a fixed scheme: the `secret` or `public_key`, or the one of `keys` that a header
+/// names, in whatever case and with or without leading zeros.
+fn key_of(delivery: &DiagnosisInput, entry: &Entry) -> Option<(String, Value)> {
+    let Some(header) = delivery.provider.facts().key_header else {
+        let field = |name: &str| Some((name.to_owned(), entry.get(name)?.clone()));
+        return field("secret").or_else(|| field("public_key"));
+    };
+    let bare = |id: &str| id.trim_start_matches('0').to_ascii_lowercase();
+    let named = bare(delivery.header(header)?);
+    let (_, key) = entry.get("keys")?.as_object()?.iter().find(|(id, _)| bare(id) == named)?;
+    Some(("public_key".to_owned(), key.clone()))
 }
 
 impl Signing {

@@ -86,6 +86,18 @@ impl<'a> Node<'a> {
         Ok(found.filter(|value| value.get() != "null"))
     }
 
+    /// The whole text with the value at a path, if there is one, replaced by another JSON text. All else stays as it is.
+    pub fn with(&self, path: &str, value: &str) -> Result<Option<String>, Reject> {
+        let (whole, Some(replaced)) = (self.raw.get(), self.get(path)?.map(RawValue::get)) else {
+            return Ok(None);
+        };
+        // The raw value is a part of the whole text, so the difference of their addresses is its position.
+        let start = replaced.as_ptr().addr().checked_sub(whole.as_ptr().addr());
+        let parts = start
+            .and_then(|start| Some((whole.get(..start)?, whole.get(start.checked_add(replaced.len())?..)?)));
+        Ok(parts.map(|(before, after)| [before, value, after].concat()))
+    }
+
     /// The member of that name, or the element with that index.
     fn child(&self, name: &str) -> Result<Option<&'a RawValue>, Reject> {
         let mut json = serde_json::Deserializer::from_str(self.raw.get());

@@ -8,6 +8,7 @@
 //! | [`sealed`] | DingTalk's family: SHA-1 signature, AES-256-CBC, owner key |
 //! | [`feishu`] | Feishu's family: SHA-256 or SHA-1 over the body, AES-256-CBC, verification token |
 //! | `jwe` (feature `jwe`) | compact JWE with A128KW and A128CBC-HS256 |
+//! | [`aead`] | AES-256-GCM with a key that both sides have |
 //! | [`signature`] | signatures of requests (HMAC, public keys, tokens), described by data |
 //! | [`content_encoding`] | bounded unpacking of compressed bodies |
 //! | [`json`] | bounded reading of a verified payload, kept verbatim |
@@ -30,6 +31,7 @@
     clippy::unwrap_used
 )]
 
+pub mod aead;
 pub mod ambient;
 pub mod base64;
 pub mod content_encoding;

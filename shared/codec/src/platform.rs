@@ -169,6 +169,8 @@ pub trait Sender: Provider {
     const SEALS: Option<&'static str> = None;
     /// How its deliveries are signed.
     const SCHEME: SignatureScheme = SignatureScheme::NotHmac;
+    /// The header that names, among the entry's `keys`, the public key that verifies a delivery, if there is one.
+    const KEY_HEADER: Option<&'static str> = None;
 
     /// The platform's part of the reference pages.
     const REFERENCE: Reference;

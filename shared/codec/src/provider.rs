@@ -79,6 +79,12 @@ pub trait Provider: Sized + Send + Sync + 'static {
     fn refuse(reject: &Reject) -> Reply {
         Reply::error(reject.status(), &reject.message())
     }
+
+    /// The response to a delivery that could not be processed now, such as one whose event the queue did not accept. The
+    /// shell sets its status, 503.
+    fn unavailable(message: &str) -> Reply {
+        Reply::error(503, message)
+    }
 }
 
 /// An accepted delivery: the event for the queue, and the reply, which only [`Received::settle`] returns.

@@ -11,7 +11,9 @@ mod certificate;
 mod description;
 mod error;
 mod family;
+pub mod fields;
 mod key;
+mod private_key;
 mod public_key;
 mod template;
 
@@ -27,6 +29,7 @@ pub use self::{
     error::{SchemeError, SignError},
     family::HeaderFamily,
     key::Key,
+    private_key::sign_rsa_sha256,
 };
 use self::{
     description::{SignaturePlace, TimestampPlace},
@@ -467,13 +470,11 @@ fn required<'r>(request: &'r Request, name: &HeaderName) -> Result<&'r [u8], Rej
 
 /// The JSON with the value at `path`, if there is one, replaced by a timestamp. All else stays as it is.
 fn with_timestamp(json: &[u8], path: &str, timestamp: &str) -> Option<Vec<u8>> {
-    let text = std::str::from_utf8(json).ok()?;
-    let value = Object::parse(text).ok()?.get(path).ok()??.get();
-    let start = value.as_ptr().addr().checked_sub(text.as_ptr().addr())?;
-    let (before, after) = (text.get(..start)?, text.get(start.checked_add(value.len())?..)?);
+    let object = Object::parse(std::str::from_utf8(json).ok()?).ok()?;
     let is_number = timestamp.bytes().all(|byte| byte.is_ascii_digit());
-    let quote = if is_number && !value.starts_with('"') { "" } else { "\"" };
-    Some([before, quote, timestamp, quote, after].concat().into_bytes())
+    let is_text = object.get(path).ok()??.get().starts_with('"');
+    let quote = if is_number && !is_text { "" } else { "\"" };
+    object.with(path, &[quote, timestamp, quote].concat()).ok()?.map(String::into_bytes)
 }
 
 fn insert(request: &mut Request, name: &HeaderName, value: &str) -> Result<(), SignError> {

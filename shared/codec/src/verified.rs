@@ -96,6 +96,15 @@ impl<'a> Deref for Payload<'a> {
     }
 }
 
+impl Payload<'_> {
+    /// The same JSON with the value at `path`, if there is one, replaced by another verified JSON value: what was encrypted
+    /// inside of it, in place of the ciphertext. Both stay verbatim.
+    pub fn with(&self, path: &str, value: &Payload<'_>) -> Result<Verified<'static>, Reject> {
+        let text = self.0.with(path, value.raw().get())?.ok_or_else(|| Reject::missing(path.to_owned()))?;
+        Ok(Verified::new(text.into_bytes()))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +153,23 @@ mod tests {
         ] {
             let content = Verified::new(text.as_bytes());
             assert_eq!((content.any_json().is_ok(), content.json().is_ok()), (is_json, is_object), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_replaced_and_all_else_stays() {
+        let (whole, inner) = (r#"{ "n":1.0, "r":{"c":"AA=="} ,"\u0061":[]}"#, r#"{"x": "\/"}"#);
+        let (whole, inner) = (Verified::new(whole.as_bytes()), Verified::new(inner.as_bytes()));
+        let (whole, inner) = (whole.json().unwrap(), inner.json().unwrap());
+        for (path, expected) in [
+            ("r", Ok(r#"{ "n":1.0, "r":{"x": "\/"} ,"\u0061":[]}"#)),
+            ("r.c", Ok(r#"{ "n":1.0, "r":{"c":{"x": "\/"}} ,"\u0061":[]}"#)),
+            ("a", Ok(r#"{ "n":1.0, "r":{"c":"AA=="} ,"\u0061":{"x": "\/"}}"#)),
+            ("s", Err(Reject::missing("s"))),
+        ] {
+            let replaced = whole.with(path, &inner);
+            let text = replaced.as_ref().map(|content| content.text().unwrap()).map_err(Clone::clone);
+            assert_eq!(text, expected, "{path}");
         }
     }
 

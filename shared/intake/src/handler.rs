@@ -236,13 +236,13 @@ impl<P: Provider> Intake<P> {
                 record.outcome = Outcome::Failed;
                 record.reason = Some("document_unavailable");
                 record.detail = Some(error);
-                unavailable()
+                unavailable::<P>()
             }
             Err(Fault::Entropy(error)) => {
                 record.outcome = Outcome::Failed;
                 record.reason = Some("no_entropy");
                 record.detail = Some(error.to_string());
-                unavailable()
+                unavailable::<P>()
             }
         };
         record.status = reply.status;
@@ -436,7 +436,7 @@ impl<P: Provider> Intake<P> {
                 record.outcome = Outcome::Failed;
                 record.reason = Some("queue_unavailable");
                 record.detail = put.err().map(|error| error.to_string());
-                unavailable()
+                unavailable::<P>()
             }
         }
     }
@@ -504,8 +504,8 @@ fn milliseconds_since(start: Instant) -> f64 {
     (start.elapsed().as_secs_f64() * 1e6).round() / 1e3
 }
 
-fn unavailable() -> Reply {
-    Reply::error(503, "temporarily unavailable, please retry")
+fn unavailable<P: Provider>() -> Reply {
+    Reply { status: 503, ..P::unavailable("temporarily unavailable, please retry") }
 }
 
 fn response(reply: Reply) -> Response<String> {

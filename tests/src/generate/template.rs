@@ -41,7 +41,7 @@ pub fn sections() -> Result<Vec<String>, String> {
         each(|facts| format!("- {}\n", logical(facts.name))),
         each(|facts| format!("{}: {{default: {}}}\n", logical(facts.name), facts.title)),
         each(parameter),
-        some_provider_is_on(&facts),
+        some_provider_is_on(&facts.iter().map(|facts| logical(facts.name)).collect::<Vec<_>>()),
         each(conditions),
         each(block).trim_start().to_owned(),
         each(outputs),
@@ -78,8 +78,7 @@ fn parameter(facts: &Facts) -> String {
 }
 
 /// The assertion that one of the providers is on.
-fn some_provider_is_on(facts: &[Facts]) -> String {
-    let names: Vec<_> = facts.iter().map(|facts| logical(facts.name)).collect();
+fn some_provider_is_on(names: &[String]) -> String {
     let groups = names.len().div_ceil(LARGEST_OR).max(1);
     let mut text = "- Assert: !Or\n".to_owned();
     for group in names.chunks(names.len().div_ceil(groups).max(1)) {
@@ -251,4 +250,36 @@ fn outputs(facts: &Facts) -> String {
 fn indented(lines: &str, spaces: usize) -> String {
     let indentation = " ".repeat(spaces);
     lines.lines().flat_map(|line| [&indentation, line, "\n"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_condition_has_more_parts_than_cloudformation_takes() {
+        for count in 2..=60 {
+            let names: Vec<_> = (0..count).map(|number| format!("P{number}")).collect();
+            let text = some_provider_is_on(&names);
+            assert_eq!(text.matches("!Ref").count(), count);
+            // Each `!Or` begins a group of lines that are indented further.
+            let groups: Vec<_> = text.split("    - !Or\n").skip(1).collect();
+            let sizes: Vec<_> = groups.iter().map(|group| group.matches("!Ref").count()).collect();
+            if groups.is_empty() {
+                assert!(count <= LARGEST_OR);
+            } else {
+                assert!((2..=LARGEST_OR).contains(&groups.len()), "{count}");
+                assert!(sizes.iter().all(|size| (2..=LARGEST_OR).contains(size)), "{count}: {sizes:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_is_short() {
+        for facts in facts().unwrap() {
+            let text = block(&facts);
+            let common = text.split("Credentials:\n  Type").next().unwrap();
+            assert!(common.lines().count() <= 62, "{}: {}", facts.name, common.lines().count());
+        }
+    }
 }

@@ -9,12 +9,15 @@ import { validateSignature } from "@line/bot-sdk";
 import { LinearWebhookClient } from "@linear/sdk/webhooks";
 import { signWebhookPayload } from "@notionhq/client";
 import { sign } from "@octokit/webhooks-methods";
+import { AlipaySdk } from "alipay-sdk";
 import { decrypt, encrypt, getSignature } from "@wecom/crypto";
 import MessageValidator from "sns-validator";
 import coinbase from "coinbase-commerce-node";
+import { generateKeyPairSync } from "node:crypto";
 import https from "node:https";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
+import wechatpay from "wechatpay-axios-plugin";
 
 const libraries = {
   "@adyen/api-library": ({ secret, body, headers }) =>
@@ -48,6 +51,28 @@ const libraries = {
   "coinbase-commerce-node": ({ secret, body }) => ({
     "X-CC-Webhook-Signature": coinbase.Webhook.computeSignature(body, secret),
   }),
+  "alipay-sdk": ({ public_key, fields }) => {
+    // It signs requests only; a notification needs no key of the app.
+    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+    const options = { appId: "1", privateKey: privateKey.export({ type: "pkcs1", format: "pem" }), alipayPublicKey: public_key };
+    return new AlipaySdk(options).checkNotifySignV2(fields);
+  },
+  // A whole notification: its resource is encrypted, and then it is signed.
+  "wechatpay-axios-plugin": ({ private_key, api_v3_key, notification, resource, associated_data, nonce }) => {
+    const { Aes, Formatter, Rsa } = wechatpay;
+    const ciphertext = Aes.AesGcm.encrypt(resource, api_v3_key, nonce, associated_data);
+    const sealed = { algorithm: "AEAD_AES_256_GCM", ciphertext, associated_data, nonce };
+    const body = JSON.stringify({ ...notification, resource: sealed });
+    const [timestamp, random] = [String(Formatter.timestamp()), Formatter.nonce()];
+    const signature = Rsa.sign(Formatter.joinedByLineFeed(timestamp, random, body), private_key);
+    const headers = {
+      "Wechatpay-Timestamp": timestamp,
+      "Wechatpay-Nonce": random,
+      "Wechatpay-Signature": signature,
+      "Wechatpay-Signature-Type": "WECHATPAY2-SHA256-RSA2048",
+    };
+    return { body, headers };
+  },
   // It fetches the certificate itself: `secret` is the one that it gets.
   "sns-validator": ({ secret, body }) =>
     new Promise((resolve) => {

@@ -105,6 +105,17 @@ def expect_accepted(response):
     assert response.json() == {"status": "accepted"}
 
 
+def read_error(response):
+    """The text of an error in Letterbox's own form."""
+    assert list(response.json()) == ["error"]
+    return response.json()["error"]
+
+
+def error_of(provider, response):
+    """The text of an error. A platform that wants another form has a `read_error` of its own."""
+    return getattr(PLATFORMS[provider], "read_error", read_error)(response)
+
+
 def find_platforms(folder=Path(__file__).parent):
     """Every module of the folder by its name; the error names missing members."""
     names = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")

@@ -190,6 +190,24 @@ pub(super) fn form(delivery: &DiagnosisInput) -> Variants<'_> {
     Box::new(variants)
 }
 
+/// A form that is signed in its field `sign`, whose base64 has `+` where the form needs `%2B`.
+pub(super) fn signature_with_spaces(delivery: &DiagnosisInput) -> Variants<'_> {
+    let body = String::from_utf8_lossy(delivery.request.body());
+    let is_signature = |pair: &&str| pair.starts_with("sign=") && pair.contains(['+', ' ']);
+    if !body.split('&').any(|pair| is_signature(&pair)) {
+        return Box::new(std::iter::empty());
+    }
+    let escaped = |pair| match Some(pair).filter(is_signature) {
+        Some(pair) => pair.replace(['+', ' '], "%2B"),
+        None => pair.to_owned(),
+    };
+    let form = body.split('&').map(escaped).collect::<Vec<_>>().join("&");
+    let detail = "The form's `sign` has `+` that is not escaped as `%2B`, so that it reads as spaces.";
+    let finding = Finding::new(&causes::SIGNATURE_MALFORMED, detail)
+        .remedy("Configure the proxy to forward the body unchanged, and not to decode and encode the form.");
+    Box::new(std::iter::once(finding.corrected(delivery.with_body(form))))
+}
+
 /// A flat JSON object of strings as a form.
 fn fields(delivery: &DiagnosisInput) -> Option<String> {
     let members = delivery.body_object()?.members().ok()?;

@@ -15,7 +15,7 @@ use crate::doctor::{
 };
 
 /// The fields that contain what was copied from a console. Whitespace in the others may be meant.
-const COPIED: [&str; 6] = ["secret", "token", "aes_key", "owner_key", "public_key", "keys"];
+const COPIED: [&str; 7] = ["secret", "token", "aes_key", "api_v3_key", "owner_key", "public_key", "keys"];
 
 /// Characters that no one sees and `trim` keeps.
 const INVISIBLE: [char; 6] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{ad}'];
