@@ -125,7 +125,7 @@ def test_a_filter(letterbox, browse):
     page = browse(
         f"{letterbox.url}/deliveries?q={quote(EVIL, safe='')}&source={quote(EVIL, safe='')}&provider=%22%3E"
     )
-    expect(page.get_by_label("Text")).to_have_value(EVIL)
+    expect(page.get_by_role("searchbox", name="Text")).to_have_value(EVIL)
     expect_harmless(page)
 
 

@@ -69,7 +69,7 @@ def test_the_search_and_its_letters(letterbox, browse):
     letterbox.send("payment")
     page = browse(letterbox.url)
     page.keyboard.press("/")
-    search = page.get_by_label("Text")
+    search = page.get_by_role("searchbox", name="Text")
     expect(search).to_be_focused()
     page.keyboard.type("/payment j k")
     expect(search).to_have_value("/payment j k")

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from letterbox import SAMPLES
+from letterbox import PLATFORMS, SAMPLES
 
 
 @pytest.mark.parametrize("provider", SAMPLES)
@@ -21,7 +21,7 @@ def test_a_delivery_appears_at_the_top_without_a_reload(letterbox, browse, provi
     expect(row.locator(".outcome")).to_have_text("queued")
     expect(row.locator(".provider")).to_have_text(provider)
     expect(row.locator(".source")).to_have_text("default")
-    expect(row.locator(".status")).to_have_text("200" if provider in ("dingtalk", "opencard") else "202")
+    expect(row.locator(".status")).to_have_text(str(PLATFORMS[provider].STATUS))
     expect(row.locator("time")).to_have_text(re.compile(r"^\d\d:\d\d:\d\d$"))
     expect(page.get_by_text("No deliveries yet.")).to_have_count(0)
     counts = page.locator("#totals .counts li")
