@@ -31,12 +31,12 @@ ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # Finds cargo-lambda, which SAM calls too.
 WITH_VENV := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 BUILD := cargo lambda build --release $(if $(filter arm64,$(ARCHITECTURE)),--arm64)
-# The release profile without its fat LTO, which optimises all libraries again for each function. SAM passes no profile on,
-# but the environment. The optimisation level stays: with another one OpenSSL would be built again for `release`.
-WITHOUT_LTO := CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+# The template and its functions for the local AWS. Not SAM's own folder: `sam deploy` takes what is there for what the
+# template's default says, arm64.
+LOCAL := .aws-sam/local
 # One of each partition, and the oldest in Europe: cfn-lint knows which resources and properties each has.
 REGIONS := us-east-1 eu-central-1 cn-north-1 us-gov-west-1 eusc-de-east-1
-# The function that `make stack` deploys as the release profile builds it, and its logical id in the template.
+# The function that `make stack` deploys as SAM builds it for users, and its logical id in the template.
 RELEASED := github
 RELEASED_ID := GithubFunction
 # All at once, so that cargo chooses the same features for the system's and the browser's tests.
@@ -95,20 +95,25 @@ template: $(STAMP_SAM) $(STAMP_CHECKOV) ## Check the template: SAM, cfn-lint, ch
 	$(VENV_CHECKOV)/bin/checkov --file template.yaml --framework cloudformation --quiet --compact --skip-download
 	$(VENV_SAM)/bin/cfn-lint --regions us-east-1 cn-north-1 --template $(wildcard examples/*/template.yaml)
 
-# Built beforehand by the very command that SAM uses, but with cargo's progress, they are there when it comes. Each of its
-# package alone, as SAM does, so that no library is built for the features of others. Not into SAM's own folder: `sam deploy`
-# takes what is there for what the template's default says, arm64.
+# The binaries of the system tests, which need no further build, in the form of a release: one zip for each function.
 .PHONY: build
-build: $(STAMP) $(STAMP_SAM) ## Build with SAM for this machine, without LTO, as stack and deploy-local take it
-	for function in $(FUNCTIONS); do $(WITH_VENV) $(WITHOUT_LTO) $(BUILD) --package $$function --bin $$function; done
-	$(WITH_VENV) $(WITHOUT_LTO) SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam build --build-dir .aws-sam/local \
-		--parameter-overrides Architecture=$(ARCHITECTURE)
+build: $(STAMP) ## Pack the functions without LTO for the local AWS, as stack and deploy-local take them
+	$(BINARIES)
+	rm -rf $(LOCAL)
+	for function in $(FUNCTIONS); do \
+		mkdir -p $(LOCAL)/$$function && \
+		strip -o $(LOCAL)/$$function/bootstrap target/debug/$$function && \
+		$(VENV)/bin/python -m zipfile -c $(LOCAL)/$$function.zip $(LOCAL)/$$function/bootstrap; \
+	done
+	sed 's#CodeUri: functions/\(.*\)#CodeUri: \1.zip#' template.yaml > $(LOCAL)/template.yaml
 
-# In the place where SAM put the quick build of it.
+# By cargo lambda first, as SAM does it, but with cargo's progress.
 .PHONY: release
-release: build ## Build one function as users deploy it, with LTO
+release: build $(STAMP_SAM) ## Build one function by SAM as users do, with LTO, and put it in the place of the packed one
 	$(WITH_VENV) $(BUILD) --package $(RELEASED) --bin $(RELEASED)
-	cp target/lambda/$(RELEASED)/bootstrap .aws-sam/local/$(RELEASED_ID)/bootstrap
+	$(WITH_VENV) SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam build $(RELEASED_ID) --build-dir .aws-sam/release \
+		--parameter-overrides Architecture=$(ARCHITECTURE)
+	sed -i 's#CodeUri: $(RELEASED).zip#CodeUri: ../release/$(RELEASED_ID)#' $(LOCAL)/template.yaml
 
 .PHONY: stack
 stack: release ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS

@@ -21,7 +21,7 @@ EXAMPLES = ROOT / "examples"
 VISIBILITY_TIMEOUT = 2
 MAX_RECEIVES = 3
 # Several times what a slow machine needs.
-TIMEOUT = 30
+TIMEOUT = 90
 POISON = "not an event"
 
 
