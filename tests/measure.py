@@ -21,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests/system"))
 
 from platforms import PLATFORMS
+from samples import demo_credentials
 
 
 class Quiet(BaseHTTPRequestHandler):
@@ -55,7 +56,7 @@ def runtime(event, deliveries):
     """A Runtime API that returns one event N times, and records when it was requested and when the response came."""
 
     class Runtime(Quiet):
-        polled, answered, done = [], [], threading.Event()
+        polled, answered, statuses, done = [], [], set(), threading.Event()
 
         def do_GET(self):
             self.polled.append(time.perf_counter())
@@ -76,8 +77,9 @@ def runtime(event, deliveries):
             )
 
         def do_POST(self):
-            self.body()
+            body = self.body()
             self.answered.append(time.perf_counter())
+            self.statuses.add(json.loads(body).get("statusCode"))
             self.answer(202, b"")
 
     return Runtime
@@ -97,11 +99,19 @@ def memory(pid):
     return float("nan")
 
 
+def sample_of(provider):
+    """The sample event that the quick start sends, or the first one that is queued."""
+    platform, folder = PLATFORMS[provider], ROOT / "events" / provider
+    named = folder / f"{platform.SAMPLE}.{platform.STATUS}.json"
+    if named.exists():
+        return named
+    outcomes = sorted((ROOT / "tests/expected" / provider).iterdir())
+    queued = (path.stem for path in outcomes if json.loads(path.read_text())["outcome"] == "queued")
+    return folder / f"{next(queued)}.{platform.STATUS}.json"
+
+
 def once(binary, provider, queue_port, deliveries):
-    folder = ROOT / "events" / provider
-    platform = PLATFORMS[provider]
-    sample = folder / f"{platform.SAMPLE}.{platform.STATUS}.json"
-    handler = runtime(sample.read_bytes(), deliveries)
+    handler = runtime(sample_of(provider).read_bytes(), deliveries)
     server, port = serve(handler)
     environment = {
         "PATH": os.environ["PATH"],
@@ -115,13 +125,15 @@ def once(binary, provider, queue_port, deliveries):
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{queue_port}",
         "QUEUE_URL": f"http://127.0.0.1:{queue_port}/1/q",
-        "CREDENTIALS": (folder / "credentials.json").read_text(),
+        "CREDENTIALS": demo_credentials(provider),
     }
     born = time.perf_counter()
     process = subprocess.Popen([binary], env=environment, stdout=subprocess.DEVNULL)
     try:
         if not handler.done.wait(30):
             raise SystemExit(f"measure: {binary} did not answer {deliveries} deliveries within 30 s")
+        if handler.statuses != {PLATFORMS[provider].STATUS}:
+            raise SystemExit(f"measure: {binary} answered with {handler.statuses}, not {PLATFORMS[provider].STATUS}")
         rss = memory(process.pid)
     finally:
         process.kill()
