@@ -37,7 +37,7 @@ pub(crate) enum Region {
 impl Region {
     /// The exact body that acknowledges a notification:
     /// - <https://opendocs.alipay.com/open/270/105902>
-    /// - <https://docs.antom.com/ac/web/async> (both read 2026-11-26)
+    /// - <https://docs.antom.com/ac/web/async> (both read 2026-11-26, the first in a copy of others)
     pub(crate) const fn acknowledgement(self) -> &'static str {
         match self {
             Self::Cn => "success",

@@ -1,9 +1,10 @@
 //! Alipay's asynchronous notifications: forms whose sorted fields are signed with RSA.
 //!
 //! Sources, read 2026-11-26:
-//! - notification, retries: <https://opendocs.alipay.com/open/270/105902>, international: <https://docs.antom.com/ac/web/async>
-//! - messages to the application gateway: <https://opendocs.alipay.com/common/02km9j>
-//! - which fields are signed: <https://github.com/alipay/alipay-sdk-nodejs-all>, `checkNotifySign`
+//! - notification, retries: <https://opendocs.alipay.com/open/270/105902>, in a copy of others;
+//!   international: <https://docs.antom.com/ac/web/async>
+//! - which fields are signed, also of messages to the application gateway:
+//!   <https://github.com/alipay/alipay-sdk-nodejs-all>, `checkNotifySign` and its tests
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod credentials;

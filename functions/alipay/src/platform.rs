@@ -30,7 +30,7 @@ const fn minutes(minutes: u64) -> Duration {
 const AFTERWARDS: &str = "Alipay does not send the notification again; query the trade by its API";
 const CHECKS: &str = "status 200 and the exact acknowledgement";
 
-/// <https://opendocs.alipay.com/open/270/105902> (read 2026-11-26). No timeout is published.
+/// <https://opendocs.alipay.com/open/270/105902> (read 2026-11-26, in a copy of others). No timeout is published.
 const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
     timeout: None,
     accepted: 200..=200,
