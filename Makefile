@@ -121,7 +121,7 @@ stack: release ## Run the tests of the deployed stack: the real SAM CLI and temp
 	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/stack
 
 .PHONY: deploy-local
-deploy-local: build ## Deploy everything onto a local AWS, with demo credentials, until Ctrl-C
+deploy-local: build $(STAMP_SAM) ## Deploy everything onto a local AWS, with demo credentials, until Ctrl-C
 	@exec $(VENV)/bin/python tests/stack/local.py --port $(PORT) $(ARGS)
 
 .PHONY: setup
