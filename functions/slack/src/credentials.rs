@@ -24,13 +24,11 @@ struct Entry {
     secret: Key,
     /// The largest difference between the signed timestamp and now, in seconds. The default is Slack's own:
     /// <https://docs.slack.dev/authentication/verifying-requests-from-slack> (read 2026-11-26).
-    #[serde(default = "five_minutes")]
-    tolerance: NonZeroU32,
+    tolerance: Option<NonZeroU32>,
 }
 
-const fn five_minutes() -> NonZeroU32 {
-    const { NonZeroU32::new(300).expect("300 is not zero") }
-}
+/// Five minutes.
+const TOLERANCE: u32 = 300;
 
 impl TryFrom<Entry> for Credentials {
     type Error = SchemeError;
@@ -41,7 +39,7 @@ impl TryFrom<Entry> for Credentials {
             prefix: "v0=".into(),
             template: "v0:{timestamp}:{body}".into(),
             timestamp_header: Some("x-slack-request-timestamp".into()),
-            tolerance: entry.tolerance.get(),
+            tolerance: entry.tolerance.map_or(TOLERANCE, NonZeroU32::get),
             ..Description::default()
         })?;
         Ok(Self { secret: entry.secret, scheme })

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use letterbox_codec::{
     Reject, Rejected, Request, Secret, Stage, Timestamp, aead,
-    signature::{self, Algorithm, Description, Encoding, Scheme, Signed},
+    signature::{self, Algorithm, Description, Encoding, Scheme, SchemeError, Signed},
 };
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -12,17 +12,38 @@ use crate::{header, key_id::KeyId};
 
 /// The credentials of one merchant.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Entry")]
 pub struct Credentials {
-    #[serde(deserialize_with = "api_v3_key")]
     pub(crate) api_v3_key: aead::Key,
+    keys: BTreeMap<KeyId, PublicKey>,
+    /// The scheme, with the tolerance of the entry.
+    pub(crate) scheme: Scheme,
+}
+
+/// An entry as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    #[serde(deserialize_with = "api_v3_key")]
+    api_v3_key: aead::Key,
     /// The platform's keys by the ids that it names them with. Certificates and public keys may be side by side: while a
     /// merchant moves to public keys, notifications come signed with either.
     #[serde(deserialize_with = "keys")]
     keys: BTreeMap<KeyId, PublicKey>,
-    /// The scheme, with the tolerance of the entry.
-    #[serde(rename = "tolerance", default = "scheme", deserialize_with = "scheme_with_tolerance")]
-    pub(crate) scheme: Scheme,
+    /// The largest difference between the signed timestamp and now, in seconds. The default is the platform's own.
+    tolerance: Option<NonZeroU32>,
+}
+
+impl TryFrom<Entry> for Credentials {
+    type Error = SchemeError;
+
+    fn try_from(Entry { api_v3_key, keys, tolerance }: Entry) -> Result<Self, SchemeError> {
+        let mut description = description();
+        if let Some(tolerance) = tolerance {
+            description.tolerance = tolerance.get();
+        }
+        Ok(Self { api_v3_key, keys, scheme: Scheme::new(description)? })
+    }
 }
 
 /// A public key, or the one of a certificate.
@@ -72,17 +93,6 @@ pub(crate) fn description() -> Description {
         timestamp_header: Some(header::TIMESTAMP.into()),
         ..Description::default()
     }
-}
-
-/// The scheme with the platform's tolerance of five minutes.
-#[allow(clippy::expect_used, reason = "a constant description, which a test creates")]
-fn scheme() -> Scheme {
-    Scheme::new(description()).expect("WeChat Pay's scheme")
-}
-
-fn scheme_with_tolerance<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Scheme, D::Error> {
-    let tolerance = NonZeroU32::deserialize(deserializer)?.get();
-    Scheme::new(Description { tolerance, ..description() }).map_err(D::Error::custom)
 }
 
 impl Credentials {

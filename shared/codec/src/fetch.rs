@@ -1,8 +1,8 @@
 //! Documents behind URLs that a provider needs to verify a delivery. The shell fetches them; this module only names them.
 //!
-//! A provider that needs one refuses the delivery with [`Refused::wanted`](crate::provider::Refused::wanted). The shell
-//! fetches the document and hands the same request in again, with a [`Fetched`] among its extensions. A program without a
-//! network, such as a test or a diagnosis, leaves it at the refusal.
+//! A provider that needs one refuses the delivery, and names the URL with the refusal. The shell fetches the document and
+//! hands the same request in again, with a [`Fetched`] among its extensions. A program without a network, such as a test or
+//! a diagnosis, leaves it at the refusal.
 
 use std::fmt;
 
