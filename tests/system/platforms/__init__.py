@@ -78,8 +78,11 @@ class SentRequest:
 
 
 def flipped(text):
-    """The text with its last letter or digit changed: of the same format, but wrong."""
-    position = max(index for index, character in enumerate(text) if character.isalnum())
+    """The text with its last letter or digit but one changed: of the same format, but wrong.
+
+    Not the last one: where it ends base64, some of its bits may belong to no byte, and decoders ignore them.
+    """
+    position = [index for index, character in enumerate(text) if character.isalnum()][-2]
     return text[:position] + ("0" if text[position] != "0" else "1") + text[position + 1 :]
 
 
