@@ -140,7 +140,7 @@ mod tests {
         time::Duration,
     };
 
-    use letterbox_codec::platform::{Bilingual, Reference, Sample, SignatureScheme};
+    use letterbox_codec::platform::{Bilingual, Reference, Sample, Setup, SignatureScheme};
     use letterbox_registry::{Facts, Handler, HandlerParts};
 
     use super::*;
@@ -155,10 +155,12 @@ mod tests {
                 name: "counting",
                 title: "Counting",
                 chosen_secret: false,
+                on_by_default: false,
                 deadline: Duration::ZERO,
                 max_body: 0,
                 reference: Reference { console: Bilingual { en: "", zh: "" }, delivery: None },
                 document: None,
+                setup: Setup { console: "", fields: &[], source: "", read: None },
                 steps: &[],
                 demo: "",
                 first_sample: "",
