@@ -14,7 +14,7 @@ use letterbox_codec::{
     },
 };
 
-use crate::{Branch, Credentials, Signed, handshake::Handshake};
+use crate::{Branch, Credentials, Described, handshake::Handshake};
 
 /// One sender: what its file says besides the scheme.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ pub trait Samples: Branch {
     fn samples() -> Vec<Sample>;
 }
 
-impl<B: Samples> platform::Sender for Signed<B> {
+impl<B: Samples> platform::Sender for Described<B> {
     const TITLE: &'static str = B::TITLE;
     const CHOSEN_SECRET: bool = true;
     const STEPS: &'static [Step] = &[

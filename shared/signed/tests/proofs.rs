@@ -15,7 +15,7 @@ use letterbox_intake::{
     refreshed::{Content, Read},
 };
 use letterbox_signed::{
-    Branch, Credentials, Signed, describe,
+    Branch, Credentials, Described, describe,
     presets::PRESETS,
     sender::{SENDERS, Samples, Sender},
 };
@@ -38,7 +38,7 @@ impl Samples for Any {
     }
 }
 
-type AnySender = Signed<Any>;
+type AnySender = Described<Any>;
 
 /// The time of receipt of a proof without a signed timestamp.
 const NOW: i64 = 1_795_255_200_123;
