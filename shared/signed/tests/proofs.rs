@@ -5,7 +5,7 @@ use std::{cell::Cell, fs, path::Path, sync::Arc, time::Duration};
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Rejected, Request, Source, Sources, Stage, Timestamp,
     credentials::FromEntry,
-    platform::{Sample, Sender as _},
+    platform::{Bilingual, Sample, Sender as _},
     provider::Refused,
     signature::Scheme,
 };
@@ -30,6 +30,7 @@ impl Branch for Any {
 
 impl Samples for Any {
     const TITLE: &'static str = "Any";
+    const RECEIVES: Bilingual<&'static str> = Bilingual { en: "", zh: "" };
     const DEMO: &'static str = "";
     const FIRST_SAMPLE: &'static str = "";
 
