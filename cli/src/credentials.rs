@@ -145,6 +145,8 @@ mod tests {
 
     use super::*;
 
+    const NOTHING: Bilingual<&'static str> = Bilingual { en: "", zh: "" };
+
     /// Counts how often credentials are parsed, and rejects them.
     #[derive(Default)]
     struct Counting(AtomicUsize);
@@ -158,7 +160,12 @@ mod tests {
                 on_by_default: false,
                 deadline: Duration::ZERO,
                 max_body: 0,
-                reference: Reference { console: Bilingual { en: "", zh: "" }, delivery: None },
+                reference: Reference {
+                    receives: NOTHING,
+                    responds: NOTHING,
+                    console: NOTHING,
+                    delivery: None,
+                },
                 document: None,
                 setup: Setup { console: "", fields: &[], source: "", read: None },
                 steps: &[],
