@@ -246,7 +246,7 @@ mod tests {
     fn an_unknown_preset_or_field_names_the_known_ones() {
         let of = |name| letterbox_registry::find(name).unwrap();
         let error = Questions::of(of("signed"), Some("strip")).unwrap_err();
-        assert!(error.contains("stripe, stripe-thin"), "{error}");
+        assert!(error.contains("paddle, pagerduty"), "{error}");
         let error = Questions::of(of("github"), Some("stripe")).unwrap_err();
         assert_eq!(error, "github has no presets: leave --preset out");
         let questions = Questions::of(of("github"), None).unwrap();

@@ -164,6 +164,7 @@ fn overlay(existing: &Entry, new: &Entry) -> Overlaid {
     // Under another preset, the existing fields mean something else.
     if existing.get(PRESET) != new.get(PRESET) {
         overlaid.changed = new.keys().cloned().collect();
+        overlaid.changed.sort_unstable();
         overlaid.entry.clone_from(new);
         return overlaid;
     }

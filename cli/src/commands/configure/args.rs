@@ -9,27 +9,17 @@ use crate::{options::ProviderName, stack::account::AwsOptions};
 /// The options of `configure`.
 #[derive(Args, Debug)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option")]
-#[command(
-    long_about = "\
-Choose platforms, check their credentials, store them, and write samconfig.toml
-
-Asks which platforms to receive from and then only what each one needs, checks every answer as the function will, shows
-what it will do, and does it after a yes: credentials go to AWS Secrets Manager, parameters to samconfig.toml. Existing
-secrets keep their other sources and entries. A run with the same answers changes nothing.
-
-For scripts, --provider, --credentials or --off say what to do; then nothing is asked. A secret is read from a file, from
-standard input or from a variable, never from the command line.",
-    after_help = "\
+#[command(after_help = "\
 Examples:
-  letterbox configure                                        ask
-  letterbox configure --provider github --generate           let the stack generate the secret
+  letterbox configure                                       ask, and do it after a yes
+  letterbox configure --provider github --generate          let the stack generate the secret
   pass show github | letterbox configure --provider github --secret -
-  letterbox configure --provider signed --preset stripe --secret key.txt
-  letterbox configure --provider dingtalk --field-env token=TOKEN --field-env aes_key=KEY --field owner_key=ding1
-  letterbox configure --provider wechatpay --field-file api_v3_key=- --field-file keys.PUB_KEY_ID_1=key.pem
-  letterbox configure --credentials mine.json --dry-run      several providers at once; only show what would change
-  letterbox configure --off github"
-)]
+  letterbox configure --provider signed --preset stripe --field-env secret=STRIPE_SECRET
+  letterbox configure --credentials mine.json --dry-run     only show what would change
+  letterbox configure --off github
+
+Without --provider, --credentials and --off it asks. With one of them it asks nothing. A secret comes from a file,
+standard input or a variable, never from the command line. Existing secrets keep their other sources and entries.")]
 pub struct Configure {
     /// Provider to configure
     #[arg(long, value_name = "NAME", value_parser = ProviderName, conflicts_with = "credentials")]

@@ -87,6 +87,7 @@ pub fn wishes(known: &Known, cloud: &Cloud) -> Result<Vec<Wish>, CommandError> {
         .with_default(&on)
         .with_page_size(PROVIDERS.len())
         .with_keep_filter(false)
+        .with_scorer(&|typed, _, title, position| score(typed, title, position))
         .with_help_message("↑↓ to move, space to choose or not, type to search, enter when done")
         .with_validator(|chosen: &[ListOption<&&str>]| {
             Ok(if chosen.is_empty() {
@@ -194,6 +195,7 @@ fn preset(provider: &dyn Platform) -> Result<Option<Preset>, CommandError> {
         "Another sender: its entry, with a scheme of its own, is in a file".to_owned(),
     ));
     let chosen = Select::new("Which sender?", choices)
+        .with_scorer(&|typed, _, title, position| score(typed, title, position))
         .with_help_message("type to search, ↑↓ to move, enter to choose")
         .prompt()
         .map_err(failed)?;
@@ -413,6 +415,19 @@ fn content(path: &str) -> Result<Zeroizing<String>, String> {
     }
 }
 
+/// Ranks a title that contains what was typed: one that equals it comes first, then those that start with it, each group in
+/// the order of the list.
+fn score(typed: &str, title: &str, position: usize) -> Option<i64> {
+    let (typed, title) = (typed.to_lowercase(), title.to_lowercase());
+    let group = match () {
+        () if title == typed => 2,
+        () if title.starts_with(&typed) => 1,
+        () if title.contains(&typed) => 0,
+        () => return None,
+    };
+    Some(group * 1_000_000 - i64::try_from(position).unwrap_or(0))
+}
+
 fn validation(checked: Result<(), String>) -> Validation {
     match checked {
         Ok(()) => Validation::Valid,
@@ -427,5 +442,26 @@ struct Labelled<T, L>(T, L);
 impl<T, L: fmt::Display> fmt::Display for Labelled<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.1.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_title_comes_first() {
+        let titles = ["Stripe (thin events)", "Stripe", "Acme with Stripe", "Acme"];
+        let ranked = |typed: &str| {
+            let scored = titles.iter().enumerate();
+            let mut scored: Vec<_> = scored
+                .filter_map(|(position, title)| Some((score(typed, title, position)?, *title)))
+                .collect();
+            scored.sort_unstable_by_key(|(score, _)| std::cmp::Reverse(*score));
+            scored.into_iter().map(|(_, title)| title).collect::<Vec<_>>()
+        };
+        assert_eq!(ranked("stripe"), ["Stripe", "Stripe (thin events)", "Acme with Stripe"]);
+        assert_eq!(ranked(""), titles);
+        assert!(ranked("paddle").is_empty());
     }
 }
