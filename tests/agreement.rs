@@ -1,6 +1,6 @@
 //! Folder, crate, binary, route, registry, template, samples and sample events of a provider agree.
 
-use std::{collections::BTreeSet, fs};
+use std::{collections::BTreeSet, fmt::Debug, fs};
 
 use cargo_metadata::MetadataCommand;
 use letterbox_registry::PROVIDERS;
@@ -20,13 +20,23 @@ fn folders(of: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Fails if `place` does not have exactly the `expected` names, and says which it lacks and which are too many.
+fn assert_has<T: Ord + Debug>(place: &str, found: &BTreeSet<T>, expected: &BTreeSet<T>) {
+    let missing: Vec<_> = expected.difference(found).collect();
+    let surplus: Vec<_> = found.difference(expected).collect();
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "{place}: add {missing:?}, or remove {surplus:?}; the list of the providers is registry/src/lib.rs"
+    );
+}
+
 #[test]
 fn folders_are_listed() {
-    assert_eq!(folders("functions"), listed());
-    assert_eq!(folders("events"), listed());
-    assert_eq!(folders("tests/expected"), listed());
-    let tested: BTreeSet<_> = providers::PROVIDERS.iter().map(|provider| provider.name.to_owned()).collect();
-    assert_eq!(tested, listed(), "tests/src/providers.rs");
+    for folder in ["functions", "events", "tests/expected", "tests/doctor"] {
+        assert_has(folder, &folders(folder), &listed());
+    }
+    let tested = providers::PROVIDERS.iter().map(|provider| provider.name.to_owned()).collect();
+    assert_has("tests/src/providers.rs", &tested, &listed());
 }
 
 #[test]
@@ -43,7 +53,7 @@ fn crates_binaries_and_routes_are_listed() {
         );
         crates.insert(name);
     }
-    assert_eq!(crates, listed());
+    assert_has("the crates in functions", &crates, &listed());
 
     let router = &metadata.workspace_metadata["lambda"]["watch"]["router"];
     let found: BTreeSet<_> = router
@@ -58,7 +68,7 @@ fn crates_binaries_and_routes_are_listed() {
             ["", "/", "/{source}", "/{source}/"].map(|route| (format!("/{name}{route}"), name.clone()))
         })
         .collect();
-    assert_eq!(found, expected);
+    assert_has("Cargo.toml, the routes that `make generate` writes", &found, &expected);
 }
 
 /// The template without its tags: `!Ref X` reads as `X`.
@@ -139,9 +149,9 @@ fn the_form_shows_every_parameter_once() {
         .map(|id| id.as_str().unwrap())
         .collect();
     let parameters = keys(&template["Parameters"]);
-    assert_eq!(shown.iter().copied().collect::<BTreeSet<_>>(), parameters);
-    assert_eq!(shown.len(), parameters.len());
-    assert_eq!(keys(&form["ParameterLabels"]), parameters);
+    assert_has("template.yaml, ParameterGroups", &shown.iter().copied().collect(), &parameters);
+    assert_eq!(shown.len(), parameters.len(), "template.yaml, ParameterGroups: a parameter twice");
+    assert_has("template.yaml, ParameterLabels", &keys(&form["ParameterLabels"]), &parameters);
     let of_a_provider = |id: &str| listed().iter().any(|name| id.to_lowercase().starts_with(name));
     let others = parameters.iter().filter(|id| !of_a_provider(id)).count();
     assert!(others <= 15, "{others} questions besides the providers'");
@@ -177,6 +187,17 @@ fn a_function_is_a_few_lines() {
     for facts in PROVIDERS.iter().map(|provider| provider.facts()) {
         let main = fs::read_to_string(root().join(format!("functions/{}/src/main.rs", facts.name))).unwrap();
         assert!(main.lines().count() <= 15, "{}: main.rs grows", facts.name);
+    }
+}
+
+/// An empty guide would satisfy the tests of the translations.
+#[test]
+fn every_guide_says_where_to_send_and_how_to_try_it() {
+    for name in listed() {
+        let guide = fs::read_to_string(root().join(format!("docs/guides/{name}.md"))).unwrap();
+        for expected in [format!("/{name}"), format!(" send {name}"), "credentials".to_owned()] {
+            assert!(guide.contains(&expected), "docs/guides/{name}.md: nothing about `{expected}`");
+        }
     }
 }
 

@@ -145,6 +145,8 @@ mod tests {
 
     use super::*;
 
+    const NOTHING: Bilingual<&'static str> = Bilingual { en: "", zh: "" };
+
     /// Counts how often credentials are parsed, and rejects them.
     #[derive(Default)]
     struct Counting(AtomicUsize);
@@ -157,7 +159,12 @@ mod tests {
                 chosen_secret: false,
                 deadline: Duration::ZERO,
                 max_body: 0,
-                reference: Reference { console: Bilingual { en: "", zh: "" }, delivery: None },
+                reference: Reference {
+                    receives: NOTHING,
+                    responds: NOTHING,
+                    console: NOTHING,
+                    delivery: None,
+                },
                 document: None,
                 steps: &[],
                 demo: "",

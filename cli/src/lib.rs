@@ -9,6 +9,7 @@ pub mod local;
 pub mod options;
 pub mod sender;
 pub mod shell;
+pub mod stack;
 pub mod statistics;
 pub mod terminal;
 pub mod time;

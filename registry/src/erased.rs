@@ -261,7 +261,7 @@ impl<P: Sender> Keys for KeysOf<P> {
     }
 
     fn receive(&self, source: &str, request: &Request, ambient: &Ambient) -> Result<Received, Refused> {
-        let received = handler::open(&self.provider, &self.sources, source, request, ambient)?;
+        let received = handler::receive(&self.provider, &self.sources, source, request, ambient)?;
         let message = received.queued_event().map(|event| Message::of(event, LARGEST_MESSAGE)).transpose();
         message.map_err(|reject| Refused::payload(reject, received.key))?;
         Ok(received)

@@ -149,17 +149,22 @@ impl Page {
     }
 
     fn table<const N: usize>(&mut self, head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) {
-        let head = row(&head.map(str::to_owned));
-        let _ = write!(self.text, "\n{head}\n|{}\n", "---|".repeat(N));
-        for cells in rows {
-            let _ = writeln!(self.text, "{}", row(&cells));
-        }
+        let _ = write!(self.text, "\n{}", table(head, rows));
     }
 
     fn file(self) -> Generated {
         let Self { language, name, text } = self;
         Generated { path: format!("docs/reference/{name}{}", language.ending()), text }
     }
+}
+
+/// A table.
+fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let head = row(&head.map(str::to_owned));
+    rows.into_iter().fold(format!("{head}\n|{}\n", "---|".repeat(N)), |mut lines, cells| {
+        let _ = writeln!(lines, "{}", row(&cells));
+        lines
+    })
 }
 
 /// One row of a table. A `|` in a cell is escaped.

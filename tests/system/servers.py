@@ -522,11 +522,20 @@ class Deployment:
         path = f"/{provider}" if source is None else f"/{provider}/{source}"
         return self._gateway.send(path, request, method, timeout)
 
-    def expect_sound(self):
-        """Asserts that no function ended or panicked."""
-        for function in self.functions.values():
+    def marks(self):
+        """The present length of each function's log."""
+        return {provider: function.mark() for provider, function in self.functions.items()}
+
+    def expect_sound(self, since=None):
+        """Asserts that no function ended or panicked, and returns the providers that logged anything since `marks`."""
+        since = since or dict.fromkeys(self.functions, 0)
+        active = []
+        for provider, function in self.functions.items():
             function.expect_alive()
-            assert "panicked" not in function.text()
+            if function.mark() > since[provider]:
+                active.append(provider)
+                assert "panicked" not in function.text(since[provider])
+        return active
 
     def expect_discreet(self, secrets):
         """Asserts that every log line is JSON, and that none contains a secret."""

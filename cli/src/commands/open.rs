@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use letterbox_codec::{
     Reject, Rejected, Timestamp,
     headers::{self, HeaderError},
-    stage::first_that_opens,
+    stage::first_accepted,
 };
 use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
 
@@ -91,7 +91,7 @@ pub fn run(args: &Open) -> Result<(), CommandError> {
     let credentials = args.key.load().map_err(CommandError::Usage)?;
     let keys = args.key.keys_in(&credentials, provider).map_err(CommandError::Usage)?;
     let entries = keys.entries(&source).map_err(CommandError::Usage)?;
-    let opened = first_that_opens(&entries, |entry| entry.open(&request, now));
+    let opened = first_accepted(&entries, |entry| entry.open(&request, now));
     let (_, opened) = opened.map_err(|rejected| {
         let code = rejected.reject.code();
         let route = format!("{}/{source}", provider.name());

@@ -23,7 +23,7 @@ use letterbox_codec::{
         Algorithm,
         fields::{Form, SignedForm},
     },
-    stage::{at, first_that_opens},
+    stage::{at, first_accepted},
     verified::Payload,
 };
 
@@ -77,7 +77,7 @@ impl Provider for Alipay {
     ) -> Result<Received, Refused> {
         let form = Form::parse(request.body()).map_err(at(Stage::Form))?;
         let signature = signature(&form).map_err(at(Stage::Form))?;
-        let (position, (key, signed)) = first_that_opens(source.keys, |key| {
+        let (position, (key, signed)) = first_accepted(source.keys, |key| {
             let signed = open(key, &form, signature.as_deref())?;
             Ok((key, signed))
         })?;

@@ -101,6 +101,11 @@ impl Sender for Alipay {
         },
     });
     const REFERENCE: Reference = Reference {
+        receives: Bilingual {
+            en: "Alipay notifications and gateway messages: RSA2 over the sorted fields of a form",
+            zh: "支付宝异步通知和应用网关消息：对排序后的表单参数验签（RSA2）",
+        },
+        responds: Bilingual { en: "`success` or `SUCCESS`", zh: "`success` 或 `SUCCESS`" },
         console: Bilingual {
             en: "open.alipay.com, your app, development settings: choose public key or certificate as the interface signing method, and copy Alipay's public key. The URL is the `notify_url` of each API call, and for messages the application gateway",
             zh: "open.alipay.com > 应用 > 开发设置：接口加签方式选择公钥或证书，复制支付宝公钥。URL 填在各接口调用的 `notify_url` 中；消息则填在应用网关中",

@@ -19,7 +19,7 @@ use letterbox_codec::{
     provider::Refused,
     reject::JsonPart,
     sealed::{self, Envelope},
-    stage::{at, first_that_opens},
+    stage::{at, first_accepted},
     verified::{Payload, Verified},
 };
 use serde::Serialize;
@@ -61,7 +61,7 @@ impl Provider for DingTalk {
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
         let message = Message::from_request(request)?;
-        let (position, (key, content, owner_key)) = first_that_opens(source.keys, |key: &Credentials| {
+        let (position, (key, content, owner_key)) = first_accepted(source.keys, |key: &Credentials| {
             let opened = message.envelope().verify(&key.token)?.open(&key.aes_key)?;
             key.fresh(&message.timestamp, ambient.now)?;
             let (content, owner_key) = opened.addressed_to(&key.owner_key)?;

@@ -74,6 +74,11 @@ impl Sender for DingTalk {
     const SEALS: Option<&'static str> =
         Some("a response: msg_signature, timeStamp, nonce, encrypt (a request's body has only encrypt)");
     const REFERENCE: Reference = Reference {
+        receives: Bilingual {
+            en: "DingTalk HTTP event push: SHA-1 signature, AES-256-CBC",
+            zh: "钉钉事件订阅的 HTTP 推送：SHA-1 签名，AES-256-CBC 加密",
+        },
+        responds: Bilingual { en: "encrypted `success`", zh: "加密的 `success`" },
         console: Bilingual {
             en: "the app's event subscription, HTTP push: paste the URL; copy the token and the AES key. The owner key is the AppKey (Client ID), for a third-party app the SuiteKey, for a callback registered by API the CorpId",
             zh: "应用的事件订阅，推送方式选择 HTTP 推送：粘贴 URL；复制签名 token 和加密 aes_key。owner key 为 AppKey（Client ID），第三方企业应用为 SuiteKey，通过 API 注册的回调为 CorpId",

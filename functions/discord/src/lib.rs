@@ -14,7 +14,7 @@ use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Rejected, Reply, Request, Source, Stage, Timestamp, Verified,
     provider::Refused,
     signature::{self, Algorithm, Description, Scheme},
-    stage::first_that_opens,
+    stage::first_accepted,
     timestamp::Unit,
     verified::Payload,
 };
@@ -118,8 +118,7 @@ impl Provider for Discord {
         request: &Request,
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
-        let (position, content) =
-            first_that_opens(source.keys, |key| self.verify(key, request, ambient.now))?;
+        let (position, content) = first_accepted(source.keys, |key| self.verify(key, request, ambient.now))?;
         let received = received(source, &content, ambient, position);
         received.map_err(|reject| Refused::payload(reject, position))
     }

@@ -80,6 +80,11 @@ impl Sender for Discord {
         older: None,
     };
     const REFERENCE: Reference = Reference {
+        receives: Bilingual {
+            en: "Discord interactions and webhook events: Ed25519 over timestamp and body",
+            zh: "Discord 交互与 Webhook 事件：对时间戳和请求体的 Ed25519 签名",
+        },
+        responds: Bilingual { en: "deferred response, PONG, or `204`", zh: "延后回复、PONG 或 `204`" },
         console: Bilingual {
             en: "the application in the Developer Portal: copy Public Key from General Information; paste the URL as Interactions Endpoint URL there, and as Endpoint URL under Webhooks",
             zh: "开发者后台中的应用：从 General Information 复制 Public Key；将 URL 填入同一页的 Interactions Endpoint URL，以及 Webhooks 页的 Endpoint URL",

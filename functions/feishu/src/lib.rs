@@ -14,7 +14,7 @@ use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Reply, Request, Source,
     feishu::{Content, Delivery},
     provider::Refused,
-    stage::first_that_opens,
+    stage::first_accepted,
     verified::Verified,
 };
 use serde_json::json;
@@ -68,7 +68,7 @@ impl Provider for Feishu {
     ) -> Result<Received, Refused> {
         let delivery = Delivery::read(request.headers(), request.body())?;
         let (position, content) =
-            first_that_opens(source.keys, |key: &Credentials| key.open(&delivery, ambient.now))?;
+            first_accepted(source.keys, |key: &Credentials| key.open(&delivery, ambient.now))?;
         let event = match content {
             Content::Challenge { challenge, .. } => {
                 let reply = Reply::json(200, &json!({ "challenge": challenge }));

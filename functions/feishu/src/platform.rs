@@ -71,6 +71,11 @@ impl Sender for Feishu {
     });
     const SEALS: Option<&'static str> = Some("a body: encrypt");
     const REFERENCE: Reference = Reference {
+        receives: Bilingual {
+            en: "events and cards of Feishu and Lark: SHA-256 or SHA-1 signature, AES-256-CBC, or in clear with a token",
+            zh: "飞书和 Lark 的事件与卡片：SHA-256 或 SHA-1 签名，AES-256-CBC 加密，或明文加 token",
+        },
+        responds: Bilingual { en: "`{}`, or the challenge", zh: "`{}`，或 challenge" },
         console: Bilingual {
             en: "the app's Events & callbacks: choose to send to a developer's server, and paste the URL for events and for callbacks; copy Encrypt Key and Verification Token from Encryption strategy",
             zh: "应用的“事件与回调”：订阅方式选择“将事件发送至开发者服务器”，事件与回调的请求地址都填 URL；从“加密策略”复制 Encrypt Key 和 Verification Token",

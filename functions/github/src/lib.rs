@@ -13,8 +13,8 @@ use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Rejected, Reply, Request, Source, Timestamp, Verified,
     header::label,
     provider::Refused,
-    signature::{self, Algorithm, Description, Scheme, Signed},
-    stage::first_that_opens,
+    signature::{self, Algorithm, Description, Scheme, VerifiedRequest},
+    stage::first_accepted,
 };
 use serde::Deserialize;
 
@@ -107,7 +107,7 @@ impl GitHub {
         ambient: &Ambient,
         delivery: Option<String>,
     ) -> Result<Received, Refused> {
-        let (position, signed) = first_that_opens(source.keys, |key| self.verify(key, request, ambient.now))?;
+        let (position, signed) = first_accepted(source.keys, |key| self.verify(key, request, ambient.now))?;
         let identity = source.keys.get(position).map(|key| key.id).unwrap_or_default();
         let event = event(source, request, &signed.content, ambient, delivery, identity);
         let event = event.map_err(|reject| Refused::payload(reject, position))?;
@@ -120,7 +120,7 @@ impl GitHub {
         key: &Credentials,
         request: &'r Request,
         now: Timestamp,
-    ) -> Result<Signed<'r>, Rejected> {
+    ) -> Result<VerifiedRequest<'r>, Rejected> {
         // If `X-Hub-Signature-256` is present, SHA-1 is never used.
         let legacy = key.allow_sha1 && !request.headers().contains_key("x-hub-signature-256");
         let scheme = if legacy { &self.sha1 } else { &self.sha256 };

@@ -61,6 +61,11 @@ impl Sender for GitHub {
         }),
     };
     const REFERENCE: Reference = Reference {
+        receives: Bilingual {
+            en: "GitHub webhooks: HMAC-SHA-256 of the raw body, JSON or form",
+            zh: "GitHub webhook：对原始请求体计算的 HMAC-SHA-256，JSON 或表单",
+        },
+        responds: Bilingual { en: "`202`", zh: "`202`" },
         console: Bilingual {
             en: "Settings, Webhooks, Add webhook: paste the URL, choose either content type, and enter the secret from your credentials",
             zh: "Settings > Webhooks > Add webhook：粘贴 URL，Content type 任选，Secret 填写凭证中的那一个",

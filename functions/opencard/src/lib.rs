@@ -15,7 +15,7 @@ use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Reply, Request, Source, Timestamp,
     jwe::{self, Token},
     provider::{Document, Refused},
-    stage::first_that_opens,
+    stage::first_accepted,
     verified::Verified,
 };
 use serde::Serialize;
@@ -56,7 +56,7 @@ impl Provider for OpenCard {
     ) -> Result<Received, Refused> {
         let token = Token::parse(request.body())?;
         let rid = token.header.rid.clone();
-        let opened = first_that_opens(source.keys, |key: &Credentials| {
+        let opened = first_accepted(source.keys, |key: &Credentials| {
             let psk = key.psk_of(&token)?;
             Ok((psk, token.open(psk)?))
         });

@@ -52,6 +52,14 @@ impl Sender for OpenCard {
     });
     const SEALS: Option<&'static str> = Some("a query: a compact JWE with its own JOSE header");
     const REFERENCE: Reference = Reference {
+        receives: Bilingual {
+            en: "Baidu OpenCard queries: JWE with A128KW and A128CBC-HS256",
+            zh: "百度 OpenCard 查询：JWE，A128KW 和 A128CBC-HS256",
+        },
+        responds: Bilingual {
+            en: "encrypted card from a card catalogue",
+            zh: "取自卡片目录的卡片，加密返回",
+        },
         console: Bilingual {
             en: "the webhook settings: paste the URL, and enter each pre-shared key that you generated under its `kid`",
             zh: "webhook 设置：粘贴 URL，并在各自的 `kid` 下填入自己生成的预共享密钥",

@@ -6,10 +6,10 @@ mod samples;
 
 use std::time::Duration;
 
-use letterbox_signed::{Branch, Signed};
+use letterbox_signed::{Branch, Described};
 
 /// The provider.
-pub type Payment = Signed<PaymentBranch>;
+pub type Payment = Described<PaymentBranch>;
 
 /// The name and the deadline of the function.
 pub enum PaymentBranch {}

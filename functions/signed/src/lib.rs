@@ -9,7 +9,7 @@ use std::time::Duration;
 use letterbox_signed::Branch;
 
 /// The provider.
-pub type Signed = letterbox_signed::Signed<SignedBranch>;
+pub type Signed = letterbox_signed::Described<SignedBranch>;
 
 /// The name and the deadline of the function.
 pub enum SignedBranch {}

@@ -1,7 +1,7 @@
 //! The samples that come with Letterbox: one folder for each preset, and beside them those of a sender without one.
 
 use include_dir::{Dir, include_dir};
-use letterbox_codec::platform::{Sample, samples_in};
+use letterbox_codec::platform::{Bilingual, Sample, samples_in};
 use letterbox_signed::sender::Samples;
 
 use crate::SignedBranch;
@@ -10,6 +10,10 @@ static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 impl Samples for SignedBranch {
     const TITLE: &'static str = "Other senders";
+    const RECEIVES: Bilingual<&'static str> = Bilingual {
+        en: "webhooks of any other sender that signs them, with presets or a scheme of your own",
+        zh: "其他对 webhook 签名的发送方，使用预设或自定义方案",
+    };
     const DEMO: &'static str = include_str!("../../../events/signed/credentials.json");
     const FIRST_SAMPLE: &'static str = "joined";
 

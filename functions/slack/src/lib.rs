@@ -14,7 +14,7 @@ use std::{borrow::Cow, time::Duration};
 use http::{HeaderValue, header::X_CONTENT_TYPE_OPTIONS};
 use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Reply, Request, Source, Verified, form, header::label,
-    provider::Refused, stage::first_that_opens, verified::Payload,
+    provider::Refused, stage::first_accepted, verified::Payload,
 };
 
 pub use self::credentials::Credentials;
@@ -85,7 +85,7 @@ impl Provider for Slack {
         if !request.headers().contains_key(SIGNATURE) && is_certificate_check(request.body()) {
             return Ok(Received::handshake(Reply::empty(200), 0));
         }
-        let (position, signed) = first_that_opens(source.keys, |key: &Credentials| {
+        let (position, signed) = first_accepted(source.keys, |key: &Credentials| {
             key.scheme.verify(&key.secret, request, ambient.now)
         })?;
         let opened = open(source, request, &signed.content, ambient);

@@ -74,6 +74,11 @@ impl Sender for Slack {
         older: None,
     };
     const REFERENCE: Reference = Reference {
+        receives: Bilingual {
+            en: "Slack events, interactions and slash commands: HMAC-SHA-256 of version, timestamp and body, JSON or form",
+            zh: "Slack 事件、交互与 slash command：对版本号、时间戳和请求体计算的 HMAC-SHA-256，JSON 或表单",
+        },
+        responds: Bilingual { en: "empty `200`", zh: "空的 `200`" },
         console: Bilingual {
             en: "the app's settings at api.slack.com/apps: paste the URL under Event Subscriptions, Interactivity & Shortcuts, and in each slash command; copy the Signing Secret from Basic Information",
             zh: "api.slack.com/apps 中该应用的设置：在 Event Subscriptions、Interactivity & Shortcuts 以及每个 slash command 中粘贴 URL；从 Basic Information 复制 Signing Secret",

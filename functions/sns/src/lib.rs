@@ -56,13 +56,13 @@ impl Provider for Sns {
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
         let delivery = label(request.headers(), "x-amz-sns-message-id").map(str::to_owned);
-        let received = Self::open(source, request, ambient);
+        let received = Self::accept(source, request, ambient);
         received.map_err(|refused| Refused { delivery, ..refused })
     }
 }
 
 impl Sns {
-    fn open(
+    fn accept(
         source: &Source<'_, Credentials>,
         request: &Request,
         ambient: &Ambient,

@@ -74,6 +74,11 @@ impl Sender for Sns {
         is_on: |request| request.headers().contains_key("x-amz-sns-message-type"),
     });
     const REFERENCE: Reference = Reference {
+        receives: Bilingual {
+            en: "Amazon SNS over HTTPS: RSA signatures, with certificates fetched from SNS or pinned",
+            zh: "通过 HTTPS 的 Amazon SNS：RSA 签名，证书从 SNS 获取或预先固定",
+        },
+        responds: Bilingual { en: "`200`", zh: "`200`" },
         console: Bilingual {
             en: "SNS, Subscriptions, Create subscription: choose your topic and the protocol HTTPS, enter the URL as the endpoint, and leave raw message delivery off",
             zh: "SNS > 订阅 > 创建订阅：选择主题，协议选 HTTPS，终端节点填写 URL，不要启用原始消息传输",

@@ -18,7 +18,7 @@ use std::{borrow::Cow, time::Duration};
 
 use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Reply, Request, Source, Verified, form, header::label,
-    provider::Refused, stage::first_that_opens, verified::Payload,
+    provider::Refused, stage::first_accepted, verified::Payload,
 };
 
 use self::credentials::BODY_HASH;
@@ -92,11 +92,11 @@ impl Provider for Twilio {
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
         let delivery = label(request.headers(), DELIVERY).map(str::to_owned);
-        let verified = first_that_opens(source.keys, |key: &Credentials| verify(key, request, ambient));
+        let verified = first_accepted(source.keys, |key: &Credentials| verify(key, request, ambient));
         let (position, content) =
             verified.map_err(|rejected| Refused { delivery: delivery.clone(), ..rejected.into() })?;
-        let opened = open(source, request, &content, ambient);
-        let (mut event, reply) = opened
+        let accepted = accept(source, request, &content, ambient);
+        let (mut event, reply) = accepted
             .map_err(|reject| Refused { delivery: delivery.clone(), ..Refused::payload(reject, position) })?;
         event.delivery = delivery;
         Ok(Received::event(event, reply, position))
@@ -110,14 +110,14 @@ fn verify<'r>(
     ambient: &Ambient,
 ) -> Result<Verified<'r>, letterbox_codec::Rejected> {
     let urls = key.urls(request);
-    let verified = first_that_opens(&urls, |url| {
+    let verified = first_accepted(&urls, |url| {
         key.scheme.with_url(url.as_str()).verify(&key.secret, request, ambient.now)
     });
     verified.map(|(_, signed)| signed.content)
 }
 
 /// The event, and the response to it.
-fn open(
+fn accept(
     source: &Source<'_, Credentials>,
     request: &Request,
     content: &Verified<'_>,

@@ -70,6 +70,11 @@ impl Sender for Twilio {
         older: None,
     };
     const REFERENCE: Reference = Reference {
+        receives: Bilingual {
+            en: "Twilio messages, calls and Event Streams: HMAC-SHA-1 of the URL and the sorted form fields, or JSON with its hash",
+            zh: "Twilio 消息、来电与 Event Streams：对 URL 和排序后的表单字段计算的 HMAC-SHA-1，或带哈希的 JSON",
+        },
+        responds: Bilingual { en: "empty TwiML", zh: "空的 TwiML" },
         console: Bilingual {
             en: "the phone number or messaging service: paste the URL as webhook with HTTP POST; copy the auth token from the account's API keys & tokens",
             zh: "电话号码或 messaging service：将 URL 粘贴为 webhook，方法选 HTTP POST；从账号的 API keys & tokens 复制 auth token",

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32};
 
 use letterbox_codec::{
     Reject, Rejected, Request, Secret, Stage, Timestamp, aead,
-    signature::{self, Algorithm, Description, Encoding, Scheme, SchemeError, Signed},
+    signature::{self, Algorithm, Description, Encoding, Scheme, SchemeError, VerifiedRequest},
 };
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -103,7 +103,11 @@ impl Credentials {
     }
 
     /// Verifies a notification with the key that it names: the signature over the exact bytes, then the timestamp.
-    pub(crate) fn verify<'r>(&self, request: &'r Request, now: Timestamp) -> Result<Signed<'r>, Rejected> {
+    pub(crate) fn verify<'r>(
+        &self,
+        request: &'r Request,
+        now: Timestamp,
+    ) -> Result<VerifiedRequest<'r>, Rejected> {
         let id = header::key_id(request).map_err(|reject| reject.at(Stage::Form))?;
         let PublicKey(key) = self.keys.get(&id).ok_or(Reject::UnknownKid.at(Stage::Key))?;
         self.scheme.verify(key, request, now)

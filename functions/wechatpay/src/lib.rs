@@ -18,7 +18,7 @@ use std::time::Duration;
 use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Rejected, Reply, Request, Source, Stage, Timestamp, Verified,
     provider::Refused,
-    stage::{at, first_that_opens},
+    stage::{at, first_accepted},
 };
 
 pub use crate::credentials::Credentials;
@@ -51,7 +51,7 @@ impl Provider for WeChatPay {
         request: &Request,
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
-        let (position, opened) = first_that_opens(source.keys, |key| open(key, request, ambient.now))?;
+        let (position, opened) = first_accepted(source.keys, |key| open(key, request, ambient.now))?;
         let event = opened.and_then(|opened| event(source, &opened, ambient));
         let event = event.map_err(|reject| Refused::payload(reject, position))?;
         // Neither status needs a body: <https://pay.weixin.qq.com/wiki/doc/apiv3/apis/chapter3_3_5.shtml> (read 2026-11-26).

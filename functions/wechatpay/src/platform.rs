@@ -124,6 +124,11 @@ impl Sender for WeChatPay {
     };
     const KEY_HEADER: Option<&'static str> = Some(SERIAL);
     const REFERENCE: Reference = Reference {
+        receives: Bilingual {
+            en: "WeChat Pay APIv3 notifications: RSA-SHA-256 by public key or certificate, resource in AES-256-GCM",
+            zh: "微信支付 APIv3 回调通知：用公钥或证书验签（RSA-SHA-256），resource 以 AES-256-GCM 加密",
+        },
+        responds: Bilingual { en: "`200`", zh: "`200`" },
         console: Bilingual {
             en: "merchant console (pay.weixin.qq.com), account center, API security: set the APIv3 key, and download the WeChat Pay public key with its id, or the platform certificate. The URL is the `notify_url` of each API call",
             zh: "商户平台（pay.weixin.qq.com）> 账户中心 > API 安全：设置 APIv3 密钥，下载微信支付公钥（及公钥 ID）或平台证书。URL 填在各接口调用的 `notify_url` 中",

@@ -18,7 +18,7 @@ use letterbox_codec::{
     provider::Refused,
     reject::JsonPart,
     sealed::Envelope,
-    stage::{at, first_that_opens},
+    stage::{at, first_accepted},
     verified::Verified,
     xml::Element,
 };
@@ -80,7 +80,7 @@ impl Provider for WeCom {
         ambient: &Ambient,
     ) -> Result<Received, Refused> {
         let message = Message::from_request(request)?;
-        let (position, content) = first_that_opens(source.keys, |key: &Credentials| {
+        let (position, content) = first_accepted(source.keys, |key: &Credentials| {
             let opened = message.envelope().verify(&key.token)?.open(&key.aes_key)?;
             key.fresh(&message.timestamp, ambient.now)?;
             let (content, _) = opened.addressed_to(&key.receive_id)?;

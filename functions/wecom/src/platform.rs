@@ -75,6 +75,14 @@ impl Sender for WeCom {
     const SEALS: Option<&'static str> =
         Some("a reply: XML if the payload is XML, else JSON with encrypt, msgsignature, timestamp and nonce");
     const REFERENCE: Reference = Reference {
+        receives: Bilingual {
+            en: "WeCom callbacks of apps, third-party suites and smart bots: SHA-1 signature, AES-256-CBC, XML or JSON",
+            zh: "企业微信自建应用、第三方应用和智能机器人的回调：SHA-1 签名，AES-256-CBC 加密，XML 或 JSON",
+        },
+        responds: Bilingual {
+            en: "empty, `success` to a suite's command, or the decrypted `echostr`",
+            zh: "空；对第三方应用的指令为 `success`；或解密后的 `echostr`",
+        },
         console: Bilingual {
             en: "the app's Receive messages, Set API: paste the URL; let it generate Token and EncodingAESKey and copy both. The receive_id is the CorpId; for a third-party app the SuiteId, and the CorpIds of the enterprises for data callbacks; for a smart bot it is empty",
             zh: "应用的“接收消息”>“设置API接收”：粘贴 URL；随机生成 Token 和 EncodingAESKey 并复制。receive_id 为 CorpId；第三方应用为 SuiteId，数据回调为授权企业的 CorpId；智能机器人为空字符串",

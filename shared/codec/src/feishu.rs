@@ -18,7 +18,7 @@
 //!
 //! Source: open.feishu.cn, "Event subscription overview" and "Receive callbacks"; lark-oapi 1.7.5
 //! (`event/dispatcher_handler.py`, `card/action_handler.py`); read on 2026-11-26.
-//! The types lead through the steps in order: [`Delivery`] → [`Signed`] → [`Opened`] → [`Content`].
+//! The types lead through the steps in order: [`Delivery`] → [`CheckedDelivery`] → [`Opened`] → [`Content`].
 
 use std::{borrow::Cow, fmt};
 
@@ -157,7 +157,7 @@ impl<'a> Delivery<'a> {
 
     /// Checks the signature in constant time, or returns [`Reject::SignatureMismatch`]. A body that is not as `key`, the
     /// entry's Encrypt Key, demands is refused.
-    pub fn verify(&self, key: Option<&EncryptKey>, token: &Secret) -> Result<Signed<'_>, Rejected> {
+    pub fn verify(&self, key: Option<&EncryptKey>, token: &Secret) -> Result<CheckedDelivery<'_>, Rejected> {
         let proof = match (&self.encrypt, key, &self.signature) {
             (Some(_), None, _) => return Err(Reject::NoEncryptKey.at(Stage::Key)),
             (None, Some(_), _) => return Err(Reject::NotEncrypted.at(Stage::Key)),
@@ -173,7 +173,7 @@ impl<'a> Delivery<'a> {
                 Proof::Card
             }
         };
-        Ok(Signed { delivery: self, proof })
+        Ok(CheckedDelivery { delivery: self, proof })
     }
 }
 
@@ -211,12 +211,12 @@ enum Proof {
 }
 
 /// A delivery whose signature, if it must have one, is valid; not decrypted yet.
-pub struct Signed<'a> {
+pub struct CheckedDelivery<'a> {
     delivery: &'a Delivery<'a>,
     proof: Proof,
 }
 
-impl<'a> Signed<'a> {
+impl<'a> CheckedDelivery<'a> {
     /// The signed time, in seconds; `None` if the delivery is not signed.
     pub fn timestamp(&self) -> Option<&'a str> {
         let is_signed = matches!(self.proof, Proof::Event | Proof::Card);

@@ -59,6 +59,10 @@ pub struct Bilingual<T> {
 /// The platform's part of the reference pages, in Markdown.
 #[derive(Debug)]
 pub struct Reference {
+    /// What the provider receives, and how it is protected: a cell of the README's table.
+    pub receives: Bilingual<&'static str>,
+    /// Its response to an accepted delivery: a cell of the same table.
+    pub responds: Bilingual<&'static str>,
     /// What to enter in the platform's console.
     pub console: Bilingual<&'static str>,
     /// How the platform delivers; `None` if that depends on the entry.

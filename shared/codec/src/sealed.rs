@@ -10,7 +10,7 @@
 //!
 //! Sources: <https://github.com/open-dingtalk/DingTalk-Callback-Crypto> at commit bd49e62, and
 //! <https://open.dingtalk.com/document/development/configure-synchttp-push>, read 2026-11-26 in a copy of 2026-08-22.
-//! Each type is one step further: [`Envelope`] → [`Signed`] → [`Opened`] → [`Verified`].
+//! Each type is one step further: [`Envelope`] → [`VerifiedEnvelope`] → [`Opened`] → [`Verified`].
 
 use std::fmt;
 
@@ -93,10 +93,10 @@ pub struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     /// Checks the signature in constant time, or returns [`Reject::SignatureMismatch`].
-    pub fn verify(&self, token: &Secret) -> Result<Signed<'a>, Rejected> {
+    pub fn verify(&self, token: &Secret) -> Result<VerifiedEnvelope<'a>, Rejected> {
         let expected = signature(token.expose(), self.timestamp, self.nonce, self.encrypt);
         if bool::from(expected.as_bytes().ct_eq(self.signature.as_bytes())) {
-            Ok(Signed { encrypt: self.encrypt })
+            Ok(VerifiedEnvelope { encrypt: self.encrypt })
         } else {
             Err(Reject::SignatureMismatch.at(Stage::Key))
         }
@@ -105,11 +105,11 @@ impl<'a> Envelope<'a> {
 
 /// An encrypted message with a valid signature, not decrypted yet.
 #[derive(Debug)]
-pub struct Signed<'a> {
+pub struct VerifiedEnvelope<'a> {
     encrypt: &'a str,
 }
 
-impl Signed<'_> {
+impl VerifiedEnvelope<'_> {
     /// Decrypts the message, and checks its padding and its length.
     pub fn open(&self, key: &Key) -> Result<Opened, Rejected> {
         self.decrypt(key).map_err(at(Stage::Seal))
@@ -231,7 +231,7 @@ mod tests {
     }
 
     fn open(encrypt: &str) -> Result<(Vec<u8>, Vec<u8>), Rejected> {
-        let opened = Signed { encrypt }.open(&key(AES_KEY).unwrap())?;
+        let opened = VerifiedEnvelope { encrypt }.open(&key(AES_KEY).unwrap())?;
         Ok((opened.message, opened.owner_key))
     }
 

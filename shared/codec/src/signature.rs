@@ -53,7 +53,7 @@ const MOST_COVERED: usize = 16;
 
 /// A request with a valid signature.
 #[derive(Debug)]
-pub struct Signed<'r> {
+pub struct VerifiedRequest<'r> {
     /// The body, or, where it came compressed, what it unpacks to.
     pub content: Verified<'r>,
     /// The id that the signature covers, if the scheme has one.
@@ -140,7 +140,7 @@ impl Scheme {
         key: &Key,
         request: &'r Request,
         now: Timestamp,
-    ) -> Result<Signed<'r>, Rejected> {
+    ) -> Result<VerifiedRequest<'r>, Rejected> {
         let family = self.family(request);
         let claims = self.claims(request, family).map_err(at(Stage::Form))?;
         let id = match &self.id_header {
@@ -189,7 +189,7 @@ impl Scheme {
             self.template.has(&Part::Id) || covered.split(' ').any(|one| family.name(name).as_str() == one)
         };
         let id = id.filter(|_| self.id_header.as_ref().is_some_and(is_signed));
-        Ok(Signed { content, id, timestamp })
+        Ok(VerifiedRequest { content, id, timestamp })
     }
 
     /// Reads the signature header, and the timestamp from the place that the scheme names.

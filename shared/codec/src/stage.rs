@@ -48,7 +48,7 @@ pub fn at(stage: Stage) -> impl Fn(Reject) -> Rejected {
 
 /// Runs `open` with each of `keys` until one succeeds, and returns its position and the result. If all fail, returns the
 /// refusal of the latest stage; of several, the first.
-pub fn first_that_opens<'k, K, T>(
+pub fn first_accepted<'k, K, T>(
     keys: &'k [K],
     mut open: impl FnMut(&'k K) -> Result<T, Rejected>,
 ) -> Result<(usize, T), Rejected> {
@@ -95,14 +95,14 @@ mod tests {
             (&[&key, &address, &seal, &other_address], &address),
             (&[&other_address, &address], &other_address),
         ] {
-            let refused = first_that_opens::<_, ()>(refusals, |refusal| Err((*refusal).clone()));
+            let refused = first_accepted::<_, ()>(refusals, |refusal| Err((*refusal).clone()));
             assert_eq!(refused.as_ref(), Err(expected), "{refusals:?}");
         }
     }
 
     #[test]
     fn the_first_key_that_opens_is_used_whatever_the_others_refuse() {
-        let opened = first_that_opens(&[1, 2, 3], |key| {
+        let opened = first_accepted(&[1, 2, 3], |key| {
             if *key == 1 { Err(Reject::NotUtf8.at(Stage::Payload)) } else { Ok(*key) }
         });
         assert_eq!(opened, Ok((1, 2)));

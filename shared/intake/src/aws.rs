@@ -24,7 +24,8 @@ pub async fn config() -> SdkConfig {
     loader().load().await
 }
 
-fn loader() -> ConfigLoader {
+/// Finds that configuration, and can be given another profile or region.
+pub fn loader() -> ConfigLoader {
     let http = aws_smithy_http_client::Builder::new().tls_provider(TLS).build_https();
     aws_config::defaults(BehaviorVersion::latest()).http_client(http)
 }
@@ -62,8 +63,8 @@ impl Intercept for ResponseLimit {
     }
 }
 
-/// The service's error code and message, or else why there was no response, for the operator's log.
-pub(crate) fn describe<E>(error: &SdkError<E>) -> String
+/// The service's error code and message, or else why there was no response, for the operator.
+pub fn describe<E>(error: &SdkError<E>) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
@@ -75,7 +76,7 @@ where
 }
 
 /// An error and its causes, joined by colons.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -218,9 +218,9 @@ impl<P: Provider> Intake<P> {
         let started = Instant::now();
         let mut record = Record::of::<P>(source);
         let mut queued = None;
-        let opened = self.open_with_newest(source, request, &mut record).await;
+        let received = self.receive_with_newest(source, request, &mut record).await;
         let deadline = self.deadline(source);
-        let reply = match opened {
+        let reply = match received {
             Ok((received, message)) => {
                 queued = message;
                 self.settle(started, deadline, received, queued.as_ref(), &mut record).await
@@ -292,15 +292,15 @@ impl<P: Provider> Intake<P> {
 
     /// Verifies with the current credentials and document, and again if a refresh has just replaced either. A delivery
     /// without an event triggers no refresh.
-    async fn open_with_newest(
+    async fn receive_with_newest(
         &self,
         source: &str,
         request: &Request,
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
-        let opened = self.open_with_document(source, request, record).await;
+        let received = self.receive_with_document(source, request, record).await;
         let limit = self.deadline(source) / 3;
-        match &opened {
+        match &received {
             Ok((_, Some(_))) => {
                 (record.credentials, record.document) = tokio::join!(
                     within(limit, self.keyring.refresh(RefreshTrigger::Accepted, "credentials")),
@@ -314,37 +314,37 @@ impl<P: Provider> Intake<P> {
             _ => {}
         }
         if [record.credentials, record.document].contains(&RefreshResult::Refreshed) {
-            return self.open_with_document(source, request, record).await;
+            return self.receive_with_document(source, request, record).await;
         }
-        opened
+        received
     }
 
     /// Verifies and decodes a request; if that needs a document from a URL, fetches it and tries again.
-    async fn open_with_document(
+    async fn receive_with_document(
         &self,
         source: &str,
         request: &Request,
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
-        let opened = self.open(source, request, record);
+        let received = self.receive(source, request, record);
         if !P::FETCHES {
-            return opened;
+            return received;
         }
-        let (url, delivery) = match (&self.fetcher, &opened) {
+        let (url, delivery) = match (&self.fetcher, &received) {
             (Some(_), Err(Fault::Refused(Refused { wanted: Some(url), delivery, .. }))) => {
                 (url.clone(), delivery.clone())
             }
-            _ => return opened,
+            _ => return received,
         };
-        let Some(fetcher) = &self.fetcher else { return opened };
+        let Some(fetcher) = &self.fetcher else { return received };
         match fetcher.document(&url, self.deadline(source) / 3).await {
             Ok(content) => {
                 let mut request = request.clone();
                 request.extensions_mut().insert(Fetched { url, content });
-                self.open(source, &request, record)
+                self.receive(source, &request, record)
             }
             // The platform would not sign with what it does not publish.
-            Err(FetchError::Absent) => opened,
+            Err(FetchError::Absent) => received,
             // The delivery may be genuine: let the platform retry.
             Err(FetchError::Unavailable(error)) => Err(Fault::Unfetched { error, delivery }),
         }
@@ -361,7 +361,7 @@ impl<P: Provider> Intake<P> {
     }
 
     /// Verifies and decodes a request, and builds its queue message. It is pure except for clock and entropy.
-    fn open(
+    fn receive(
         &self,
         source: &str,
         request: &Request,
@@ -371,8 +371,8 @@ impl<P: Provider> Intake<P> {
         let keys = sources.get(source);
         (record.known, record.rotating) = (keys.is_some(), keys.is_some_and(|keys| keys.len() > 1));
         let ambient = (self.ambient)().map_err(Fault::Entropy)?;
-        let received =
-            open(&*self.provider.current(), &sources, source, request, &ambient).map_err(Fault::Refused)?;
+        let received = receive(&*self.provider.current(), &sources, source, request, &ambient)
+            .map_err(Fault::Refused)?;
         let message = received.queued_event().map(|event| Message::of(event, self.queue.largest()));
         let mut message = message.transpose().map_err(|reject| {
             let delivery = received.delivery.clone();
@@ -448,7 +448,7 @@ async fn within(limit: Duration, refresh: impl Future<Output = RefreshResult>) -
 }
 
 /// Checks method, source and size of a request, then verifies and decodes it. Does not use the queue.
-pub fn open<P: Provider>(
+pub fn receive<P: Provider>(
     provider: &P,
     sources: &Sources<P::Credentials>,
     source: &str,

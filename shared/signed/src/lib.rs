@@ -18,7 +18,7 @@ use std::{borrow::Cow, marker::PhantomData, time::Duration};
 use http::{HeaderName, Method};
 use letterbox_codec::{
     Ambient, Event, Provider, Received, Reject, Reply, Request, Source, header, json::is_attribute,
-    provider::Refused, signature, stage::first_that_opens, verified::Payload,
+    provider::Refused, signature, stage::first_accepted, verified::Payload,
 };
 
 pub use crate::{
@@ -36,9 +36,9 @@ pub trait Branch: Send + Sync + 'static {
 }
 
 /// The provider of a branch.
-pub struct Signed<B>(PhantomData<fn() -> B>);
+pub struct Described<B>(PhantomData<fn() -> B>);
 
-impl<B: Branch> Provider for Signed<B> {
+impl<B: Branch> Provider for Described<B> {
     const NAME: &'static str = B::NAME;
     const DEADLINE: Duration = B::DEADLINE;
     type Credentials = Credentials;
@@ -63,33 +63,33 @@ impl<B: Branch> Provider for Signed<B> {
     ) -> Result<Received, Refused> {
         if request.method() != Method::POST {
             let answer = |key| answers::answer_unsigned(key, request);
-            let (position, reply) = first_that_opens(source.keys, answer)?;
+            let (position, reply) = first_accepted(source.keys, answer)?;
             return Ok(Received::handshake(reply, position));
         }
-        let (position, (key, signed)) = first_that_opens(source.keys, |key: &Credentials| {
+        let (position, (key, signed)) = first_accepted(source.keys, |key: &Credentials| {
             Ok((key, key.scheme.verify(&key.key, request, ambient.now)?))
         })?;
-        let opened = open(source, key, request, signed, ambient);
-        Ok(match opened.map_err(|reject| Refused::payload(reject, position))? {
-            Opened::Event(event) => Received::event(*event, key.answer.clone(), position),
-            Opened::Handshake(reply) => Received::handshake(reply, position),
+        let accepted = accept(source, key, request, signed, ambient);
+        Ok(match accepted.map_err(|reject| Refused::payload(reject, position))? {
+            Accepted::Event(event) => Received::event(*event, key.answer.clone(), position),
+            Accepted::Handshake(reply) => Received::handshake(reply, position),
         })
     }
 }
 
 /// What a verified delivery is.
-enum Opened {
+enum Accepted {
     Event(Box<Event>),
     Handshake(Reply),
 }
 
-fn open(
+fn accept(
     source: &Source<'_, Credentials>,
     key: &Credentials,
     request: &Request,
-    signed: signature::Signed<'_>,
+    signed: signature::VerifiedRequest<'_>,
     ambient: &Ambient,
-) -> Result<Opened, Reject> {
+) -> Result<Accepted, Reject> {
     let content = signed.content;
     let converted = match key.payload {
         PayloadForm::Json => None,
@@ -100,7 +100,7 @@ fn open(
     let event_type = EventTypeOf::read(key, request, &payload);
     let read = event_type.as_ref().ok().map(|event_type| &*event_type.text);
     if let Some(reply) = answers::answer_verified(key, request, &payload, read)? {
-        return Ok(Opened::Handshake(reply));
+        return Ok(Accepted::Handshake(reply));
     }
     let event_type = event_type?;
     if key.accept.as_ref().is_some_and(|accepted| !accepted.iter().any(|one| *one == event_type.text)) {
@@ -132,7 +132,7 @@ fn open(
     if converted.is_some() {
         event.raw = Some(content.text()?.to_owned());
     }
-    Ok(Opened::Event(Box::new(event)))
+    Ok(Accepted::Event(Box::new(event)))
 }
 
 /// The type of an event.

@@ -14,7 +14,7 @@ use letterbox_codec::{
     },
 };
 
-use crate::{Branch, Credentials, Signed, handshake::Handshake};
+use crate::{Branch, Credentials, Described, handshake::Handshake};
 
 /// One sender: what its file says besides the scheme.
 #[derive(Debug)]
@@ -95,6 +95,8 @@ const UNKNOWN: DeliveryPolicy = DeliveryPolicy {
 pub trait Samples: Branch {
     /// [`platform::Sender::TITLE`].
     const TITLE: &'static str;
+    /// [`Reference::receives`].
+    const RECEIVES: Bilingual<&'static str>;
     /// [`platform::Sender::DEMO`].
     const DEMO: &'static str;
     /// [`platform::Sender::FIRST_SAMPLE`].
@@ -104,7 +106,7 @@ pub trait Samples: Branch {
     fn samples() -> Vec<Sample>;
 }
 
-impl<B: Samples> platform::Sender for Signed<B> {
+impl<B: Samples> platform::Sender for Described<B> {
     const TITLE: &'static str = B::TITLE;
     const CHOSEN_SECRET: bool = true;
     const STEPS: &'static [Step] = &[
@@ -127,6 +129,8 @@ impl<B: Samples> platform::Sender for Signed<B> {
     const FIRST_SAMPLE: &'static str = B::FIRST_SAMPLE;
     const SCHEME: SignatureScheme = SignatureScheme::InEntry;
     const REFERENCE: Reference = Reference {
+        receives: B::RECEIVES,
+        responds: Bilingual { en: "`202`", zh: "`202`" },
         console: Bilingual {
             en: "the notification settings: paste the URL; copy the signing secret",
             zh: "通知设置：粘贴 URL；复制签名密钥",

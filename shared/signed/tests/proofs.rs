@@ -5,7 +5,7 @@ use std::{cell::Cell, fs, path::Path, sync::Arc, time::Duration};
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Rejected, Request, Source, Sources, Stage, Timestamp,
     credentials::FromEntry,
-    platform::{Sample, Sender as _},
+    platform::{Bilingual, Sample, Sender as _},
     provider::Refused,
     signature::Scheme,
 };
@@ -15,7 +15,7 @@ use letterbox_intake::{
     refreshed::{Content, Read},
 };
 use letterbox_signed::{
-    Branch, Credentials, Signed, describe,
+    Branch, Credentials, Described, describe,
     presets::PRESETS,
     sender::{SENDERS, Samples, Sender},
 };
@@ -30,6 +30,7 @@ impl Branch for Any {
 
 impl Samples for Any {
     const TITLE: &'static str = "Any";
+    const RECEIVES: Bilingual<&'static str> = Bilingual { en: "", zh: "" };
     const DEMO: &'static str = "";
     const FIRST_SAMPLE: &'static str = "";
 
@@ -38,7 +39,7 @@ impl Samples for Any {
     }
 }
 
-type AnySender = Signed<Any>;
+type AnySender = Described<Any>;
 
 /// The time of receipt of a proof without a signed timestamp.
 const NOW: i64 = 1_795_255_200_123;

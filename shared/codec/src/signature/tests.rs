@@ -68,7 +68,12 @@ fn key() -> Key {
 
 impl Scheme {
     /// [`Scheme::verify`] with the reason of a refusal alone.
-    fn verified<'r>(&self, key: &Key, request: &'r Request, now: Timestamp) -> Result<Signed<'r>, Reject> {
+    fn verified<'r>(
+        &self,
+        key: &Key,
+        request: &'r Request,
+        now: Timestamp,
+    ) -> Result<VerifiedRequest<'r>, Reject> {
         self.verify(key, request, now).map_err(|rejected| rejected.reject)
     }
 }
