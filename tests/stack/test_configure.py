@@ -233,7 +233,9 @@ def test_without_credentials_or_region_it_says_what_to_set(project):
     assert "no AWS region is set" in printed and "--region" in printed
 
 
-@pytest.mark.parametrize("action", ["cloudformation:DescribeStacks", "secretsmanager:GetSecretValue", "secretsmanager:CreateSecret"])
+@pytest.mark.parametrize(
+    "action", ["cloudformation:DescribeStacks", "secretsmanager:GetSecretValue", "secretsmanager:CreateSecret"]
+)
 def test_a_denied_right_is_named(strict_aws, tmp_path, action):
     name = "denied-" + action.split(":")[1].lower()
     user = f"deployer-{action.split(':')[1]}"
