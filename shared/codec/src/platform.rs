@@ -3,6 +3,7 @@
 //! It serves sample deliveries, debugging and tests. Each provider implements it under the feature `sender`, so that the
 //! Lambda binaries do not contain it.
 
+mod bilingual;
 mod fields;
 
 use std::{ops::RangeInclusive, time::Duration};
@@ -10,6 +11,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use bytes::Bytes;
 use http::StatusCode;
 
+pub use self::bilingual::Bilingual;
 pub use self::fields::{AnswerForm, Choice, Field, Need, Setup, Variant};
 
 use crate::{Ambient, Provider, Rejected, Request, Stage, Timestamp};
@@ -49,15 +51,6 @@ impl DeliveryPolicy {
             (false, false) => Err(format!("expected a status from {first} to {last}, got {status}")),
         }
     }
-}
-
-/// The same in both languages.
-#[derive(Clone, Copy, Debug)]
-pub struct Bilingual<T> {
-    /// English.
-    pub en: T,
-    /// Chinese.
-    pub zh: T,
 }
 
 /// The platform's part of the reference pages, in Markdown.

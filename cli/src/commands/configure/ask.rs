@@ -17,7 +17,11 @@ use letterbox_registry::{PROVIDERS, Platform};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::{Current, Known, OFF, What, Wish, cloud::Cloud, document, given};
+use super::{
+    cloud::Cloud,
+    given,
+    known::{Current, Known, OFF, What, Wish, document},
+};
 use crate::{
     commands::CommandError,
     configure::{

@@ -7,7 +7,10 @@ use letterbox_registry::{PROVIDERS, Platform};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{What, Wish, args::Configure};
+use super::{
+    args::Configure,
+    known::{What, Wish},
+};
 use crate::{
     commands::CommandError,
     configure::{

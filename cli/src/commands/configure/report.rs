@@ -5,7 +5,10 @@ use std::path::Path;
 use anstyle::Style;
 use letterbox_registry::{PROVIDERS, Platform};
 
-use super::{Known, What, Wish, args::Configure};
+use super::{
+    args::Configure,
+    known::{Known, What, Wish},
+};
 use crate::{
     commands::CommandError,
     configure::{answers::PRESET, samconfig::SamConfig},

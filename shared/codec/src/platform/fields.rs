@@ -1,6 +1,6 @@
 //! What only the person who sets up a webhook knows: the fields of a credentials entry that must be asked for.
 
-use super::Bilingual;
+use super::bilingual::Bilingual;
 
 /// What to ask for a provider.
 #[derive(Clone, Copy, Debug)]
