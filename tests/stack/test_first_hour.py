@@ -59,6 +59,7 @@ def expect_fault(stack, check, *words):
     found, verdict = rows(done.stdout)[check]
     assert (done.returncode, verdict) == (1, "not as expected"), done.stdout
     assert all(word in found for word in words), found
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +145,13 @@ def test_a_changed_queue_policy_is_reported(letterbox):
 def test_a_changed_environment_is_reported(letterbox):
     client, name = letterbox.aws.client("lambda"), f"{letterbox.name}-github"
     before = client.get_function_configuration(FunctionName=name)["Environment"]
-    broken = {"Variables": before["Variables"] | {"QUEUE_URL": "https://example.com/elsewhere"}}
+    # A value that must not be printed: someone may have put credentials here.
+    secret = "whsec-in-a-variable"
+    broken = {"Variables": before["Variables"] | {"CREDENTIALS": secret, "QUEUE_URL": "https://example.com/elsewhere"}}
     client.update_function_configuration(FunctionName=name, Environment=broken)
     try:
-        expect_fault(letterbox, "environment", "github: QUEUE_URL was changed")
+        done = expect_fault(letterbox, "environment", "github: QUEUE_URL was changed", "github: CREDENTIALS was changed")
+        assert secret not in done.stdout + done.stderr
     finally:
         client.update_function_configuration(FunctionName=name, Environment=before)
 
@@ -189,3 +193,18 @@ def test_what_cannot_start_says_what_to_do(letterbox, without, environment, argu
     assert done.returncode == 2, done.stdout
     assert message in done.stderr
     assert done.stdout == ""
+
+
+def test_credentials_that_are_no_json_are_reported(letterbox):
+    client = letterbox.aws.client("secretsmanager")
+    name = letterbox.outputs()["GithubCredentialsSecret"]
+    text = client.get_secret_value(SecretId=name)["SecretString"]
+    client.put_secret_value(SecretId=name, SecretString="no JSON but a secret")
+    try:
+        done = Run(letterbox, "--only", "secrets,queue-policy").finish()
+    finally:
+        client.put_secret_value(SecretId=name, SecretString=text)
+    found = rows(done.stdout)
+    assert found["secrets"] == ("github: no JSON", "not as expected")
+    assert found["queue-policy"][1] == "as expected"
+    assert "but a secret" not in done.stdout + done.stderr
