@@ -26,6 +26,8 @@ FUNCTIONS := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.to
 ARGS ?=
 # Of the local AWS: `make deploy-local PORT=4666`.
 PORT ?= 4566
+# The deployed stack that `make first-hour` checks.
+STACK ?= letterbox
 # Of this machine; in AWS, the template's own default applies.
 ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 # Finds cargo-lambda, which SAM calls too.
@@ -178,6 +180,11 @@ cross: $(STAMP) $(STAMP_SAM) ## Build two functions by SAM for the other archite
 .PHONY: deploy-local
 deploy-local: build $(STAMP_SAM) ## Deploy everything onto a local AWS, with demo credentials, until Ctrl-C
 	@exec $(VENV)/bin/python tests/stack/local.py --port $(PORT) $(ARGS)
+
+# On whatever the AWS configuration of the shell names; it asks before it sends or creates something.
+.PHONY: first-hour
+first-hour: $(STAMP) ## Check a deployed stack for what no emulator shows, and print a report; STACK=letterbox names it
+	@exec $(VENV)/bin/python tests/account/first_hour.py --stack $(STACK) $(ARGS)
 
 .PHONY: setup
 setup: $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV) $(STAMP_NODE) ## Install what tests, builds and deployments need into .venv, .venv-sam, .venv-checkov, tests/system/node/node_modules

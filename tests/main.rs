@@ -3,6 +3,7 @@
 //! Add a line here for a new file. `cargo test -p letterbox-tests --test it vectors::` runs one of them.
 
 mod agreement;
+mod building;
 mod generated;
 mod layers;
 mod platforms;
