@@ -1,6 +1,7 @@
 //! The command line and its subcommands.
 
 pub mod completions;
+pub mod configure;
 pub mod doctor;
 mod error;
 pub mod events;
@@ -15,8 +16,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use self::error::CommandError;
 
 use self::{
-    completions::Completions, doctor::args::Doctor, events::Events, open::Open, seal::Seal, send::Send,
-    serve::Serve, sign::Sign,
+    completions::Completions, configure::args::Configure, doctor::args::Doctor, events::Events, open::Open,
+    seal::Seal, send::Send, serve::Serve, sign::Sign,
 };
 
 /// Receives webhooks from several platforms, and puts each as a decoded event on a queue
@@ -32,6 +33,7 @@ Examples:
   letterbox events                         read the queue
   letterbox sign github push | sh          send a delivery with curl
   letterbox doctor --event event.json      explain why a delivery was refused
+  letterbox configure                      prepare a deployment to AWS
   letterbox COMMAND --help                 more examples
 
 Exit codes: 0 success, 1 refused or failed, 2 usage error (the command line, or a file that it names, is invalid).
@@ -60,6 +62,8 @@ pub enum Command {
     Events(Events),
     /// Report why a delivery was refused, and what to do
     Doctor(Box<Doctor>),
+    /// Choose platforms, check their credentials, store them in Secrets Manager, and write samconfig.toml
+    Configure(Box<Configure>),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -75,6 +79,7 @@ impl Program {
             Command::Seal(args) => seal::run(&args),
             Command::Events(args) => events::run(&args),
             Command::Doctor(args) => doctor::run(&args),
+            Command::Configure(args) => configure::run(&args),
             Command::Completions(args) => completions::run(&args, Self::command()),
         }
     }

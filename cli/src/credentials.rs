@@ -140,7 +140,7 @@ mod tests {
         time::Duration,
     };
 
-    use letterbox_codec::platform::{Bilingual, Reference, Sample, SignatureScheme};
+    use letterbox_codec::platform::{Bilingual, Reference, Sample, Setup, SignatureScheme};
     use letterbox_registry::{Facts, Handler, HandlerParts};
 
     use super::*;
@@ -157,6 +157,7 @@ mod tests {
                 name: "counting",
                 title: "Counting",
                 chosen_secret: false,
+                on_by_default: false,
                 deadline: Duration::ZERO,
                 max_body: 0,
                 reference: Reference {
@@ -166,6 +167,7 @@ mod tests {
                     delivery: None,
                 },
                 document: None,
+                setup: Setup { console: "", fields: &[], source: "", read: None },
                 steps: &[],
                 demo: "",
                 first_sample: "",

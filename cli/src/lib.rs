@@ -1,6 +1,7 @@
 //! The parts of the program `letterbox`, which runs Letterbox on one machine.
 
 pub mod commands;
+pub mod configure;
 pub mod credentials;
 pub mod data;
 pub mod doctor;

@@ -2,76 +2,19 @@
 
 pub mod account;
 pub mod error;
+mod model;
 mod read;
 pub mod secrets;
 
-use std::collections::BTreeMap;
-
-pub use self::{account::Account, error::AwsError, read::read};
+pub use self::{
+    account::Account,
+    error::AwsError,
+    model::{Output, Resource, Stack},
+    read::read,
+};
 
 /// The name that `samconfig.toml` gives a stack.
 pub const DEFAULT_NAME: &str = "letterbox";
-
-/// One `CloudFormation` stack.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stack {
-    /// Its name.
-    pub name: String,
-    /// Its ARN, which names partition, region and account.
-    pub id: String,
-    /// Such as `CREATE_COMPLETE`.
-    pub status: String,
-    /// Why it has this status, if `CloudFormation` says so.
-    pub status_reason: Option<String>,
-    /// The parameters, by name. A parameter that `CloudFormation` hides has the value `****`.
-    pub parameters: BTreeMap<String, String>,
-    /// The outputs, by name.
-    pub outputs: BTreeMap<String, Output>,
-    /// The resources that exist, by logical id.
-    pub resources: BTreeMap<String, Resource>,
-}
-
-/// One output of a stack.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Output {
-    /// Its value.
-    pub value: String,
-    /// Its description; empty if it has none.
-    pub description: String,
-}
-
-/// One resource of a stack.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Resource {
-    /// Such as `AWS::Lambda::Function`.
-    pub kind: String,
-    /// What the resource's own service calls it: a name, an ARN, a URL.
-    pub physical_id: String,
-    /// Such as `CREATE_COMPLETE`.
-    pub status: String,
-}
-
-impl Stack {
-    /// The value of an output.
-    pub fn output(&self, name: &str) -> Option<&str> {
-        self.outputs.get(name).map(|output| output.value.as_str())
-    }
-
-    /// The value of a parameter.
-    pub fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.get(name).map(String::as_str)
-    }
-
-    /// The physical id of a resource.
-    pub fn resource(&self, logical_id: &str) -> Option<&str> {
-        self.resources.get(logical_id).map(|resource| resource.physical_id.as_str())
-    }
-
-    /// True while `CloudFormation` is changing the stack.
-    pub fn is_changing(&self) -> bool {
-        self.status.ends_with("_IN_PROGRESS")
-    }
-}
 
 /// The start of the names that the template has for a provider: its parameter, `GithubUrl`, `GithubFunction`.
 ///
@@ -92,18 +35,5 @@ mod tests {
     fn names_in_the_template_start_with_a_capital() {
         assert_eq!(logical_name("github"), "Github");
         assert_eq!(logical_name(""), "");
-    }
-
-    #[test]
-    fn a_stack_changes_until_its_status_is_final() {
-        for (status, expected) in [
-            ("UPDATE_IN_PROGRESS", true),
-            ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", true),
-            ("UPDATE_COMPLETE", false),
-            ("ROLLBACK_FAILED", false),
-        ] {
-            let stack = Stack { status: status.to_owned(), ..Stack::default() };
-            assert_eq!(stack.is_changing(), expected, "{status}");
-        }
     }
 }

@@ -5,7 +5,9 @@ use std::{marker::PhantomData, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use letterbox_codec::{
     Ambient, Provider, Received, Reject, Rejected, Request, Sources, Timestamp,
-    platform::{DeliveryPolicy, Mark, Opened, Reference, Sample, Sender, SignatureScheme, Step},
+    platform::{
+        DeliveryPolicy, Mark, Opened, Reference, Sample, Sender, Setup, SignatureScheme, Step, Variant,
+    },
     provider::{Document, Refused},
 };
 use letterbox_intake::{
@@ -22,6 +24,11 @@ pub trait Platform: Sync {
 
     /// The sample payloads, sorted by name.
     fn samples(&self) -> Vec<Sample>;
+
+    /// [`Sender::variants`].
+    fn variants(&self) -> Vec<Variant> {
+        Vec::new()
+    }
 
     /// Parses a credentials JSON. The error names the source and the field, never a value.
     fn keys(&self, credentials: &str) -> Result<Box<dyn Keys>, StartError>;
@@ -53,6 +60,8 @@ pub struct Facts {
     pub title: &'static str,
     /// [`Sender::CHOSEN_SECRET`].
     pub chosen_secret: bool,
+    /// [`Sender::ON_BY_DEFAULT`].
+    pub on_by_default: bool,
     /// [`Provider::DEADLINE`].
     pub deadline: Duration,
     /// [`Provider::MAX_BODY`].
@@ -61,6 +70,8 @@ pub struct Facts {
     pub document: Option<&'static str>,
     /// [`Sender::REFERENCE`].
     pub reference: Reference,
+    /// [`Sender::SETUP`].
+    pub setup: Setup,
     /// [`Sender::STEPS`].
     pub steps: &'static [Step],
     /// [`Sender::DEMO`].
@@ -186,6 +197,7 @@ impl<P: Sender> Platform for Of<P> {
                 name: P::NAME,
                 title: P::TITLE,
                 chosen_secret: P::CHOSEN_SECRET,
+                on_by_default: P::ON_BY_DEFAULT,
                 deadline: P::DEADLINE,
                 max_body: P::MAX_BODY,
                 reference: P::REFERENCE,
@@ -193,6 +205,7 @@ impl<P: Sender> Platform for Of<P> {
                     Some(Document { variable, .. }) => Some(variable),
                     None => None,
                 },
+                setup: P::SETUP,
                 steps: P::STEPS,
                 demo: P::DEMO,
                 first_sample: P::FIRST_SAMPLE,
@@ -206,6 +219,10 @@ impl<P: Sender> Platform for Of<P> {
 
     fn samples(&self) -> Vec<Sample> {
         P::samples()
+    }
+
+    fn variants(&self) -> Vec<Variant> {
+        P::variants()
     }
 
     fn keys(&self, credentials: &str) -> Result<Box<dyn Keys>, StartError> {

@@ -44,11 +44,12 @@ def for_the_emulator():
     return copy
 
 
-def sam(aws, command, *arguments):
+def sam(aws, command, *arguments, config=None):
     """Runs the SAM CLI against the local AWS, and returns its output."""
-    # Set explicitly, so that no samconfig.toml of the user affects this deployment.
-    config = aws.directory / "samconfig.toml"
-    config.write_text("version = 0.1\n")
+    if config is None:
+        # Set explicitly, so that no samconfig.toml of the user affects this deployment.
+        config = aws.directory / "samconfig.toml"
+        config.write_text("version = 0.1\n")
     with subprocess.Popen(
         [SAM, command, *arguments, "--region", REGION, "--config-file", config],
         cwd=aws.directory,
@@ -90,8 +91,8 @@ class Stack:
         self._session.trust_env = False
         self._session.verify = aws.certificate or True
 
-    def deploy(self, **parameters):
-        """Creates the stack, or changes these parameters of it."""
+    def deploy(self, config=None, **parameters):
+        """Creates the stack, or changes these parameters of it: those given, or else those of a configuration file."""
         self.make_artifacts_bucket()
         overrides = [f"{name}={value}" for name, value in (LOCAL | parameters).items()]
         sam(
@@ -99,7 +100,8 @@ class Stack:
             "deploy",
             *["--template-file", for_the_emulator(), "--stack-name", self.name, "--s3-bucket", ARTIFACTS],
             *["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-fail-on-empty-changeset"],
-            *["--parameter-overrides", *overrides],
+            *([] if config else ["--parameter-overrides", *overrides]),
+            config=config,
         )
         self.connect_routes()
 

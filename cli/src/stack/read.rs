@@ -6,7 +6,11 @@ use aws_sdk_cloudformation::{
     types::{Stack as Described, StackResourceSummary, StackStatus},
 };
 
-use super::{Account, AwsError, Output, Resource, Stack};
+use super::{
+    account::Account,
+    error::AwsError,
+    model::{Output, Resource, Stack},
+};
 
 const DESCRIBE: &str = "cloudformation:DescribeStacks";
 const LIST: &str = "cloudformation:ListStackResources";

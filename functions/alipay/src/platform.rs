@@ -11,8 +11,8 @@ use letterbox_codec::{
     base64::{Engine, STANDARD},
     json::Object,
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender, Step,
-        samples_in,
+        AnswerForm, Bilingual, Choice, DeliveryPolicy, DeliveryReference, Field, Mark, Need, Opened,
+        Reference, Sample, Sender, Setup, Step, samples_in,
     },
     signature::{fields::Form, sign_rsa_sha256},
     stage::at,
@@ -100,6 +100,45 @@ impl Sender for Alipay {
                 .is_ok_and(|form| form.get(SIGNATURE).is_some() && form.get("notify_id").is_some())
         },
     });
+    const SETUP: Setup = Setup {
+        console: "https://open.alipay.com/",
+        fields: &[
+            Field::shown(
+                "public_key",
+                Bilingual {
+                    en: "Alipay public key (支付宝公钥), not the app's own",
+                    zh: "支付宝公钥（不是应用公钥）",
+                },
+                Bilingual {
+                    en: "the app, development settings (开发设置), interface signing method (接口加签方式): base64 of one line, or a PEM or certificate file",
+                    zh: "应用的“开发设置”>“接口加签方式”：一行 base64，或 PEM、证书文件",
+                },
+            )
+            .with_form(AnswerForm::LineOrFile),
+            Field::shown(
+                "app_id",
+                Bilingual { en: "App id (APPID)", zh: "APPID" },
+                Bilingual {
+                    en: "the app's page; without it, notifications of every app that the key signs for are accepted",
+                    zh: "应用页面；不填则接受该公钥签名的所有应用的通知",
+                },
+            )
+            .with_form(AnswerForm::List)
+            .with_need(Need::Optional),
+            Field::shown(
+                "region",
+                Bilingual { en: "Region", zh: "地区" },
+                Bilingual { en: "which Alipay sends the notifications", zh: "由哪个支付宝发送通知" },
+            )
+            .with_form(AnswerForm::Choice(&[
+                Choice { value: "cn", about: Bilingual { en: "mainland China", zh: "中国内地" } },
+                Choice { value: "intl", about: Bilingual { en: "international", zh: "国际" } },
+            ]))
+            .with_need(Need::Optional),
+        ],
+        source: "https://opendocs.alipay.com/open/270/105902",
+        read: Some("2026-11-26"),
+    };
     const REFERENCE: Reference = Reference {
         receives: Bilingual {
             en: "Alipay notifications and gateway messages: RSA2 over the sorted fields of a form",

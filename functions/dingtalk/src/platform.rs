@@ -9,8 +9,8 @@ use letterbox_codec::{
     Ambient, Reject, Rejected, Request, Stage, Timestamp,
     json::Object,
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender, Step,
-        samples_in,
+        AnswerForm, Bilingual, DeliveryPolicy, DeliveryReference, Field, Mark, Opened, Reference, Sample,
+        Sender, Setup, Step, samples_in,
     },
     reject::JsonPart,
     sealed,
@@ -73,6 +73,35 @@ impl Sender for DingTalk {
     });
     const SEALS: Option<&'static str> =
         Some("a response: msg_signature, timeStamp, nonce, encrypt (a request's body has only encrypt)");
+    const SETUP: Setup = Setup {
+        console: "https://open-dev.dingtalk.com/",
+        fields: &[
+            Field::hidden(
+                "token",
+                Bilingual { en: "Token (签名 token)", zh: "签名 token" },
+                Bilingual {
+                    en: "the app, 开发配置, 事件订阅, HTTP 推送: type one or let the page generate it; copy it before you save",
+                    zh: "应用的“开发配置”>“事件订阅”>“HTTP 推送”：自行填写或点击生成，保存前复制",
+                },
+            ),
+            Field::hidden(
+                "aes_key",
+                Bilingual { en: "AES key (加密 aes_key)", zh: "加密 aes_key" },
+                Bilingual { en: "the same page: 43 letters and digits", zh: "同一页面：43 位字母和数字" },
+            ),
+            Field::shown(
+                "owner_key",
+                Bilingual { en: "Owner key: Client ID (AppKey)", zh: "owner key：Client ID（AppKey）" },
+                Bilingual {
+                    en: "the app, 基础信息, 凭证与基础信息; for a third-party app the SuiteKey, for a callback registered by API the CorpId",
+                    zh: "应用的“基础信息”>“凭证与基础信息”；第三方企业应用为 SuiteKey，通过 API 注册的回调为 CorpId",
+                },
+            )
+            .with_form(AnswerForm::List),
+        ],
+        source: "https://open.dingtalk.com/document/development/http-callback-overview",
+        read: Some("2026-11-26"),
+    };
     const REFERENCE: Reference = Reference {
         receives: Bilingual {
             en: "DingTalk HTTP event push: SHA-1 signature, AES-256-CBC",

@@ -10,7 +10,7 @@ use letterbox_codec::{
     Ambient, Provider, Reject, Rejected, Request, Stage, Timestamp,
     json::Object,
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender,
+        Bilingual, DeliveryPolicy, DeliveryReference, Field, Mark, Opened, Reference, Sample, Sender, Setup,
         SignatureScheme, Step, samples_in,
     },
     timestamp::Unit,
@@ -78,6 +78,19 @@ impl Sender for Discord {
         ],
         remedy: "Discord signs timestamp and raw body with Ed25519, in hex in X-Signature-Ed25519. For a sender that signs otherwise there is the provider signed.",
         older: None,
+    };
+    const SETUP: Setup = Setup {
+        console: "https://discord.com/developers/applications",
+        fields: &[Field::shown(
+            "public_key",
+            Bilingual { en: "Public Key", zh: "Public Key" },
+            Bilingual {
+                en: "the application, General Information: 64 hex digits",
+                zh: "应用的 General Information：64 位十六进制",
+            },
+        )],
+        source: "https://discord.com/developers/docs/interactions/overview",
+        read: Some("2026-11-26"),
     };
     const REFERENCE: Reference = Reference {
         receives: Bilingual {

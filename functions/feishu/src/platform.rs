@@ -10,8 +10,8 @@ use letterbox_codec::{
     feishu::{self, Content, Delivery, NONCE, SIGNATURE, TIMESTAMP},
     json::Object,
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender, Step,
-        samples_in,
+        Bilingual, DeliveryPolicy, DeliveryReference, Field, Mark, Need, Opened, Reference, Sample, Sender,
+        Setup, Step, samples_in,
     },
     timestamp::Unit,
 };
@@ -70,6 +70,30 @@ impl Sender for Feishu {
         is_on: |request| request.headers().contains_key(SIGNATURE),
     });
     const SEALS: Option<&'static str> = Some("a body: encrypt");
+    const SETUP: Setup = Setup {
+        console: "https://open.feishu.cn/app",
+        fields: &[
+            Field::hidden(
+                "verification_token",
+                Bilingual { en: "Verification Token", zh: "Verification Token" },
+                Bilingual {
+                    en: "the app, Events & callbacks (事件与回调), Encryption strategy (加密策略)",
+                    zh: "应用的“事件与回调”>“加密策略”",
+                },
+            ),
+            Field::hidden(
+                "encrypt_key",
+                Bilingual { en: "Encrypt Key", zh: "Encrypt Key" },
+                Bilingual {
+                    en: "the same page; without it, events come in clear and only the token proves their origin",
+                    zh: "同一页面；不设置时事件为明文，来源仅由 token 证明",
+                },
+            )
+            .with_need(Need::Optional),
+        ],
+        source: "https://open.feishu.cn/document/server-docs/event-subscription-guide/overview",
+        read: Some("2026-11-26"),
+    };
     const REFERENCE: Reference = Reference {
         receives: Bilingual {
             en: "events and cards of Feishu and Lark: SHA-256 or SHA-1 signature, AES-256-CBC, or in clear with a token",

@@ -8,8 +8,8 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Provider, Reject, Rejected, Request, Stage, Timestamp,
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Mark, OlderSignature, Opened, Reference, Sample,
-        Sender, SignatureScheme, Step, read_acknowledgement, samples_in,
+        Bilingual, DeliveryPolicy, DeliveryReference, Field, Mark, OlderSignature, Opened, Reference, Sample,
+        Sender, Setup, SignatureScheme, Step, read_acknowledgement, samples_in,
     },
     stage::at,
 };
@@ -31,6 +31,7 @@ static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 impl Sender for GitHub {
     const TITLE: &'static str = "GitHub";
     const CHOSEN_SECRET: bool = true;
+    const ON_BY_DEFAULT: bool = true;
     const STEPS: &'static [Step] = &[
         Step::ROUTE,
         Step::SIGNATURE_HEADER,
@@ -59,6 +60,18 @@ impl Sender for GitHub {
             about: "Only X-Hub-Signature (HMAC-SHA-1) is there, and X-Hub-Signature-256 is asked for.",
             remedy: "Update the sender, so that it sends X-Hub-Signature-256 too; for one that cannot, set the entry's `allow_sha1` to true.",
         }),
+    };
+    const SETUP: Setup = Setup {
+        console: "https://github.com/",
+        fields: &[Field::secret(
+            Bilingual { en: "Secret", zh: "Secret" },
+            Bilingual {
+                en: "the repository, organization or app, Settings, Webhooks: the Secret that you enter there",
+                zh: "仓库、组织或应用的 Settings > Webhooks：在 Secret 中填写的值",
+            },
+        )],
+        source: "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
+        read: Some("2026-11-26"),
     };
     const REFERENCE: Reference = Reference {
         receives: Bilingual {

@@ -7,8 +7,8 @@ use letterbox_codec::{
     Ambient, Rejected, Request, Stage, Timestamp,
     jwe::{self, Header, Token},
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender, Step,
-        samples_in,
+        AnswerForm, Bilingual, DeliveryPolicy, DeliveryReference, Field, Mark, Opened, Reference, Sample,
+        Sender, Setup, Step, samples_in,
     },
 };
 
@@ -51,6 +51,34 @@ impl Sender for OpenCard {
         is_on: |request| Token::parse(request.body()).is_ok(),
     });
     const SEALS: Option<&'static str> = Some("a query: a compact JWE with its own JOSE header");
+    const SETUP: Setup = Setup {
+        console: "https://open.baidu.com/",
+        fields: &[
+            Field::hidden(
+                "keys",
+                Bilingual {
+                    en: "Webhook PSK (base64url of 16 bytes)",
+                    zh: "Webhook PSK（16 字节的 base64url）",
+                },
+                Bilingual {
+                    en: "the key that you generated and entered under 配置 Webhook; `openssl rand 16 | base64` makes one",
+                    zh: "自己生成并填入“配置 Webhook”的密钥；可用 `openssl rand 16 | base64` 生成",
+                },
+            )
+            .with_form(AnswerForm::Table { name: Bilingual { en: "kid", zh: "kid" }, of_files: false }),
+            Field::shown(
+                "OpencardCards",
+                Bilingual { en: "Card catalogue in S3", zh: "S3 中的卡片目录" },
+                Bilingual {
+                    en: "the URL of the file that you uploaded, s3://bucket/key",
+                    zh: "已上传文件的地址，s3://bucket/key",
+                },
+            )
+            .as_parameter(catalogue_location),
+        ],
+        source: "https://open.baidu.com/xcxdoc/guide/steps/test.html",
+        read: None,
+    };
     const REFERENCE: Reference = Reference {
         receives: Bilingual {
             en: "Baidu OpenCard queries: JWE with A128KW and A128CBC-HS256",
@@ -139,4 +167,9 @@ fn token(key: &Credentials, payload: &[u8], ambient: &Ambient) -> Result<String,
     });
     let header = Header::new(&header.to_string()).ok_or("keys: the kid does not fit into a JOSE header")?;
     jwe::seal(psk, &header, payload, &cek, &iv).ok_or("the payload cannot be sealed".to_owned())
+}
+
+/// Checks the location of the card catalogue as the function does.
+fn catalogue_location(url: &str) -> Result<(), &'static str> {
+    letterbox_intake::Object::parse(url).map(drop).ok_or("s3://bucket/key")
 }

@@ -8,7 +8,7 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Rejected, Request, Stage, Timestamp,
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender,
+        Bilingual, DeliveryPolicy, DeliveryReference, Field, Mark, Opened, Reference, Sample, Sender, Setup,
         SignatureScheme, Step, read_acknowledgement, samples_in,
     },
     stage::at,
@@ -72,6 +72,18 @@ impl Sender for Slack {
         ],
         remedy: "Let the sender sign as Slack does: HMAC-SHA-256 of `v0:timestamp:body` in lower-case hex, behind `v0=`, in X-Slack-Signature. For a sender that signs otherwise there is the provider signed.",
         older: None,
+    };
+    const SETUP: Setup = Setup {
+        console: "https://api.slack.com/apps",
+        fields: &[Field::secret(
+            Bilingual { en: "Signing Secret", zh: "Signing Secret" },
+            Bilingual {
+                en: "the app, Basic Information, App Credentials",
+                zh: "应用的 Basic Information > App Credentials",
+            },
+        )],
+        source: "https://docs.slack.dev/authentication/verifying-requests-from-slack",
+        read: Some("2026-11-26"),
     };
     const REFERENCE: Reference = Reference {
         receives: Bilingual {

@@ -10,8 +10,8 @@ use letterbox_codec::{
     base64::{Engine, STANDARD},
     json::Object,
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender, Step,
-        read_acknowledgement, samples_in,
+        AnswerForm, Bilingual, DeliveryPolicy, DeliveryReference, Field, Mark, Need, Opened, Reference,
+        Sample, Sender, Setup, Step, read_acknowledgement, samples_in,
     },
     timestamp::Unit,
 };
@@ -73,6 +73,32 @@ impl Sender for Sns {
         about: "It has the header x-amz-sns-message-type.",
         is_on: |request| request.headers().contains_key("x-amz-sns-message-type"),
     });
+    const SETUP: Setup = Setup {
+        console: "https://console.aws.amazon.com/sns/v3/home",
+        fields: &[
+            Field::shown(
+                "topic_arn",
+                Bilingual { en: "Topic ARN", zh: "主题 ARN" },
+                Bilingual { en: "SNS, Topics, the topic's ARN", zh: "SNS > 主题：主题的 ARN" },
+            )
+            .with_form(AnswerForm::List),
+            Field::shown(
+                "confirm",
+                Bilingual {
+                    en: "Confirm subscriptions of this topic automatically",
+                    zh: "自动确认该主题的订阅",
+                },
+                Bilingual {
+                    en: "if not, your consumer opens the SubscribeURL of the queued confirmation",
+                    zh: "否则由消费者访问队列中确认消息的 SubscribeURL",
+                },
+            )
+            .with_form(AnswerForm::Flag)
+            .with_need(Need::Optional),
+        ],
+        source: "https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.prepare.html",
+        read: Some("2026-11-26"),
+    };
     const REFERENCE: Reference = Reference {
         receives: Bilingual {
             en: "Amazon SNS over HTTPS: RSA signatures, with certificates fetched from SNS or pinned",

@@ -8,7 +8,7 @@ use include_dir::{Dir, include_dir};
 use letterbox_codec::{
     Ambient, Rejected, Request, Stage, Timestamp,
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender,
+        Bilingual, DeliveryPolicy, DeliveryReference, Field, Mark, Opened, Reference, Sample, Sender, Setup,
         SignatureScheme, Step, read_acknowledgement, samples_in,
     },
     stage::at,
@@ -68,6 +68,18 @@ impl Sender for Twilio {
         ],
         remedy: "Let the sender sign as Twilio does: HMAC-SHA-1 of the URL and the sorted form fields, as base64, in X-Twilio-Signature. For a sender that signs otherwise there is the provider signed.",
         older: None,
+    };
+    const SETUP: Setup = Setup {
+        console: "https://console.twilio.com/",
+        fields: &[Field::secret(
+            Bilingual { en: "Auth token", zh: "Auth token" },
+            Bilingual {
+                en: "the account's dashboard, or API keys & tokens",
+                zh: "账号首页，或 API keys & tokens",
+            },
+        )],
+        source: "https://www.twilio.com/docs/usage/webhooks/webhooks-security",
+        read: Some("2026-11-26"),
     };
     const REFERENCE: Reference = Reference {
         receives: Bilingual {

@@ -10,8 +10,8 @@ use letterbox_codec::{
     base64::{Engine, STANDARD},
     json::Object,
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender,
-        SignatureScheme, Step, read_acknowledgement, samples_in,
+        AnswerForm, Bilingual, DeliveryPolicy, DeliveryReference, Field, Mark, Opened, Reference, Sample,
+        Sender, Setup, SignatureScheme, Step, read_acknowledgement, samples_in,
     },
     signature::sign_rsa_sha256,
     stage::at,
@@ -123,6 +123,39 @@ impl Sender for WeChatPay {
         older: None,
     };
     const KEY_HEADER: Option<&'static str> = Some(SERIAL);
+    const SETUP: Setup = Setup {
+        console: "https://pay.weixin.qq.com/",
+        fields: &[
+            Field::hidden(
+                "api_v3_key",
+                Bilingual { en: "APIv3 key", zh: "APIv3 密钥" },
+                Bilingual {
+                    en: "merchant console, account center (账户中心), API security (API安全): 32 characters",
+                    zh: "商户平台的“账户中心”>“API安全”：32 个字符",
+                },
+            ),
+            Field::shown(
+                "keys",
+                Bilingual {
+                    en: "WeChat Pay public key or platform certificate",
+                    zh: "微信支付公钥或平台证书",
+                },
+                Bilingual {
+                    en: "the same page: the downloaded PEM file, under its PUB_KEY_ID_… or serial number",
+                    zh: "同一页面：下载的 PEM 文件，以及 PUB_KEY_ID_… 或证书序列号",
+                },
+            )
+            .with_form(AnswerForm::Table {
+                name: Bilingual {
+                    en: "Public key id (PUB_KEY_ID_…) or certificate serial number",
+                    zh: "公钥 ID（PUB_KEY_ID_…）或证书序列号",
+                },
+                of_files: true,
+            }),
+        ],
+        source: "https://pay.weixin.qq.com/docs/partner/apis/partner-native-payment/payment-notice.html",
+        read: Some("2026-11-26"),
+    };
     const REFERENCE: Reference = Reference {
         receives: Bilingual {
             en: "WeChat Pay APIv3 notifications: RSA-SHA-256 by public key or certificate, resource in AES-256-GCM",

@@ -9,8 +9,8 @@ use letterbox_codec::{
     Ambient, Rejected, Request, Stage, Timestamp,
     json::{Object, is_attribute},
     platform::{
-        Bilingual, DeliveryPolicy, DeliveryReference, Mark, Opened, Reference, Sample, Sender, Step,
-        samples_in,
+        AnswerForm, Bilingual, DeliveryPolicy, DeliveryReference, Field, Mark, Need, Opened, Reference,
+        Sample, Sender, Setup, Step, samples_in,
     },
     sealed,
     stage::at,
@@ -74,6 +74,38 @@ impl Sender for WeCom {
     });
     const SEALS: Option<&'static str> =
         Some("a reply: XML if the payload is XML, else JSON with encrypt, msgsignature, timestamp and nonce");
+    const SETUP: Setup = Setup {
+        console: "https://work.weixin.qq.com/",
+        fields: &[
+            Field::hidden(
+                "token",
+                Bilingual { en: "Token", zh: "Token" },
+                Bilingual {
+                    en: "the app, 接收消息, 设置API接收: let the page generate it; copy it before you save",
+                    zh: "应用的“接收消息”>“设置API接收”：随机获取，保存前复制",
+                },
+            ),
+            Field::hidden(
+                "aes_key",
+                Bilingual { en: "EncodingAESKey", zh: "EncodingAESKey" },
+                Bilingual {
+                    en: "the same page: 43 letters and digits", zh: "同一页面：43 位字母和数字"
+                },
+            ),
+            Field::shown(
+                "receive_id",
+                Bilingual { en: "Receive id: CorpId (企业ID)", zh: "receive_id：企业 ID（CorpId）" },
+                Bilingual {
+                    en: "我的企业, 企业ID; for a third-party app the SuiteId; empty for a smart bot",
+                    zh: "“我的企业”>“企业ID”；第三方应用为 SuiteId；智能机器人留空",
+                },
+            )
+            .with_form(AnswerForm::List)
+            .with_need(Need::RequiredOrEmpty),
+        ],
+        source: "https://developer.work.weixin.qq.com/document/path/90930",
+        read: Some("2026-11-26"),
+    };
     const REFERENCE: Reference = Reference {
         receives: Bilingual {
             en: "WeCom callbacks of apps, third-party suites and smart bots: SHA-1 signature, AES-256-CBC, XML or JSON",

@@ -3,10 +3,16 @@
 //! It serves sample deliveries, debugging and tests. Each provider implements it under the feature `sender`, so that the
 //! Lambda binaries do not contain it.
 
+mod bilingual;
+mod fields;
+
 use std::{ops::RangeInclusive, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
+
+pub use self::bilingual::Bilingual;
+pub use self::fields::{AnswerForm, Choice, Field, Need, Setup, Variant};
 
 use crate::{Ambient, Provider, Rejected, Request, Stage, Timestamp};
 
@@ -45,15 +51,6 @@ impl DeliveryPolicy {
             (false, false) => Err(format!("expected a status from {first} to {last}, got {status}")),
         }
     }
-}
-
-/// The same in both languages.
-#[derive(Clone, Copy, Debug)]
-pub struct Bilingual<T> {
-    /// English.
-    pub en: T,
-    /// Chinese.
-    pub zh: T,
 }
 
 /// The platform's part of the reference pages, in Markdown.
@@ -161,6 +158,8 @@ pub trait Sender: Provider {
     /// True if whoever sets up the webhook chooses its only secret, so that the stack can generate it. False if the
     /// platform issues the secret, or its entry has other required fields than `secret`.
     const CHOSEN_SECRET: bool = false;
+    /// True if the template has it on, with a generated secret, unless its parameter says otherwise.
+    const ON_BY_DEFAULT: bool = false;
     /// The steps of verifying and decoding a delivery, in the order of their stages.
     const STEPS: &'static [Step];
     /// The demo credentials JSON, which anyone can sign with.
@@ -176,11 +175,18 @@ pub trait Sender: Provider {
     /// The header that names, among the entry's `keys`, the public key that verifies a delivery, if there is one.
     const KEY_HEADER: Option<&'static str> = None;
 
+    /// What to ask whoever sets up the webhook.
+    const SETUP: Setup;
     /// The platform's part of the reference pages.
     const REFERENCE: Reference;
 
     /// The sample payloads, sorted by name.
     fn samples() -> Vec<Sample>;
+
+    /// The senders that it serves under presets, sorted by name.
+    fn variants() -> Vec<Variant> {
+        Vec::new()
+    }
 
     /// How the platform delivers. For a provider that serves several platforms, the entry says which one.
     fn delivery_policy(key: &Self::Credentials) -> DeliveryPolicy;

@@ -21,6 +21,7 @@ pub mod settings;
 
 pub use fetch::Fetcher;
 pub use handler::{Answer, Intake, Outcome, Record};
+pub use origin::Object;
 pub use queue::{Message, Queue, QueueError};
 pub use refreshed::{Keyring, Refreshed};
 pub use runtime::run;

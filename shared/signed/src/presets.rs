@@ -47,6 +47,18 @@ impl Preset {
         self.fields.iter().map(|(field, value)| ((*field).to_owned(), (*value).into())).collect()
     }
 
+    /// True if a handshake of it compares a query parameter with the entry's `verify_token`.
+    #[cfg(feature = "sender")]
+    pub(crate) fn has_token(&self) -> bool {
+        let handshakes = self.fields.iter().filter(|(field, _)| *field == "handshake");
+        let handshakes = handshakes
+            .filter_map(|(_, value)| if let Field::List(list) = value { Some(*list) } else { None });
+        let mut members = handshakes
+            .flatten()
+            .filter_map(|one| if let Field::Table(members) = one { Some(*members) } else { None });
+        members.any(|members| members.iter().any(|(name, _)| *name == "token_query"))
+    }
+
     /// When a response must be ready, so that it reaches the sender within its timeout.
     pub fn deadline(&self) -> Option<Duration> {
         self.timeout.map(|timeout| timeout.saturating_sub(MARGIN))

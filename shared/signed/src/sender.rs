@@ -9,12 +9,12 @@ use http::{HeaderName, Method, header};
 use letterbox_codec::{
     Ambient, Rejected, Request, Stage, Timestamp,
     platform::{
-        self, Bilingual, DeliveryPolicy, Opened, Reference, Sample, SignatureScheme, Step,
-        read_acknowledgement,
+        self, AnswerForm, Bilingual, DeliveryPolicy, Field, Opened, Reference, Sample, Setup,
+        SignatureScheme, Step, Variant, read_acknowledgement,
     },
 };
 
-use crate::{Branch, Credentials, Described, handshake::Handshake};
+use crate::{Branch, Credentials, Described, handshake::Handshake, presets::Preset};
 
 /// One sender: what its file says besides the scheme.
 #[derive(Debug)]
@@ -75,6 +75,57 @@ pub struct ProofEvent {
     pub time: Option<&'static str>,
 }
 
+const SECRET: Field = Field::secret(
+    Bilingual { en: "Signing secret", zh: "签名密钥" },
+    Bilingual {
+        en: "the sender's notification settings: the secret, whole, as it is shown there",
+        zh: "发送方的通知设置：完整的密钥，与页面显示一致",
+    },
+);
+
+const PUBLIC_KEY: Field = Field::shown(
+    "public_key",
+    Bilingual { en: "Public key of the sender", zh: "发送方的公钥" },
+    Bilingual {
+        en: "the sender's notification settings or documentation: on one line, or as a PEM file",
+        zh: "发送方的通知设置或文档：一行文本，或 PEM 文件",
+    },
+)
+.with_form(AnswerForm::LineOrFile);
+
+const VERIFY_TOKEN: Field = Field::hidden(
+    "verify_token",
+    Bilingual { en: "Verify token", zh: "验证 token" },
+    Bilingual {
+        en: "a text that you choose and enter beside the URL; the sender repeats it when it tests the URL",
+        zh: "自行选择并与 URL 一起填写的文本；发送方验证 URL 时会带上它",
+    },
+);
+
+impl Sender {
+    fn variant(&self) -> Variant {
+        let has_token = Preset::find(self.name).is_some_and(Preset::has_token);
+        let key = if self.proof.key_field == PUBLIC_KEY.name { PUBLIC_KEY } else { SECRET };
+        let mut example: serde_json::Map<_, _> =
+            [("preset", self.name), (self.proof.key_field, self.proof.key)]
+                .map(|(field, value)| (field.to_owned(), value.into()))
+                .into_iter()
+                .collect();
+        if has_token {
+            example.insert(VERIFY_TOKEN.name.to_owned(), "example".into());
+        }
+        Variant {
+            name: self.name,
+            title: self.title,
+            steps: self.setup,
+            fields: std::iter::once(key).chain(has_token.then_some(VERIFY_TOKEN)).collect(),
+            example: serde_json::Value::Object(example).to_string(),
+            source: self.source,
+            read: self.read,
+        }
+    }
+}
+
 /// Every preset's sender, sorted by name.
 #[allow(clippy::pedantic, reason = "generated")]
 pub static SENDERS: &[Sender] = include!(concat!(env!("OUT_DIR"), "/senders.rs"));
@@ -128,6 +179,12 @@ impl<B: Samples> platform::Sender for Described<B> {
     const DEMO: &'static str = B::DEMO;
     const FIRST_SAMPLE: &'static str = B::FIRST_SAMPLE;
     const SCHEME: SignatureScheme = SignatureScheme::InEntry;
+    const SETUP: Setup = Setup {
+        console: "",
+        fields: &[SECRET],
+        source: "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md",
+        read: Some("2026-11-26"),
+    };
     const REFERENCE: Reference = Reference {
         receives: B::RECEIVES,
         responds: Bilingual { en: "`202`", zh: "`202`" },
@@ -140,6 +197,10 @@ impl<B: Samples> platform::Sender for Described<B> {
 
     fn samples() -> Vec<Sample> {
         B::samples()
+    }
+
+    fn variants() -> Vec<Variant> {
+        SENDERS.iter().map(Sender::variant).collect()
     }
 
     fn delivery_policy(key: &Credentials) -> DeliveryPolicy {

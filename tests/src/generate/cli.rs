@@ -19,6 +19,7 @@ const CHINESE: &[(&str, &str)] = &[
     ("seal", "加密一条消息"),
     ("events", "列出内嵌队列中的事件，最早的在前"),
     ("doctor", "报告投递被拒绝的原因和处理办法"),
+    ("configure", "选择平台，检查其凭证，存入 Secrets Manager，并写入 samconfig.toml"),
     ("completions", "打印 shell 的补全脚本"),
 
     ("PROVIDER", "要模拟的平台"),
@@ -28,6 +29,8 @@ const CHINESE: &[(&str, &str)] = &[
     ("--source", "来源，用于 URL 和凭证；URL 中有来源时取自 URL，否则为 `default`"),
     ("--credentials", "JSON 文件，从 provider 到它的凭证；不给出时使用演示凭证"),
     ("--database", "内嵌队列的 SQLite 文件"),
+    ("--profile", "AWS 配置中的 profile；不给出时取自 AWS_PROFILE，再没有则为 `default`"),
+    ("--region", "AWS 区域；不给出时取自 AWS_REGION，再没有则取自 profile"),
 
     ("serve --port", "监听的端口；0 表示选取一个空闲端口"),
     ("serve --listen", "监听的地址"),
@@ -75,6 +78,23 @@ const CHINESE: &[(&str, &str)] = &[
     ("doctor --now", "接收时间：RFC 3339，或以秒或毫秒计的 Unix 时间；不给出时取自页面、事件或 HAR，再没有则为当前时间"),
     ("doctor --reply", "同时检查响应：`curl -i` 的输出、Lambda 的返回结果，或者状态码正确时单独的响应体"),
     ("doctor --json", "打印一个 JSON 对象：opens、provider、source、cause、explanation、remedy"),
+
+    ("configure --provider", "要配置的 provider"),
+    ("configure --source", "来源：URL 的最后一段"),
+    ("configure --preset", "发送方的预设，用于有预设的 provider"),
+    ("configure --secret", "存放字段 `secret` 的文件；- 表示标准输入"),
+    ("configure --field", "不是密钥的字段；列表中的字符串用逗号分隔"),
+    ("configure --field-file", "从文件读取的字段；- 表示标准输入。对象写作 FIELD.NAME"),
+    ("configure --field-env", "从环境变量读取的字段。对象写作 FIELD.NAME"),
+    ("configure --generate", "由堆栈生成密钥"),
+    ("configure --credentials", "存放多个 provider 凭证的 JSON 文件，与 `serve` 的相同；- 表示标准输入"),
+    ("configure --off", "关闭某个 provider；它的密钥会保留"),
+    ("configure --rotate", "把来源原有的条目保留在新条目之后，直到平台使用新密钥"),
+    ("configure --replace", "删除来源原有的条目：用其密钥签名的投递将被拒绝"),
+    ("configure --dry-run", "只显示将要更改的内容"),
+    ("configure --stack", "堆栈；不给出时取自配置文件，再没有则为 `letterbox`"),
+    ("configure --config-file", "SAM CLI 的配置文件；不存在时新建"),
+    ("configure --config-env", "配置文件中的环境"),
 
     ("completions SHELL", "shell 的名称"),
 ];

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use letterbox_codec::platform::{Bilingual, Reference, Step};
+use letterbox_codec::platform::{Bilingual, Need, Reference, Setup, Step};
 use letterbox_registry::PROVIDERS;
 
 use super::{Generated, Language, Page, both, code};
@@ -16,11 +16,14 @@ pub struct Facts {
     pub title: &'static str,
     /// True if the stack can generate its secret.
     pub chosen_secret: bool,
+    /// True if the template has it on by default.
+    pub on_by_default: bool,
     /// Its deadline for the whole response.
     pub deadline: Duration,
     /// Its part of the pages.
     pub reference: &'static Reference,
     max_body: usize,
+    setup: &'static Setup,
     steps: &'static [Step],
     timeout: Option<Duration>,
     statuses: &'static [u16],
@@ -36,8 +39,10 @@ pub fn facts() -> Result<Vec<Facts>, String> {
             name: facts.name,
             title: facts.title,
             chosen_secret: facts.chosen_secret,
+            on_by_default: facts.on_by_default,
             deadline: facts.deadline,
             max_body: facts.max_body,
+            setup: &facts.setup,
             steps: facts.steps,
             reference: &facts.reference,
             timeout: policy.timeout,
@@ -71,6 +76,8 @@ fn page(language: Language, facts: &[Facts]) -> Page {
         [guide, language.of(reference.console).to_owned()]
     });
     page.table(["provider", choose("in the console", "在平台后台")], rows);
+
+    asked(&mut page, language, facts);
 
     page.heading(choose("Deadlines and sizes", "时限与大小"));
     let rows = facts.iter().map(|facts| [code(facts.name), span(facts.deadline), size(facts.max_body)]);
@@ -136,6 +143,45 @@ fn page(language: Language, facts: &[Facts]) -> Page {
         rows,
     );
     page
+}
+
+/// What only the user knows.
+fn asked(page: &mut Page, language: Language, facts: &[Facts]) {
+    let choose = |en, zh| language.choose(en, zh);
+    page.heading(choose("What `letterbox configure` asks", "`letterbox configure` 询问的内容"));
+    page.paragraph(Bilingual {
+        en: "The fields of an entry that only you know; [Credentials](credentials.md) has all fields. `OpencardCards` is a parameter of the stack.\n\
+             With a [preset](presets.md), `payment` and `signed` ask for what that sender has.",
+        zh: "条目中只有你知道的字段；全部字段见[凭证](credentials.zh-CN.md)。`OpencardCards` 是堆栈的参数。\n\
+             使用[预设](presets.zh-CN.md)时，`payment` 和 `signed` 询问该发送方所需的内容。",
+    });
+    let rows = facts.iter().flat_map(|Facts { name, setup, .. }| {
+        setup.fields.iter().map(move |field| {
+            let need = match field.need {
+                Need::Required => "",
+                Need::RequiredOrEmpty => choose(" (may be empty)", "（可以为空）"),
+                Need::Optional => choose(" (optional)", "（可选）"),
+            };
+            let source = match setup.read {
+                Some(read) => format!("[{read}]({})", setup.source),
+                None => format!("[{}]({})", choose("page", "页面"), setup.source),
+            };
+            [
+                code(name),
+                code(field.name) + need,
+                language.of(field.title).to_owned(),
+                language.of(field.found).to_owned(),
+                source,
+            ]
+        })
+    });
+    page.table(
+        language.choose(
+            ["provider", "field", "what the platform calls it", "where it is found", "source, read on"],
+            ["provider", "字段", "平台的叫法", "在哪里找到", "来源与查阅日期"],
+        ),
+        rows,
+    );
 }
 
 /// The text for a limit that the platform does not publish.

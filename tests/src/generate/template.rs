@@ -4,8 +4,6 @@ use std::fmt::Write;
 
 use super::providers::{Facts, facts};
 
-/// The provider that is on if no parameter says otherwise.
-const ON: &str = "github";
 /// Between the function's deadline and the end of its run, in seconds: a start that takes long must not cut a run off.
 const RESERVE: u64 = 2;
 /// The most conditions that `CloudFormation` takes in one `Fn::Or`
@@ -41,7 +39,9 @@ pub fn sections() -> Result<Vec<String>, String> {
         each(|facts| format!("- {}\n", logical(facts.name))),
         each(|facts| format!("{}: {{default: {}}}\n", logical(facts.name), facts.title)),
         each(parameter),
-        some_provider_is_on(&facts.iter().map(|facts| logical(facts.name)).collect::<Vec<_>>()),
+        some_provider_is_on(
+            &facts.iter().map(|facts| (logical(facts.name), facts.on_by_default)).collect::<Vec<_>>(),
+        ),
         each(conditions),
         each(block).trim_start().to_owned(),
         each(outputs),
@@ -55,9 +55,9 @@ fn logical(name: &str) -> String {
 }
 
 fn parameter(facts: &Facts) -> String {
-    let Facts { name, title, chosen_secret, .. } = facts;
+    let Facts { name, title, chosen_secret, on_by_default, .. } = facts;
     let id = logical(name);
-    let default = if *name == ON { "generate" } else { "\"off\"" };
+    let default = if *on_by_default { "generate" } else { "\"off\"" };
     let (choice, words, other) = if *chosen_secret {
         ("|generate", "off, generate (the stack makes the signing secret),", ", generate")
     } else {
@@ -77,8 +77,10 @@ fn parameter(facts: &Facts) -> String {
     )
 }
 
-/// The assertion that one of the providers is on.
-fn some_provider_is_on(names: &[String]) -> String {
+/// The assertion that one of the providers is on. Each has its name in the template, and whether it is on by default.
+fn some_provider_is_on(providers: &[(String, bool)]) -> String {
+    let names: Vec<_> = providers.iter().map(|(name, _)| name.as_str()).collect();
+    let on: Vec<_> = providers.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name.as_str()).collect();
     let groups = names.len().div_ceil(LARGEST_OR).max(1);
     let mut text = "- Assert: !Or\n".to_owned();
     for group in names.chunks(names.len().div_ceil(groups).max(1)) {
@@ -97,7 +99,7 @@ fn some_provider_is_on(names: &[String]) -> String {
         "  AssertDescription: >-\n    \
          No provider is on: set at least one of {} to the ARN of its credentials, or {} to generate.",
         names.join(", "),
-        logical(ON)
+        on.join(", ")
     );
     text
 }
@@ -259,7 +261,7 @@ mod tests {
     #[test]
     fn no_condition_has_more_parts_than_cloudformation_takes() {
         for count in 2..=60 {
-            let names: Vec<_> = (0..count).map(|number| format!("P{number}")).collect();
+            let names: Vec<_> = (0..count).map(|number| (format!("P{number}"), number == 0)).collect();
             let text = some_provider_is_on(&names);
             assert_eq!(text.matches("!Ref").count(), count);
             // Each `!Or` begins a group of lines that are indented further.
