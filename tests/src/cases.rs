@@ -5,9 +5,9 @@
 
 use std::path::PathBuf;
 
-use aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderValue, Method, Uri};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use letterbox::formats::gateway::event;
 use letterbox_codec::{Request, platform::Sample};
 use letterbox_intake::{Answer, Record, gateway};

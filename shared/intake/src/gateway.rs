@@ -4,13 +4,13 @@
 
 use std::{borrow::Cow, fmt};
 
-use aws_lambda_events::{
-    apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
-    encodings::Body,
-};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Response, Uri, header};
+use lambda_http::{
+    Body,
+    aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
+};
 use letterbox_codec::{Reject, Request, Timestamp, headers::Size};
 use serde::{
     Deserialize, Deserializer,
