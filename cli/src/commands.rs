@@ -60,7 +60,7 @@ pub enum Command {
     Seal(Seal),
     /// List the events on the embedded queue, oldest first
     Events(Events),
-    /// Report why a delivery was refused, and what to do
+    /// Report why a delivery was refused, or what is wrong with a deployed stack, and what to do
     Doctor(Box<Doctor>),
     /// Choose platforms, check their credentials, store them in Secrets Manager, and write samconfig.toml
     Configure(Box<Configure>),

@@ -171,6 +171,7 @@ mod tests {
                 steps: &[],
                 demo: "",
                 first_sample: "",
+                probe: None,
                 mark: None,
                 seals: None,
                 scheme: SignatureScheme::NotHmac,

@@ -10,6 +10,7 @@ mod keys;
 mod recognised;
 pub mod reply;
 mod signing;
+pub mod stack;
 
 use letterbox_codec::{Received, Rejected, provider::Refused};
 use serde::Serialize;

@@ -2,6 +2,7 @@
 //!
 //! Add a line here for a new file. `cargo test -p letterbox --test it page::` runs one of them.
 
+mod certificate;
 mod doctor;
 mod doctor_reports;
 mod hostile;

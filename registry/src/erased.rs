@@ -78,6 +78,8 @@ pub struct Facts {
     pub demo: &'static str,
     /// [`Sender::FIRST_SAMPLE`].
     pub first_sample: &'static str,
+    /// [`Sender::PROBE`].
+    pub probe: Option<&'static str>,
     /// [`Sender::MARK`].
     pub mark: Option<Mark>,
     /// [`Sender::SEALS`].
@@ -209,6 +211,7 @@ impl<P: Sender> Platform for Of<P> {
                 steps: P::STEPS,
                 demo: P::DEMO,
                 first_sample: P::FIRST_SAMPLE,
+                probe: P::PROBE,
                 mark: P::MARK,
                 seals: P::SEALS,
                 scheme: P::SCHEME,

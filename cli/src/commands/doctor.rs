@@ -1,14 +1,18 @@
-//! `letterbox doctor`: reports why a delivery was refused.
+//! `letterbox doctor`: reports why a delivery was refused, or what is wrong with a stack.
 
 pub mod args;
 mod input;
+mod stack;
 
 use self::args::Doctor;
 use super::CommandError;
 use crate::{doctor::Report, terminal::write};
 
-/// Diagnoses one delivery.
+/// Diagnoses one delivery, or one stack.
 pub fn run(args: &Doctor) -> Result<(), CommandError> {
+    if let Some(name) = &args.stack.stack {
+        return stack::run(name, args);
+    }
     let report = examine(args).map_err(CommandError::Usage)?;
     let text = if args.json { report.to_json() } else { report.to_text() };
     // A closed standard output does not change the result.

@@ -67,6 +67,7 @@ impl Sender for DingTalk {
 
     const DEMO: &'static str = include_str!("../../../events/dingtalk/credentials.json");
     const FIRST_SAMPLE: &'static str = "user_add_org";
+    const PROBE: Option<&'static str> = Some("check_url");
     const MARK: Option<Mark> = Some(Mark {
         about: "It has the query string and the body of an encrypted DingTalk message.",
         is_on: is_sealed,

@@ -65,6 +65,7 @@ impl Sender for Discord {
 
     const DEMO: &'static str = include_str!("../../../events/discord/credentials.json");
     const FIRST_SAMPLE: &'static str = "application_command";
+    const PROBE: Option<&'static str> = Some("ping");
     const MARK: Option<Mark> = Some(Mark {
         about: "It has the header X-Signature-Ed25519.",
         is_on: |request| request.headers().contains_key(SIGNATURE),

@@ -65,6 +65,7 @@ impl Sender for Feishu {
 
     const DEMO: &'static str = include_str!("../../../events/feishu/credentials.json");
     const FIRST_SAMPLE: &'static str = "im.message.receive_v1";
+    const PROBE: Option<&'static str> = Some("url_verification");
     const MARK: Option<Mark> = Some(Mark {
         about: "It has the header X-Lark-Signature.",
         is_on: |request| request.headers().contains_key(SIGNATURE),

@@ -58,6 +58,7 @@ impl Sender for Slack {
 
     const DEMO: &'static str = include_str!("../../../events/slack/credentials.json");
     const FIRST_SAMPLE: &'static str = "message";
+    const PROBE: Option<&'static str> = Some("url_verification");
     const MARK: Option<Mark> = Some(Mark {
         about: "It has the header X-Slack-Signature.",
         is_on: |request| request.headers().contains_key(SIGNATURE),

@@ -68,6 +68,7 @@ impl Sender for WeCom {
 
     const DEMO: &'static str = include_str!("../../../events/wecom/credentials.json");
     const FIRST_SAMPLE: &'static str = "text";
+    const PROBE: Option<&'static str> = Some("url_verification");
     const MARK: Option<Mark> = Some(Mark {
         about: "Its query has msg_signature without signature, and its body, or echostr, is a sealed message.",
         is_on: is_sealed,

@@ -166,6 +166,8 @@ pub trait Sender: Provider {
     const DEMO: &'static str;
     /// The name of the sample to try first.
     const FIRST_SAMPLE: &'static str;
+    /// The name of the sample with which the platform tests a URL, if the function answers it without an event.
+    const PROBE: Option<&'static str> = None;
     /// How its deliveries can be recognised without credentials, if that is possible.
     const MARK: Option<Mark> = None;
     /// What [`Sender::seal`] returns, for a person to read; `None` if the platform only signs.

@@ -18,7 +18,7 @@ const CHINESE: &[(&str, &str)] = &[
     ("open", "验证并解密一条消息"),
     ("seal", "加密一条消息"),
     ("events", "列出内嵌队列中的事件，最早的在前"),
-    ("doctor", "报告投递被拒绝的原因和处理办法"),
+    ("doctor", "报告投递被拒绝的原因，或已部署堆栈的问题，以及处理办法"),
     ("configure", "选择平台，检查其凭证，存入 Secrets Manager，并写入 samconfig.toml"),
     ("completions", "打印 shell 的补全脚本"),
 
@@ -77,7 +77,10 @@ const CHINESE: &[(&str, &str)] = &[
     ("doctor --provider", "provider，用于 URL 没有标明时"),
     ("doctor --now", "接收时间：RFC 3339，或以秒或毫秒计的 Unix 时间；不给出时取自页面、事件或 HAR，再没有则为当前时间"),
     ("doctor --reply", "同时检查响应：`curl -i` 的输出、Lambda 的返回结果，或者状态码正确时单独的响应体"),
-    ("doctor --json", "打印一个 JSON 对象：opens、provider、source、cause、explanation、remedy"),
+    ("doctor --json", "打印一个 JSON 对象：opens、provider、source、cause、explanation、remedy；与 --stack 一起使用时为 healthy、stack、region、checks"),
+    ("doctor --stack", "检查已部署的堆栈，而不是投递：secret、队列、卡片目录、告警、配额、证书，以及每个来源对探测请求的响应"),
+    ("doctor --no-probe", "用于 --stack：不发送探测请求"),
+    ("doctor --to", "用于 --stack：函数的基础 URL，用于它与输出不同时，例如本地 AWS"),
 
     ("configure --provider", "要配置的 provider"),
     ("configure --source", "来源：URL 的最后一段"),

@@ -8,13 +8,14 @@ use letterbox_codec::Timestamp;
 use crate::{
     credentials::KeyArgs,
     options::{DATABASE, ProviderName},
+    stack::account::AwsOptions,
     time,
 };
 
 /// `letterbox doctor`
 #[derive(Debug, Args)]
 #[command(
-    group = ArgGroup::new("input").required(true).args(["delivery", "event", "curl", "har", "url"]),
+    group = ArgGroup::new("input").required(true).args(["delivery", "event", "curl", "har", "url", "stack"]),
     after_help = "\
 Examples:
   letterbox doctor --delivery 12
@@ -24,6 +25,8 @@ Examples:
   letterbox doctor --url https://hooks.example.com/github/acme --body body.json \\
       --header 'X-GitHub-Event: push' --header 'X-Hub-Signature-256: sha256=...'
   letterbox doctor --event events/opencard/scenic_spot.200.json --reply reply.txt
+  letterbox doctor --stack letterbox
+  letterbox doctor --stack letterbox --no-probe --json | jq -r '.checks[] | select(.level == \"problem\").code'
 
 The program never prints a secret or an expected signature. The time of receipt is --now, or else the time recorded \
 on the page, in the event or in the HAR, or else now.
@@ -31,7 +34,12 @@ on the page, in the event or in the HAR, or else now.
 A cause is named if the delivery is accepted, or passes more steps, once the cause is removed, or if the bytes show it. \
 Where nothing is proven, the explanation says what was tried.
 
-Exit codes: 0 accepted, 1 refused (the cause is printed), 2 usage error."
+With --stack, doctor reads the stack with your AWS credentials and changes nothing. It sends one probe to each source of \
+each provider: a test or an unusable delivery, signed with the entry of the secret, which puts no event on the queue. \
+Where only the platform can sign, the probe has no signature, and the function must refuse it. \
+What your credentials may not read is reported with the missing permission.
+
+Exit codes: 0 accepted, or nothing wrong with the stack; 1 refused (the cause is printed), or findings; 2 usage error."
 )]
 pub struct Doctor {
     /// A delivery on the page of `letterbox serve`, by its number; the time of receipt is its own
@@ -76,9 +84,31 @@ pub struct Doctor {
     /// Check a response as well: the output of `curl -i`, a Lambda result, or only the body of a response with the right status
     #[arg(long, value_name = "FILE|-")]
     pub reply: Option<PathBuf>,
-    /// Print one JSON object: opens, provider, source, cause, explanation, remedy
+    /// Print one JSON object: opens, provider, source, cause, explanation, remedy; with --stack healthy, stack, region, checks
     #[arg(long)]
     pub json: bool,
+    /// The stack to examine instead.
+    #[command(flatten)]
+    pub stack: StackArgs,
+}
+
+/// Which stack, and how to reach it.
+#[derive(Debug, Args)]
+pub struct StackArgs {
+    /// Examine a deployed stack instead of a delivery: secrets, queue, card catalogue, alarms, quota, certificate, and the response to a probe of each source
+    #[arg(long, value_name = "NAME", conflicts_with_all = [
+        "entry", "method", "headers", "body", "provider", "source", "credentials", "now", "reply",
+    ])]
+    pub stack: Option<String>,
+    /// For --stack: send no probe
+    #[arg(long, requires = "stack", conflicts_with = "to")]
+    pub no_probe: bool,
+    /// For --stack: the base URL of the functions, if not that in the outputs, as on a local AWS
+    #[arg(long, value_name = "URL", requires = "stack")]
+    pub to: Option<String>,
+    /// The account and the region.
+    #[command(flatten)]
+    pub aws: AwsOptions,
 }
 
 /// Where the delivery comes from.
