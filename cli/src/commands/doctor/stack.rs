@@ -6,7 +6,6 @@ mod read;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use letterbox_codec::Timestamp;
 use letterbox_intake::ambient;
 use letterbox_registry::{Keys, PROVIDERS, Platform};
 
@@ -80,8 +79,9 @@ async fn examine_stack(name: &str, args: &Doctor, progress: &ProgressBar) -> Res
     survey.concurrency = Some(read::concurrency(&account).await);
     if let Some(domain) = stack.parameter("DomainName").filter(|domain| !domain.is_empty()) {
         progress.set_message("reading the certificate");
-        let now = ambient::system().map_or(Timestamp(0), |ambient| ambient.now);
-        let days_left = certificate::days_left(domain, HTTPS, now);
+        let days_left = ambient::system()
+            .map_err(|error| error.to_string())
+            .and_then(|ambient| certificate::days_left(domain, HTTPS, ambient.now));
         survey.certificate = Some(CertificateFacts { domain: domain.to_owned(), days_left });
     }
     survey.stack = stack;

@@ -20,21 +20,12 @@ const LONGEST_START: usize = 200;
 /// Sends one probe to each source, and says before what it sends.
 pub fn send(platform: &dyn Platform, keys: &dyn Keys, url: &str, progress: &ProgressBar) -> Vec<Probed> {
     let post = Post::new(LONGEST, 1);
-    let sources = keys.sources();
-    sources.into_iter().map(|source| one(platform, keys, source, url, &post, progress)).collect()
-}
-
-fn one(
-    platform: &dyn Platform,
-    keys: &dyn Keys,
-    source: &str,
-    url: &str,
-    post: &Post,
-    progress: &ProgressBar,
-) -> Probed {
-    let url = format!("{url}/{source}");
-    let result = probe(platform, keys, source, &url, post, progress);
-    Probed { source: source.to_owned(), url, result }
+    let probed = |source: &str| {
+        let url = format!("{url}/{source}");
+        let result = probe(platform, keys, source, &url, &post, progress);
+        Probed { source: source.to_owned(), url, result }
+    };
+    keys.sources().into_iter().map(probed).collect()
 }
 
 fn probe(
