@@ -18,8 +18,7 @@ pub fn parse(text: &str) -> Result<Timestamp, String> {
 /// Parses a point in time as people write it: RFC 3339, a date, a date and a time of day (both in UTC), Unix seconds or
 /// milliseconds, or how long before `now` it was, such as `2h`, `3d` or `1h30m`.
 pub fn point(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    const EXPECTED: &str =
-        "expected a time such as 2026-11-21T10:00:00Z, 2026-11-21 or '2026-11-21 10:00' (UTC), or how long ago: 30m, 2h, 3d";
+    const EXPECTED: &str = "expected a time such as 2026-11-21T10:00:00Z, 2026-11-21 or '2026-11-21 10:00' (UTC), or how long ago: 30m, 2h, 3d";
     let text = text.trim();
     if let Ok(time) = parse(text) {
         return Ok(time);

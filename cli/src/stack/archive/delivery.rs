@@ -65,7 +65,8 @@ impl ArchivedDelivery {
     /// The record as one line of JSON, without the line feed.
     pub fn to_json(&self) -> String {
         // Strings, and JSON that was read: there is nothing in it that could not be written.
-        serde_json::to_string(&Line { request_id: &self.request_id, record: &self.record }).unwrap_or_default()
+        serde_json::to_string(&Line { request_id: &self.request_id, record: &self.record })
+            .unwrap_or_default()
     }
 }
 

@@ -80,7 +80,8 @@ impl Filter {
     /// True if a line that passes must contain the bytes: a cheap test before the line is parsed.
     pub fn may_pass(&self, line: &[u8]) -> bool {
         // JSON may write these characters in another way.
-        let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\/".contains(&byte));
+        let is_plain =
+            |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\/".contains(&byte));
         let Some(id) = self.id.as_deref().filter(|id| is_plain(id) && !id.is_empty()) else { return true };
         std::str::from_utf8(line).is_ok_and(|line| line.contains(id))
     }
@@ -90,8 +91,10 @@ impl Filter {
 fn contains(delivery: &ArchivedDelivery, text: &str) -> bool {
     let has = |place: &str| place.to_lowercase().contains(text);
     let record = &delivery.record;
-    let mut parts = [Some(record.event.get()), record.id.as_deref(), record.message.as_deref().map(|raw| raw.get())];
-    parts.iter_mut().flatten().any(|part| has(part)) || body(record.event.get()).is_some_and(|body| has(&body))
+    let mut parts =
+        [Some(record.event.get()), record.id.as_deref(), record.message.as_deref().map(|raw| raw.get())];
+    parts.iter_mut().flatten().any(|part| has(part))
+        || body(record.event.get()).is_some_and(|body| has(&body))
 }
 
 /// The body in an API Gateway event, as text.
@@ -157,9 +160,8 @@ mod tests {
     #[test]
     fn each_filter_passes_what_it_names() {
         let (queued, refused) = (queued(), refused());
-        let passes = |filter: &Filter| {
-            [&queued, &refused].map(|one| filter.passes(one) && filter.passes_outcome(one))
-        };
+        let passes =
+            |filter: &Filter| [&queued, &refused].map(|one| filter.passes(one) && filter.passes_outcome(one));
         let text = |text: &str| Filter { text: Some(text.to_owned()), ..Filter::default() };
         let id = |id: &str| Filter { id: Some(id.to_owned()), ..Filter::default() };
         let list = |text: &str| vec![text.to_owned()];
@@ -171,7 +173,10 @@ mod tests {
             (Filter { providers: list("github"), ..Filter::default() }, [true, false]),
             (Filter { sources: patterns("def*"), ..Filter::default() }, [false, true]),
             (Filter { types: patterns("github.*"), ..Filter::default() }, [true, false]),
-            (Filter { outcomes: vec![Outcome::Refused, Outcome::Failed], ..Filter::default() }, [false, true]),
+            (
+                Filter { outcomes: vec![Outcome::Refused, Outcome::Failed], ..Filter::default() },
+                [false, true],
+            ),
             (Filter { reasons: list("signature_mismatch"), ..Filter::default() }, [false, true]),
             (id("r2="), [false, true]),
             (id("e1"), [true, false]),

@@ -48,7 +48,8 @@ pub fn times(prefix: &str) -> Option<Range<i64>> {
         None => Some(least),
         Some(number) => i8::try_from(number?).ok(),
     };
-    let start = jiff::civil::DateTime::new(year?, part(month, 1)?, part(day, 1)?, part(hour, 0)?, 0, 0, 0).ok()?;
+    let start =
+        jiff::civil::DateTime::new(year?, part(month, 1)?, part(day, 1)?, part(hour, 0)?, 0, 0, 0).ok()?;
     let end = match (month, day, hour) {
         (None, ..) => start.checked_add(jiff::Span::new().years(1)),
         (_, None, _) => start.checked_add(jiff::Span::new().months(1)),
@@ -110,7 +111,9 @@ fn in_name(key: &str) -> Option<i64> {
     let name = key.rsplit('/').next()?;
     let parts: Vec<&str> = name.split('-').collect();
     let time = parts.windows(WIDTHS.len()).find(|window| {
-        let fits = |(part, width): (&&str, usize)| part.len() == width && part.bytes().all(|byte| byte.is_ascii_digit());
+        let fits = |(part, width): (&&str, usize)| {
+            part.len() == width && part.bytes().all(|byte| byte.is_ascii_digit())
+        };
         window.iter().zip(WIDTHS).all(fits)
     })?;
     let [year, month, day, hour, minute, second] = time else { return None };
@@ -186,7 +189,8 @@ mod tests {
     #[test]
     fn names_and_stores_say_when_records_arrived() {
         let hour = times(HOUR).unwrap();
-        let object = |name: &str, stored: &str| Object::new(format!("{HOUR}{name}"), &hour, at(stored)).arrived;
+        let object =
+            |name: &str, stored: &str| Object::new(format!("{HOUR}{name}"), &hour, at(stored)).arrived;
         let named = "hooks-archive-1-2026-11-27-03-20-07-5f0c1c9e-2f4b-4d0e-9d6e-1f0d2b3c4a5b.gz";
         for (name, stored, first, last) in [
             (named, "2026-11-27T03:21:08Z", "2026-11-27T03:20:07Z", "2026-11-27T03:21:08Z"),
@@ -196,7 +200,12 @@ mod tests {
             ("other.gz", "2026-11-27T03:21:08Z", "2026-11-27T03:00:00Z", "2026-11-27T03:21:08Z"),
             ("other.gz", "2026-11-28T00:00:00Z", "2026-11-27T03:00:00Z", "2026-11-27T04:15:00Z"),
             // The name is of another hour.
-            ("a-2026-11-28-03-20-07-b.gz", "2026-11-27T03:21:08Z", "2026-11-27T03:00:00Z", "2026-11-27T03:21:08Z"),
+            (
+                "a-2026-11-28-03-20-07-b.gz",
+                "2026-11-27T03:21:08Z",
+                "2026-11-27T03:00:00Z",
+                "2026-11-27T03:21:08Z",
+            ),
         ] {
             assert_eq!(object(name, stored), at(first)..at(last), "{name} {stored}");
         }

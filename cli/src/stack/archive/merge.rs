@@ -114,9 +114,10 @@ mod tests {
 
     #[test]
     fn deliveries_come_in_order_up_to_the_bound() {
-        for (order, expected) in
-            [(Order::NewestFirst, [["c3", "b3"], ["b2", "a1"]]), (Order::OldestFirst, [["a1", "b2"], ["b3", "c3"]])]
-        {
+        for (order, expected) in [
+            (Order::NewestFirst, [["c3", "b3"], ["b2", "a1"]]),
+            (Order::OldestFirst, [["a1", "b2"], ["b3", "c3"]]),
+        ] {
             let mut merge = Merge::new(order);
             for (time, id) in [(3, "b"), (1, "a"), (3, "c"), (2, "b")] {
                 // One id at two times is one delivery, see below; here they are two.

@@ -222,7 +222,13 @@ impl Lister {
             let Some((object, stored)) = self.objects.pop_front() else { return Ok(()) };
             let Ok(place) = sender.reserve().await else { return Ok(()) };
             let (groups, receiver) = mpsc::channel(2);
-            tokio::spawn(fetch(self.client.clone(), self.bucket.clone(), object.key.clone(), self.filter.clone(), groups));
+            tokio::spawn(fetch(
+                self.client.clone(),
+                self.bucket.clone(),
+                object.key.clone(),
+                self.filter.clone(),
+                groups,
+            ));
             place.send(Ok(Fetch { object, stored, groups: receiver }));
         }
     }
@@ -279,10 +285,10 @@ async fn fetch(client: Client, bucket: String, key: String, filter: Filter, grou
         Ok(Some(content)) => content,
         Ok(None) => return,
         Err(error) => {
-            let error = error.map_or_else(|| Group { unreadable: 1, ..Group::default() }, |error| Group {
-                error: Some(error),
-                ..Group::default()
-            });
+            let error = error.map_or_else(
+                || Group { unreadable: 1, ..Group::default() },
+                |error| Group { error: Some(error), ..Group::default() },
+            );
             let _ = groups.send(error).await;
             return;
         }
