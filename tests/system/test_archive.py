@@ -40,9 +40,11 @@ class Archive:
         for key in keys:
             assert key.startswith("deliveries/2")
             text = self._s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
-            assert text.endswith("\n") and text.count("\n") == 1 and "\r" not in text
             lines.append(text)
             self._s3.delete_object(Bucket=BUCKET, Key=key)
+        # The emulator takes the put without a record that opens the connection; AWS rejects it.
+        lines = [text for text in lines if text]
+        assert all(text.endswith("\n") and text.count("\n") == 1 and "\r" not in text for text in lines)
         return lines
 
     def one(self):
