@@ -192,11 +192,11 @@ def test_what_is_refused_again_is_told_with_its_cause(archive, letterbox, sender
 
 def test_a_plan_does_nothing_and_says_what_cannot_be_replayed(archive, letterbox, senders):
     request, when = senders["github"].build_request(), past()
-    token = {"secret": "it is long enough", "algorithm": "token", "signature_header": "X-Callback-Token"}
+    token = {"secret": "it is long enough", "preset": "gitlab-token"}
     archive.put([
         github(senders["github"], 1),
         records.record("github", request.but(body=b""), when, "refused", "too_large", omitted=["message", "body"]),
-        records.record("payment", request.with_headers(X_Callback_Token="***"), when, "refused", "token_mismatch", source="token"),
+        records.record("payment", request.with_headers(X_Gitlab_Token="***"), when, "refused", "token_mismatch", source="token"),
         records.record("github", request, when, "failed", "queue_unavailable", event=records.cloud_event("github", "f", when)),
         records.record("github", request, when, "queued", event=records.cloud_event("github", "q", when)),
     ])
