@@ -193,14 +193,13 @@ async fn replay(
     }
     // Exactly what was planned: not what has arrived in the archive since then.
     filter.stored_by = filter.stored_by.or(read.stored_by);
-    let mut journal = match journal {
-        Some(journal) => journal,
-        None => {
-            let path = args.journal.clone().map_or_else(default_journal, Ok)?;
-            let header =
-                Header { version: Header::VERSION, stack: session.stack.id.clone(), filter: filter.clone() };
-            Journal::create(&path, header).map_err(CommandError::Usage)?
-        }
+    let mut journal = if let Some(journal) = journal {
+        journal
+    } else {
+        let path = args.journal.clone().map_or_else(default_journal, Ok)?;
+        let header =
+            Header { version: Header::VERSION, stack: session.stack.id.clone(), filter: filter.clone() };
+        Journal::create(&path, header).map_err(CommandError::Usage)?
     };
     let shown = if args.json { Shown::hidden() } else { Shown::bar(total) };
     let stop = stop_at_ctrl_c();
