@@ -159,7 +159,7 @@ pub async fn run(
                     let way = way(&delivery);
                     if let Some(step) = begin(delivery, way, journal, &targets) {
                         // A pause of the reading is not made up for.
-                        due = due.max(Instant::now() - interval) + interval;
+                        due = due.max(Instant::now().checked_sub(interval).unwrap_or(due)) + interval;
                         running.spawn(step);
                     }
                 }
