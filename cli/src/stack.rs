@@ -1,10 +1,15 @@
 //! The deployed stack: the AWS account that it is in, and what `CloudFormation` reports of it, as plain data.
 
 pub mod account;
+pub mod archive;
 pub mod certificate;
 pub mod error;
+pub mod logs;
 mod model;
 mod read;
+mod recent;
+pub mod redrive;
+pub mod replay;
 pub mod secrets;
 
 pub use self::{
