@@ -168,14 +168,14 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
     let token = args.token.clone().or(generated);
 
     let (end, mut ending) = watch::channel(false);
-    let page = page::router(page::state::PageContext {
-        guard: token.map_or(Guard::Loopback, Guard::Token),
+    let context = page::history::PageContext {
         reception: Arc::clone(&reception),
         history: Readers::new(&args.database),
         credentials,
         url,
         ending: ending.clone(),
-    });
+    };
+    let page = page::history::router(context, token.map_or(Guard::Loopback, Guard::Token));
     let router = Router::new()
         .route("/healthz", get(|| async { axum::Json(serde_json::json!({ "status": "ok" })) }))
         .route("/{provider}", any(deliver))
