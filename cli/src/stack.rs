@@ -1,6 +1,7 @@
 //! The deployed stack: the AWS account that it is in, and what `CloudFormation` reports of it, as plain data.
 
 pub mod account;
+pub mod archive;
 pub mod certificate;
 pub mod error;
 mod model;

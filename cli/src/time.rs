@@ -15,6 +15,30 @@ pub fn parse(text: &str) -> Result<Timestamp, String> {
     Ok(Timestamp(time.as_millisecond()))
 }
 
+/// Parses a point in time as people write it: RFC 3339, a date, a date and a time of day (both in UTC), Unix seconds or
+/// milliseconds, or how long before `now` it was, such as `2h`, `3d` or `1h30m`.
+pub fn point(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    const EXPECTED: &str = "expected a time such as 2026-11-21T10:00:00Z, 2026-11-21 or '2026-11-21 10:00' (UTC), or how long ago: 30m, 2h, 3d";
+    let text = text.trim();
+    if let Ok(time) = parse(text) {
+        return Ok(time);
+    }
+    if let Ok(time) = text.parse::<jiff::civil::DateTime>() {
+        let time = time.to_zoned(jiff::tz::TimeZone::UTC).map_err(|_| EXPECTED)?;
+        return Ok(Timestamp(time.timestamp().as_millisecond()));
+    }
+    let ago: jiff::Span = text.parse().map_err(|_| EXPECTED)?;
+    let ago = ago.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| EXPECTED)?;
+    let ago = i64::try_from(ago.abs().as_millis()).map_err(|_| EXPECTED)?;
+    Ok(Timestamp(now.0.saturating_sub(ago)))
+}
+
+/// Like [`point`], before the present.
+pub fn past(text: &str) -> Result<Timestamp, String> {
+    let now = letterbox_intake::ambient::system().map_err(|error| error.to_string())?.now;
+    point(text, now)
+}
+
 /// An exact duration: `1500 ms`, `10 s`, `5 min`, `2 h`.
 pub fn span(time: Duration) -> String {
     match (time.as_millis(), time.as_secs()) {
@@ -52,6 +76,33 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(parse(text).ok(), expected.map(Timestamp), "{text}");
+        }
+    }
+
+    #[test]
+    fn points_in_time_are_parsed_as_people_write_them() {
+        let now = Timestamp(1_763_719_200_000);
+        for (text, expected) in [
+            ("2025-11-21T10:00:00.123Z", Some("2025-11-21T10:00:00.123Z")),
+            ("2025-11-21T18:00:00+08:00", Some("2025-11-21T10:00:00.000Z")),
+            ("2025-11-21", Some("2025-11-21T00:00:00.000Z")),
+            ("2025-11-21 09:30", Some("2025-11-21T09:30:00.000Z")),
+            ("2025-11-21T09:30:05", Some("2025-11-21T09:30:05.000Z")),
+            ("1763719200", Some("2025-11-21T10:00:00.000Z")),
+            ("30m", Some("2025-11-21T09:30:00.000Z")),
+            ("90s", Some("2025-11-21T09:58:30.000Z")),
+            ("2h", Some("2025-11-21T08:00:00.000Z")),
+            ("2 hours ago", Some("2025-11-21T08:00:00.000Z")),
+            ("1h30m", Some("2025-11-21T08:30:00.000Z")),
+            ("3d", Some("2025-11-18T10:00:00.000Z")),
+            ("1w", Some("2025-11-14T10:00:00.000Z")),
+            ("2025-13-01", None),
+            ("3 months", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            let point = point(text, now).ok().map(|time| time.to_string());
+            assert_eq!(point.as_deref(), expected, "{text}");
         }
     }
 

@@ -1,20 +1,21 @@
 //! Handles one delivery: verify and decode it, put the event on the queue, respond. The order is fixed.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Response, header};
 use letterbox_codec::{
-    Ambient, Provider, Received, Reject, Reply, Request, Source, Sources, Stage,
+    Ambient, Provider, Received, Reject, Reply, Request, Source, Sources, Stage, Timestamp,
     fetch::{Fetched, HttpsUrl},
     provider::{Refused, Settled},
 };
 use tokio::time::Instant;
 
 use crate::{
-    Fetcher, Keyring, Message, Queue, QueueError, Refreshed, ambient,
+    Fetcher, Keyring, Message, Outcome, Queue, QueueError, Record, Refreshed, ambient,
     fetch::FetchError,
     queue::Trace,
     refreshed::{RefreshResult, RefreshTrigger},
+    replay::Marker,
 };
 
 /// A provider with its credentials and its queue: everything that a delivery needs.
@@ -30,6 +31,22 @@ pub struct Intake<P: Provider> {
 /// The source of a delivery's time and entropy.
 pub type AmbientSource = fn() -> Result<Ambient, getrandom::Error>;
 
+/// What the invocation of a function says of a delivery besides its request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Circumstances {
+    /// Marks a replay; it comes from the invoker, never from the sender.
+    pub replay: Option<Marker>,
+}
+
+/// One delivery, and the time as of which it is judged.
+struct Occasion<'a> {
+    source: &'a str,
+    request: &'a Request,
+    ambient: &'a Ambient,
+    /// When it is replayed.
+    replayed: Option<Timestamp>,
+}
+
 /// The response to a delivery, and its record for the operator.
 #[derive(Debug)]
 pub struct Answer {
@@ -41,146 +58,8 @@ pub struct Answer {
     pub message: Option<Message>,
 }
 
-/// The outcome of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The queue accepted the event.
-    Queued,
-    /// Answered; the delivery has no event.
-    Answered,
-    /// Answered with a 4xx.
-    Refused,
-    /// The queue did not accept the event: answered with 503, so that the platform retries.
-    Failed,
-    /// The queue did not accept the event, but the reply was sent: it is what the platform asked for.
-    Unqueued,
-}
-
-impl Outcome {
-    /// A stable code for logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Answered => "answered",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Unqueued => "unqueued",
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// The facts of one delivery, without payload, secrets or signatures.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// [`Provider::NAME`].
-    pub provider: &'static str,
-    /// The source in the route.
-    pub source: String,
-    /// True if the credentials have that source.
-    pub known: bool,
-    /// The event's type.
-    pub kind: Option<String>,
-    /// The event's id.
-    pub id: Option<String>,
-    /// The platform's id of the delivery (OpenCard's `rid`, GitHub's GUID). It may be unverified.
-    pub delivery: Option<String>,
-    /// The position of the credential entry that verified it, which may still be refused for its payload.
-    pub key: Option<usize>,
-    /// True if the source has several credential entries, as during a rotation.
-    pub rotating: bool,
-    /// The outcome.
-    pub outcome: Outcome,
-    /// A stable code: of the refusal or failure, or the provider's remark on its reply.
-    pub reason: Option<&'static str>,
-    /// The stage that a refused delivery did not pass.
-    pub stage: Option<Stage>,
-    /// Details for the operator: the field and what was expected, or the queue's error.
-    pub detail: Option<String>,
-    /// HTTP status.
-    pub status: u16,
-    /// Milliseconds from the start of handling to the response.
-    pub milliseconds: f64,
-    /// The deadline in milliseconds; `None` if the delivery was refused before its source was looked up.
-    pub limit: Option<f64>,
-    /// Milliseconds of these for the queue call; `None` if there was none.
-    pub queue_milliseconds: Option<f64>,
-    /// The result of refreshing the credentials.
-    pub credentials: RefreshResult,
-    /// The result of refreshing the provider's document.
-    pub document: RefreshResult,
-    /// The result of calling the URL that the delivery asks for ([`Received::visit`]); `None` if it asks for none. The error
-    /// says why.
-    pub visit: Option<Result<(), String>>,
-    /// The provider's names in log and metrics.
-    pub(crate) names: Names,
-}
-
-/// What a provider calls its own facts in log and metrics.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Names {
-    /// [`Provider::DELIVERY_FIELD`].
-    pub delivery_field: Option<&'static str>,
-    /// [`letterbox_codec::provider::Document::refresh_failed`].
-    pub document_refresh_failed: Option<&'static str>,
-}
-
-impl Names {
-    pub(crate) fn of<P: Provider>() -> Self {
-        Self {
-            delivery_field: P::DELIVERY_FIELD,
-            document_refresh_failed: P::DOCUMENT.map(|document| document.refresh_failed),
-        }
-    }
-}
-
 /// Reserved at the end of the deadline for building the response after the queue call returns or times out.
 const FOR_THE_RESPONSE: Duration = Duration::from_millis(50);
-
-/// The longest source name in a record, in characters: a sender may put anything into the URL.
-const LOGGED_SOURCE: usize = 64;
-
-impl Record {
-    pub(crate) fn new(provider: &'static str, source: &str) -> Self {
-        Self {
-            provider,
-            source: source.chars().take(LOGGED_SOURCE).collect(),
-            known: false,
-            kind: None,
-            id: None,
-            delivery: None,
-            key: None,
-            rotating: false,
-            outcome: Outcome::Refused,
-            reason: None,
-            stage: None,
-            detail: None,
-            status: 0,
-            milliseconds: 0.0,
-            limit: None,
-            queue_milliseconds: None,
-            credentials: RefreshResult::Unchanged,
-            document: RefreshResult::Unchanged,
-            visit: None,
-            names: Names::default(),
-        }
-    }
-
-    fn of<P: Provider>(source: &str) -> Self {
-        Self { names: Names::of::<P>(), ..Self::new(P::NAME, source) }
-    }
-
-    fn refused(&mut self, reject: &Reject, stage: Stage) {
-        self.stage = Some(stage);
-        self.reason = Some(reject.code());
-        self.detail = reject.detail().map(Into::into);
-    }
-}
 
 impl<P: Provider> Intake<P> {
     /// Creates an intake that uses the system's clock and entropy.
@@ -215,10 +94,30 @@ impl<P: Provider> Intake<P> {
 
     /// Handles one request to one source.
     pub async fn handle(&self, source: &str, request: &Request) -> Answer {
+        self.handle_invocation(source, request, Circumstances::default()).await
+    }
+
+    /// Handles one request to one source, with what the invocation says besides.
+    pub async fn handle_invocation(
+        &self,
+        source: &str,
+        request: &Request,
+        circumstances: Circumstances,
+    ) -> Answer {
         let started = Instant::now();
         let mut record = Record::of::<P>(source);
+        record.replayed = circumstances.replay.is_some();
         let mut queued = None;
-        let received = self.receive_with_newest(source, request, &mut record).await;
+        let received = match (self.ambient)() {
+            Ok(ambient) => {
+                let replayed = circumstances.replay.map(|_| ambient.now);
+                let now = circumstances.replay.map_or(ambient.now, |marker| marker.received);
+                let ambient = &Ambient { now, ..ambient };
+                let occasion = Occasion { source, request, ambient, replayed };
+                self.receive_with_newest(&occasion, &mut record).await
+            }
+            Err(error) => Err(Fault::Entropy(error)),
+        };
         let deadline = self.deadline(source);
         let reply = match received {
             Ok((received, message)) => {
@@ -294,12 +193,11 @@ impl<P: Provider> Intake<P> {
     /// without an event triggers no refresh.
     async fn receive_with_newest(
         &self,
-        source: &str,
-        request: &Request,
+        occasion: &Occasion<'_>,
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
-        let received = self.receive_with_document(source, request, record).await;
-        let limit = self.deadline(source) / 3;
+        let received = self.receive_with_document(occasion, record).await;
+        let limit = self.deadline(occasion.source) / 3;
         match &received {
             Ok((_, Some(_))) => {
                 (record.credentials, record.document) = tokio::join!(
@@ -314,7 +212,7 @@ impl<P: Provider> Intake<P> {
             _ => {}
         }
         if [record.credentials, record.document].contains(&RefreshResult::Refreshed) {
-            return self.receive_with_document(source, request, record).await;
+            return self.receive_with_document(occasion, record).await;
         }
         received
     }
@@ -322,11 +220,10 @@ impl<P: Provider> Intake<P> {
     /// Verifies and decodes a request; if that needs a document from a URL, fetches it and tries again.
     async fn receive_with_document(
         &self,
-        source: &str,
-        request: &Request,
+        occasion: &Occasion<'_>,
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
-        let received = self.receive(source, request, record);
+        let received = self.receive(occasion, record);
         if !P::FETCHES {
             return received;
         }
@@ -337,11 +234,11 @@ impl<P: Provider> Intake<P> {
             _ => return received,
         };
         let Some(fetcher) = &self.fetcher else { return received };
-        match fetcher.document(&url, self.deadline(source) / 3).await {
+        match fetcher.document(&url, self.deadline(occasion.source) / 3).await {
             Ok(content) => {
-                let mut request = request.clone();
+                let mut request = occasion.request.clone();
                 request.extensions_mut().insert(Fetched { url, content });
-                self.receive(source, &request, record)
+                self.receive(&Occasion { request: &request, ..*occasion }, record)
             }
             // The platform would not sign with what it does not publish.
             Err(FetchError::Absent) => received,
@@ -360,19 +257,21 @@ impl<P: Provider> Intake<P> {
         record.visit = Some(visited);
     }
 
-    /// Verifies and decodes a request, and builds its queue message. It is pure except for clock and entropy.
+    /// Verifies and decodes a request, and builds its queue message. It is pure.
     fn receive(
         &self,
-        source: &str,
-        request: &Request,
+        &Occasion { source, request, ambient, replayed }: &Occasion<'_>,
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
         let sources = self.keyring.current();
         let keys = sources.get(source);
         (record.known, record.rotating) = (keys.is_some(), keys.is_some_and(|keys| keys.len() > 1));
-        let ambient = (self.ambient)().map_err(Fault::Entropy)?;
-        let received = receive(&*self.provider.current(), &sources, source, request, &ambient)
-            .map_err(Fault::Refused)?;
+        let received =
+            receive(&*self.provider.current(), &sources, source, request, ambient).map_err(Fault::Refused)?;
+        let received = match replayed {
+            Some(at) => received.replayed(at),
+            None => received,
+        };
         let message = received.queued_event().map(|event| Message::of(event, self.queue.largest()));
         let mut message = message.transpose().map_err(|reject| {
             let delivery = received.delivery.clone();
@@ -593,7 +492,7 @@ mod tests {
         *signed.method_mut() = Method::POST;
         let unsigned = signed.clone();
         let (scheme, key) = scheme();
-        scheme.sign(&key, &mut signed, letterbox_codec::Timestamp(0), "").unwrap();
+        scheme.sign(&key, &mut signed, Timestamp(0), "").unwrap();
         for (request, largest, status, reason, key) in [
             (&signed, 1000, 204, None, Some(0)),
             (&signed, 10, 413, Some("too_large"), Some(0)),

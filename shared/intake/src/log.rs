@@ -67,6 +67,7 @@ fn line<'a>(record: &'a Record, invocation: &'a Invocation, namespace: &str, now
         ("key", record.key.map(Value::from)),
         ("reason", record.reason.map(Value::from)),
         ("detail", record.detail.clone().map(Value::from)),
+        ("replayed", record.replayed.then_some(true.into())),
         ("visited", record.visit.as_ref().map(|visit| visit.is_ok().into())),
         ("xrayTraceId", invocation.trace.clone().map(Value::from)),
     ];

@@ -78,15 +78,19 @@ fn metrics(record: &Record, invocation: &Invocation) -> Vec<Metric> {
     let one = |happened: bool| happened.then(|| json!(1));
     let failed = |renewal: RefreshResult| one(renewal == RefreshResult::Failed);
     let answer = invocation.milliseconds.unwrap_or(record.milliseconds);
-    let key = record.key.filter(|_| record.rotating);
+    // A replay was counted as a delivery when the platform sent it, and no platform waits for its response.
+    let is_delivery = !record.replayed;
+    let is_slow = is_delivery && record.limit.is_some_and(|limit| answer > limit / 2.0);
+    let key = record.key.filter(|_| record.rotating && is_delivery);
     let refreshes = [record.credentials, record.document];
     let table = [
-        ("Refused", "Count", Per::Stack, one(record.outcome == Outcome::Refused)),
-        ("Unqueued", "Count", Per::Stack, one(record.outcome == Outcome::Unqueued)),
-        ("Slow", "Count", Per::Stack, one(record.limit.is_some_and(|limit| answer > limit / 2.0))),
+        ("Refused", "Count", Per::Stack, one(is_delivery && record.outcome == Outcome::Refused)),
+        ("Unqueued", "Count", Per::Stack, one(is_delivery && record.outcome == Outcome::Unqueued)),
+        ("Slow", "Count", Per::Stack, one(is_slow)),
         ("RefreshFailed", "Count", Per::Stack, one(refreshes.contains(&RefreshResult::Failed))),
-        ("Deliveries", "Count", Per::Outcome, Some(json!(1))),
-        ("AnswerLatency", "Milliseconds", Per::Provider, Some(json!(answer))),
+        ("Deliveries", "Count", Per::Outcome, one(is_delivery)),
+        ("Replayed", "Count", Per::Outcome, one(record.replayed)),
+        ("AnswerLatency", "Milliseconds", Per::Provider, is_delivery.then(|| json!(answer))),
         ("QueueLatency", "Milliseconds", Per::Provider, record.queue_milliseconds.map(|value| json!(value))),
         ("ColdStart", "Count", Per::Provider, one(invocation.cold_start)),
         ("KeyPosition", "None", Per::Source, key.map(|key| json!(key))),
@@ -186,6 +190,19 @@ mod tests {
         let line = line(&record, false);
         assert_eq!(declared(&line)["KeyPosition"], ["provider,source"]);
         assert_eq!(line["KeyPosition"], 1);
+    }
+
+    #[test]
+    fn a_replay_is_no_delivery() {
+        for outcome in [Outcome::Refused, Outcome::Unqueued] {
+            let mut record = Record::new("github", "acme");
+            (record.known, record.replayed, record.outcome) = (true, true, outcome);
+            (record.key, record.rotating, record.limit, record.milliseconds) =
+                (Some(1), true, Some(800.0), 401.0);
+            let declared = declared(&line(&record, false));
+            assert_eq!(declared.keys().collect::<Vec<_>>(), ["Replayed"], "{outcome}");
+            assert_eq!(declared["Replayed"], ["provider,outcome", "provider,source,outcome"]);
+        }
     }
 
     #[test]
