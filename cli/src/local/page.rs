@@ -2,6 +2,7 @@
 //! has received, live, or those in the archive of a deployed stack.
 
 mod cookies;
+pub mod archive;
 mod delivery;
 pub mod entrance;
 pub mod guard;

@@ -42,6 +42,36 @@ pub struct Delivery {
     pub trace: Trace,
 }
 
+/// The result of judging a delivery again.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// There was nothing to judge: the delivery was accepted.
+    NotNeeded,
+    /// It cannot be judged.
+    Impossible(Obstacle),
+    /// It would be accepted.
+    Accepted,
+    /// It would be refused for the reason that the archive has.
+    RefusedAgain,
+    /// It would be refused for this other reason.
+    RefusedAs(&'static str),
+    /// The function would not start with the stack's credentials.
+    NoStart,
+}
+
+/// Why a delivery cannot be judged.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The stack's credentials could not be read. Contains the reason.
+    Credentials(String),
+    /// These headers are masked.
+    Masked(Vec<String>),
+    /// The body is not in the archive.
+    NoBody,
+    /// The API Gateway event is invalid. Contains the reason.
+    Event(String),
+}
+
 impl Line {
     /// The outcome; `None` if this version of Letterbox does not know the stored code.
     pub fn known_outcome(&self) -> Option<Outcome> {

@@ -9,12 +9,16 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
+use letterbox_intake::Outcome;
 use letterbox_registry::PROVIDERS;
 use serde::Serialize;
 
 use self::{delivery::DeliveryView, place::Place};
 use super::{delivery::Line, texts::Texts};
-use crate::local::history::{Filter, OUTCOMES, sqlite::Names};
+use crate::local::history::{Filter, sqlite::Names};
+
+/// Suggestions for the time range.
+const AGES: [&str; 6] = ["1h", "6h", "1d", "3d", "7d", "14d"];
 
 /// The page.
 #[derive(Template)]
@@ -25,6 +29,8 @@ pub struct Page<'a> {
     pub filter: &'a Filter,
     /// The filter as a query string with its question mark; empty if the filter matches everything.
     pub query: String,
+    /// The outcomes that the filter offers.
+    pub outcomes: &'static [Outcome],
     pub names: Names,
     pub rows: Vec<RowView>,
     /// True if the list begins with the newest delivery.
@@ -41,8 +47,10 @@ pub struct Page<'a> {
 /// The content beside the list.
 pub enum Shown {
     Nothing,
-    /// The requested delivery is not stored.
-    Gone,
+    /// The requested delivery is not stored, as this text says.
+    Gone(&'static str),
+    /// It could not be read: what failed, and the reason in English.
+    Failed(&'static str, String),
     Delivery(Box<DeliveryView>),
 }
 
@@ -62,6 +70,13 @@ pub struct RowView {
 struct Token {
     t: &'static Texts,
     is_wrong: bool,
+}
+
+impl Page<'_> {
+    /// True if the list ends because the search has taken long enough.
+    fn is_unfinished(&self) -> bool {
+        matches!(&self.place, Place::Archive(archive) if archive.listing.is_unfinished)
+    }
 }
 
 impl RowView {

@@ -23,7 +23,7 @@ use crate::{
     doctor::{Report, diagnosis_input::DiagnosisInput},
     local::{
         history::{
-            Filter, StoredDelivery,
+            Filter, OUTCOMES, StoredDelivery,
             readers::{ReadError, Readers},
             sqlite::Deliveries,
         },
@@ -144,7 +144,7 @@ impl PageState {
             .collect();
         let shown = match found {
             None => Shown::Nothing,
-            Some(None) => Shown::Gone,
+            Some(None) => Shown::Gone(t.gone),
             Some(Some(delivery)) => {
                 let diagnosis = self.diagnosis(&delivery);
                 let origin = Origin::History {
@@ -164,6 +164,7 @@ impl PageState {
             t,
             filter: &filter,
             query,
+            outcomes: &OUTCOMES,
             names: deliveries.names()?,
             rows,
             is_newest: before.is_none(),

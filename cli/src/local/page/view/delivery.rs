@@ -12,7 +12,10 @@ use crate::{
     formats::json_style::{INDENTED, restyle},
     local::{
         history::NOT_STORED,
-        page::{delivery::Delivery, texts::Texts},
+        page::{
+            delivery::{Delivery, Judgement, Obstacle},
+            texts::Texts,
+        },
     },
 };
 
@@ -40,6 +43,13 @@ pub enum Origin {
         /// The command that diagnoses a delivery that is too large for the page.
         doctor: String,
     },
+    /// In the archive of a stack.
+    Archive {
+        /// The command that diagnoses a delivery that is too large for the page.
+        doctor: String,
+        /// The result of judging it again.
+        judgement: Judgement,
+    },
 }
 
 /// Why it was refused.
@@ -58,6 +68,7 @@ pub enum State {
     Failed,
     NotReached,
     NotNeeded,
+    Unknown,
 }
 
 /// One verification step.
@@ -83,6 +94,65 @@ impl DeliveryView {
         self.delivery.line.known_outcome() == Some(Outcome::Queued)
     }
 
+    /// What to know about the steps: a text, and a detail in English, which may be empty.
+    fn remarks(&self) -> Vec<(String, String)> {
+        let Origin::Archive { judgement, .. } = &self.origin else { return Vec::new() };
+        let t = self.t.archive;
+        let judged = (t.judged_now.to_owned(), String::new());
+        match judgement {
+            Judgement::NotNeeded | Judgement::NoStart => Vec::new(),
+            Judgement::Accepted | Judgement::RefusedAgain => vec![judged],
+            Judgement::RefusedAs(now) => {
+                let then = self.delivery.line.reason.as_deref().unwrap_or_default();
+                vec![judged, ((t.other_reason)(then, now), String::new())]
+            }
+            Judgement::Impossible(obstacle) => {
+                let (text, detail) = match obstacle {
+                    Obstacle::Credentials(reason) => (t.no_credentials, reason.clone()),
+                    Obstacle::Masked(headers) => (t.masked, headers.join(", ")),
+                    Obstacle::NoBody => (t.omitted_body, String::new()),
+                    Obstacle::Event(reason) => (t.unreadable_event, reason.clone()),
+                };
+                let detail = if detail.is_empty() { detail } else { format!("({detail})") };
+                vec![(format!("{} {text}", t.not_judged), detail)]
+            }
+        }
+    }
+
+    fn no_message(&self) -> &'static str {
+        if self.is_archived() { self.t.archive.no_message } else { self.t.no_message }
+    }
+
+    fn withheld(&self) -> &'static str {
+        if self.is_archived() { self.t.archive.withheld } else { self.t.withheld }
+    }
+
+    fn lost_body(&self) -> &'static str {
+        if self.is_archived() { self.t.archive.no_body } else { self.t.body_is_lost }
+    }
+
+    fn is_archived(&self) -> bool {
+        matches!(self.origin, Origin::Archive { .. })
+    }
+
+    /// True if the steps of a refused delivery are not known.
+    fn is_unjudged(&self) -> bool {
+        let judgement = match &self.origin {
+            Origin::History { .. } => return false,
+            Origin::Archive { judgement, .. } => judgement,
+        };
+        self.delivery.line.known_outcome() == Some(Outcome::Refused)
+            && matches!(judgement, Judgement::Impossible(_) | Judgement::NoStart)
+    }
+
+    /// The reason of today's refusal, if it is another one.
+    fn reason_now(&self) -> Option<&'static str> {
+        match &self.origin {
+            Origin::Archive { judgement: Judgement::RefusedAs(now), .. } => Some(now),
+            _ => None,
+        }
+    }
+
     /// The provider's steps, then the queue's.
     fn steps(&self) -> Vec<StepView> {
         let Delivery { line, trace, message, .. } = &self.delivery;
@@ -91,13 +161,15 @@ impl DeliveryView {
             .iter()
             .map(|step| {
                 let state = match trace.stage {
+                    None if self.is_unjudged() => State::Unknown,
                     Some(failed) if step.stage == failed => State::Failed,
                     Some(failed) if step.stage > failed => State::NotReached,
                     _ => State::Passed,
                 };
                 let mut notes = Vec::new();
                 if state == State::Failed {
-                    notes.extend([&line.reason, &trace.detail].into_iter().flatten().cloned());
+                    let reason = self.reason_now().or(line.reason.as_deref()).map(str::to_owned);
+                    notes.extend([&reason, &trace.detail].into_iter().flatten().cloned());
                 }
                 if let Some((key, of)) = trace.key.filter(|_| step.stage == Stage::Key) {
                     notes.push(format!("{} {key}/{of}", self.t.key));
@@ -171,7 +243,7 @@ impl StepView {
         match self.state {
             State::Passed => "passed",
             State::Failed => "failed",
-            State::NotReached | State::NotNeeded => "not-reached",
+            State::NotReached | State::NotNeeded | State::Unknown => "not-reached",
         }
     }
 
@@ -181,6 +253,7 @@ impl StepView {
             State::Failed => t.failed,
             State::NotReached => t.not_reached,
             State::NotNeeded => "-",
+            State::Unknown => t.archive.unknown,
         }
     }
 }
