@@ -10,6 +10,7 @@ pub mod seal;
 pub mod send;
 pub mod serve;
 pub mod sign;
+pub mod stack;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -17,7 +18,7 @@ pub use self::error::CommandError;
 
 use self::{
     completions::Completions, configure::args::Configure, doctor::args::Doctor, events::Events, open::Open,
-    seal::Seal, send::Send, serve::Serve, sign::Sign,
+    seal::Seal, send::Send, serve::Serve, sign::Sign, stack::Stack,
 };
 
 /// Receives webhooks from several platforms, and puts each as a decoded event on a queue
@@ -34,6 +35,7 @@ Examples:
   letterbox sign github push | sh          send a delivery with curl
   letterbox doctor --event event.json      explain why a delivery was refused
   letterbox configure                      prepare a deployment to AWS
+  letterbox stack deliveries --stack NAME  list what a deployed stack received
   letterbox COMMAND --help                 more examples
 
 Exit codes: 0 success, 1 refused or failed, 2 usage error (the command line, or a file that it names, is invalid).
@@ -64,6 +66,8 @@ pub enum Command {
     Doctor(Box<Doctor>),
     /// Choose platforms, check their credentials, store them in Secrets Manager, and write samconfig.toml
     Configure(Box<Configure>),
+    /// Work with a deployed stack: list its deliveries, replay them, redrive dead letters, watch
+    Stack(Stack),
     /// Print a completion script for a shell
     Completions(Completions),
 }
@@ -80,6 +84,7 @@ impl Program {
             Command::Events(args) => events::run(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Configure(args) => configure::run(&args),
+            Command::Stack(args) => stack::run(&args),
             Command::Completions(args) => completions::run(&args, Self::command()),
         }
     }

@@ -1,5 +1,6 @@
 //! The diagnosis: why a delivery was refused, and what to do.
 
+pub mod archived;
 pub mod causes;
 pub mod diagnosis;
 pub mod diagnosis_input;

@@ -4,6 +4,7 @@ pub mod commands;
 pub mod configure;
 pub mod credentials;
 pub mod data;
+pub mod delivery_line;
 pub mod doctor;
 pub mod formats;
 pub mod local;

@@ -4,8 +4,12 @@ pub mod account;
 pub mod archive;
 pub mod certificate;
 pub mod error;
+pub mod logs;
 mod model;
 mod read;
+mod recent;
+pub mod redrive;
+pub mod replay;
 pub mod secrets;
 
 pub use self::{

@@ -4,7 +4,7 @@ use std::{fmt::Display, process::ExitCode};
 
 use thiserror::Error;
 
-use crate::terminal::OutputError;
+use crate::{stack::AwsError, terminal::OutputError};
 
 /// Why a command did not succeed. The variant determines the exit code.
 #[derive(Debug, Error)]
@@ -60,5 +60,14 @@ impl CommandError {
 impl From<OutputError> for CommandError {
     fn from(error: OutputError) -> Self {
         Self::failed(error)
+    }
+}
+
+impl From<AwsError> for CommandError {
+    fn from(error: AwsError) -> Self {
+        match error {
+            AwsError::NoRegion | AwsError::NoStack { .. } => Self::usage(error),
+            _ => Self::failed(error),
+        }
     }
 }

@@ -23,7 +23,7 @@ use super::{
     },
     response::error,
 };
-use crate::{credentials::Credentials, data, terminal::printable};
+use crate::{credentials::Credentials, data, delivery_line::DeliveryLine};
 
 /// The body limit of API Gateway, in bytes.
 const LARGEST_BODY: usize = data::LARGEST_BODY;
@@ -207,19 +207,18 @@ fn absolute(uri: &Uri, host: Option<&http::HeaderValue>) -> Uri {
 
 /// The line that the terminal shows for a delivery.
 fn line(record: &Record) -> String {
-    let now = now().to_string();
-    let time = now.get(11..19).unwrap_or_default();
-    let what = record.kind.as_deref().or(record.reason).unwrap_or("-");
-    let why = match (&record.kind, record.reason) {
-        (Some(_), Some(reason)) => format!("  {reason}"),
-        _ => String::new(),
+    let line = DeliveryLine {
+        time: Some(now()),
+        outcome: record.outcome.as_str(),
+        status: Some(record.status),
+        provider: record.provider,
+        source: &record.source,
+        milliseconds: Some(record.milliseconds),
+        kind: record.kind.as_deref(),
+        reason: record.reason,
+        detail: record.detail.as_deref(),
+        id: record.id.as_deref(),
+        ..DeliveryLine::default()
     };
-    let detail = record.detail.as_deref().map(|detail| format!("  ({detail})")).unwrap_or_default();
-    let id = record.id.as_deref().map(|id| format!("  {id}")).unwrap_or_default();
-    let route = format!("{}/{}", record.provider, record.source);
-    let text = format!(
-        "{time}Z  {:<9} {}  {route:<20}  {:>6.1} ms  {what}{why}{detail}{id}",
-        record.outcome, record.status, record.milliseconds
-    );
-    printable(&text) + "\n"
+    format!("{line}\n")
 }

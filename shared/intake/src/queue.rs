@@ -2,6 +2,7 @@
 
 pub mod memory;
 pub mod oversize;
+mod replayed;
 mod retry_policy;
 pub mod sqs;
 
@@ -61,6 +62,15 @@ impl fmt::Debug for Message {
     }
 }
 
+/// What of an event becomes attributes of its message.
+#[derive(Clone, Copy)]
+struct Filterable<'a> {
+    kind: &'a str,
+    source: &'a str,
+    id: &'a str,
+    subject: Option<&'a str>,
+}
+
 /// The X-Ray trace header of a request, as an extension of it. It comes from the Lambda runtime, not from the sender.
 #[derive(Clone, Debug)]
 pub struct Trace(pub String);
@@ -72,30 +82,43 @@ impl Message {
     /// Creates the message of an event, or [`Reject::TooLarge`] if it has more than `largest` bytes.
     pub fn of(event: &Event, largest: usize) -> Result<Self, Reject> {
         let json = event.to_json().map_err(|_| Reject::InvalidJson(JsonPart::Payload))?;
+        let message = Self::new(
+            Filterable {
+                kind: &event.kind,
+                source: &event.source,
+                id: &event.id,
+                subject: event.subject.as_deref(),
+            },
+            json,
+        );
+        if message.size() > largest { Err(Reject::TooLarge { limit: largest }) } else { Ok(message) }
+    }
+
+    /// The message with these attributes and this body.
+    fn new(Filterable { kind, source, id, subject }: Filterable<'_>, json: String) -> Self {
         let attributes = [
             ("content-type", Some(Self::CONTENT_TYPE)),
-            ("type", Some(event.kind.as_str())),
-            ("source", Some(event.source.as_str())),
-            ("id", Some(event.id.as_str())),
-            ("subject", event.subject.as_deref()),
+            ("type", Some(kind)),
+            ("source", Some(source)),
+            ("id", Some(id)),
+            ("subject", subject),
         ];
         let attributes: Vec<_> = attributes
             .into_iter()
             .filter_map(|(name, value)| value.map(|value| (name, value.to_owned())))
             .collect();
-        let group = match &event.subject {
-            Some(subject) => format!("{}/{subject}", event.source),
-            None => event.source.clone(),
+        let group = match subject {
+            Some(subject) => format!("{source}/{subject}"),
+            None => source.to_owned(),
         };
-        let message = Self {
-            source: event.source.clone(),
+        Self {
+            source: source.to_owned(),
             body: escape_noncharacters(json),
             attributes,
-            deduplication: fifo_id(&event.id),
+            deduplication: fifo_id(id),
             group: fifo_id(&group),
             trace: None,
-        };
-        if message.size() > largest { Err(Reject::TooLarge { limit: largest }) } else { Ok(message) }
+        }
     }
 
     /// The size in bytes as SQS counts it: body, and name, type and value of each attribute.

@@ -30,10 +30,7 @@ pub fn run(name: &str, args: &Doctor) -> Result<(), CommandError> {
     progress.enable_steady_tick(Duration::from_millis(100));
     let examined = runtime().and_then(|runtime| runtime.block_on(examine_stack(name, args, &progress)));
     progress.finish_and_clear();
-    let report = examined.map_err(|error| match error {
-        AwsError::NoRegion | AwsError::NoStack { .. } => CommandError::usage(error),
-        _ => CommandError::failed(error),
-    })?;
+    let report = examined?;
     let text = if args.json { report.to_json() } else { report.to_text() };
     // A closed standard output does not change the result.
     let _ = write(text.as_bytes());

@@ -8,11 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::{ArchivedDelivery, Position};
 
 /// Which deliveries to read. What is empty passes every delivery.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Filter {
     /// Received at this time or later.
+    #[serde(with = "optional_time")]
     pub since: Option<Timestamp>,
     /// Received before this time.
+    #[serde(with = "optional_time")]
     pub until: Option<Timestamp>,
     /// Of one of these providers.
     pub providers: Vec<String>,
@@ -29,9 +32,25 @@ pub struct Filter {
     /// With this request id, or an event with this id.
     pub id: Option<String>,
     /// After this one, in the order in which they are read.
+    #[serde(skip)]
     pub after: Option<Position>,
     /// From objects that S3 has stored at this time or before, by its own clock: what an earlier reader has seen.
+    #[serde(with = "optional_time")]
     pub stored_by: Option<Timestamp>,
+}
+
+/// A time in milliseconds, or `null`.
+mod optional_time {
+    use letterbox_codec::Timestamp;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+        time.map(|Timestamp(time)| time).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map(Timestamp))
+    }
 }
 
 /// A text in which each `*` stands for any text.

@@ -1,34 +1,29 @@
 //! Puts records in order, and keeps one of each delivery.
 
-use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
-    hash::{BuildHasher, RandomState},
-};
+use std::collections::BTreeMap;
 
 use letterbox_codec::Timestamp;
 
 use super::{ArchivedDelivery, Order, Position};
+use crate::stack::recent::Recent;
 
 /// The records that wait for their place have at most this size, in bytes. Beyond it they are passed on early, so that their
 /// order is approximate.
 const LARGEST: usize = 48 * 1024 * 1024;
-
-/// So many deliveries that were passed on are remembered, by a hash. A second record of one that came before them is not
-/// recognised.
-const REMEMBERED: usize = 200_000;
 
 /// The records that wait for their place in the order.
 pub struct Merge {
     order: Order,
     waiting: BTreeMap<Position, ArchivedDelivery>,
     size: usize,
-    passed: Passed,
+    /// Those that were passed on last. A second record of an earlier one is not recognised.
+    passed: Recent,
 }
 
 impl Merge {
     /// An empty one.
     pub fn new(order: Order) -> Self {
-        Self { order, waiting: BTreeMap::new(), size: 0, passed: Passed::default() }
+        Self { order, waiting: BTreeMap::new(), size: 0, passed: Recent::default() }
     }
 
     /// Adds a record.
@@ -66,31 +61,6 @@ impl Merge {
                 return Some(delivery);
             }
         }
-    }
-}
-
-/// The request ids of the deliveries that were passed on last.
-#[derive(Default)]
-struct Passed {
-    hasher: RandomState,
-    known: HashSet<u64>,
-    order: VecDeque<u64>,
-}
-
-impl Passed {
-    /// Adds an id; false if it is known.
-    fn insert(&mut self, id: &str) -> bool {
-        let hash = self.hasher.hash_one(id);
-        if !self.known.insert(hash) {
-            return false;
-        }
-        self.order.push_back(hash);
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-        true
     }
 }
 
@@ -160,12 +130,5 @@ mod tests {
         assert!(merge.pop(Some(Timestamp(0))).is_some(), "it is passed on early");
         merge.push(delivery(1, "b", "queued"));
         assert!(merge.pop(Some(Timestamp(0))).is_none());
-
-        let mut passed = Passed::default();
-        for number in 0..REMEMBERED + 10 {
-            assert!(passed.insert(&number.to_string()));
-        }
-        assert_eq!((passed.known.len(), passed.order.len()), (REMEMBERED, REMEMBERED));
-        assert!(!passed.insert("10") && passed.insert("0"));
     }
 }
