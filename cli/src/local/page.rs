@@ -1,8 +1,8 @@
 //! The page: deliveries, each with its request, verification steps, event and response. It shows those that this machine
 //! has received, live, or those in the archive of a deployed stack.
 
-mod cookies;
 pub mod archive;
+mod cookies;
 mod delivery;
 pub mod entrance;
 pub mod guard;
@@ -18,7 +18,7 @@ use axum::{
     extract::{Path, Query},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use http::{StatusCode, header};
 use serde::Deserialize;
@@ -33,11 +33,14 @@ fn complete(routes: Router, guard: Guard) -> Router {
         .route_layer(middleware::from_fn_with_state(Arc::clone(&guard), entrance::require_access))
         .route("/token", post(entrance::submit_token).with_state(guard))
         .route("/assets/page.css", get(|| async { asset("text/css", include_str!("../../assets/page.css")) }))
-        .route(
-            "/assets/page.js",
-            get(|| async { asset("text/javascript", include_str!("../../assets/page.js")) }),
-        )
+        .route("/assets/page.js", script(include_str!("../../assets/page.js")))
+        .route("/assets/replay.js", script(include_str!("../../assets/replay.js")))
+        .route("/assets/times.js", script(include_str!("../../assets/times.js")))
         .layer(middleware::from_fn(entrance::refuse_other_sites))
+}
+
+fn script<S: Clone + Send + Sync + 'static>(text: &'static str) -> MethodRouter<S> {
+    get(move || async move { asset("text/javascript", text) })
 }
 
 fn asset(media_type: &'static str, text: &'static str) -> impl IntoResponse {

@@ -10,7 +10,7 @@ use crate::{
     commands::CommandError,
     local::{
         console::Console,
-        page::archive::{self, PageContext},
+        page::archive::{self, PageContext, Target},
         response::error,
     },
     stack::{self, Account, AwsError, archive::Archive},
@@ -43,7 +43,8 @@ async fn serve(name: &str, args: &Serve, console: &Console) -> Result<Instant, C
     let generated = generated_token(args)?;
     console.print(banner(name, &account.region, archive.bucket(), &url, generated.as_ref()));
     let (end, ending) = watch::channel(false);
-    let context = PageContext { account, stack, archive, ending: ending.clone() };
+    let target = Target { account, stack, archive, aws: args.stack.aws.clone() };
+    let context = PageContext { target, ending: ending.clone() };
     let routes = Router::new()
         .fallback(|| async {
             error(StatusCode::NOT_FOUND, "no such route: with --stack, this server only shows the page")

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    cause::StackCredentials,
+    cause::diagnose,
     deliveries::{Deliveries, unreadable},
     progress::Shown,
     session::{Session, command},
@@ -16,7 +16,10 @@ use crate::{
     doctor::Report,
     formats::json_style::{INDENTED, restyle},
     shell::word,
-    stack::archive::{Archive, ArchivedDelivery, Filter, Order},
+    stack::{
+        archive::{Archive, ArchivedDelivery, Filter, Order},
+        credentials::StackCredentials,
+    },
     terminal::{printable, printable_json, printable_lines, write},
 };
 
@@ -57,7 +60,7 @@ pub async fn show(
     };
     drop(reader);
     let diagnosis = if delivery.record.outcome == Outcome::Refused {
-        Some(StackCredentials::of(session).diagnose(&delivery).await)
+        Some(diagnose(&mut StackCredentials::of(&session.account, &session.stack), &delivery).await)
     } else {
         None
     };

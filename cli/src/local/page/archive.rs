@@ -5,22 +5,24 @@ mod judge;
 mod key;
 mod query;
 mod reading;
+mod replay;
 mod state;
+mod target;
 
 use axum::{
     Router,
     extract::{Path, Query, State},
     response::Response,
-    routing::get,
+    routing::{get, post},
 };
 use http::HeaderMap;
 
-pub use self::state::PageContext;
 use self::{
     key::Cursor,
     query::ArchiveQuery,
     state::{PageState, Wanted},
 };
+pub use self::{state::PageContext, target::Target};
 use super::{guard::Guard, texts};
 
 /// Sent by the page's script if it shows only the delivery of the response: the list is not read again for it.
@@ -36,6 +38,10 @@ pub fn router(context: PageContext, guard: Guard) -> Router {
         .route("/deliveries/{key}/message", get(actions::message))
         .route("/deliveries/{key}/curl", get(actions::curl))
         .route("/deliveries/{key}/event", get(actions::event))
+        .route("/replay", get(replay::show).post(replay::plan))
+        .route("/replay/run", post(replay::run))
+        .route("/replay/cancel", post(replay::cancel))
+        .route("/replay/live", get(replay::live))
         .with_state(PageState::new(context));
     super::complete(routes, guard)
 }

@@ -1,6 +1,7 @@
 //! The page's texts, in English and Chinese.
 
 mod archive;
+mod replay;
 
 use http::{HeaderMap, header::ACCEPT_LANGUAGE};
 use letterbox_codec::platform::Step;

@@ -2,6 +2,7 @@
 
 pub mod delivery;
 pub mod place;
+pub mod replay;
 pub mod totals;
 
 use std::collections::BTreeMap;

@@ -42,5 +42,7 @@ async fn with(
     make: impl FnOnce(&ArchivedDelivery) -> Result<Response, String>,
 ) -> Response {
     let found = state.find(key).await;
-    found.and_then(|delivery| make(&delivery).map_err(|reason| unreadable(&reason))).unwrap_or_else(|failed| failed)
+    found
+        .and_then(|delivery| make(&delivery).map_err(|reason| unreadable(&reason)))
+        .unwrap_or_else(|failed| failed)
 }

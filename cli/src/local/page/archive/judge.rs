@@ -87,8 +87,7 @@ pub fn judge(archived: &ArchivedDelivery, credentials: Result<Credentials, Strin
     let input = match input(archived, credentials) {
         Ok(input) => input,
         Err(obstacle) => {
-            let judgement =
-                if is_refused { Judgement::Impossible(obstacle) } else { Judgement::NotNeeded };
+            let judgement = if is_refused { Judgement::Impossible(obstacle) } else { Judgement::NotNeeded };
             return Judged { delivery, diagnosis: None, judgement };
         }
     };
@@ -139,9 +138,10 @@ fn input(
 fn decode(input: &DiagnosisInput, delivery: &mut Delivery) {
     let Some(Ok(keys)) = input.credentials.keys(input.provider) else { return };
     let entries = keys.entries(&input.source).unwrap_or_default();
-    let opened = entries.iter().enumerate().find_map(|(position, entry)| {
-        Some((position, entry.open(&input.request, input.now).ok()?))
-    });
+    let opened = entries
+        .iter()
+        .enumerate()
+        .find_map(|(position, entry)| Some((position, entry.open(&input.request, input.now).ok()?)));
     let Some((position, opened)) = opened else { return };
     delivery.trace.key = Some((position.saturating_add(1), entries.len()));
     delivery.trace.checks = opened.notes;

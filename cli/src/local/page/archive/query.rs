@@ -54,9 +54,8 @@ impl ArchiveQuery {
 
     /// The filter of the archive. The error names the field that cannot be read.
     pub fn filter(&self, now: Timestamp) -> Result<Filter, String> {
-        let point = |name: &str, text: &str| {
-            time::point(text, now).map_err(|expected| format!("{name}: {expected}"))
-        };
+        let point =
+            |name: &str, text: &str| time::point(text, now).map_err(|expected| format!("{name}: {expected}"));
         let since = if self.since.trim().is_empty() { DEFAULT_SINCE } else { &self.since };
         let since = point("since", since)?;
         let until = if self.until.trim().is_empty() { None } else { Some(point("until", &self.until)?) };
@@ -129,10 +128,16 @@ mod tests {
     fn source_and_type_match_a_part() {
         let query = query("provider=github&source=ac&outcome=refused&type=push&q=A+b&reason=stale");
         let filter = query.filter(NOW).unwrap();
-        assert_eq!((&filter.providers, &filter.reasons), (&vec!["github".to_owned()], &vec!["stale".to_owned()]));
+        assert_eq!(
+            (&filter.providers, &filter.reasons),
+            (&vec!["github".to_owned()], &vec!["stale".to_owned()])
+        );
         assert!(filter.sources[0].matches("acme") && !filter.sources[0].matches("a"));
         assert!(filter.types[0].matches("github.push"));
         assert_eq!((filter.outcomes, filter.text.as_deref()), (vec![Outcome::Refused], Some("A b")));
-        assert!(query.is_choosing() && !ArchiveQuery { since: "2h".to_owned(), ..ArchiveQuery::default() }.is_choosing());
+        assert!(
+            query.is_choosing()
+                && !ArchiveQuery { since: "2h".to_owned(), ..ArchiveQuery::default() }.is_choosing()
+        );
     }
 }

@@ -23,17 +23,13 @@ use super::{
     key::{self, Cursor},
     query::{ArchiveQuery, OUTCOMES},
     reading::{Listing, Readings},
+    replay::Replays,
+    target::Target,
 };
 use crate::{
-    credentials::Credentials,
     local::{history::sqlite::Names, reception::now, response::error},
-    shell::{program, word},
-    stack::{
-        Account, AwsError, Stack,
-        archive::{Archive, ArchivedDelivery},
-        logical_name,
-        secrets::Secrets,
-    },
+    shell::word,
+    stack::{AwsError, archive::ArchivedDelivery, credentials::StackCredentials},
 };
 
 /// A shared [`PageContext`].
@@ -42,20 +38,18 @@ pub struct PageState(Arc<Shared>);
 
 /// Everything that a request for the page needs.
 pub struct PageContext {
-    /// The account and region of the stack.
-    pub account: Account,
     /// The stack.
-    pub stack: Stack,
-    /// Its archive.
-    pub archive: Archive,
+    pub target: Target,
     /// Becomes true when the server shuts down.
     pub ending: watch::Receiver<bool>,
 }
 
 /// The context, and what requests share.
 pub struct Shared {
-    pub context: PageContext,
-    pub readings: Readings,
+    pub target: Arc<Target>,
+    pub ending: watch::Receiver<bool>,
+    pub replays: Replays,
+    readings: Readings,
     recent: Mutex<Recent>,
 }
 
@@ -82,8 +76,15 @@ pub struct Wanted {
 impl PageState {
     /// Shares the context among all requests.
     pub fn new(context: PageContext) -> Self {
-        let readings = Readings::new(context.archive.clone());
-        Self(Arc::new(Shared { context, readings, recent: Mutex::default() }))
+        let PageContext { target, ending } = context;
+        let readings = Readings::new(target.archive.clone());
+        Self(Arc::new(Shared {
+            target: Arc::new(target),
+            ending,
+            replays: Replays::default(),
+            readings,
+            recent: Mutex::default(),
+        }))
     }
 
     /// The delivery with this key; the error is the response.
@@ -151,14 +152,15 @@ impl PageState {
             format!("/deliveries?{}", older.extend_pairs(next.parameters()).finish())
         });
         let current = key.as_deref().and_then(key::position).map(|position| key::key(&position));
-        let path = current.as_ref().map_or_else(|| "/deliveries".to_owned(), |key| format!("/deliveries/{key}"));
+        let path =
+            current.as_ref().map_or_else(|| "/deliveries".to_owned(), |key| format!("/deliveries/{key}"));
         let here = form_urlencoded::byte_serialize(format!("{path}{parameters}").as_bytes()).collect();
         let names = names(&listing.deliveries);
         let reasons: BTreeSet<_> =
             listing.deliveries.iter().filter_map(|delivery| delivery.record.reason.clone()).collect();
         let place = ArchivePlace {
-            stack: self.context.stack.name.clone(),
-            region: self.context.account.region.clone(),
+            stack: self.target.stack.name.clone(),
+            region: self.target.account.region.clone(),
             reason: query.reason.clone(),
             reasons: reasons.into_iter().collect(),
             since: query.since.clone(),
@@ -198,29 +200,17 @@ impl PageState {
 
     /// The delivery, judged again.
     async fn view(&self, t: &'static Texts, delivery: Arc<ArchivedDelivery>, query: String) -> DeliveryView {
-        let credentials = self.credentials(&delivery.record.provider).await;
-        let mut command = vec![program(), "stack deliveries --stack".to_owned(), word(&self.context.stack.name)];
-        command.push(word(&delivery.request_id));
+        // Read again each time: they may have been corrected meanwhile.
+        let mut known = StackCredentials::of(&self.target.account, &self.target.stack);
+        let credentials = known.of_provider(&delivery.record.provider).await.cloned();
+        let doctor = format!("{} {}", self.target.command("deliveries"), word(&delivery.request_id));
         let record = Arc::clone(&delivery);
         // Decrypting and the search for the cause keep a core busy.
         let judged = task::spawn_blocking(move || judge::judge(&record, credentials)).await;
-        let Judged { delivery, diagnosis, judgement } = judged.unwrap_or_else(|ended| {
-            judge::unjudged(&delivery, &ended.to_string())
-        });
-        let origin = Origin::Archive { doctor: command.join(" "), judgement };
+        let Judged { delivery, diagnosis, judgement } =
+            judged.unwrap_or_else(|ended| judge::unjudged(&delivery, &ended.to_string()));
+        let origin = Origin::Archive { doctor, judgement };
         DeliveryView { t, delivery, query, diagnosis, origin }
-    }
-
-    /// The credentials that the stack has now. The error says why they could not be read.
-    async fn credentials(&self, provider: &str) -> Result<Credentials, String> {
-        let PageContext { account, stack, .. } = &self.context;
-        let missing = || format!("the stack {} has no credentials of {provider}", stack.name);
-        let output = format!("{}CredentialsSecret", logical_name(provider));
-        let secret = stack.output(&output).ok_or_else(missing)?;
-        let stored = Secrets::of(account).read(secret).await.map_err(|error| error.to_string())?;
-        let text = stored.ok_or_else(missing)?.text;
-        // It lives as long as the credentials that it becomes.
-        Ok([(provider.to_owned(), text.as_str().to_owned())].into_iter().collect())
     }
 
     fn recent(&self) -> std::sync::MutexGuard<'_, Recent> {
@@ -230,7 +220,10 @@ impl PageState {
 
 /// The response for an archived event that is no request.
 pub fn unreadable(reason: &str) -> Response {
-    error(StatusCode::UNPROCESSABLE_ENTITY, &format!("the archived API Gateway event cannot be read: {reason}"))
+    error(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        &format!("the archived API Gateway event cannot be read: {reason}"),
+    )
 }
 
 /// Suggestions for the filters.
@@ -256,7 +249,8 @@ impl Recent {
     }
 
     fn add(&mut self, delivery: Arc<ArchivedDelivery>) {
-        if let Some(known) = self.deliveries.iter().position(|known| known.request_id == delivery.request_id) {
+        if let Some(known) = self.deliveries.iter().position(|known| known.request_id == delivery.request_id)
+        {
             let known = self.deliveries.remove(known);
             self.size = self.size.saturating_sub(known.map_or(0, |known| known.size()));
         }

@@ -1,5 +1,7 @@
 //! The texts of the page over a stack's archive.
 
+use super::replay::{self, ReplayTexts};
+
 /// The texts of one language. A missing translation does not compile.
 pub struct ArchiveTexts {
     pub title: &'static str,
@@ -45,6 +47,7 @@ pub struct ArchiveTexts {
     pub no_message: &'static str,
     pub withheld: &'static str,
     pub run_doctor: &'static str,
+    pub replay: &'static ReplayTexts,
 }
 
 pub static EN: ArchiveTexts = ArchiveTexts {
@@ -87,6 +90,7 @@ pub static EN: ArchiveTexts = ArchiveTexts {
     no_message: "The archive contains no queue message of this delivery.",
     withheld: "*** stands for a value that the archive masks.",
     run_doctor: "The body is large. To find the cause, run",
+    replay: &replay::EN,
 };
 
 pub static ZH: ArchiveTexts = ArchiveTexts {
@@ -129,4 +133,5 @@ pub static ZH: ArchiveTexts = ArchiveTexts {
     no_message: "归档中没有这次投递的队列消息。",
     withheld: "*** 表示该值在归档中已被遮盖。",
     run_doctor: "请求体较大。要查明原因，请运行",
+    replay: &replay::ZH,
 };

@@ -1,5 +1,7 @@
 //! The parts of the page that depend on where its deliveries are stored.
 
+use std::fmt::Display;
+
 use letterbox_codec::Timestamp;
 
 use super::totals::TotalsView;
@@ -55,8 +57,8 @@ impl ArchivePlace {
     }
 }
 
-/// A number in groups of three digits.
-pub fn grouped(number: u64) -> String {
+/// A whole number in groups of three digits.
+pub fn grouped(number: impl Display) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (position, digit) in digits.chars().enumerate() {
