@@ -91,7 +91,7 @@ async function show(url, { push = true, list = false, focus = true } = {}) {
     lines.append(page.getElementById("rows"));
     const none = page.getElementById("none");
     if (none) lines.after(none);
-    for (const part of [".pages", "#range"]) document.querySelector(part)?.replaceWith(page.querySelector(part));
+    for (const part of [".pages", "#range", "#lags"]) document.querySelector(part)?.replaceWith(page.querySelector(part));
     const [here, there] = [$("list").dataset, page.getElementById("list").dataset];
     for (const name of ["query", "newest", "older"]) {
       if (name in there) here[name] = there[name];

@@ -24,7 +24,7 @@ const LARGEST_PAGE: usize = 32 * 1024 * 1024;
 const AT_A_TIME: usize = 2;
 
 /// How long a page of the list looks for deliveries before it shows how far it has come.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The time limit of a read that has come no further than the one before, and of the search for one delivery.
 const LIMIT: Duration = Duration::from_secs(60);

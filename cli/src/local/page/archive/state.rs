@@ -115,22 +115,23 @@ impl PageState {
         let parameters = view::query(&query);
         let filter = query.filter(now());
         let range = filter.as_ref().ok().map(|filter| (filter.since, filter.until));
-        let mut failure = None;
+        let (mut status, mut failure) = (StatusCode::OK, None);
         let listing = match filter {
             Ok(filter) if has_list => match self.readings.list(filter, &cursor).await {
                 Ok(listing) => listing,
                 Err(error) => {
                     failure = Some((t.archive.read_failed, error.to_string()));
+                    status = StatusCode::BAD_GATEWAY;
                     Listing::default()
                 }
             },
             Ok(_) => Listing::default(),
             Err(error) => {
                 failure = Some((t.archive.bad_filter, error));
+                status = StatusCode::BAD_REQUEST;
                 Listing::default()
             }
         };
-        let mut status = if failure.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
         let shown = match &key {
             None => Shown::Nothing,
             Some(key) => match self.look_for(key).await {

@@ -51,7 +51,7 @@ pub struct ArchiveTexts {
 }
 
 pub static EN: ArchiveTexts = ArchiveTexts {
-    title: "Archive of the stack",
+    title: "Archive",
     stack: "Stack",
     lags: "The archive lags: a delivery appears one to a few minutes after its receipt.",
     refresh: "Refresh",
@@ -94,7 +94,7 @@ pub static EN: ArchiveTexts = ArchiveTexts {
 };
 
 pub static ZH: ArchiveTexts = ArchiveTexts {
-    title: "堆栈的归档",
+    title: "归档",
     stack: "堆栈",
     lags: "归档有延迟：投递在接收后一到数分钟才会出现。",
     refresh: "刷新",

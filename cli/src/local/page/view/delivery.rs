@@ -113,8 +113,9 @@ impl DeliveryView {
                     Obstacle::NoBody => (t.omitted_body, String::new()),
                     Obstacle::Event(reason) => (t.unreadable_event, reason.clone()),
                 };
-                let detail = if detail.is_empty() { detail } else { format!("({detail})") };
-                vec![(format!("{} {text}", t.not_judged), detail)]
+                let (end, detail) =
+                    if detail.is_empty() { (t.stop, detail) } else { ("", format!("({detail}){}", t.stop)) };
+                vec![(format!("{} {text}{end}", t.not_judged), detail)]
             }
         }
     }

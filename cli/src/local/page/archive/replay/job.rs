@@ -265,7 +265,10 @@ impl Job {
             },
         )
         .await;
+        let is_all = counts.done() >= planned.plan.total();
         let stopped = match summary {
+            // It was stopped when nothing was left to do.
+            Ok(summary) if is_all && matches!(summary.stopped, Some(Stopped::Asked)) => None,
             Ok(summary) => summary.stopped.map(|stopped| match stopped {
                 Stopped::Asked => None,
                 Stopped::Failed(reason) => Some(reason),
