@@ -126,7 +126,7 @@ fn alarms_watch_metrics_that_exist() {
             count += 1;
         }
     }
-    assert_eq!(count, 5);
+    assert_eq!(count, 6);
 }
 
 #[test]

@@ -39,9 +39,10 @@ class MoveTasks:
             "ApproximateNumberOfMessagesToMove": int(attributes["Attributes"][name]),
             "StartedTimestamp": int(time.time() * 1000),
         }
+        answer = {"TaskHandle": task["TaskHandle"]}
         self.tasks.insert(0, task)
         threading.Thread(target=self._move, args=[task], daemon=True).start()
-        return {"TaskHandle": task["TaskHandle"]}
+        return answer
 
     def _move(self, task):
         while task["Status"] == "RUNNING":

@@ -5,10 +5,12 @@ import os
 import signal
 import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 
 from servers import REGION, ROOT
 
-LETTERBOX = ROOT / "target/debug/letterbox"
+# Another build can take its place, such as an optimised one.
+LETTERBOX = Path(os.environ.get("LETTERBOX") or ROOT / "target/debug/letterbox")
 TIMEOUT = 300
 
 
@@ -62,11 +64,11 @@ def kill(child, number=signal.SIGKILL):
 
 
 @contextmanager
-def user(stack, *without):
-    """The keys of a user who may do everything but for some actions."""
+def user(stack, *without, only=("*",)):
+    """The keys of a user who may do everything, or only some actions, but for those that are denied."""
     iam = stack.aws.client("iam")
     iam.create_user(UserName="operator")
-    statements = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
+    statements = [{"Effect": "Allow", "Action": list(only), "Resource": "*"}]
     if without:
         statements.append({"Effect": "Deny", "Action": list(without), "Resource": "*"})
     document = json.dumps({"Version": "2012-10-17", "Statement": statements})

@@ -7,6 +7,7 @@ KINDS = [
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
     ("cloudfront", "list_distributions", "DistributionList", "Id"),
+    ("firehose", "list_delivery_streams", "DeliveryStreamNames", None),
     ("iam", "list_policies", "Policies", "PolicyName"),
     ("iam", "list_roles", "Roles", "RoleName"),
     ("lambda", "list_functions", "Functions", "FunctionName"),

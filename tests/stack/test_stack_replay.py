@@ -192,11 +192,11 @@ def test_what_is_refused_again_is_told_with_its_cause(archive, letterbox, sender
 
 def test_a_plan_does_nothing_and_says_what_cannot_be_replayed(archive, letterbox, senders):
     request, when = senders["github"].build_request(), past()
-    token = {"secret": "it is long enough", "algorithm": "token", "signature_header": "X-Callback", "id": "id", "type": "event_type"}
+    token = {"secret": "it is long enough", "preset": "gitlab-token"}
     archive.put([
         github(senders["github"], 1),
         records.record("github", request.but(body=b""), when, "refused", "too_large", omitted=["message", "body"]),
-        records.record("payment", request.with_headers(X_Callback="***"), when, "refused", "token_mismatch", source="token"),
+        records.record("payment", request.with_headers(X_Gitlab_Token="***"), when, "refused", "token_mismatch", source="token"),
         records.record("github", request, when, "failed", "queue_unavailable", event=records.cloud_event("github", "f", when)),
         records.record("github", request, when, "queued", event=records.cloud_event("github", "q", when)),
     ])
@@ -234,7 +234,7 @@ def test_ctrl_c_leaves_a_clean_point(archive, letterbox, senders, tmp_path):
 
 
 def test_nothing_is_lost_wherever_it_is_killed(archive, letterbox, senders, tmp_path):
-    at_once, each = 4, 15
+    at_once, each = 4, 25
     chance = random.Random(int(os.environ.get("LETTERBOX_SEED", "15")))
     total = each * (KILLS + 1)
     sender = senders["github"]
@@ -248,6 +248,9 @@ def test_nothing_is_lost_wherever_it_is_killed(archive, letterbox, senders, tmp_
     chosen = [*WINDOW, "--outcome", "refused,queued", "--journal", "journal"]
     received, start_up = [], None
     for attempt in range(KILLS):
+        if attempt and not (tmp_path / "journal").exists():
+            # It came to its end, and has nothing left to do.
+            break
         began = time.monotonic()
         child = program.start(letterbox, "replay", *(chosen if attempt == 0 else ["--resume", "journal"]), *options, cwd=tmp_path)
         if start_up is None:
@@ -256,13 +259,14 @@ def test_nothing_is_lost_wherever_it_is_killed(archive, letterbox, senders, tmp_
         time.sleep(max(0.0, start_up - 0.1 - (time.monotonic() - began)) + chance.random() * 0.4)
         program.kill(child)
         received += events(letterbox.queue().drain())
-    _, _, summary = replay(letterbox, "--resume", "journal", "--yes", "--rate", "500", cwd=tmp_path)
-    assert summary["complete"] and summary["failed"] == 0
+    if (tmp_path / "journal").exists():
+        _, _, summary = replay(letterbox, "--resume", "journal", "--yes", "--rate", "500", cwd=tmp_path)
+        assert summary is None or summary["complete"] and summary["failed"] == 0
     received += events(letterbox.queue().drain())
     assert len({(event["source"], event["id"]) for event in received}) == total, "some are lost"
     # Only what was under way at a kill may be there twice.
     assert len(received) - total <= at_once * KILLS
-    print(f"{KILLS} kills: {total} deliveries, {len(received) - total} of them twice")
+    print(f"{attempt + 1} kills: {total} deliveries, {len(received) - total} of them twice")
 
 
 def count(stack):

@@ -1,5 +1,7 @@
 //! Handles one delivery: verify and decode it, put the event on the queue, respond. The order is fixed.
 
+mod time;
+
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Response, header};
@@ -8,15 +10,18 @@ use letterbox_codec::{
     fetch::{Fetched, HttpsUrl},
     provider::{Refused, Settled},
 };
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
     Fetcher, Keyring, Message, Outcome, Queue, QueueError, Record, Refreshed, ambient,
+    archive::{Archived, Archivist, Conclusion, Draft, mask::Secrets},
     fetch::FetchError,
     queue::Trace,
     refreshed::{RefreshResult, RefreshTrigger},
     replay::Marker,
 };
+use time::Time;
 
 /// A provider with its credentials and its queue: everything that a delivery needs.
 pub struct Intake<P: Provider> {
@@ -26,6 +31,7 @@ pub struct Intake<P: Provider> {
     deadline: Duration,
     ambient: AmbientSource,
     fetcher: Option<Fetcher>,
+    archive: Option<Archivist>,
 }
 
 /// The source of a delivery's time and entropy.
@@ -33,7 +39,9 @@ pub type AmbientSource = fn() -> Result<Ambient, getrandom::Error>;
 
 /// What the invocation of a function says of a delivery besides its request.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Circumstances {
+pub struct Circumstances<'a> {
+    /// The API Gateway event as it came, for the archive.
+    pub event: Option<&'a RawValue>,
     /// Marks a replay; it comes from the invoker, never from the sender.
     pub replay: Option<Marker>,
 }
@@ -58,8 +66,22 @@ pub struct Answer {
     pub message: Option<Message>,
 }
 
-/// Reserved at the end of the deadline for building the response after the queue call returns or times out.
-const FOR_THE_RESPONSE: Duration = Duration::from_millis(50);
+/// The archive, and the delivery that is archived.
+struct Archiving<'a> {
+    archivist: &'a Archivist,
+    draft: Draft<'a>,
+}
+
+/// What the archive is told of the outcome.
+fn conclusion<'a>(record: &'a Record, message: Option<&'a Message>) -> Conclusion<'a> {
+    Conclusion {
+        outcome: record.outcome,
+        reason: record.reason,
+        id: record.id.as_deref(),
+        kind: record.kind.as_deref(),
+        message: message.map(|message| message.body.as_str()),
+    }
+}
 
 impl<P: Provider> Intake<P> {
     /// Creates an intake that uses the system's clock and entropy.
@@ -69,7 +91,7 @@ impl<P: Provider> Intake<P> {
         queue: Arc<dyn Queue>,
         deadline: Duration,
     ) -> Self {
-        Self { provider, keyring, queue, deadline, ambient: ambient::system, fetcher: None }
+        Self { provider, keyring, queue, deadline, ambient: ambient::system, fetcher: None, archive: None }
     }
 
     /// Lets it fetch the documents that the provider asks for ([`Refused::wanted`]). Without it, a delivery that needs one
@@ -77,6 +99,13 @@ impl<P: Provider> Intake<P> {
     #[must_use]
     pub fn with_fetcher(mut self, fetcher: Fetcher) -> Self {
         self.fetcher = Some(fetcher);
+        self
+    }
+
+    /// Lets it archive deliveries. Without it, or without the API Gateway event of a delivery, nothing is archived.
+    #[must_use]
+    pub fn with_archive(mut self, archive: Archivist) -> Self {
+        self.archive = Some(archive);
         self
     }
 
@@ -102,27 +131,29 @@ impl<P: Provider> Intake<P> {
         &self,
         source: &str,
         request: &Request,
-        circumstances: Circumstances,
+        circumstances: Circumstances<'_>,
     ) -> Answer {
         let started = Instant::now();
         let mut record = Record::of::<P>(source);
         record.replayed = circumstances.replay.is_some();
-        let mut queued = None;
-        let received = match (self.ambient)() {
+        let (now, received) = match (self.ambient)() {
             Ok(ambient) => {
                 let replayed = circumstances.replay.map(|_| ambient.now);
                 let now = circumstances.replay.map_or(ambient.now, |marker| marker.received);
                 let ambient = &Ambient { now, ..ambient };
                 let occasion = Occasion { source, request, ambient, replayed };
-                self.receive_with_newest(&occasion, &mut record).await
+                (Some(now), self.receive_with_newest(&occasion, &mut record).await)
             }
-            Err(error) => Err(Fault::Entropy(error)),
+            Err(error) => (None, Err(Fault::Entropy(error))),
         };
-        let deadline = self.deadline(source);
+        let mut queued = None;
+        let time = Time::new(started, self.deadline(source));
+        let sources = self.keyring.current();
+        let archiving = now.and_then(|now| self.archiving(source, &sources, now, circumstances));
         let reply = match received {
             Ok((received, message)) => {
                 queued = message;
-                self.settle(started, deadline, received, queued.as_ref(), &mut record).await
+                self.settle(time, received, queued.as_ref(), archiving.as_ref(), &mut record).await
             }
             Err(Fault::Refused(Refused { reject, stage, delivery, key, .. })) => {
                 record.delivery = delivery;
@@ -144,14 +175,38 @@ impl<P: Provider> Intake<P> {
                 unavailable::<P>()
             }
         };
+        if let (Some(archiving), None, Outcome::Refused | Outcome::Failed) =
+            (&archiving, &queued, record.outcome)
+        {
+            let line = || archiving.draft.line(&conclusion(&record, None));
+            record.archived = archiving.archivist.refused(line, time.for_the_archive()).await;
+        }
         record.status = reply.status;
-        record.limit = Some(deadline.as_secs_f64() * 1000.0);
+        record.limit = Some(time.deadline.as_secs_f64() * 1000.0);
         record.milliseconds = milliseconds_since(started);
         let mut response = response(reply);
         if request.method() == Method::HEAD {
             response.body_mut().clear();
         }
         Answer { response, record, message: queued }
+    }
+
+    /// What archives a delivery; `None` if it is not to be archived.
+    fn archiving<'a>(
+        &'a self,
+        source: &'a str,
+        sources: &'a Sources<P::Credentials>,
+        now: Timestamp,
+        circumstances: Circumstances<'a>,
+    ) -> Option<Archiving<'a>> {
+        let (archivist, event) = (self.archive.as_ref()?, circumstances.event?);
+        let entries = sources.get(source).filter(|_| circumstances.replay.is_none())?;
+        let secrets = Secrets {
+            headers: entries.iter().flat_map(P::secret_headers).collect(),
+            parameters: entries.iter().flat_map(P::secret_parameters).collect(),
+        };
+        let draft = Draft { time: now, provider: P::NAME, source, event, secrets };
+        Some(Archiving { archivist, draft })
     }
 
     /// The deadline of a source's deliveries: the function's, or an earlier one that any of its entries has.
@@ -206,7 +261,11 @@ impl<P: Provider> Intake<P> {
                 );
             }
             Err(fault) if fault.may_concern_credentials() => {
-                let refresh = self.keyring.refresh(RefreshTrigger::Refused, "credentials");
+                let trigger = match occasion.replayed {
+                    Some(_) => RefreshTrigger::Replayed,
+                    None => RefreshTrigger::Refused,
+                };
+                let refresh = self.keyring.refresh(trigger, "credentials");
                 record.credentials = within(limit, refresh).await;
             }
             _ => {}
@@ -283,13 +342,14 @@ impl<P: Provider> Intake<P> {
         Ok((received, message))
     }
 
-    /// Puts the message on the queue within the rest of the deadline, and returns the reply or a 503.
+    /// Puts the message on the queue within the rest of the deadline, and returns the reply or a 503. The record for the
+    /// archive is put at the same time.
     async fn settle(
         &self,
-        started: Instant,
-        deadline: Duration,
+        time: Time,
         received: Received,
         message: Option<&Message>,
+        archiving: Option<&Archiving<'_>>,
         record: &mut Record,
     ) -> Reply {
         record.key = Some(received.key);
@@ -299,29 +359,59 @@ impl<P: Provider> Intake<P> {
             record.kind = Some(event.kind.clone());
             record.id = Some(event.id.clone());
         }
-        let remaining = deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
-        let queues = message.is_some();
+        let remaining = time.remaining();
         let visit = received.visit.clone();
         let asked = Instant::now();
+        let mut queue_milliseconds = None;
+        let mut archived = Archived::No;
         let settled = received
-            .settle(|| async move {
+            .settle(|| async {
                 let Some(message) = message else { return Ok(()) };
-                match tokio::time::timeout(remaining, self.queue.put(message)).await {
-                    Ok(put) => put,
-                    Err(_) => Err(QueueError("the queue did not respond within the deadline".into())),
-                }
+                let put = async {
+                    let put = tokio::time::timeout(remaining, self.queue.put(message)).await;
+                    queue_milliseconds = Some(milliseconds_since(asked));
+                    let late = || QueueError("the queue did not respond within the deadline".into());
+                    put.unwrap_or_else(|_| Err(late()))
+                };
+                let archive = async {
+                    let Some(Archiving { archivist, draft }) = archiving else { return Archived::No };
+                    let queued = Conclusion { outcome: Outcome::Queued, ..conclusion(record, Some(message)) };
+                    archivist.accepted(|| draft.line(&queued), time.for_the_archive()).await
+                };
+                // The queue first: its request is on the way while the record is built.
+                let (put, stored) = tokio::join!(put, archive);
+                archived = stored;
+                put
             })
             .await;
-        record.queue_milliseconds = queues.then(|| milliseconds_since(asked));
+        record.queue_milliseconds = queue_milliseconds;
+        record.archived = archived;
+        let reply = self.conclude(time, settled, visit, message.is_some(), record).await;
+        if let (Some(Archiving { archivist, draft }), Outcome::Failed | Outcome::Unqueued) =
+            (archiving, record.outcome)
+        {
+            let line = || draft.line(&conclusion(record, message));
+            record.archived = archivist.correct(line, time.for_a_correction()).await;
+        }
+        reply
+    }
+
+    /// The reply after the queue call.
+    async fn conclude(
+        &self,
+        time: Time,
+        settled: Settled<QueueError>,
+        visit: Option<HttpsUrl>,
+        queues: bool,
+        record: &mut Record,
+    ) -> Reply {
         match settled {
             Settled { put: Ok(()), reply: Some(reply) } => {
                 record.outcome = if queues { Outcome::Queued } else { Outcome::Answered };
                 if P::FETCHES
                     && let Some(url) = visit
                 {
-                    let remaining =
-                        deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
-                    self.visit(&url, remaining.min(deadline / 3), record).await;
+                    self.visit(&url, time.remaining().min(time.deadline / 3), record).await;
                 }
                 reply
             }
@@ -423,162 +513,4 @@ fn response(reply: Reply) -> Response<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use letterbox_codec::{
-        Event, Secret,
-        signature::{Description, Key, Scheme, SecretEncoding},
-    };
-
-    use super::*;
-    use crate::queue::Put;
-
-    const DELIVERY: &str = "d1";
-
-    fn scheme() -> (Scheme, Key) {
-        let secret = Secret::new("secret".into()).unwrap();
-        (Scheme::new(Description::default()).unwrap(), Key::new(&secret, SecretEncoding::Text).unwrap())
-    }
-
-    #[derive(serde::Deserialize)]
-    struct NoSecret {}
-
-    /// Expects a signed body, and reports the delivery id in every case.
-    struct Any;
-
-    impl Provider for Any {
-        const NAME: &'static str = "any";
-        const DEADLINE: Duration = Duration::from_secs(1);
-        const DELIVERY_FIELD: Option<&'static str> = Some("own");
-        type Credentials = NoSecret;
-
-        fn new(_: &[u8]) -> Result<Self, String> {
-            Ok(Self)
-        }
-
-        fn receive(
-            &self,
-            source: &Source<'_, NoSecret>,
-            request: &Request,
-            ambient: &Ambient,
-        ) -> Result<Received, Refused> {
-            let delivery = Some(DELIVERY.to_owned());
-            let (scheme, key) = scheme();
-            let signed = scheme.verify(&key, request, ambient.now);
-            let content =
-                signed.map_err(|rejected| Refused { delivery: delivery.clone(), ..rejected.into() })?.content;
-            let payload = content.json().map_err(|reject| Refused::payload(reject, 0))?;
-            let mut event = Event::new(source, "any", &content, &payload, ambient);
-            event.delivery = delivery;
-            Ok(Received::event(event, Reply::empty(204), 0))
-        }
-    }
-
-    /// Accepts messages up to a size.
-    struct Small(usize);
-
-    impl Queue for Small {
-        fn largest(&self) -> usize {
-            self.0
-        }
-
-        fn put<'a>(&'a self, _: &'a Message) -> Put<'a> {
-            Box::pin(async { Ok(()) })
-        }
-    }
-
-    #[tokio::test]
-    async fn every_outcome_names_the_delivery() {
-        let mut signed = Request::new("{}".into());
-        *signed.method_mut() = Method::POST;
-        let unsigned = signed.clone();
-        let (scheme, key) = scheme();
-        scheme.sign(&key, &mut signed, Timestamp(0), "").unwrap();
-        for (request, largest, status, reason, key) in [
-            (&signed, 1000, 204, None, Some(0)),
-            (&signed, 10, 413, Some("too_large"), Some(0)),
-            (&unsigned, 1000, 401, Some("missing_signature"), None),
-        ] {
-            let sources = Sources::parse(r#"{"default":{}}"#).unwrap();
-            let queue = Arc::new(Small(largest));
-            let intake = Intake::new(Refreshed::fixed(Any), Keyring::fixed(sources), queue, Any::DEADLINE);
-            let record = intake.handle("default", request).await.record;
-            assert_eq!((record.status, record.reason, record.key), (status, reason, key));
-            assert_eq!(record.delivery.as_deref(), Some(DELIVERY), "{reason:?}");
-            assert_eq!(record.names.delivery_field, Some("own"), "{reason:?}");
-        }
-    }
-
-    /// Accepts what the document behind `https://a.example/<path>` says, and asks for `/visit` to be called then.
-    struct Wanting;
-
-    fn url(path: &str) -> HttpsUrl {
-        HttpsUrl::parse(&format!("https://a.example{path}")).unwrap()
-    }
-
-    impl Provider for Wanting {
-        const NAME: &'static str = "wanting";
-        const DEADLINE: Duration = Duration::from_secs(1);
-        const FETCHES: bool = true;
-        type Credentials = NoSecret;
-
-        fn new(_: &[u8]) -> Result<Self, String> {
-            Ok(Self)
-        }
-
-        fn receive(
-            &self,
-            _: &Source<'_, NoSecret>,
-            request: &Request,
-            _: &Ambient,
-        ) -> Result<Received, Refused> {
-            let wanted = url(request.uri().path());
-            let Some(content) = Fetched::of(request, &wanted) else {
-                let refused = Reject::CertificateUnavailable.at(Stage::Key).into();
-                return Err(Refused { wanted: Some(wanted), ..refused });
-            };
-            if content != "good" {
-                return Err(Reject::CertificateInvalid.at(Stage::Key).into());
-            }
-            let mut received = Received::handshake(Reply::empty(200), 0);
-            received.visit = Some(url("/visit"));
-            Ok(received)
-        }
-    }
-
-    #[tokio::test]
-    async fn a_document_is_fetched_and_a_url_visited_only_if_there_is_a_fetcher() {
-        let fetcher = || {
-            Fetcher::new(Box::new(|url| {
-                let path = url.path().to_owned();
-                Box::pin(async move {
-                    match path.as_str() {
-                        "/good" => Ok((200, "good".into())),
-                        "/bad" => Ok((200, "bad".into())),
-                        "/absent" => Ok((404, "".into())),
-                        _ => Err("down".to_owned()),
-                    }
-                })
-            }))
-        };
-        for (path, with, without) in [
-            ("/good", (200, None), (401, Some("certificate_unavailable"))),
-            ("/bad", (401, Some("certificate_invalid")), (401, Some("certificate_unavailable"))),
-            ("/absent", (401, Some("certificate_unavailable")), (401, Some("certificate_unavailable"))),
-            ("/down", (503, Some("document_unavailable")), (401, Some("certificate_unavailable"))),
-        ] {
-            let mut request = Request::new("{}".into());
-            *request.method_mut() = Method::POST;
-            *request.uri_mut() = path.parse().unwrap();
-            for (fetches, expected) in [(true, with), (false, without)] {
-                let sources = Sources::parse(r#"{"default":{}}"#).unwrap();
-                let (provider, keyring) = (Refreshed::fixed(Wanting), Keyring::fixed(sources));
-                let intake = Intake::new(provider, keyring, Arc::new(Small(10)), Wanting::DEADLINE);
-                let intake = if fetches { intake.with_fetcher(fetcher()) } else { intake };
-                let record = intake.handle("default", &request).await.record;
-                assert_eq!((record.status, record.reason), expected, "{path} {fetches}");
-                let visited = (expected.0 == 200).then(|| Err("down".to_owned()));
-                assert_eq!(record.visit, visited, "{path} {fetches}");
-            }
-        }
-    }
-}
+mod tests;

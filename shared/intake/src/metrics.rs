@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use letterbox_codec::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{Outcome, Record, invocation::Invocation, refreshed::RefreshResult};
+use crate::{Outcome, Record, archive::Archived, invocation::Invocation, refreshed::RefreshResult};
 
 /// The metric fields of a log line: `_aws`, and the metrics that it declares. The dimensions are in the line already.
 pub(crate) fn members(
@@ -88,6 +88,8 @@ fn metrics(record: &Record, invocation: &Invocation) -> Vec<Metric> {
         ("Unqueued", "Count", Per::Stack, one(is_delivery && record.outcome == Outcome::Unqueued)),
         ("Slow", "Count", Per::Stack, one(is_slow)),
         ("RefreshFailed", "Count", Per::Stack, one(refreshes.contains(&RefreshResult::Failed))),
+        ("ArchiveFailed", "Count", Per::Stack, one(matches!(record.archived, Archived::Failed(_)))),
+        ("ArchiveSkipped", "Count", Per::Stack, one(record.archived == Archived::Skipped)),
         ("Deliveries", "Count", Per::Outcome, one(is_delivery)),
         ("Replayed", "Count", Per::Outcome, one(record.replayed)),
         ("AnswerLatency", "Milliseconds", Per::Provider, is_delivery.then(|| json!(answer))),
@@ -106,6 +108,7 @@ fn metrics(record: &Record, invocation: &Invocation) -> Vec<Metric> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::ArchiveError;
 
     const NOW: Timestamp = Timestamp(1_795_255_200_123);
 
@@ -202,6 +205,25 @@ mod tests {
             let declared = declared(&line(&record, false));
             assert_eq!(declared.keys().collect::<Vec<_>>(), ["Replayed"], "{outcome}");
             assert_eq!(declared["Replayed"], ["provider,outcome", "provider,source,outcome"]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_archived_counts() {
+        for (archived, metric) in [
+            (Archived::No, None),
+            (Archived::Stored, None),
+            (Archived::Failed(ArchiveError("down".to_owned())), Some("ArchiveFailed")),
+            (Archived::Skipped, Some("ArchiveSkipped")),
+        ] {
+            let mut record = Record::new("github", "default");
+            record.archived = archived;
+            let declared = declared(&line(&record, false));
+            let counted = declared.iter().find(|(name, _)| name.starts_with("Archive"));
+            assert_eq!(
+                counted,
+                metric.map(|name| (name.to_owned(), vec![String::new()])).as_ref().map(|(n, d)| (n, d))
+            );
         }
     }
 

@@ -2,7 +2,7 @@
 
 use letterbox_codec::{Provider, Reject, Stage};
 
-use crate::{Outcome, refreshed::RefreshResult};
+use crate::{Outcome, archive::Archived, refreshed::RefreshResult};
 
 /// The facts of one delivery, without payload, secrets or signatures.
 #[derive(Clone, Debug)]
@@ -48,6 +48,8 @@ pub struct Record {
     /// The result of calling the URL that the delivery asks for ([`Received::visit`]); `None` if it asks for none. The error
     /// says why.
     pub visit: Option<Result<(), String>>,
+    /// Whether the archive has it.
+    pub archived: Archived,
     /// The provider's names in log and metrics.
     pub(crate) names: Names,
 }
@@ -96,6 +98,7 @@ impl Record {
             credentials: RefreshResult::Unchanged,
             document: RefreshResult::Unchanged,
             visit: None,
+            archived: Archived::No,
             names: Names::default(),
         }
     }

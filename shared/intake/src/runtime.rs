@@ -15,14 +15,16 @@ use letterbox_codec::{Provider, Sources, credentials::FromEntry, provider::Docum
 use serde_json::value::RawValue;
 
 use crate::{
-    Answer, Fetcher, Intake, Keyring, Record, Refreshed, ambient, aws,
+    Answer, Fetcher, Intake, Keyring, Record, Refreshed, ambient,
+    archive::{Archivist, firehose::Firehose},
+    aws,
     gateway::{self, Payload},
     handler::Circumstances,
     invocation::Invocation,
     log, origin,
     queue::{Trace, sqs::Sqs},
     replay::{Marker, Verdict},
-    settings::{CredentialsFrom, DocumentFrom, Settings, StartError},
+    settings::{ArchiveIn, CredentialsFrom, DocumentFrom, Settings, StartError},
 };
 
 /// Runs the provider's function until the runtime ends. An error at start is logged and gives a failure exit code.
@@ -46,6 +48,10 @@ const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 async fn serve<P: Provider>() -> Result<(), String> {
     let settings = Settings::read::<P>(|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
     let config = aws::config().await;
+    let archive = settings.archive.clone().map(|ArchiveIn { stream, refused_per_minute }| {
+        let firehose = Firehose::connect(&config, stream, settings.deadline);
+        Archivist::new(Arc::new(firehose), refused_per_minute)
+    });
     // Concurrently, since each waits for another service and a delivery is waiting for the start.
     let (provider, keyring, queue) = tokio::join!(
         provider::<P>(&settings, &config),
@@ -60,7 +66,11 @@ async fn serve<P: Provider>() -> Result<(), String> {
         ));
     }
     let intake = Intake::new(provider, keyring, Arc::new(queue), settings.deadline);
-    let intake = Arc::new(if P::FETCHES { intake.with_fetcher(Fetcher::https()) } else { intake });
+    let intake = if P::FETCHES { intake.with_fetcher(Fetcher::https()) } else { intake };
+    let intake = Arc::new(match archive {
+        Some(archive) => intake.with_archive(archive),
+        None => intake,
+    });
     let namespace: Arc<str> = settings.metrics_namespace.into();
     let first = Arc::new(AtomicBool::new(true));
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
@@ -99,7 +109,7 @@ async fn reply<P: Provider>(intake: &Intake<P>, payload: &RawValue, invocation: 
             if let Some(trace) = &invocation.trace {
                 request.extensions_mut().insert(Trace(trace.clone()));
             }
-            intake.handle_invocation(&source, &request, Circumstances { replay }).await
+            intake.handle_invocation(&source, &request, Circumstances { event: Some(payload), replay }).await
         }
         Err(reject) => intake.refuse("", &reject),
     };

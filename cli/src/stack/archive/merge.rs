@@ -9,7 +9,7 @@ use crate::stack::recent::Recent;
 
 /// The records that wait for their place have at most this size, in bytes. Beyond it they are passed on early, so that their
 /// order is approximate.
-const LARGEST: usize = 48 * 1024 * 1024;
+const LARGEST: usize = 80 * 1024 * 1024;
 
 /// The records that wait for their place in the order.
 pub struct Merge {

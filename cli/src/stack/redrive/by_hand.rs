@@ -26,10 +26,10 @@ const SEND: &str = "sqs:SendMessage";
 const DELETE: &str = "sqs:DeleteMessage";
 
 /// How long a received message is hidden from others, in seconds.
-const VISIBILITY: i32 = 60;
+const VISIBILITY: i32 = 30;
 
 /// A received message is sent within this time, or left for later.
-const FRESH: Duration = Duration::from_secs(20);
+const FRESH: Duration = Duration::from_secs(10);
 
 /// The most messages that SQS returns at once.
 const BATCH: i32 = 10;
@@ -93,19 +93,14 @@ impl DeadLetters {
                 continue;
             }
             patience = Instant::now() + Duration::from_secs(u64::from(VISIBILITY.unsigned_abs()) + 5);
+            let mut last = None;
             for (message, result) in self.send_all(messages, &mut due, interval, &stop).await {
                 match &result {
-                    None => {
-                        self.release(&message).await;
-                        continue;
-                    }
+                    None => self.release(&message).await,
                     Some(Moved::No(reason)) => {
                         self.release(&message).await;
                         failures = failures.saturating_add(1);
-                        if failures >= MOST_FAILURES {
-                            result.iter().for_each(&mut each);
-                            return Ok(Ended::Failing(reason.clone()));
-                        }
+                        last = Some(reason.clone());
                     }
                     Some(_) => {
                         failures = 0;
@@ -113,6 +108,9 @@ impl DeadLetters {
                     }
                 }
                 result.iter().for_each(&mut each);
+            }
+            if let Some(reason) = last.filter(|_| failures >= MOST_FAILURES) {
+                return Ok(Ended::Failing(reason));
             }
         }
         Ok(Ended::Empty)
