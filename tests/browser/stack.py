@@ -95,10 +95,8 @@ def template(code: dict) -> dict:
 class Stack:
     """The stack, and what its functions have archived."""
 
-    name = "hooks"
-
-    def __init__(self, aws: Emulator) -> None:
-        self.aws = aws
+    def __init__(self, aws: Emulator, name: str = "hooks") -> None:
+        self.aws, self.name = aws, name
         self.s3, self.vault = aws.client("s3"), aws.client("secretsmanager")
         bucket = aws.bucket("code")
         aws.upload(bucket, "github.zip", zipped(TARGET / "debug/github"))
