@@ -7,7 +7,7 @@ import pytest
 
 import metrics
 from platforms import PLATFORMS
-from servers import PROVIDERS, CaptiveServer, FaultProxy, SilentServer, free_port
+from servers import PROVIDERS, CaptiveServer, FaultProxy, SilentServer, free_port, until
 from test_gateway import event
 
 STREAM, BUCKET = "deliveries", "letterbox-archive"
@@ -244,6 +244,8 @@ def test_a_forged_flood_is_bounded(deploy, settings, queue_server, archive_queue
     )
     flooded = deploy("flooded", {"github": environment})
     function = flooded.functions["github"]
+    # The requests that waited for the start: a refused one of these is one of the five.
+    before = len(records.take())
     mark = function.mark()
     started = time.monotonic()
     request = senders.of("github").build_request()
@@ -254,7 +256,7 @@ def test_a_forged_flood_is_bounded(deploy, settings, queue_server, archive_queue
     lines = [line for line in function.lines(mark) if "outcome" in line]
     skipped = [line for line in lines if line["archived"] is False]
     outcomes = [json.loads(text)["outcome"] for text in records.take()]
-    assert 5 <= outcomes.count("refused") <= most and outcomes.count("queued") == 1
+    assert 5 - before <= outcomes.count("refused") <= most and outcomes.count("queued") == 1
     assert len(skipped) == 20 - outcomes.count("refused")
     assert all(metrics.read(line)["ArchiveSkipped"] == (1, "Count", [{}]) for line in skipped)
     assert all("ArchiveFailed" not in metrics.read(line) for line in lines)
@@ -364,6 +366,8 @@ def test_an_archive_that_is_down_changes_no_response(request, archive_queues, re
 def test_faults_before_the_archive_change_no_response(
     faulty, archive_proxy, archive_queues, records, senders, fault
 ):
+    wait_for_the_archive(faulty, archive_queues, senders)
+    records.take()
     archive_proxy.set_rules([{"service": "firehose", "operation": "PutRecord"} | FAULTS[fault]])
     try:
         lines, slowest = deliver(faulty, archive_queues, senders)
@@ -382,17 +386,21 @@ def test_faults_before_the_archive_change_no_response(
         assert sum("not tried" in each for each in detail) >= len(lines) - 3 * 4
 
 
+def wait_for_the_archive(deployment, queues, senders):
+    """Until no function pauses after a hang."""
+
+    def is_used():
+        lines, _ = deliver(deployment, queues, senders, count=1)
+        return all(line["archived"] is True for line in lines)
+
+    until(is_used, 30, "the archive after a hang")
+
+
 def test_the_archive_is_used_again_after_the_faults(faulty, archive_queues, records, senders):
-    end = time.monotonic() + 30
-    while True:
-        records.take()
-        lines, _ = deliver(faulty, archive_queues, senders, count=1)
-        if all(line["archived"] is True for line in lines):
-            assert len(records.take()) == len(lines)
-            return
-        assert time.monotonic() < end, lines
-        # The pause after a hang.
-        time.sleep(1)
+    wait_for_the_archive(faulty, archive_queues, senders)
+    records.take()
+    lines, _ = deliver(faulty, archive_queues, senders)
+    assert len(records.take()) == len(lines)
 
 
 @pytest.mark.parametrize("kind", ["down", "silent"])
@@ -414,6 +422,8 @@ def test_what_the_queue_did_not_accept_is_corrected(deploy, settings, queue_serv
             for provider in ["github", "opencard"]
         },
     )
+    # The requests that waited for the start.
+    records.take()
     try:
         for provider, outcome in [("github", "failed"), ("opencard", "unqueued")]:
             started = time.monotonic()

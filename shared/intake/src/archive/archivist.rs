@@ -80,16 +80,13 @@ impl Archivist {
                 "not tried, since the archive did not respond in time before".to_owned(),
             ));
         }
-        match tokio::time::timeout(limit, put).await {
-            Ok(put) => {
-                pause().responded();
-                put.map_or_else(Archived::Failed, |()| Archived::Stored)
-            }
-            Err(_) => {
-                pause().timed_out(limit, Instant::now());
-                Archived::Failed(ArchiveError("the archive did not respond within its time limit".to_owned()))
-            }
-        }
+        let Ok(put) = tokio::time::timeout(limit, put).await else {
+            pause().timed_out(limit, Instant::now());
+            let text = "the archive did not respond within its time limit";
+            return Archived::Failed(ArchiveError(text.to_owned()));
+        };
+        pause().responded();
+        put.map_or_else(Archived::Failed, |()| Archived::Stored)
     }
 }
 
@@ -208,20 +205,18 @@ mod tests {
         }
     }
 
-    fn line() -> Line {
-        Ok("{}\n".to_owned())
-    }
+    const LINE: fn() -> Line = || Ok("{}\n".to_owned());
 
     #[tokio::test(start_paused = true)]
     async fn only_refused_deliveries_have_a_rate() {
         let archive = Slow::new(Duration::ZERO, false);
         let archivist = Archivist::new(archive.clone(), 2);
         for expected in [Archived::Stored, Archived::Stored, Archived::Skipped] {
-            let unbuilt = || if expected == Archived::Skipped { panic!("built in vain") } else { line() };
+            let unbuilt = || if expected == Archived::Skipped { panic!("built in vain") } else { LINE() };
             assert_eq!(archivist.refused(unbuilt, LIMIT).await, expected);
         }
-        assert_eq!(archivist.accepted(line, LIMIT).await, Archived::Stored);
-        assert_eq!(archivist.correct(line, LIMIT).await, Archived::Stored);
+        assert_eq!(archivist.accepted(LINE, LIMIT).await, Archived::Stored);
+        assert_eq!(archivist.correct(LINE, LIMIT).await, Archived::Stored);
         assert_eq!(archive.counts(), (4, 4));
     }
 
@@ -231,7 +226,7 @@ mod tests {
         let archivist = Archivist::new(archive.clone(), 1200);
         for _ in 0..10 {
             let failed = Archived::Failed(ArchiveError("down".into()));
-            assert_eq!(archivist.accepted(line, LIMIT).await, failed);
+            assert_eq!(archivist.accepted(LINE, LIMIT).await, failed);
         }
         assert_eq!(archive.counts(), (10, 0));
     }
@@ -242,12 +237,12 @@ mod tests {
         let archivist = Archivist::new(archive.clone(), 1200);
         let started = Instant::now();
         for _ in 0..1000 {
-            assert!(matches!(archivist.accepted(line, LIMIT).await, Archived::Failed(_)));
+            assert!(matches!(archivist.accepted(LINE, LIMIT).await, Archived::Failed(_)));
         }
         assert_eq!((started.elapsed(), archive.counts().0), (LIMIT * 2, 2));
         tokio::time::advance(LIMIT * 10).await;
         for _ in 0..1000 {
-            assert!(matches!(archivist.refused(line, LIMIT).await, Archived::Failed(_)));
+            assert!(matches!(archivist.refused(LINE, LIMIT).await, Archived::Failed(_)));
         }
         assert_eq!(archive.counts().0, 3);
     }
@@ -257,12 +252,12 @@ mod tests {
         let archive = Slow::new(LIMIT * 2, false);
         let archivist = Archivist::new(archive.clone(), 1200);
         let started = Instant::now();
-        assert!(matches!(archivist.correct(line, LIMIT).await, Archived::Failed(_)));
+        assert!(matches!(archivist.correct(LINE, LIMIT).await, Archived::Failed(_)));
         assert_eq!((started.elapsed(), archive.counts()), (LIMIT, (1, 0)));
         tokio::time::sleep(LIMIT * 2).await;
         assert_eq!(archive.counts(), (1, 1));
         // While any other put ends with its time.
-        assert!(matches!(archivist.accepted(line, LIMIT).await, Archived::Failed(_)));
+        assert!(matches!(archivist.accepted(LINE, LIMIT).await, Archived::Failed(_)));
         tokio::time::sleep(LIMIT * 2).await;
         assert_eq!(archive.counts(), (2, 1));
     }

@@ -18,10 +18,13 @@ const AUTHENTICATING: [&str; 3] = ["authorization", "cookie", "proxy-authorizati
 /// What the names of headers with secrets contain.
 const TELLING: [&str; 5] = ["api-key", "apikey", "password", "secret", "token"];
 
+/// One that is called so and has none: Twilio's id of a delivery, which is the same in every retry.
+const NO_SECRET: &str = "i-twilio-idempotency-token";
+
 /// True if a header of that name may have a secret as its value.
 pub fn is_secret_header(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    AUTHENTICATING.contains(&&*name) || TELLING.iter().any(|part| name.contains(part))
+    AUTHENTICATING.contains(&&*name) || (name != NO_SECRET && TELLING.iter().any(|part| name.contains(part)))
 }
 
 /// What the entries of a source declare as their secrets.
@@ -181,11 +184,11 @@ mod tests {
 
     #[test]
     fn values_of_headers_that_may_be_secrets_are_masked() {
-        let json = r#"{"headers":{"Authorization":"Bearer hunter2","cookie":"a=hunter2","PROXY-authorization":"hunter2","X-Gitlab-Token":"hunter2","x-tokens-left":["hunter2","hunter2"],"x-client-secret":"hunter2","x-password-1":"hunter2","X-Api-Key":"hunter2","x-apikey":"hunter2","x-plain":"kept","x-own":"hunter2"},"multiValueHeaders":{"authorization":["hunter2"]},"cookies":["a=hunter2"],"body":"kept"}"#;
+        let json = r#"{"headers":{"Authorization":"Bearer hunter2","cookie":"a=hunter2","PROXY-authorization":"hunter2","X-Gitlab-Token":"hunter2","x-tokens-left":["hunter2","hunter2"],"x-client-secret":"hunter2","x-password-1":"hunter2","X-Api-Key":"hunter2","x-apikey":"hunter2","I-Twilio-Idempotency-Token":"kept","x-own":"hunter2"},"multiValueHeaders":{"authorization":["hunter2"]},"cookies":["a=hunter2"],"body":"kept"}"#;
         let secrets = Secrets { headers: vec!["x-own"], ..Secrets::default() };
         assert_eq!(
             masked(json, &secrets, true),
-            r#"{"headers":{"Authorization":"***","cookie":"***","PROXY-authorization":"***","X-Gitlab-Token":"***","x-tokens-left":"***","x-client-secret":"***","x-password-1":"***","X-Api-Key":"***","x-apikey":"***","x-plain":"kept","x-own":"***"},"multiValueHeaders":{"authorization":"***"},"cookies":["***"],"body":"kept"}"#
+            r#"{"headers":{"Authorization":"***","cookie":"***","PROXY-authorization":"***","X-Gitlab-Token":"***","x-tokens-left":"***","x-client-secret":"***","x-password-1":"***","X-Api-Key":"***","x-apikey":"***","I-Twilio-Idempotency-Token":"kept","x-own":"***"},"multiValueHeaders":{"authorization":"***"},"cookies":["***"],"body":"kept"}"#
         );
     }
 

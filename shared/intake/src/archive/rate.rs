@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// A token bucket that holds the tokens of one minute and is full at first. It is pure: the clock comes in.
 #[derive(Debug)]

@@ -83,7 +83,7 @@ mod tests {
     }
 
     fn archive_of(archive: Option<ArchiveFacts>, is_emulated: bool) -> Vec<&'static str> {
-        let survey = Survey { archive, is_emulated, ..Survey::default() };
+        let survey = Survey { is_emulated, archive, ..Survey::default() };
         super::archive(&survey).into_iter().map(|verdict| verdict.code).collect()
     }
 
