@@ -15,7 +15,7 @@ if ("moving" in state.dataset) {
   const events = new EventSource("/replay/live");
   events.addEventListener("state", (event) => replace(event.data));
   events.addEventListener("end", (event) => {
-    // Otherwise the browser would connect again.
+    // The browser would reconnect to a stream that has ended.
     events.close();
     replace(event.data);
   });

@@ -33,7 +33,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// The cursor behind what a page has shown.
+    /// The cursor that continues after what a page has shown.
     pub fn new(after: Option<&Position>, reached: Option<Timestamp>) -> Self {
         let after = after.map(|Position { time, request_id }| format!("{}-{request_id}", time.0));
         Self { after: after.unwrap_or_default(), reached: reached.map(|Timestamp(reached)| reached) }

@@ -24,7 +24,7 @@ const LARGEST_PAGE: usize = 32 * 1024 * 1024;
 const AT_A_TIME: usize = 2;
 
 /// How long a page of the list looks for deliveries before it shows how far it has come.
-const PATIENCE: Duration = Duration::from_secs(5);
+const SEARCH_TIME: Duration = Duration::from_secs(5);
 
 /// The time limit of a read that has come no further than the one before, and of the search for one delivery.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -34,7 +34,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub struct Readings {
     archive: Archive,
     turns: Arc<Semaphore>,
-    patience: Duration,
+    search_time: Duration,
 }
 
 /// A page of the list.
@@ -55,10 +55,10 @@ pub struct Listing {
 impl Readings {
     /// Reads that archive.
     pub fn new(archive: Archive) -> Self {
-        Self { archive, turns: Arc::new(Semaphore::new(AT_A_TIME)), patience: PATIENCE }
+        Self { archive, turns: Arc::new(Semaphore::new(AT_A_TIME)), search_time: SEARCH_TIME }
     }
 
-    /// The newest deliveries behind the cursor that the filter passes. Dropping the future ends the reading.
+    /// The newest deliveries after the cursor that the filter passes. Dropping the future ends the reading.
     pub async fn list(&self, mut filter: Filter, cursor: &Cursor) -> Result<Listing, AwsError> {
         let _turn = self.turn().await?;
         filter.after = cursor.after();
@@ -75,12 +75,12 @@ impl Readings {
             if listing.deliveries.len() >= LINES || size >= LARGEST_PAGE {
                 return Ok(listing.ended(&reader, Some(Cursor::new(last.as_ref(), None)), false));
             }
-            // A large object may take longer than the patience. To go on behind it, it must be read to its end.
+            // A large object may take longer than that. The next page can only begin after it if it was read to its end.
             let has_moved = match (reader.reached(), cursor.reached()) {
                 (Some(now), Some(before)) => now < before,
                 (now, _) => now.is_some(),
             };
-            let wait = if has_moved { self.patience } else { LIMIT };
+            let wait = if has_moved { self.search_time } else { LIMIT };
             match timeout_at((started + wait).min(Instant::now() + CHECK), reader.next()).await {
                 Ok(Ok(Some(delivery))) => {
                     size = size.saturating_add(delivery.size());

@@ -1,4 +1,5 @@
-//! Replays from the page: plan, confirmation, progress. At most one at a time, and only while somebody looks at it.
+//! Replays from the page: plan, confirmation, progress. At most one runs at a time, and only while a browser
+//! shows it.
 
 mod job;
 mod routes;

@@ -115,38 +115,22 @@ impl PageState {
         let parameters = view::query(&query);
         let filter = query.filter(now());
         let range = filter.as_ref().ok().map(|filter| (filter.since, filter.until));
-        let (mut status, mut failure) = (StatusCode::OK, None);
-        let listing = match filter {
-            Ok(filter) if has_list => match self.readings.list(filter, &cursor).await {
-                Ok(listing) => listing,
-                Err(error) => {
-                    failure = Some((t.archive.read_failed, error.to_string()));
-                    status = StatusCode::BAD_GATEWAY;
-                    Listing::default()
-                }
-            },
-            Ok(_) => Listing::default(),
-            Err(error) => {
-                failure = Some((t.archive.bad_filter, error));
-                status = StatusCode::BAD_REQUEST;
-                Listing::default()
-            }
+        let listed = match filter {
+            Err(error) => Err((StatusCode::BAD_REQUEST, t.archive.bad_filter, error)),
+            Ok(_) if !has_list => Ok(Listing::default()),
+            Ok(filter) => self
+                .readings
+                .list(filter, &cursor)
+                .await
+                .map_err(|error| (StatusCode::BAD_GATEWAY, t.archive.read_failed, error.to_string())),
         };
-        let shown = match &key {
-            None => Shown::Nothing,
-            Some(key) => match self.look_for(key).await {
-                Ok(Some(delivery)) => {
-                    Shown::Delivery(Box::new(self.view(t, delivery, parameters.clone()).await))
-                }
-                Ok(None) => {
-                    status = StatusCode::NOT_FOUND;
-                    Shown::Gone(t.archive.gone)
-                }
-                Err(error) => {
-                    status = StatusCode::BAD_GATEWAY;
-                    Shown::Failed(t.archive.read_failed, error.to_string())
-                }
-            },
+        let (status, listing, failure) = match listed {
+            Ok(listing) => (StatusCode::OK, listing, None),
+            Err((status, reason, detail)) => (status, Listing::default(), Some((reason, detail))),
+        };
+        let (shown, status) = match &key {
+            None => (Shown::Nothing, status),
+            Some(key) => self.shown(t, key, parameters.clone()).await,
         };
         let older = listing.next.as_ref().map(|next| {
             let mut older = form_urlencoded::Serializer::new(parameters.trim_start_matches('?').to_owned());
@@ -155,48 +139,66 @@ impl PageState {
         let current = key.as_deref().and_then(key::position).map(|position| key::key(&position));
         let path =
             current.as_ref().map_or_else(|| "/deliveries".to_owned(), |key| format!("/deliveries/{key}"));
-        let here = form_urlencoded::byte_serialize(format!("{path}{parameters}").as_bytes()).collect();
-        let names = names(&listing.deliveries);
-        let reasons: BTreeSet<_> =
-            listing.deliveries.iter().filter_map(|delivery| delivery.record.reason.clone()).collect();
-        let place = ArchivePlace {
-            stack: self.target.stack.name.clone(),
-            region: self.target.account.region.clone(),
-            reason: query.reason.clone(),
-            reasons: reasons.into_iter().collect(),
-            since: query.since.clone(),
-            until: query.until.clone(),
-            is_choosing: query.is_choosing(),
-            range,
-            failure,
-            listing: ListingView {
-                count: listing.progress.records,
-                unreadable: listing.progress.unreadable,
-                reached: listing.reached,
-                is_unfinished: listing.is_unfinished,
-            },
-        };
-        let rows = listing.deliveries.into_iter().map(Arc::new).map(|delivery| {
-            self.recent().add(Arc::clone(&delivery));
-            let line = judge::line(&delivery);
-            RowView { t, is_shown: current.as_ref() == Some(&line.key), line, query: parameters.clone() }
-        });
         let page = Page {
             t,
             filter: &query.common(),
-            rows: rows.collect(),
-            query: parameters,
             outcomes: &OUTCOMES,
-            names,
+            names: names(&listing.deliveries),
             is_newest: cursor.is_start(),
             older,
-            here,
+            here: form_urlencoded::byte_serialize(format!("{path}{parameters}").as_bytes()).collect(),
             shown,
             notice: None,
-            place: Place::Archive(place),
+            place: Place::Archive(ArchivePlace {
+                stack: self.target.stack.name.clone(),
+                region: self.target.account.region.clone(),
+                is_choosing: query.is_choosing(),
+                reasons: reasons(&listing.deliveries),
+                reason: query.reason,
+                since: query.since,
+                until: query.until,
+                range,
+                failure,
+                listing: ListingView {
+                    count: listing.progress.records,
+                    unreadable: listing.progress.unreadable,
+                    reached: listing.reached,
+                    is_unfinished: listing.is_unfinished,
+                },
+            }),
+            rows: self.rows(t, listing.deliveries, current.as_deref(), &parameters),
+            query: parameters,
             version: env!("CARGO_PKG_VERSION"),
         };
         (status, view::html(&page)).into_response()
+    }
+
+    /// The lines of the list. `current` is the key of the delivery beside it.
+    fn rows(
+        &self,
+        t: &'static Texts,
+        deliveries: Vec<ArchivedDelivery>,
+        current: Option<&str>,
+        query: &str,
+    ) -> Vec<RowView> {
+        let mut recent = self.recent();
+        let rows = deliveries.into_iter().map(|delivery| {
+            let line = judge::line(&delivery);
+            recent.add(Arc::new(delivery));
+            RowView { t, is_shown: current == Some(&*line.key), line, query: query.to_owned() }
+        });
+        rows.collect()
+    }
+
+    /// The delivery with this key, and the status of the response.
+    async fn shown(&self, t: &'static Texts, key: &str, query: String) -> (Shown, StatusCode) {
+        match self.look_for(key).await {
+            Ok(Some(delivery)) => {
+                (Shown::Delivery(Box::new(self.view(t, delivery, query).await)), StatusCode::OK)
+            }
+            Ok(None) => (Shown::Gone(t.archive.gone), StatusCode::NOT_FOUND),
+            Err(error) => (Shown::Failed(t.archive.read_failed, error.to_string()), StatusCode::BAD_GATEWAY),
+        }
     }
 
     /// The delivery, judged again.
@@ -232,6 +234,13 @@ fn names(deliveries: &[ArchivedDelivery]) -> Names {
     let sources: BTreeSet<_> = deliveries.iter().map(|delivery| delivery.record.source.clone()).collect();
     let types: BTreeSet<_> = deliveries.iter().filter_map(|delivery| delivery.record.kind.clone()).collect();
     Names { sources: sources.into_iter().collect(), types: types.into_iter().collect() }
+}
+
+/// Suggestions for the reason.
+fn reasons(deliveries: &[ArchivedDelivery]) -> Vec<String> {
+    let reasons: BTreeSet<_> =
+        deliveries.iter().filter_map(|delivery| delivery.record.reason.clone()).collect();
+    reasons.into_iter().collect()
 }
 
 /// How much of the deliveries that were read lately is kept, in bytes.

@@ -79,7 +79,7 @@ pub static EN: ReplayTexts = ReplayTexts {
     cancel: "Cancel",
     stop: "Stop",
     running: "Replaying",
-    leaving: "The replay stops if you leave this page. What has begun is completed.",
+    leaving: "The replay stops if you leave this page. Deliveries in progress are completed.",
     queued: "on the queue",
     same_event: "nothing to queue: the event is there for another delivery",
     refused: "refused again",

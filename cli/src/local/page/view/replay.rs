@@ -71,10 +71,21 @@ pub struct RefusedAgain {
 /// How a replay has ended.
 #[derive(Clone)]
 pub struct Ended {
-    /// Why it ended early: an error, or without a reason because it was told to.
-    pub stopped: Option<Option<String>>,
+    /// Why it ended.
+    pub end: End,
     /// The journal with which it can go on.
     pub journal: Option<PathBuf>,
+}
+
+/// Why a replay ended.
+#[derive(Clone)]
+pub enum End {
+    /// There was nothing left to do.
+    Complete,
+    /// It was told to.
+    Asked,
+    /// For this reason.
+    Failed(String),
 }
 
 /// The page of a replay.
@@ -158,11 +169,11 @@ impl StateView {
         lines.collect()
     }
 
-    fn has_way(&self, plan: &Plan, way: usize) -> bool {
+    fn has_way(plan: &Plan, way: usize) -> bool {
         plan.groups.values().any(|counts| counts.get(way).is_some_and(|count| *count > 0))
     }
 
-    fn number(&self, number: impl Display) -> String {
+    fn number(number: impl Display) -> String {
         grouped(number)
     }
 

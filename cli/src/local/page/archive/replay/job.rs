@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     num::NonZeroUsize,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,7 +16,7 @@ use tokio::{
 };
 
 use super::super::{
-    super::view::replay::{Counts, Ended, Planned, RefusedAgain, State},
+    super::view::replay::{Counts, End, Ended, Planned, RefusedAgain, State},
     key,
     target::Target,
 };
@@ -33,7 +32,7 @@ use crate::{
     },
 };
 
-/// A replay that nobody has looked at for so long is stopped.
+/// A replay is stopped if no browser has shown it for this time.
 const LEASE: Duration = Duration::from_secs(10);
 
 /// How many deliveries are replayed at once.
@@ -124,7 +123,7 @@ impl Replays {
     }
 }
 
-/// Stops a replay that nobody looks at any more.
+/// Stops the replay once no browser shows it any more.
 async fn expire(job: Arc<Job>) {
     loop {
         sleep(Duration::from_secs(1)).await;
@@ -142,7 +141,7 @@ async fn expire(job: Arc<Job>) {
 }
 
 impl Job {
-    /// Says that somebody looks at it.
+    /// Records that a browser shows it.
     pub fn look(&self) {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
@@ -209,21 +208,19 @@ impl Job {
 
     async fn run(&self, target: &Target, planned: Arc<Planned>, rate: f64) {
         let mut counts = Counts::default();
-        let ended = match self.replayed(target, &planned, rate, &mut counts).await {
-            Ok((stopped, journal)) => Ended { stopped, journal },
-            Err(reason) => Ended { stopped: Some(Some(reason)), journal: None },
-        };
+        let ended = self.replayed(target, &planned, rate, &mut counts).await;
+        let ended = ended.unwrap_or_else(|reason| Ended { end: End::Failed(reason), journal: None });
         self.state.send_replace(State::Ended(planned, counts, ended));
     }
 
-    /// Returns why it ended early (no reason: it was told to), and the journal that is left.
+    /// Replays what was planned. The error says why it did not begin, or why its journal is left although all is done.
     async fn replayed(
         &self,
         target: &Target,
         planned: &Arc<Planned>,
         rate: f64,
         counts: &mut Counts,
-    ) -> Result<(Option<Option<String>>, Option<PathBuf>), String> {
+    ) -> Result<Ended, String> {
         let ways = self.ways.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let ways = ways.ok_or("there is no plan")?;
         let targets = Targets::of(&target.account, &target.stack).await;
@@ -266,20 +263,19 @@ impl Job {
         )
         .await;
         let is_all = counts.done() >= planned.plan.total();
-        let stopped = match summary {
-            // It was stopped when nothing was left to do.
-            Ok(summary) if is_all && matches!(summary.stopped, Some(Stopped::Asked)) => None,
-            Ok(summary) => summary.stopped.map(|stopped| match stopped {
-                Stopped::Asked => None,
-                Stopped::Failed(reason) => Some(reason),
-            }),
-            Err(error) => Some(Some(error.to_string())),
+        let end = match summary {
+            Err(error) => End::Failed(error.to_string()),
+            Ok(summary) => match summary.stopped {
+                Some(Stopped::Failed(reason)) => End::Failed(reason),
+                Some(Stopped::Asked) if !is_all => End::Asked,
+                _ => End::Complete,
+            },
         };
-        if stopped.is_some() || counts.failed > 0 {
-            return Ok((stopped, Some(journal.path().to_owned())));
+        if counts.failed > 0 || !matches!(end, End::Complete) {
+            return Ok(Ended { end, journal: Some(journal.path().to_owned()) });
         }
         journal.remove()?;
-        Ok((None, None))
+        Ok(Ended { end, journal: None })
     }
 }
 

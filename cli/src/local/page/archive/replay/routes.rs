@@ -15,7 +15,7 @@ use futures_util::stream;
 use http::{HeaderMap, StatusCode};
 use letterbox_codec::Timestamp;
 use serde::Deserialize;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     super::{
@@ -150,8 +150,8 @@ pub async fn cancel(Extract(state): Extract<PageState>, Form(form): Form<Confirm
     Redirect::to("/replay").into_response()
 }
 
-/// `GET /replay/live`: the progress as server-sent events, until the replay needs the user or has ended. The replay goes on
-/// as long as somebody reads them.
+/// `GET /replay/live`: the progress as server-sent events, until the replay needs the user or has ended. The replay runs
+/// as long as a browser reads them.
 pub async fn live(Extract(state): Extract<PageState>, headers: HeaderMap) -> Response {
     let t = texts::wanted(&headers);
     let Some(job) = state.replays.current() else { return StatusCode::NO_CONTENT.into_response() };
@@ -183,25 +183,23 @@ impl Reader {
         }
         self.job.look();
         let started = Instant::now();
-        loop {
-            let changed = tokio::select! {
-                changed = timeout(PROGRESS, self.changes.changed()) => changed,
-                _ = self.ending.wait_for(|ending| *ending) => return None,
-            };
-            match changed {
-                Ok(changed) => changed.ok()?,
-                // Something is sent all the same: only so it shows whether the browser is still there.
-                Err(_) => return Some(Event::default().comment("")),
-            }
-            let current = self.changes.borrow_and_update().clone();
-            if current.is_moving() && started.elapsed() < PROGRESS {
-                tokio::time::sleep(PROGRESS - started.elapsed()).await;
-            }
-            let current = self.changes.borrow_and_update().clone();
-            self.is_over = !current.is_moving();
-            let name = if self.is_over { "end" } else { "state" };
-            let view = state_view(&self.state, self.t, &self.job, current);
-            return Some(Event::default().event(name).data(view.render().ok()?));
+        let changed = tokio::select! {
+            changed = timeout(PROGRESS, self.changes.changed()) => changed,
+            _ = self.ending.wait_for(|ending| *ending) => return None,
+        };
+        match changed {
+            Ok(changed) => changed.ok()?,
+            // Without anything to send, a browser that is gone would not be noticed.
+            Err(_) => return Some(Event::default().comment("")),
         }
+        let is_moving = self.changes.borrow().is_moving();
+        if is_moving {
+            sleep(PROGRESS.saturating_sub(started.elapsed())).await;
+        }
+        let current = self.changes.borrow_and_update().clone();
+        self.is_over = !current.is_moving();
+        let name = if self.is_over { "end" } else { "state" };
+        let view = state_view(&self.state, self.t, &self.job, current);
+        Some(Event::default().event(name).data(view.render().ok()?))
     }
 }
