@@ -76,7 +76,7 @@ mod tests {
             reason: Some("signature_mismatch"),
             ..DeliveryLine::default()
         };
-        assert_eq!(line.to_string(), "10:00:00Z  refused    github/de\u{fffd}fault   signature_mismatch");
+        assert_eq!(line.to_string(), "10:00:00Z  refused    github/de\u{fffd}fault       signature_mismatch");
         let line = DeliveryLine {
             has_date: true,
             outcome: "queued",

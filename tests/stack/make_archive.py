@@ -121,7 +121,7 @@ def main():
                 ("text in a few", ["--text", '"index": 1999']),
                 ("the last 100", ["--limit", "100"]),
                 ("a day", ["--since", "1d"]),
-                ("the oldest by its id", ["--json", f"{objects - 1:06}-000000"]),
+                ("the oldest by its id", ["--json", "--id", f"{objects - 1:06}-000000"]),
             ]:
                 seconds, memory, count = measure([*base, *options], {**os.environ, **aws.environment})
                 print(f"{title:<22} {count:>9} lines  {seconds:8.1f} s  {memory:7.0f} MB at most")

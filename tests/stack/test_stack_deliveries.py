@@ -125,7 +125,7 @@ def test_a_pipe_that_is_closed_ends_it(letterbox, archive):
 
 def test_an_accepted_delivery_in_full(letterbox, archive):
     for identifier in ("queued-3=", "event-3"):
-        shown = program.run(letterbox, "deliveries", "--since", "2026-03-05", identifier).stdout
+        shown = program.run(letterbox, "deliveries", "--since", "2026-03-05", "--id", identifier).stdout
         assert shown.startswith("github/default: queued\nreceived  2026-03-05T00:21:00.001Z\nrequest   queued-3=\n")
         assert "POST https://hooks.example.net/github\n" in shown and "x-github-event: issues\n" in shown
         assert '{"action":"opened"' in shown and '"receivedtime": "2026-03-05T00:21:00.000Z"' in shown
@@ -134,7 +134,7 @@ def test_an_accepted_delivery_in_full(letterbox, archive):
 
 def test_a_refused_delivery_has_its_cause(letterbox, archive, senders):
     entry = senders["payment"].credentials
-    arguments = ["deliveries", *WINDOW, "refused-5="]
+    arguments = ["deliveries", *WINDOW, "--id", "refused-5="]
     shown = program.run(letterbox, *arguments).stdout
     assert shown.startswith("payment/default: refused, signature_mismatch\n")
     # The keys of today are right.
@@ -149,7 +149,7 @@ def test_a_refused_delivery_has_its_cause(letterbox, archive, senders):
 
 
 def test_a_delivery_that_is_not_there(letterbox, archive):
-    ran = program.run(letterbox, "deliveries", *WINDOW, "nobody", code=1)
+    ran = program.run(letterbox, "deliveries", *WINDOW, "--id", "nobody", code=1)
     assert "no delivery with the id nobody" in ran.stderr and ran.stdout == ""
 
 
@@ -195,8 +195,8 @@ def test_what_may_not_be_read_is_named(strict, strict_archive, action):
 
 def test_without_the_secret_there_is_a_delivery_but_no_cause(strict, strict_archive):
     with program.user(strict, "secretsmanager:GetSecretValue") as keys:
-        ran = program.run(strict, "deliveries", *WINDOW, "one=", **keys)
+        ran = program.run(strict, "deliveries", *WINDOW, "--id", "one=", **keys)
     assert ran.stdout.startswith("github/default: refused") and "x-hub-signature-256: sha256=" in ran.stdout
     assert "No diagnosis: secretsmanager:GetSecretValue is denied" in ran.stdout
     with program.user(strict) as keys:
-        assert "It is accepted" in program.run(strict, "deliveries", *WINDOW, "one=", **keys).stdout
+        assert "It is accepted" in program.run(strict, "deliveries", *WINDOW, "--id", "one=", **keys).stdout

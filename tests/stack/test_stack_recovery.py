@@ -71,7 +71,9 @@ def test_a_wrong_secret_loses_nothing(strict, senders, tmp_path):
 
     def send_all(numbers):
         with ThreadPoolExecutor(4) as pool:
-            return list(pool.map(send, numbers))
+            statuses = list(pool.map(send, numbers))
+        print(f"{time.monotonic() - started:6.1f} s: {len(statuses)} deliveries sent")
+        return statuses
 
     phases = [range(0, COUNT // 3), range(COUNT // 3, 2 * COUNT // 3), range(2 * COUNT // 3, COUNT)]
     with ExitStack() as after:
@@ -98,6 +100,7 @@ def test_a_wrong_secret_loses_nothing(strict, senders, tmp_path):
                 60, "the last record",
             )
             began = time.monotonic()
+            print(f"{began - started:6.1f} s: all of them are in the archive")
             plan, *steps, summary = program.lines(
                 strict, "replay", *since, "--yes", "--rate", "1000", cwd=tmp_path, **keys
             )
@@ -118,7 +121,7 @@ def test_a_wrong_secret_loses_nothing(strict, senders, tmp_path):
 def operator(stack):
     """A user with the actions of the table in docs/deployment.md, but for those of redrive and tail."""
     text = (ROOT / "docs/deployment.md").read_text()
-    table = text.split("### What an operator must be allowed")[1].split("\n#")[0]
+    table = text.split("### Permissions of the operator")[1].split("\n#")[0]
     actions = set(re.findall(r"`([a-z0-9]+:[A-Za-z]+)`", table))
     needed = {action for action in actions if action.split(":")[0] in ("cloudformation", "s3", "secretsmanager", "lambda")}
     assert "lambda:InvokeFunction" in needed

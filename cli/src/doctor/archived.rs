@@ -92,10 +92,8 @@ mod tests {
 
     #[test]
     fn a_masked_secret_cannot_be_judged() {
-        const TOKEN: &str =
-            r#"{"algorithm":"token","signature_header":"x-callback","secret":"it is long enough"}"#;
-        const SIGNED: &str =
-            r#"{"algorithm":"sha256","signature_header":"x-signature","secret":"it is long enough"}"#;
+        const TOKEN: &str = r#"{"algorithm":"token","header":"x-callback","secret":"it is long enough"}"#;
+        const SIGNED: &str = r#"{"algorithm":"sha256","header":"x-signature","secret":"it is long enough"}"#;
         for (entries, headers, expected) in [
             (format!("[{TOKEN}]"), r#"{"x-callback":"***"}"#, vec!["x-callback"]),
             (format!("[{TOKEN}]"), r#"{"x-callback":"a"}"#, vec![]),

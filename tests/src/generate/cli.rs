@@ -9,7 +9,8 @@ use letterbox_codec::platform::Bilingual;
 use super::{Generated, Language, Page, both, code};
 
 /// The Chinese descriptions, since clap has only one language: of a command by its name; of an argument by its
-/// command's name and its own. Without a command's name, a description is for every command that has no other.
+/// command's name and its own. Without a command's name, a description is for every command that has no other; with that of
+/// the command above alone, for every command below that has no other.
 #[rustfmt::skip]
 const CHINESE: &[(&str, &str)] = &[
     ("serve", "在一个端口上运行所有函数，队列存放在 SQLite 文件中，并有一个显示最近投递的页面"),
@@ -21,6 +22,10 @@ const CHINESE: &[(&str, &str)] = &[
     ("doctor", "报告投递被拒绝的原因，或已部署堆栈的问题，以及处理办法"),
     ("configure", "选择平台，检查其凭证，存入 Secrets Manager，并写入 samconfig.toml"),
     ("completions", "打印 shell 的补全脚本"),
+    ("stack deliveries", "列出归档中的投递，最新的在前，或显示一次投递的全部内容"),
+    ("stack replay", "把归档中的投递重新放到队列上：被拒绝的和失败的，或其他的"),
+    ("stack redrive", "把死信队列中的消息移回队列"),
+    ("stack tail", "从函数的日志中读取，投递一到达就打印"),
 
     ("PROVIDER", "要模拟的平台"),
     ("SAMPLE", "样例；与 --data 一起使用时为事件的名称，用于平台在载荷之外发送名称的情形"),
@@ -101,6 +106,33 @@ const CHINESE: &[(&str, &str)] = &[
     ("configure --config-env", "配置文件中的环境"),
 
     ("completions SHELL", "shell 的名称"),
+
+    ("stack --stack", "堆栈的名称"),
+    ("stack --since", "接收时间不早于此：RFC 3339、UTC 日期或日期加时刻、Unix 秒数，或距今多久，例如 30m、2h、3d"),
+    ("stack --until", "接收时间早于此"),
+    ("stack --provider", "属于这个 provider；多个之间用逗号分隔，这些选项都是如此"),
+    ("stack --source", "属于这个来源；* 代表任意文本"),
+    ("stack --outcome", "结果为：queued、refused、failed 或 unqueued"),
+    ("stack --reason", "原因代码为此，与日志中的相同"),
+    ("stack --type", "事件类型为此，例如 github.push；* 代表任意文本"),
+    ("stack --text", "URL、请求头、请求体或事件中有此文本"),
+    ("stack --yes", "不再询问"),
+    ("stack deliveries --id", "显示此 id 的投递，或事件为此 id 的投递的全部内容"),
+    ("stack deliveries --limit", "列出这么多次投递后结束"),
+    ("stack deliveries --json", "每行打印一条归档记录（JSON）；单次投递附诊断"),
+    ("stack replay --id", "此 id 的投递，或事件为此 id 的投递，不论结果如何"),
+    ("stack replay --dry-run", "只打印计划，不做任何事"),
+    ("stack replay --rate", "每秒的投递数，例如 50 或 0.5"),
+    ("stack replay --at-once", "同时进行的投递的最大数量"),
+    ("stack replay --journal", "日志文件（journal）；不给出时位于当前目录，以时间命名"),
+    ("stack replay --resume", "继续此日志文件所记录的重放；其中有筛选条件"),
+    ("stack replay --json", "把计划、每次投递和汇总打印为 JSON，各占一行"),
+    ("stack redrive --dry-run", "只打印消息的数量，不做任何事"),
+    ("stack redrive --rate", "每秒的消息数；由 SQS 的任务移动时最多 500"),
+    ("stack redrive --by-hand", "即使 SQS 可以移动，也由本程序移动消息"),
+    ("stack redrive --json", "把计划和汇总打印为 JSON，各占一行"),
+    ("stack tail --since", "从此时间的投递开始；不给出时从现在开始"),
+    ("stack tail --json", "按原样打印每条日志：一个 JSON 对象"),
 ];
 
 /// A command or an argument, in English and Chinese.
@@ -113,6 +145,8 @@ struct Described {
 
 /// A command and its arguments.
 struct Documented {
+    /// `letterbox stack replay`
+    name: String,
     own: Described,
     arguments: Vec<Described>,
 }
@@ -126,19 +160,26 @@ pub fn pages() -> Result<Vec<Generated>, String> {
 /// Every command of the program. The error names missing and unused translations.
 fn documented(program: &Command, chinese: &[(&str, &str)]) -> Result<Vec<Documented>, String> {
     let mut translations = Translations::new(chinese);
-    let commands = program.get_subcommands().filter(|command| !command.is_hide_set()).map(|command| {
-        let name = command.get_name();
+    let visible = |command: &&Command| !command.is_hide_set();
+    let commands = program.get_subcommands().filter(visible).flat_map(|command| {
+        let name = command.get_name().to_owned();
+        let below = command.get_subcommands().filter(visible);
+        let below: Vec<_> = below.map(|below| (format!("{name} {}", below.get_name()), below)).collect();
+        if below.is_empty() { vec![(name, command)] } else { below }
+    });
+    let commands = commands.map(|(name, command)| {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         let arguments: Vec<_> = command.get_arguments().filter(|argument| !argument.is_hide_set()).collect();
         let positionals = arguments.iter().filter(|argument| argument.is_positional());
         let usage =
             positionals.fold(format!("letterbox {name}"), |usage, argument| usage + " " + &value(argument));
         Documented {
-            own: Described { usage, values: Vec::new(), text: translations.text(&[name], about) },
+            own: Described { usage, values: Vec::new(), text: translations.text(&[&name], about) },
             arguments: arguments
                 .iter()
-                .map(|argument| described(name, argument, &mut translations))
+                .map(|argument| described(&name, argument, &mut translations))
                 .collect(),
+            name: format!("letterbox {name}"),
         }
     });
     let commands = commands.collect();
@@ -162,7 +203,8 @@ fn described(command: &str, argument: &Arg, translations: &mut Translations<'_>)
         let defaults = argument.get_default_values().iter();
         values.extend(defaults.map(|value| value.to_string_lossy().into_owned()));
     }
-    let mut text = translations.text(&[&format!("{command} {id}"), &id], help);
+    let above = command.split(' ').next().unwrap_or_default();
+    let mut text = translations.text(&[&format!("{command} {id}"), &format!("{above} {id}"), &id], help);
     let choices = argument.get_possible_values();
     let choices = choices.iter().filter(|choice| !choice.is_hide_set()).map(|choice| code(choice.get_name()));
     let choices: Vec<_> = choices.collect();
@@ -247,9 +289,8 @@ fn page(language: Language, commands: &[Documented]) -> Page {
     let text = |described: &Described| language.choose(&described.text.en, &described.text.zh).clone();
     let rows = commands.iter().map(|Documented { own, .. }| [code(&own.usage), text(own)]);
     page.table([language.choose("command", "命令"), ""], rows);
-    for Documented { own, arguments } in commands {
-        let name = own.usage.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        page.heading(&name);
+    for Documented { name, arguments, .. } in commands {
+        page.heading(name);
         let rows = arguments.iter().map(|argument| {
             let values: Vec<_> = argument.values.iter().map(|value| code(value)).collect();
             [code(&argument.usage), values.join(language.choose(", else ", "，否则为 ")), text(argument)]

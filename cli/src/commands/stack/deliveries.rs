@@ -28,10 +28,10 @@ Examples:
   letterbox stack deliveries --stack letterbox --since 1d --outcome refused,failed
   letterbox stack deliveries --stack letterbox --provider github --type 'github.pull_*' --text acme/widget
   letterbox stack deliveries --stack letterbox --since 2026-11-26 --until 2026-11-27 --json | jq -r .reason | sort | uniq -c
-  letterbox stack deliveries --stack letterbox --limit 1 JKJaXmPLvHcESHA=
+  letterbox stack deliveries --stack letterbox --id JKJaXmPLvHcESHA=
 
-The last word of a line is the id of the delivery; with it as the argument, the command shows the delivery in full: request, \
-event, and for a refused one the cause, judged with today's credentials at the time of receipt. Narrow the search with \
+The last word of a line is the id of the delivery; with --id, the command shows the delivery in full: request, event, and for \
+a refused one the cause, judged with today's credentials at the time of receipt. Narrow the search with \
 --since if the archive is large.
 
 A delivery is in the archive one to a few minutes after its receipt; `letterbox stack tail` shows it at once. Deliveries to \
@@ -40,15 +40,15 @@ unknown sources are not in the archive. Values of headers that hold a secret are
 AWS permissions: cloudformation:DescribeStacks and ListStackResources; s3:ListBucket and s3:GetObject on the archive \
 bucket; for the cause of one delivery secretsmanager:GetSecretValue.")]
 pub struct Deliveries {
-    /// Show the delivery with this id, or with an event of this id, in full
-    #[arg(value_name = "ID")]
-    pub id: Option<String>,
     /// The stack.
     #[command(flatten)]
     pub stack: StackArgs,
     /// Which deliveries.
     #[command(flatten)]
     pub filter: FilterArgs,
+    /// Show the delivery with this id, or with an event of this id, in full
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
     /// End after so many deliveries
     #[arg(long, value_name = "N")]
     pub limit: Option<NonZeroU64>,

@@ -1,4 +1,4 @@
-//! `letterbox stack deliveries ID`: one delivery in full.
+//! `letterbox stack deliveries --id`: one delivery in full.
 
 use letterbox_codec::json::Object;
 use letterbox_intake::{Outcome, gateway};

@@ -26,6 +26,7 @@ const UNLISTED: u32 = 10;
 
 /// `letterbox stack redrive`
 #[derive(Args, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 #[command(after_help = "\
 Examples:
   letterbox stack redrive --stack letterbox --dry-run

@@ -203,17 +203,16 @@ async fn replay(
     }
     // Exactly what was planned: not what has arrived in the archive since then.
     filter.stored_by = filter.stored_by.or(read.stored_by);
-    let mut journal = match journal {
-        Some(journal) => journal,
-        None => {
-            let path = match &args.journal {
-                Some(path) => path.clone(),
-                None => Journal::default_path(ambient::system().map_err(CommandError::failed)?.now),
-            };
-            let header =
-                Header { version: Header::VERSION, stack: session.stack.id.clone(), filter: filter.clone() };
-            Journal::create(&path, header).map_err(CommandError::Usage)?
-        }
+    let mut journal = if let Some(journal) = journal {
+        journal
+    } else {
+        let path = match &args.journal {
+            Some(path) => path.clone(),
+            None => Journal::default_path(ambient::system().map_err(CommandError::failed)?.now),
+        };
+        let header =
+            Header { version: Header::VERSION, stack: session.stack.id.clone(), filter: filter.clone() };
+        Journal::create(&path, header).map_err(CommandError::Usage)?
     };
     let shown = if args.json { Shown::hidden() } else { Shown::bar(total) };
     let stop = stop_at_ctrl_c();

@@ -4,6 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use letterbox_codec::Timestamp;
 use letterbox_intake::Outcome;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::{ArchivedDelivery, Position};
 
@@ -44,6 +45,7 @@ mod optional_time {
     use letterbox_codec::Timestamp;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+    #[allow(clippy::ref_option, reason = "serde calls it so")]
     pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
         time.map(|Timestamp(time)| time).serialize(serializer)
     }
@@ -111,7 +113,7 @@ fn contains(delivery: &ArchivedDelivery, text: &str) -> bool {
     let has = |place: &str| place.to_lowercase().contains(text);
     let record = &delivery.record;
     let mut parts =
-        [Some(record.event.get()), record.id.as_deref(), record.message.as_deref().map(|raw| raw.get())];
+        [Some(record.event.get()), record.id.as_deref(), record.message.as_deref().map(RawValue::get)];
     parts.iter_mut().flatten().any(|part| has(part))
         || body(record.event.get()).is_some_and(|body| has(&body))
 }

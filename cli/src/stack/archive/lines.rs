@@ -96,12 +96,11 @@ mod tests {
     #[test]
     fn what_is_damaged_is_an_error_after_what_is_whole() {
         let mut noise = 1_u64;
-        let text: String = (0..20_000)
-            .map(|_| {
-                noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                format!("{noise}\n")
-            })
-            .collect();
+        let numbers = (0..20_000).map(|_| {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            noise.to_string()
+        });
+        let text = numbers.collect::<Vec<_>>().join("\n");
         let whole = packed(text.as_bytes());
         let (read, is_ok) = lines(&whole[..whole.len() / 2]);
         assert!(!is_ok && read.len() > 1000 && read[0] == text.lines().next().map(str::to_owned));

@@ -138,9 +138,9 @@ mod tests {
 
     #[test]
     fn an_event_goes_to_the_queue_and_a_request_to_the_function() {
+        const MESSAGE: &str = r#","message":{"id":"a"}"#;
         let on = BTreeSet::from(["github".to_owned()]);
         let off = BTreeSet::new();
-        const MESSAGE: &str = r#","message":{"id":"a"}"#;
         for (delivery, providers, expected) in [
             (delivery("00", "queued", MESSAGE), &on, Way::Queue),
             (delivery("00", "queued", MESSAGE), &off, Way::Queue),

@@ -98,7 +98,7 @@ impl Summary {
     }
 }
 
-/// Replays what the reader returns and the journal does not have, and tells `step` of each once it is in the journal.
+/// Replays what the reader returns and the journal does not have, and calls `tell` with each once it is in the journal.
 /// Ends early, after what it has begun, once `stop` is true.
 ///
 /// The way of a delivery is what `way` says.
@@ -109,7 +109,7 @@ pub async fn run(
     pace: Pace,
     mut stop: watch::Receiver<bool>,
     way: impl Fn(&ArchivedDelivery) -> Way,
-    mut step: impl AsyncFnMut(Step),
+    mut tell: impl AsyncFnMut(Step),
 ) -> Result<Summary, AwsError> {
     let interval = Duration::from_secs_f64(1.0 / pace.rate);
     let mut summary = Summary::default();
@@ -146,7 +146,7 @@ pub async fn run(
                         summary.stopped.get_or_insert(Stopped::Failed(reason));
                     }
                     summary.count(&one.replayed);
-                    step(one).await;
+                    tell(one).await;
                 }
             }
             () = asked(&mut stop), if !is_over => {}
@@ -159,7 +159,7 @@ pub async fn run(
                     let way = way(&delivery);
                     if let Some(step) = begin(delivery, way, journal, &targets) {
                         // A pause of the reading is not made up for.
-                        due = due.max(Instant::now() - interval) + interval;
+                        due = due.max(Instant::now().checked_sub(interval).unwrap_or(due)) + interval;
                         running.spawn(step);
                     }
                 }
@@ -171,7 +171,7 @@ pub async fn run(
 /// Waits until the run is told to end.
 async fn asked(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -24,7 +24,7 @@ const INVOKE: &str = "lambda:InvokeFunction";
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// How long one attempt of an invocation may take: longer than any function's timeout and start.
-const INVOKE_TIMEOUT: Duration = Duration::from_secs(60);
+const INVOKE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The largest message without the bucket, as the template has it in `OVERSIZE_THRESHOLD`.
 const OVERSIZE_THRESHOLD: usize = 262_144;
