@@ -336,6 +336,8 @@ def test_a_plan_is_cancelled(hooks, serve_stack, browse):
 def test_other_sites_can_neither_plan_nor_confirm(hooks, serve_stack):
     mixed(hooks)
     served = serve_stack()
+    # The server closes a connection whose body it does not read.
+    served.session.headers["Connection"] = "close"
     for path in ("/replay", "/replay/run", "/replay/cancel"):
         for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
             answer = served.session.post(served.url + path, data={"job": "1"}, headers=headers)
@@ -352,6 +354,8 @@ def test_a_token_protects_the_page(hooks, serve_stack):
     served = serve_stack("--token", "aTokenOfSixteenLetters")
     for path in ("/", "/deliveries", "/deliveries/1-a", "/replay", "/replay/live"):
         assert served.session.get(served.url + path).status_code == 401, path
+    # The server closes a connection whose body it does not read.
+    served.session.headers["Connection"] = "close"
     for path in ("/replay", "/replay/run", "/replay/cancel"):
         assert served.session.post(served.url + path, data={"job": "1"}).status_code == 401, path
     served.session.headers["Authorization"] = "Bearer aTokenOfSixteenLetters"
@@ -481,5 +485,4 @@ def test_a_replay_that_is_not_allowed_is_said(serve_as, browse, action, query):
     page.locator(".confirm button").click()
     state = page.locator("#state")
     expect(state).to_contain_text("The replay was stopped.")
-    expect(state).to_contain_text(action)
-    expect(state).to_contain_text("denied")
+    expect(state.get_by_role("alert")).to_contain_text(re.compile(f"{action}.*(denied|AccessDenied)"))

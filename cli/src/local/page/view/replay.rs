@@ -169,6 +169,11 @@ impl StateView {
         lines.collect()
     }
 
+    /// True if the reason of the failures is shown as that of the end.
+    fn has_shown_failure(&self) -> bool {
+        matches!(&self.state, State::Ended(_, _, Ended { end: End::Failed(_), .. }))
+    }
+
     fn has_way(plan: &Plan, way: usize) -> bool {
         plan.groups.values().any(|counts| counts.get(way).is_some_and(|count| *count > 0))
     }
