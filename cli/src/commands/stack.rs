@@ -9,6 +9,7 @@ mod progress;
 mod redrive;
 mod replay;
 mod session;
+mod shown;
 mod tail;
 
 use clap::{Args, Subcommand};

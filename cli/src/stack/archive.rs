@@ -10,6 +10,7 @@ mod filter;
 mod hours;
 mod lines;
 mod merge;
+mod order;
 mod reader;
 
 use aws_sdk_s3::Client;
@@ -19,20 +20,12 @@ use super::{Account, Stack};
 pub use self::{
     delivery::{ArchivedDelivery, Position},
     filter::{Filter, Pattern},
+    order::Order,
     reader::{Progress, Reader},
 };
 
 /// The output of the template that names the bucket. A stack without an archive does not have it.
 pub const OUTPUT: &str = "ArchiveBucketName";
-
-/// In which order deliveries are read, by their times of receipt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// The latest one first.
-    NewestFirst,
-    /// The first one first.
-    OldestFirst,
-}
 
 /// The archive bucket of a stack.
 #[derive(Clone, Debug)]

@@ -12,12 +12,12 @@ use super::{
     opened,
     progress::Shown,
     session::Session,
+    shown::{line, summary},
 };
 use crate::{
     commands::CommandError,
-    delivery_line::DeliveryLine,
-    stack::archive::{Archive, ArchivedDelivery, Filter, Order, Progress},
-    terminal::{QUIET, note, printable_json},
+    stack::archive::{Archive, Filter, Order},
+    terminal::printable_json,
 };
 
 /// `letterbox stack deliveries`
@@ -64,7 +64,14 @@ pub fn run(args: &Deliveries) -> Result<(), CommandError> {
         let archive = session.archive()?;
         match &args.id {
             Some(id) => {
-                opened::show(args, &session, &archive, Filter { id: Some(id.clone()), ..filter }).await
+                opened::show(
+                    args.json,
+                    &args.stack,
+                    &session,
+                    &archive,
+                    Filter { id: Some(id.clone()), ..filter },
+                )
+                .await
             }
             None => list(args, &archive, filter).await,
         }
@@ -86,7 +93,7 @@ async fn list(args: &Deliveries, archive: &Archive, filter: Filter) -> Result<()
         };
         let written = shown.suspend(|| {
             let written = writeln!(out, "{line}");
-            // Somebody watches, or reads on in a pipe.
+            // It is watched, or read by another program as it comes.
             if is_terminal || count < 100 { written.and_then(|()| out.flush()) } else { written }
         });
         if written.is_err() {
@@ -101,38 +108,4 @@ async fn list(args: &Deliveries, archive: &Archive, filter: Filter) -> Result<()
         summary(count, reader.progress());
     }
     Ok(())
-}
-
-/// Says on standard error what was found and read.
-pub fn summary(count: u64, progress: &Progress) {
-    let Progress { records, objects, .. } = progress;
-    note(QUIET, &format!("{count} deliveries, of {records} records in {objects} objects"));
-    unreadable(progress);
-}
-
-/// Says that something in the archive could not be read.
-pub fn unreadable(progress: &Progress) {
-    if progress.unreadable > 0 {
-        let number = progress.unreadable;
-        note(
-            QUIET,
-            &format!("{number} lines or objects of the archive are damaged or too large, and were skipped"),
-        );
-    }
-}
-
-/// The line of a delivery.
-pub fn line(delivery: &ArchivedDelivery) -> DeliveryLine<'_> {
-    let record = &delivery.record;
-    DeliveryLine {
-        time: Some(record.time),
-        has_date: true,
-        outcome: record.outcome.as_str(),
-        provider: &record.provider,
-        source: &record.source,
-        kind: record.kind.as_deref(),
-        reason: record.reason.as_deref(),
-        request_id: Some(&delivery.request_id),
-        ..DeliveryLine::default()
-    }
 }

@@ -6,10 +6,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
+    args::StackArgs,
     cause::diagnose,
-    deliveries::{Deliveries, unreadable},
     progress::Shown,
     session::{Session, command},
+    shown::unreadable,
 };
 use crate::{
     commands::CommandError,
@@ -35,7 +36,8 @@ struct Opened<'a> {
 
 /// Finds the delivery, and shows it.
 pub async fn show(
-    args: &Deliveries,
+    as_json: bool,
+    args: &StackArgs,
     session: &Session,
     archive: &Archive,
     filter: Filter,
@@ -65,10 +67,10 @@ pub async fn show(
         None
     };
     drop(shown);
-    let text = if args.json {
+    let text = if as_json {
         json(&delivery, diagnosis.as_ref())?
     } else {
-        text(&delivery) + &told(diagnosis.as_ref(), &delivery, args)
+        text(&delivery) + &describe_diagnosis(diagnosis.as_ref(), &delivery, args)
     };
     Ok(write(text.as_bytes())?)
 }
@@ -87,12 +89,12 @@ fn json(
 }
 
 /// The diagnosis in words, and what to do next.
-fn told(
+fn describe_diagnosis(
     diagnosis: Option<&Result<Report, String>>,
     delivery: &ArchivedDelivery,
-    args: &Deliveries,
+    args: &StackArgs,
 ) -> String {
-    let again = format!("{} --id {}", command("replay", &args.stack), word(&delivery.request_id));
+    let again = format!("{} --id {}", command("replay", args), word(&delivery.request_id));
     match diagnosis {
         None => String::new(),
         Some(Ok(report)) if report.opens => format!(

@@ -86,7 +86,7 @@ async fn redrive(args: &Redrive, session: &Session, dead_letters: &DeadLetters) 
     let count = dead_letters.count().await?;
     let running = if args.by_hand { Err(NoTasks) } else { dead_letters.task().await? };
     let running = running.map(|task| task.filter(Task::is_running));
-    tell_plan(args, session, dead_letters, count, running.as_ref().is_ok_and(Option::is_some));
+    print_plan(args, session, dead_letters, count, running.as_ref().is_ok_and(Option::is_some));
     let follows = matches!(running, Ok(Some(_)));
     if args.dry_run || (count.total() == 0 && !follows) {
         return Ok(());
@@ -109,7 +109,7 @@ async fn redrive(args: &Redrive, session: &Session, dead_letters: &DeadLetters) 
     }
 }
 
-fn tell_plan(
+fn print_plan(
     args: &Redrive,
     session: &Session,
     dead_letters: &DeadLetters,
@@ -135,7 +135,7 @@ fn tell_plan(
     );
     if in_flight > 0 {
         text += &format!(
-            "{in_flight} more are being received by someone, or were by a run that was killed a moment ago\n"
+            "{in_flight} more are being received by someone, or by a run that was killed less than a minute ago\n"
         );
     }
     if is_running {
@@ -192,7 +192,7 @@ async fn follow(
         ("CANCELLED", _) => Err("cancelled".to_owned()),
         (status, failed) => Err(failed.unwrap_or_else(|| status.to_owned())),
     };
-    tell_end(args, task.moved, 0, ended)
+    print_end(args, task.moved, 0, ended)
 }
 
 /// Moves the messages from here.
@@ -230,11 +230,11 @@ async fn by_hand(
         Ok(Ended::Failing(reason)) => Err(format!("stopped: {reason}")),
         Err(error) => Err(error.to_string()),
     };
-    tell_end(args, moved, twice, ended)
+    print_end(args, moved, twice, ended)
 }
 
 /// Prints the summary, and how to go on.
-fn tell_end(args: &Redrive, moved: u64, twice: u64, ended: Result<(), String>) -> Result<(), CommandError> {
+fn print_end(args: &Redrive, moved: u64, twice: u64, ended: Result<(), String>) -> Result<(), CommandError> {
     if args.json {
         let summary = json!({ "summary": {
             "moved": moved, "inBoth": twice, "complete": ended.is_ok(), "reason": ended.as_ref().err(),

@@ -16,10 +16,10 @@ use tokio::{signal, sync::watch};
 use super::{
     args::{FilterArgs, StackArgs},
     cause::diagnose,
-    deliveries::{line, unreadable},
     plan,
     progress::Shown,
     session::{Session, command},
+    shown::{line, unreadable},
 };
 use crate::{
     commands::CommandError,
@@ -57,7 +57,7 @@ Examples:
 Without --outcome, it replays what is not on the queue: refused, failed and unqueued deliveries. First it reads the archive \
 and prints the plan; then it asks. Deliveries are replayed oldest first.
 
-An accepted delivery is put on the queue as it was, with the same id and with replayedtime. A refused one is handed to its \
+An accepted delivery is put on the queue as it was, with the same id and with replayedtime. A refused one goes to its \
 function, which judges it with the keys of today as of the time of receipt; what is refused again is listed with its cause. \
 The consumer may receive an event twice and has to recognise it by source and id, as always.
 
@@ -216,8 +216,8 @@ async fn replay(
     };
     let shown = if args.json { Shown::hidden() } else { Shown::bar(total) };
     let stop = stop_at_ctrl_c();
-    let mut told =
-        Told { args, credentials, shown, diagnosed: BTreeMap::new(), causes: BTreeMap::new(), done: 0 };
+    let mut report =
+        Reporter { args, credentials, shown, diagnosed: BTreeMap::new(), causes: BTreeMap::new(), done: 0 };
     let reader = archive.read(Order::OldestFirst, filter);
     let ended = replay::run(
         reader,
@@ -227,11 +227,11 @@ async fn replay(
         stop,
         |delivery| ways.of(delivery),
         async |step| {
-            told.step(step).await;
+            report.step(step).await;
         },
     )
     .await;
-    let Told { shown, causes, .. } = told;
+    let Reporter { shown, causes, .. } = report;
     drop(shown);
     let path = journal.path().to_owned();
     match ended {
@@ -275,8 +275,8 @@ fn go_on(args: &Replay, journal: &Path) -> String {
     line
 }
 
-/// Tells what becomes of each delivery.
-struct Told<'a> {
+/// Prints what becomes of each delivery.
+struct Reporter<'a> {
     args: &'a Replay,
     credentials: StackCredentials,
     shown: Shown,
@@ -287,7 +287,7 @@ struct Told<'a> {
     done: u64,
 }
 
-impl Told<'_> {
+impl Reporter<'_> {
     async fn step(&mut self, Step { delivery, replayed }: Step) {
         self.done = self.done.saturating_add(1);
         let record = &delivery.record;

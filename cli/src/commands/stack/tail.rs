@@ -82,7 +82,7 @@ pub fn run(args: &Tail) -> Result<(), CommandError> {
             let pause = match polled {
                 Ok(found) => {
                     if show(args, found.iter().filter(|log| log.passes(&filter))).is_err() {
-                        // Nobody reads on.
+                        // The pipe is closed.
                         return Ok(());
                     }
                     PAUSE

@@ -285,7 +285,7 @@ impl Lister {
     }
 }
 
-/// Fetches an object, and passes on what the filter passes. It ends when nobody reads on.
+/// Fetches an object, and passes on what the filter passes. It ends when the reader is dropped.
 async fn fetch(client: Client, bucket: String, key: String, filter: Filter, groups: Sender<Group>) {
     let content = match content(&client, &bucket, &key).await {
         Ok(Some(content)) => content,

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use super::DeadLetters;
+use super::dead_letters::DeadLetters;
 use crate::stack::AwsError;
 
 const RECEIVE: &str = "sqs:ReceiveMessage";
@@ -53,14 +53,14 @@ pub enum Moved {
 pub enum Ended {
     /// Nothing is left of what there was.
     Empty,
-    /// It was told to end.
+    /// It was stopped.
     Asked,
     /// Too many failures in a row. The text is the last one.
     Failing(String),
 }
 
 impl DeadLetters {
-    /// Moves at most `count` messages, so many a second, until `stop` is true. Tells `each` of every one.
+    /// Moves at most `count` messages, so many a second, until `stop` is true. Calls `each` with the result of every one.
     pub async fn by_hand(
         &self,
         count: u64,
@@ -75,7 +75,7 @@ impl DeadLetters {
         let (mut moved, mut failures) = (0_u64, 0_u64);
         let mut due = Instant::now();
         // A run that was killed has hidden some.
-        let mut patience = Instant::now() + Duration::from_secs(u64::from(VISIBILITY.unsigned_abs()) + 5);
+        let mut give_up = Instant::now() + Duration::from_secs(u64::from(VISIBILITY.unsigned_abs()) + 5);
         while moved < count {
             if *stop.borrow() {
                 return Ok(Ended::Asked);
@@ -83,7 +83,7 @@ impl DeadLetters {
             let left = i32::try_from(count.saturating_sub(moved)).unwrap_or(BATCH);
             let messages = self.receive(batch.min(left)).await?;
             if messages.is_empty() {
-                if Instant::now() >= patience || self.count().await?.total() == 0 {
+                if Instant::now() >= give_up || self.count().await?.total() == 0 {
                     return Ok(Ended::Empty);
                 }
                 tokio::select! {
@@ -92,7 +92,7 @@ impl DeadLetters {
                 }
                 continue;
             }
-            patience = Instant::now() + Duration::from_secs(u64::from(VISIBILITY.unsigned_abs()) + 5);
+            give_up = Instant::now() + Duration::from_secs(u64::from(VISIBILITY.unsigned_abs()) + 5);
             let mut last = None;
             for (message, result) in self.send_all(messages, &mut due, interval, &stop).await {
                 match &result {

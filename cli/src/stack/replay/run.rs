@@ -54,7 +54,7 @@ pub struct Step {
 /// Why a run ended before its end.
 #[derive(Debug)]
 pub enum Stopped {
-    /// It was told to.
+    /// It was stopped.
     Asked,
     /// An error that concerns all deliveries.
     Failed(String),
@@ -98,7 +98,7 @@ impl Summary {
     }
 }
 
-/// Replays what the reader returns and the journal does not have, and calls `tell` with each once it is in the journal.
+/// Replays what the reader returns and the journal does not have, and calls `report` with each once it is in the journal.
 /// Ends early, after what it has begun, once `stop` is true.
 ///
 /// The way of a delivery is what `way` says.
@@ -109,7 +109,7 @@ pub async fn run(
     pace: Pace,
     mut stop: watch::Receiver<bool>,
     way: impl Fn(&ArchivedDelivery) -> Way,
-    mut tell: impl AsyncFnMut(Step),
+    mut report: impl AsyncFnMut(Step),
 ) -> Result<Summary, AwsError> {
     let interval = Duration::from_secs_f64(1.0 / pace.rate);
     let mut summary = Summary::default();
@@ -146,7 +146,7 @@ pub async fn run(
                         summary.stopped.get_or_insert(Stopped::Failed(reason));
                     }
                     summary.count(&one.replayed);
-                    tell(one).await;
+                    report(one).await;
                 }
             }
             () = asked(&mut stop), if !is_over => {}
@@ -168,7 +168,7 @@ pub async fn run(
     }
 }
 
-/// Waits until the run is told to end.
+/// Waits until the run is stopped.
 async fn asked(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;

@@ -206,7 +206,7 @@ impl PageState {
         // Read again each time: they may have been corrected meanwhile.
         let mut known = StackCredentials::of(&self.target.account, &self.target.stack);
         let credentials = known.of_provider(&delivery.record.provider).await.cloned();
-        let doctor = format!("{} {}", self.target.command("deliveries"), word(&delivery.request_id));
+        let doctor = format!("{} --id {}", self.target.command("deliveries"), word(&delivery.request_id));
         let record = Arc::clone(&delivery);
         // Decrypting and the search for the cause keep a core busy.
         let judged = task::spawn_blocking(move || judge::judge(&record, credentials)).await;
