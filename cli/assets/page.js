@@ -1,30 +1,17 @@
 // The page works without this script, which adds live updates and changes the page in place.
 
+import { localize } from "./times.js";
+
 const $ = (id) => document.getElementById(id);
 const MOST_LINES = 200;
-
-// Shows times in the user's time zone and the page's language.
-const { lang } = document.documentElement;
-const locale = navigator.languages.find((tag) => tag.startsWith(lang)) ?? lang;
-
-function localize(root) {
-  for (const time of root.querySelectorAll("time[datetime]")) {
-    const date = new Date(time.dateTime);
-    if (Number.isNaN(date.valueOf())) continue;
-    time.title = time.dateTime;
-    const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-    if ("long" in time.dataset) time.textContent = date.toLocaleString(locale);
-    else if (date.toDateString() === new Date().toDateString()) time.textContent = date.toLocaleTimeString(locale, { ...clock, second: "2-digit" });
-    // A delivery of another day: the date instead of the seconds.
-    else time.textContent = date.toLocaleString(locale, { ...clock, month: "numeric", day: "numeric" });
-  }
-}
 
 // Live updates
 
 let events, reconnection;
 
 function live() {
+  // The page over an archive is not live.
+  if (!$("live")) return;
   clearTimeout(reconnection);
   events?.close();
   const { query, newest, older } = $("list").dataset;
@@ -75,12 +62,20 @@ let requests = 0;
 
 async function show(url, { push = true, list = false, focus = true } = {}) {
   const request = ++requests;
+  const main = document.querySelector("main");
+  const waiting = setTimeout(() => main.setAttribute("aria-busy", "true"), 400);
+  const headers = { accept: "text/html" };
+  // The server need not read the list again.
+  if (!list) headers["x-requested-with"] = "delivery";
   let text;
   try {
-    text = await (await fetch(url, { headers: { accept: "text/html" } })).text();
+    text = await (await fetch(url, { headers })).text();
   } catch {
     location.href = url;
     return;
+  } finally {
+    clearTimeout(waiting);
+    if (request === requests) main.removeAttribute("aria-busy");
   }
   // The user has followed another link in the meantime.
   if (request !== requests) return;
@@ -96,22 +91,25 @@ async function show(url, { push = true, list = false, focus = true } = {}) {
     lines.append(page.getElementById("rows"));
     const none = page.getElementById("none");
     if (none) lines.after(none);
-    document.querySelector(".pages").replaceWith(page.querySelector(".pages"));
+    for (const part of [".pages", "#range", "#lags"]) document.querySelector(part)?.replaceWith(page.querySelector(part));
     const [here, there] = [$("list").dataset, page.getElementById("list").dataset];
     for (const name of ["query", "newest", "older"]) {
       if (name in there) here[name] = there[name];
       else delete here[name];
     }
     $("reset").hidden = page.getElementById("reset").hidden;
-    $("send").querySelector("form").action = page.querySelector("#send form").getAttribute("action");
+    for (const part of ["#send form", "#replay"]) {
+      const form = document.querySelector(part);
+      if (form) form.action = page.querySelector(part).getAttribute("action");
+    }
     // Not while the user types: the input is newer than this response.
     if (!push) for (const { name, value } of page.getElementById("filter").elements) if (name) filter.elements[name].value = value;
-    localize($("rows"));
+    localize($("list"));
     live();
   }
   $("delivery").replaceWith(delivery);
   $("notice").replaceWith(page.getElementById("notice"));
-  document.querySelector("main").className = page.querySelector("main").className;
+  main.className = page.querySelector("main").className;
   localize(delivery);
   const path = new URL(url, location.href).pathname;
   for (const row of $("rows").children) {
@@ -148,7 +146,7 @@ const filter = $("filter");
 function apply() {
   const wanted = new URLSearchParams([...new FormData(filter)].filter(([, value]) => value));
   const query = wanted.size ? `?${wanted}` : "";
-  const open = location.pathname.match(/^\/deliveries\/\d+$/)?.[0] ?? "/deliveries";
+  const open = location.pathname.match(/^\/deliveries\/[^/]+$/)?.[0] ?? "/deliveries";
   show(open + query, { list: true, focus: false });
 }
 
@@ -165,7 +163,7 @@ filter.addEventListener("submit", (event) => {
 
 // Sources of the selected sample's provider
 
-const [sample, source] = ["sample", "source"].map((name) => $("send").querySelector(`[name=${name}]`));
+const [sample, source] = ["sample", "source"].map((name) => $("send")?.querySelector(`[name=${name}]`));
 
 function sources() {
   const provider = sample.value.split("/")[0];
@@ -178,7 +176,7 @@ function sources() {
   if (source.selectedOptions[0]?.parentNode.disabled ?? true) first.selected = true;
 }
 
-sample.addEventListener("change", sources);
+sample?.addEventListener("change", sources);
 
 // Copying
 
@@ -203,7 +201,7 @@ document.addEventListener("keydown", (event) => {
   const writing = event.target.matches("input, select, textarea");
   const line = event.target.closest("a.line");
   if (event.key === "Escape") {
-    if ($("send").open) $("send").open = false;
+    if ($("send")?.open) $("send").open = false;
     else if (!$("delivery").hidden) document.querySelector("#delivery .back").click();
   } else if (event.key === "/" && !writing) {
     event.preventDefault();
@@ -224,5 +222,5 @@ $("language").addEventListener("click", () => {
 });
 
 localize(document);
-sources();
+if (sample) sources();
 live();

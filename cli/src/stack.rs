@@ -3,6 +3,7 @@
 pub mod account;
 pub mod archive;
 pub mod certificate;
+pub mod credentials;
 pub mod error;
 pub mod logs;
 mod model;

@@ -69,12 +69,12 @@ def listens(port):
 class Process:
     """A child process in its own process group, which always ends with the run; its output goes to a file."""
 
-    def __init__(self, arguments, log, environment):
+    def __init__(self, arguments, log, environment, directory=ROOT):
         self.log = Path(log)
         with self.log.open("ab") as output:
             self._child = subprocess.Popen(
                 [str(argument) for argument in arguments],
-                cwd=ROOT,
+                cwd=directory,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -1,4 +1,6 @@
-//! `letterbox serve`: runs all functions on one port.
+//! `letterbox serve`: runs all functions on one port, or shows the archive of a deployed stack.
+
+mod stack;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -16,7 +18,7 @@ use http::StatusCode;
 use letterbox_codec::Secret;
 use letterbox_intake::{Queue, ambient, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs, settings::queue_url};
 use letterbox_registry::PROVIDERS;
-use tokio::{net::TcpListener, signal, sync::watch, time::Instant};
+use tokio::{net::TcpListener, runtime::Runtime, signal, sync::watch, time::Instant};
 
 use super::CommandError;
 use crate::{
@@ -40,6 +42,7 @@ use crate::{
     },
     options::{DATABASE, DEFAULT_URL},
     shell::{program, word},
+    stack::account::AwsOptions,
 };
 
 /// `letterbox serve`
@@ -50,9 +53,12 @@ Examples:
   letterbox serve --port 8080 --credentials my-credentials.json
   letterbox serve --queue-url https://sqs.eu-central-1.amazonaws.com/123456789012/letterbox
   letterbox serve --listen 0.0.0.0 --token \"$(openssl rand -hex 16)\"
+  letterbox serve --stack letterbox --region eu-central-1
 
 GET / shows a page with the recent deliveries. Without a token, only this machine can open it.
 Without --credentials the server uses the demo credentials of events/, with which anyone can sign.
+With --stack, the page shows the deliveries in the archive of that stack, and can replay them; nothing is received here. \
+It uses your AWS credentials, and says what they do not allow.
 GET /healthz returns 200 while the server runs. Ctrl-C or SIGTERM ends the server within 10 s, a second one at once; \
 every acknowledged delivery is then on the queue.
 
@@ -84,6 +90,22 @@ pub struct Serve {
     /// The bounds of the delivery history.
     #[command(flatten)]
     pub keep: Keep,
+    /// The stack to show instead.
+    #[command(flatten)]
+    pub stack: StackArgs,
+}
+
+/// Which stack, and how to reach it.
+#[derive(Debug, Args)]
+pub struct StackArgs {
+    /// Show the deliveries of a deployed stack, from its archive, instead of receiving any
+    #[arg(long, value_name = "NAME", conflicts_with_all = [
+        "credentials", "database", "queue_url", "cards", "keep", "keep_days",
+    ])]
+    pub stack: Option<String>,
+    /// The account and the region.
+    #[command(flatten)]
+    pub aws: AwsOptions,
 }
 
 /// The bounds of the delivery history.
@@ -118,12 +140,19 @@ const SHORTEST_GRACE: Duration = Duration::from_millis(500);
 
 /// Serves until Ctrl-C or SIGTERM.
 pub fn run(args: &Serve) -> Result<(), CommandError> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failed)?;
+    if let Some(name) = &args.stack.stack {
+        return stack::run(name, args);
+    }
+    let AwsOptions { profile, region } = &args.stack.aws;
+    for (option, value) in [("--profile", profile), ("--region", region)] {
+        if value.is_some() {
+            return Err(CommandError::Usage(format!("{option} goes with --stack")));
+        }
+    }
+    let runtime = runtime()?;
     let console = Console::start();
     let served = runtime.block_on(serve(args, &console));
     let end = Instant::now() + GRACE;
-    let rest = |end: Instant| end.saturating_duration_since(Instant::now()).max(SHORTEST_GRACE);
     let (records, end) = match served {
         Ok((records, signalled)) => (Ok(records), signalled + GRACE),
         Err(error) => (Err(error), end),
@@ -133,6 +162,15 @@ pub fn run(args: &Serve) -> Result<(), CommandError> {
     console.print("letterbox: ended; every acknowledged delivery is on the queue\n".to_owned());
     console.flush(rest(end));
     Ok(())
+}
+
+fn runtime() -> Result<Runtime, CommandError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(CommandError::failed)
+}
+
+/// The time until `end`, but always enough for one step of the shutdown.
+fn rest(end: Instant) -> Duration {
+    end.saturating_duration_since(Instant::now()).max(SHORTEST_GRACE)
 }
 
 /// Returns the recorder's [`Ending`], and the time of the signal.
@@ -155,29 +193,20 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
         .map_err(CommandError::Usage)?;
     let reception = Arc::new(reception);
 
-    let address = SocketAddr::new(args.listen, args.port);
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        CommandError::Failed(format!(
-            "cannot listen on {address}: {error}; choose another with --port; 0 picks a free one"
-        ))
-    })?;
-    let url = url(listener.local_addr().map_err(CommandError::failed)?);
-    let generated =
-        if args.token.is_none() && !args.listen.is_loopback() { Some(random_token()?) } else { None };
+    let (listener, url) = listen(args).await?;
+    let generated = generated_token(args)?;
     console.print(banner(args, &url, generated.as_ref(), &reception, &place));
-    let token = args.token.clone().or(generated);
 
-    let (end, mut ending) = watch::channel(false);
-    let page = page::router(page::state::PageContext {
-        guard: token.map_or(Guard::Loopback, Guard::Token),
+    let (end, ending) = watch::channel(false);
+    let context = page::history::PageContext {
         reception: Arc::clone(&reception),
         history: Readers::new(&args.database),
         credentials,
         url,
         ending: ending.clone(),
-    });
+    };
+    let page = page::history::router(context, guard(args, generated));
     let router = Router::new()
-        .route("/healthz", get(|| async { axum::Json(serde_json::json!({ "status": "ok" })) }))
         .route("/{provider}", any(deliver))
         .route("/{provider}/", any(deliver))
         .route("/{provider}/{source}", any(deliver))
@@ -186,7 +215,42 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
             error(StatusCode::NOT_FOUND, "no such route: POST /<provider> or /<provider>/<source>")
         })
         .with_state(reception)
-        .merge(page)
+        .merge(page);
+    let signalled = serve_until_signal(listener, router, end, ending).await?;
+    Ok((records, signalled))
+}
+
+/// Listens, and returns the URL of the server as well.
+async fn listen(args: &Serve) -> Result<(TcpListener, String), CommandError> {
+    let address = SocketAddr::new(args.listen, args.port);
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        CommandError::Failed(format!(
+            "cannot listen on {address}: {error}; choose another with --port; 0 picks a free one"
+        ))
+    })?;
+    let url = url(listener.local_addr().map_err(CommandError::failed)?);
+    Ok((listener, url))
+}
+
+/// A token for a page that other machines can reach, if the user has set none.
+fn generated_token(args: &Serve) -> Result<Option<Secret>, CommandError> {
+    if args.token.is_none() && !args.listen.is_loopback() { random_token().map(Some) } else { Ok(None) }
+}
+
+/// The access rule of the page.
+fn guard(args: &Serve, generated: Option<Secret>) -> Guard {
+    args.token.clone().or(generated).map_or(Guard::Loopback, Guard::Token)
+}
+
+/// Serves the routes until Ctrl-C or SIGTERM, and tells `end` of it. Returns the time of the signal.
+async fn serve_until_signal(
+    listener: TcpListener,
+    routes: Router,
+    end: watch::Sender<bool>,
+    mut ending: watch::Receiver<bool>,
+) -> Result<Instant, CommandError> {
+    let router = routes
+        .route("/healthz", get(|| async { axum::Json(serde_json::json!({ "status": "ok" })) }))
         .layer(middleware::map_response(entrance::add_security_headers))
         .layer(middleware::from_fn(entrance::require_one_host));
     tokio::spawn(async move {
@@ -199,7 +263,7 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
     drop(ending.wait_for(|ending| *ending).await);
     let signalled = Instant::now();
     server.await.map_err(CommandError::failed)?;
-    Ok((records, signalled))
+    Ok(signalled)
 }
 
 /// The exit code with which a shell reports that Ctrl-C ended a program.

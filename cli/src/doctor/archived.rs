@@ -3,7 +3,7 @@
 use letterbox_codec::Reject;
 use letterbox_intake::{archive::Part, gateway};
 
-use super::diagnosis_input::DiagnosisInput;
+use super::{Report, diagnosis_input::DiagnosisInput};
 use crate::{credentials::Credentials, stack::archive::ArchivedDelivery};
 
 /// What stands in the archive for the value of a header that holds a secret.
@@ -39,6 +39,24 @@ pub fn masked(input: &DiagnosisInput) -> Vec<String> {
     });
     let masked: Vec<_> = masked.collect();
     if masked.iter().any(Vec::is_empty) { Vec::new() } else { masked.concat() }
+}
+
+/// True if the delivery cannot be judged with these credentials, because a header that holds the secret is masked.
+pub fn is_masked(delivery: &ArchivedDelivery, credentials: &Credentials) -> bool {
+    input(delivery, credentials).is_ok_and(|input| !masked(&input).is_empty())
+}
+
+/// What the diagnosis says of the delivery with these credentials. The error says why there is no diagnosis.
+pub fn report(delivery: &ArchivedDelivery, credentials: &Credentials) -> Result<Report, String> {
+    let input = input(delivery, credentials)?;
+    let masked = masked(&input);
+    if masked.is_empty() {
+        return Ok(Report::new(&input, None));
+    }
+    Err(format!(
+        "the archive has no value of the header {}, which holds the secret: such a delivery cannot be judged again",
+        masked.join(", ")
+    ))
 }
 
 #[cfg(test)]

@@ -1,57 +1,46 @@
-//! The page: recent deliveries, live, each with its request, verification steps, event and response.
+//! The page: deliveries, each with its request, verification steps, event and response. It shows those that this machine
+//! has received, live, or those in the archive of a deployed stack.
 
-mod actions;
+pub mod archive;
 mod cookies;
+mod delivery;
 pub mod entrance;
 pub mod guard;
-mod live;
-pub mod state;
+pub mod history;
+mod saved;
 mod texts;
 mod view;
 
+use std::sync::Arc;
+
 use axum::{
     Router,
-    extract::{Path, Query, State},
+    extract::{Path, Query},
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
-use http::{HeaderMap, StatusCode, header};
+use http::{StatusCode, header};
 use serde::Deserialize;
 
-use self::state::{PageContext, PageState, Wanted};
-use super::history::Filter;
+use self::guard::Guard;
 
-/// Where the list begins: below the number `before`, or with the newest delivery.
-#[derive(Debug, Default, Deserialize)]
-struct Start {
-    before: Option<i64>,
+/// Adds the routes that every page has, and lets `guard` decide about the others.
+fn complete(routes: Router, guard: Guard) -> Router {
+    let guard = Arc::new(guard);
+    routes
+        .route("/language/{tag}", get(language))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&guard), entrance::require_access))
+        .route("/token", post(entrance::submit_token).with_state(guard))
+        .route("/assets/page.css", get(|| async { asset("text/css", include_str!("../../assets/page.css")) }))
+        .route("/assets/page.js", script(include_str!("../../assets/page.js")))
+        .route("/assets/replay.js", script(include_str!("../../assets/replay.js")))
+        .route("/assets/times.js", script(include_str!("../../assets/times.js")))
+        .layer(middleware::from_fn(entrance::refuse_other_sites))
 }
 
-/// The routes of the page.
-pub fn router(context: PageContext) -> Router {
-    let state = PageState::new(context);
-    Router::new()
-        .route("/", get(list))
-        .route("/deliveries", get(list))
-        .route("/deliveries/live", get(live::stream))
-        .route("/deliveries/{id}", get(delivery))
-        .route("/deliveries/{id}/body", get(actions::body))
-        .route("/deliveries/{id}/message", get(actions::message))
-        .route("/deliveries/{id}/curl", get(actions::curl))
-        .route("/deliveries/{id}/event", get(actions::event))
-        .route("/deliveries/{id}/redeliver", post(actions::redeliver))
-        .route("/deliveries/send", post(actions::send))
-        .route("/language/{tag}", get(language))
-        .route_layer(middleware::from_fn_with_state(state.clone(), entrance::require_access))
-        .route("/token", post(entrance::submit_token))
-        .route("/assets/page.css", get(|| async { asset("text/css", include_str!("../../assets/page.css")) }))
-        .route(
-            "/assets/page.js",
-            get(|| async { asset("text/javascript", include_str!("../../assets/page.js")) }),
-        )
-        .layer(middleware::from_fn(entrance::refuse_other_sites))
-        .with_state(state)
+fn script<S: Clone + Send + Sync + 'static>(text: &'static str) -> MethodRouter<S> {
+    get(move || async move { asset("text/javascript", text) })
 }
 
 fn asset(media_type: &'static str, text: &'static str) -> impl IntoResponse {
@@ -60,26 +49,6 @@ fn asset(media_type: &'static str, text: &'static str) -> impl IntoResponse {
         (header::CACHE_CONTROL, "no-cache".to_owned()),
     ];
     (headers, text)
-}
-
-async fn list(
-    State(state): State<PageState>,
-    Query(filter): Query<Filter>,
-    Query(Start { before }): Query<Start>,
-    headers: HeaderMap,
-) -> Response {
-    state.show(texts::wanted(&headers), Wanted { filter, before, ..Wanted::default() }).await
-}
-
-async fn delivery(
-    State(state): State<PageState>,
-    Path(id): Path<i64>,
-    Query(filter): Query<Filter>,
-    Query(Start { before }): Query<Start>,
-    headers: HeaderMap,
-) -> Response {
-    let wanted = Wanted { filter, before, id: Some(id), notice: None };
-    state.show(texts::wanted(&headers), wanted).await
 }
 
 /// Stores the language in a cookie, and redirects back to the previous page.

@@ -10,10 +10,12 @@ pub mod journal;
 pub mod plan;
 mod run;
 mod targets;
+mod ways;
 
 pub use self::{
     journal::Journal,
-    plan::{Obstacle, Plan, Way},
+    plan::{LOST, Obstacle, Plan, Way},
     run::{Pace, Replayed, Step, Stopped, Summary, run},
     targets::{Failure, Targets},
+    ways::Ways,
 };

@@ -46,6 +46,7 @@ const CHINESE: &[(&str, &str)] = &[
     ("serve --token", "打开页面所需的令牌：至少 16 个字母、数字、-、_、. 或 ~。--listen 不是回环地址时自动生成"),
     ("serve --keep", "投递记录保存多少条"),
     ("serve --keep-days", "保存多少天"),
+    ("serve --stack", "不接收投递，而是显示已部署堆栈的归档中的投递"),
 
     ("send --list", "列出所有 provider 的样例，包括握手"),
     ("send --as-platform", "采用平台的超时时间和重试间隔，直到平台放弃为止"),

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{
     args::StackArgs,
-    cause::StackCredentials,
+    cause::diagnose,
     progress::Shown,
     session::{Session, command},
     shown::unreadable,
@@ -17,7 +17,10 @@ use crate::{
     doctor::Report,
     formats::json_style::{INDENTED, restyle},
     shell::word,
-    stack::archive::{Archive, ArchivedDelivery, Filter, Order},
+    stack::{
+        archive::{Archive, ArchivedDelivery, Filter, Order},
+        credentials::StackCredentials,
+    },
     terminal::{printable, printable_json, printable_lines, write},
 };
 
@@ -59,7 +62,7 @@ pub async fn show(
     };
     drop(reader);
     let diagnosis = if delivery.record.outcome == Outcome::Refused {
-        Some(StackCredentials::of(session).diagnose(&delivery).await)
+        Some(diagnose(&mut StackCredentials::of(&session.account, &session.stack), &delivery).await)
     } else {
         None
     };

@@ -1,84 +1,13 @@
-//! The plan of a replay: read from the archive, and printed before anything is done.
+//! The plan of a replay, printed before anything is done.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{cause::StackCredentials, progress::Shown};
 use crate::{
-    commands::CommandError,
-    doctor::archived,
-    stack::{
-        archive::{Archive, ArchivedDelivery, Filter, Order, Progress},
-        replay::{Journal, Obstacle, Pace, Plan, Way, plan::Group},
-    },
+    stack::replay::{Obstacle, Pace, Plan, plan::Group},
     time::about,
 };
-
-/// How to replay each delivery of a stack.
-pub struct Ways {
-    providers: BTreeSet<String>,
-    /// Sources whose deliveries cannot be judged without a masked header.
-    masked: BTreeSet<(String, String)>,
-    /// Those whose credentials have been looked at.
-    seen: BTreeSet<(String, String)>,
-}
-
-impl Ways {
-    /// For a stack with the functions of these providers.
-    pub fn new<'a>(providers: impl Iterator<Item = &'a str>) -> Self {
-        let providers = providers.map(str::to_owned).collect();
-        Self { providers, masked: BTreeSet::new(), seen: BTreeSet::new() }
-    }
-
-    /// The way of one delivery, as far as its source is known.
-    pub fn of(&self, delivery: &ArchivedDelivery) -> Way {
-        let way = Way::of(delivery, &self.providers);
-        if way == Way::Function && self.masked.contains(&source(delivery)) {
-            return Way::Not(Obstacle::Masked);
-        }
-        way
-    }
-
-    /// The way of one delivery. Looks at the credentials of a source that is new, if they may be read.
-    async fn look(&mut self, delivery: &ArchivedDelivery, credentials: &mut StackCredentials) -> Way {
-        if Way::of(delivery, &self.providers) == Way::Function && self.seen.insert(source(delivery)) {
-            let known = credentials.of_provider(&delivery.record.provider).await;
-            let input = known.and_then(|credentials| archived::input(delivery, credentials));
-            if input.is_ok_and(|input| !archived::masked(&input).is_empty()) {
-                self.masked.insert(source(delivery));
-            }
-        }
-        self.of(delivery)
-    }
-}
-
-fn source(delivery: &ArchivedDelivery) -> (String, String) {
-    (delivery.record.provider.clone(), delivery.record.source.clone())
-}
-
-/// Reads the archive, and plans. What the journal has is done.
-pub async fn make(
-    archive: &Archive,
-    filter: &Filter,
-    journal: Option<&Journal>,
-    ways: &mut Ways,
-    credentials: &mut StackCredentials,
-) -> Result<(Plan, Progress), CommandError> {
-    let mut reader = archive.read(Order::OldestFirst, filter.clone());
-    let shown = Shown::spinner();
-    let mut plan = Plan::default();
-    while let Some(delivery) = reader.next().await? {
-        if journal.is_some_and(|journal| journal.has(&delivery.request_id)) {
-            plan.done = plan.done.saturating_add(1);
-        } else {
-            let way = ways.look(&delivery, credentials).await;
-            plan.add(&delivery, way);
-        }
-        shown.reading(reader.progress());
-    }
-    Ok((plan, *reader.progress()))
-}
 
 /// The plan in words.
 pub fn text(plan: &Plan, pace: &Pace, stack: &str, region: &str) -> String {

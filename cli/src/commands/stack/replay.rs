@@ -15,8 +15,8 @@ use tokio::{signal, sync::watch};
 
 use super::{
     args::{FilterArgs, StackArgs},
-    cause::StackCredentials,
-    plan::{self, Ways},
+    cause::diagnose,
+    plan,
     progress::Shown,
     session::{Session, command},
     shown::{line, unreadable},
@@ -24,16 +24,17 @@ use super::{
 use crate::{
     commands::CommandError,
     delivery_line::DeliveryLine,
+    doctor::archived,
     shell::word,
     stack::{
-        archive::{Filter, Order},
-        replay::{self, Failure, Journal, Pace, Replayed, Step, Stopped, Summary, Targets, journal::Header},
+        archive::{ArchivedDelivery, Filter, Order},
+        credentials::StackCredentials,
+        replay::{
+            self, Failure, Journal, Pace, Replayed, Step, Stopped, Summary, Targets, Ways, journal::Header,
+        },
     },
     terminal::{BAD, DOUBTFUL, GOOD, QUIET, note, print, printable_json},
 };
-
-/// What is replayed if no outcome is given: what is not on the queue.
-const LOST: [Outcome; 3] = [Outcome::Refused, Outcome::Failed, Outcome::Unqueued];
 
 /// The exit code with which a shell reports that Ctrl-C ended a program.
 const EXIT_INTERRUPTED: i32 = 130;
@@ -144,7 +145,7 @@ fn filter(args: &Replay) -> Result<Filter, CommandError> {
         ));
     }
     if filter.outcomes.is_empty() && filter.id.is_none() {
-        filter.outcomes = LOST.to_vec();
+        filter.outcomes = replay::LOST.to_vec();
     }
     // What arrives from now on is no part of the replay.
     let now = ambient::system().map_err(CommandError::failed)?.now;
@@ -171,10 +172,19 @@ async fn replay(
     let archive = session.archive()?;
     let no_queue = || CommandError::usage("the stack has no output QueueUrl: it is no stack of Letterbox");
     let targets = Arc::new(Targets::of(&session.account, &session.stack).await.ok_or_else(no_queue)?);
-    let mut credentials = StackCredentials::of(session);
+    let mut credentials = StackCredentials::of(&session.account, &session.stack);
     let mut ways = Ways::new(targets.providers());
     let pace = Pace { rate: args.rate, at_once: args.at_once };
-    let (plan, read) = plan::make(&archive, &filter, journal.as_ref(), &mut ways, &mut credentials).await?;
+    let shown = Shown::spinner();
+    let is_masked = async |delivery: &ArchivedDelivery| {
+        let known = credentials.of_provider(&delivery.record.provider).await;
+        known.is_ok_and(|credentials| archived::is_masked(delivery, credentials))
+    };
+    let planned = ways
+        .plan(&archive, &filter, journal.as_ref(), is_masked, |_, progress| shown.reading(progress))
+        .await;
+    drop(shown);
+    let (plan, read) = planned?;
     if args.json {
         print(&(printable_json(&plan::json(&plan)) + "\n"));
     } else {
@@ -196,7 +206,10 @@ async fn replay(
     let mut journal = if let Some(journal) = journal {
         journal
     } else {
-        let path = args.journal.clone().map_or_else(default_journal, Ok)?;
+        let path = match &args.journal {
+            Some(path) => path.clone(),
+            None => Journal::default_path(ambient::system().map_err(CommandError::failed)?.now),
+        };
         let header =
             Header { version: Header::VERSION, stack: session.stack.id.clone(), filter: filter.clone() };
         Journal::create(&path, header).map_err(CommandError::Usage)?
@@ -235,14 +248,6 @@ fn confirm() -> Result<bool, CommandError> {
         Err(Error::OperationCanceled | Error::OperationInterrupted) => Ok(false),
         Err(error) => Err(CommandError::failed(error)),
     }
-}
-
-/// A file in the current folder that is named after the time.
-fn default_journal() -> Result<PathBuf, CommandError> {
-    let now = ambient::system().map_err(CommandError::failed)?.now;
-    let time: String = now.to_string().chars().filter(|character| !"-:".contains(*character)).collect();
-    let time = time.split('.').next().unwrap_or_default().to_owned();
-    Ok(PathBuf::from(format!("letterbox-replay-{time}Z.jsonl")))
 }
 
 /// True from the first Ctrl-C on. The second one ends the program at once; the journal is right all the same.
@@ -301,7 +306,7 @@ impl Reporter<'_> {
             let count = self.diagnosed.entry(key).or_default();
             *count = count.saturating_add(1);
             if *count <= DIAGNOSED {
-                let report = self.credentials.diagnose(&delivery).await;
+                let report = diagnose(&mut self.credentials, &delivery).await;
                 cause = Some(
                     report.map_or_else(|why| why, |report| report.cause.unwrap_or("none found").to_owned()),
                 );

@@ -1,5 +1,7 @@
 //! Middleware for every request: applies the checks of [`guard`](super::guard), and adds security headers.
 
+use std::sync::Arc;
+
 use axum::{
     Form,
     extract::{Request, State},
@@ -17,7 +19,6 @@ use serde::Deserialize;
 
 use super::{
     guard::{AccessDenied, COOKIE, Guard, is_from_other_site},
-    state::PageState,
     texts, view,
 };
 use crate::local::response::error;
@@ -54,9 +55,9 @@ pub async fn refuse_other_sites(request: Request, next: Next) -> Response {
 }
 
 /// Passes on requests that may see the page, and responds to others with the token form or 403.
-pub async fn require_access(State(state): State<PageState>, request: Request, next: Next) -> Response {
-    let mut why = state.guard.denied(request.headers());
-    if request.version() == Version::HTTP_10 && matches!(state.guard, Guard::Loopback) {
+pub async fn require_access(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
+    let mut why = guard.denied(request.headers());
+    if request.version() == Version::HTTP_10 && matches!(*guard, Guard::Loopback) {
         // Some proxies use HTTP/1.0; no browser does.
         why = Some(AccessDenied::Forwarded);
     }
@@ -66,7 +67,7 @@ pub async fn require_access(State(state): State<PageState>, request: Request, ne
             let query = request.uri().query().unwrap_or_default();
             match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "token") {
                 Some((_, given)) if request.method() == Method::GET => {
-                    set_token_cookie(&state, &given, request.headers())
+                    set_token_cookie(&guard, &given, request.headers())
                 }
                 _ => view::token(texts::wanted(request.headers()), false),
             }
@@ -102,20 +103,20 @@ pub async fn require_one_host(mut request: Request, next: Next) -> Response {
 
 /// `POST /token`: the only route of the page that does not require the token.
 pub async fn submit_token(
-    State(state): State<PageState>,
+    State(guard): State<Arc<Guard>>,
     headers: HeaderMap,
     Form(form): Form<TokenForm>,
 ) -> Response {
-    match state.guard.denied(&headers) {
+    match guard.denied(&headers) {
         None | Some(AccessDenied::NoToken) => {}
         Some(why) => return denied(why),
     }
-    set_token_cookie(&state, &form.token, &headers)
+    set_token_cookie(&guard, &form.token, &headers)
 }
 
 /// Sets the cookie if the token is correct, and redirects to the page without the token in its URL.
-fn set_token_cookie(state: &PageState, given: &str, headers: &HeaderMap) -> Response {
-    if !state.guard.accepts(given) {
+fn set_token_cookie(guard: &Guard, given: &str, headers: &HeaderMap) -> Response {
+    if !guard.accepts(given) {
         return view::token(texts::wanted(headers), true);
     }
     let cookie = format!("{COOKIE}={given}; HttpOnly; SameSite=Strict; Path=/");

@@ -52,8 +52,9 @@ const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 /// <https://wicg.github.io/nav-speculation/prefetch.html#sec-purpose-header> (read 2026-11-26)
 const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 
-/// The parameters of [`Filter`](crate::local::history::Filter).
-const FILTERS: [&str; 5] = ["provider", "source", "outcome", "type", "q"];
+/// The parameters of the filters, and those of a place in the archive's list.
+const FILTERS: [&str; 10] =
+    ["provider", "source", "outcome", "type", "q", "reason", "since", "until", "after", "reached"];
 
 /// The access rule of the page.
 #[derive(Debug)]

@@ -1,9 +1,13 @@
 //! The page's texts, in English and Chinese.
 
+mod archive;
+mod replay;
+
 use http::{HeaderMap, header::ACCEPT_LANGUAGE};
 use letterbox_codec::platform::Step;
 use letterbox_intake::Outcome;
 
+use self::archive::ArchiveTexts;
 use super::cookies::cookie;
 use crate::local::history::known_outcome;
 
@@ -103,6 +107,8 @@ pub struct Texts {
     unavailable: &'static str,
     unqueued: &'static str,
     step: fn(&Step) -> &'static str,
+    /// The texts that only the page over an archive has.
+    pub archive: &'static ArchiveTexts,
 }
 
 /// The texts in the language that the request asks for: by cookie, or else by `Accept-Language`.
@@ -247,6 +253,7 @@ const EN: Texts = Texts {
     unavailable: "failed",
     unqueued: "unqueued",
     step: |step| step.en,
+    archive: &archive::EN,
 };
 
 const ZH: Texts = Texts {
@@ -338,6 +345,7 @@ const ZH: Texts = Texts {
     unavailable: "失败",
     unqueued: "未入队",
     step: |step| step.zh,
+    archive: &archive::ZH,
 };
 
 #[cfg(test)]

@@ -127,6 +127,12 @@ impl Reader {
         &self.progress
     }
 
+    /// Every delivery beyond this time, in the order of the reading, has been returned. `None` before the first object and
+    /// after the last one.
+    pub fn reached(&self) -> Option<Timestamp> {
+        self.bound.filter(|bound| ![i64::MIN, i64::MAX].contains(&bound.0))
+    }
+
     /// The next delivery; `None` at the end. It may be cancelled: nothing is lost.
     pub async fn next(&mut self) -> Result<Option<ArchivedDelivery>, AwsError> {
         loop {

@@ -10,6 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use letterbox_codec::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -54,6 +55,13 @@ pub struct Journal {
 }
 
 impl Journal {
+    /// A file in the current folder that is named after the time.
+    pub fn default_path(now: Timestamp) -> PathBuf {
+        let time: String = now.to_string().chars().filter(|character| !"-:".contains(*character)).collect();
+        let time = time.split('.').next().unwrap_or_default();
+        PathBuf::from(format!("letterbox-replay-{time}Z.jsonl"))
+    }
+
     /// Creates the file of a new replay. The error says why that is not possible.
     pub fn create(path: &Path, header: Header) -> Result<Self, String> {
         let in_file = |error: std::io::Error| format!("{}: {error}", path.display());
@@ -188,8 +196,6 @@ fn hash(texts: &[&str]) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use letterbox_codec::Timestamp;
-
     use super::*;
 
     fn header() -> Header {

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use letterbox_codec::Timestamp;
-use letterbox_intake::archive::Part;
+use letterbox_intake::{Outcome, archive::Part};
 use serde::Serialize;
 
 use crate::stack::archive::ArchivedDelivery;
+
+/// What is replayed if no outcome is chosen: what is not on the queue.
+pub const LOST: [Outcome; 3] = [Outcome::Refused, Outcome::Failed, Outcome::Unqueued];
 
 /// How a delivery is replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

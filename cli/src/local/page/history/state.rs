@@ -8,17 +8,22 @@ use letterbox_intake::Outcome;
 use letterbox_registry::PROVIDERS;
 use tokio::sync::watch;
 
-use super::{
-    guard::Guard,
+use super::super::{
+    delivery::Delivery,
     texts::Texts,
-    view::{self, DeliveryView, Diagnosis, Page, RowView, Served, Shown, TotalsView},
+    view::{
+        self, Page, RowView, Shown,
+        delivery::{DeliveryView, Diagnosis, Origin},
+        place::{HistoryPlace, Place, Served},
+        totals::{BARS, TotalsView},
+    },
 };
 use crate::{
     credentials::Credentials,
     doctor::{Report, diagnosis_input::DiagnosisInput},
     local::{
         history::{
-            Filter, StoredDelivery,
+            Filter, OUTCOMES, StoredDelivery,
             readers::{ReadError, Readers},
             sqlite::Deliveries,
         },
@@ -39,8 +44,6 @@ pub struct PageState(Arc<PageContext>);
 
 /// Everything that a request for the page needs.
 pub struct PageContext {
-    /// Decides which requests may see the page.
-    pub guard: Guard,
     /// Receives the deliveries that the page sends.
     pub reception: Arc<Reception>,
     /// The delivery history.
@@ -132,30 +135,48 @@ impl PageState {
         let here = form_urlencoded::byte_serialize(format!("{path}{query}").as_bytes()).collect();
         let rows = summaries
             .into_iter()
-            .map(|delivery| RowView { t, is_shown: id == Some(delivery.id), delivery, query: query.clone() })
+            .map(|summary| RowView {
+                t,
+                is_shown: id == Some(summary.id),
+                line: summary.into(),
+                query: query.clone(),
+            })
             .collect();
-        let shown = match &found {
+        let shown = match found {
             None => Shown::Nothing,
-            Some(None) => Shown::Gone,
+            Some(None) => Shown::Gone(t.gone),
             Some(Some(delivery)) => {
-                let diagnosis = self.diagnosis(delivery);
-                Shown::Delivery(Box::new(DeliveryView { t, delivery, query: query.clone(), diagnosis }))
+                let diagnosis = self.diagnosis(&delivery);
+                let origin = Origin::History {
+                    doctor: format!("letterbox doctor --delivery {}", delivery.summary.id),
+                };
+                let delivery = Delivery::from(delivery);
+                Shown::Delivery(Box::new(DeliveryView {
+                    t,
+                    delivery,
+                    query: query.clone(),
+                    diagnosis,
+                    origin,
+                }))
             }
         };
         let page = Page {
             t,
             filter: &filter,
             query,
-            totals: TotalsView::new(t, deliveries.totals(view::BARS)?),
+            outcomes: &OUTCOMES,
             names: deliveries.names()?,
             rows,
+            is_newest: before.is_none(),
             older,
             here,
-            is_newest: before.is_none(),
-            newest,
             shown,
             notice,
-            served: self.served(),
+            place: Place::History(HistoryPlace {
+                totals: TotalsView::new(t, deliveries.totals(BARS)?),
+                newest,
+                served: self.served(),
+            }),
             version: env!("CARGO_PKG_VERSION"),
         };
         Ok((status, view::html(&page)).into_response())

@@ -15,10 +15,14 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::{
+    super::{
+        texts::{self, Texts},
+        view::{
+            self, RowView,
+            totals::{BARS, TotalsView},
+        },
+    },
     state::{LINES, PageState},
-    texts,
-    texts::Texts,
-    view::{self, RowView, TotalsView},
 };
 use crate::local::history::Filter;
 
@@ -93,7 +97,7 @@ impl Reader {
         let (t, filter) = (self.t, self.filter.clone());
         let read = self.state.read(move |_, deliveries| {
             let summaries = deliveries.after(&filter, seen, LINES)?;
-            let totals = TotalsView::new(t, deliveries.totals(view::BARS)?);
+            let totals = TotalsView::new(t, deliveries.totals(BARS)?);
             Ok((summaries, totals, view::query(&filter)))
         });
         let (summaries, totals, query) = read.await.ok()?;
@@ -105,7 +109,7 @@ impl Reader {
         let mut batch = Vec::new();
         for delivery in summaries {
             let id = delivery.id;
-            let row = RowView { t, delivery, query: query.clone(), is_shown: false };
+            let row = RowView { t, line: delivery.into(), query: query.clone(), is_shown: false };
             batch.push(event("delivery", id, &row)?);
         }
         batch.push(event("totals", seen, &totals)?);

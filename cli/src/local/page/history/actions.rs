@@ -5,25 +5,17 @@ use axum::{
     extract::{Path, Query, State},
     response::{IntoResponse, Redirect, Response},
 };
-use http::{HeaderMap, HeaderName, header};
+use http::HeaderMap;
 use letterbox_codec::Request;
 use letterbox_intake::{ambient, gateway::DEFAULT_SOURCE};
 use letterbox_registry::Platform;
 use serde::Deserialize;
 
 use super::{
+    super::{saved, texts, view},
     state::{PageState, Wanted},
-    texts, view,
 };
-use crate::{
-    formats::{curl::write as shell, gateway},
-    local::history::{Filter, WITHHELD},
-    sender::sample::sample,
-};
-
-/// Headers of one connection: a client that sends the request again writes its own.
-const OF_THE_CONNECTION: [HeaderName; 5] =
-    [header::HOST, header::CONTENT_LENGTH, header::CONNECTION, header::TRANSFER_ENCODING, header::EXPECT];
+use crate::{local::history::Filter, sender::sample::sample};
 
 /// The form that sends a sample.
 #[derive(Debug, Deserialize)]
@@ -65,51 +57,24 @@ pub async fn send(
     state.redirect_to(stored, Wanted { filter, ..Wanted::default() }, &headers).await
 }
 
-/// `GET /deliveries/{id}/body`: the exact bytes.
+/// `GET /deliveries/{id}/body`
 pub async fn body(State(state): State<PageState>, Path(id): Path<i64>) -> Response {
-    match state.delivery(id).await {
-        Ok(delivery) => {
-            saved("application/octet-stream", &format!("delivery-{id}.body"), delivery.request.into_body())
-        }
-        Err(failed) => failed,
-    }
+    state.delivery(id).await.map_or_else(|failed| failed, |delivery| saved::body(delivery.into()))
 }
 
-/// `GET /deliveries/{id}/message`: the body of the queue message.
+/// `GET /deliveries/{id}/message`
 pub async fn message(State(state): State<PageState>, Path(id): Path<i64>) -> Response {
-    match state.delivery(id).await {
-        Ok(delivery) => saved(
-            "application/json",
-            &format!("delivery-{id}.message.json"),
-            delivery.message.unwrap_or_default().into(),
-        ),
-        Err(failed) => failed,
-    }
+    state.delivery(id).await.map_or_else(|failed| failed, |delivery| saved::message(delivery.into()))
 }
 
 /// `GET /deliveries/{id}/curl`
 pub async fn curl(State(state): State<PageState>, Path(id): Path<i64>) -> Response {
-    match state.delivery(id).await {
-        Ok(delivery) => shell::command(&portable(delivery.request)).into_response(),
-        Err(failed) => failed,
-    }
+    state.delivery(id).await.map_or_else(|failed| failed, |delivery| saved::curl(delivery.into()))
 }
 
-/// `GET /deliveries/{id}/event`: the delivery as an API Gateway event.
+/// `GET /deliveries/{id}/event`
 pub async fn event(State(state): State<PageState>, Path(id): Path<i64>) -> Response {
-    let delivery = match state.delivery(id).await {
-        Ok(delivery) => delivery,
-        Err(failed) => return failed,
-    };
-    let summary = &delivery.summary;
-    let what = summary.kind.as_deref().or(summary.reason.as_deref()).unwrap_or("delivery");
-    let name: String = what
-        .chars()
-        .map(|odd| if odd.is_ascii_alphanumeric() || "._-".contains(odd) { odd } else { '_' })
-        .collect();
-    let file = format!("{name}.{}.json", summary.status);
-    let event = gateway::event(&portable(delivery.request), &summary.provider, summary.received);
-    saved("application/json", &file, format!("{event:#}\n").into())
+    state.delivery(id).await.map_or_else(|failed| failed, |delivery| saved::event(delivery.into()))
 }
 
 impl PageState {
@@ -143,19 +108,4 @@ impl PageState {
             Err(error) => self.show(texts::wanted(headers), Wanted { notice: Some(error), ..wanted }).await,
         }
     }
-}
-
-/// The request without the headers of its connection and without headers whose values are not stored.
-fn portable(mut request: Request) -> Request {
-    for name in OF_THE_CONNECTION.iter().chain(&WITHHELD) {
-        request.headers_mut().remove(name);
-    }
-    request
-}
-
-/// A response that the browser saves as a file.
-fn saved(media_type: &'static str, name: &str, content: bytes::Bytes) -> Response {
-    let disposition = format!("attachment; filename=\"{name}\"");
-    let headers = [(header::CONTENT_TYPE, media_type.to_owned()), (header::CONTENT_DISPOSITION, disposition)];
-    (headers, content).into_response()
 }
