@@ -11,7 +11,7 @@ pub mod fetch;
 pub mod gateway;
 pub mod handler;
 mod invocation;
-mod log;
+pub mod log;
 mod metrics;
 mod origin;
 pub mod queue;
@@ -21,7 +21,7 @@ pub mod settings;
 
 pub use fetch::Fetcher;
 pub use handler::{Answer, Intake, Outcome, Record};
-pub use origin::Object;
+pub use origin::{Object, secret};
 pub use queue::{Message, Queue, QueueError};
 pub use refreshed::{Keyring, Refreshed};
 pub use runtime::run;

@@ -1,5 +1,7 @@
 //! The settings of a function, read from its environment once at start.
 
+mod worker;
+
 use std::{borrow::Cow, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use letterbox_codec::{Secret, credentials::CredentialsError, provider::Provider};
@@ -8,6 +10,8 @@ use crate::{
     origin::Object,
     queue::{LARGEST_MESSAGE, oversize::Oversize},
 };
+
+pub use self::worker::WorkerSettings;
 
 /// The default maximum age of credentials in Secrets Manager and of a document in S3.
 const MAX_AGE: Duration = Duration::from_mins(5);
