@@ -7,6 +7,8 @@ KINDS = [
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
     ("cloudfront", "list_distributions", "DistributionList", "Id"),
+    ("dynamodb", "list_tables", "TableNames", None),
+    ("events", "list_rules", "Rules", "Name"),
     ("iam", "list_policies", "Policies", "PolicyName"),
     ("iam", "list_roles", "Roles", "RoleName"),
     ("lambda", "list_functions", "Functions", "FunctionName"),

@@ -16,7 +16,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import stripe
-from githubkit.utils import UNSET
 from pydantic import ConfigDict, TypeAdapter, create_model
 from stripe.params._event_list_params import EventListParams
 
@@ -24,7 +23,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from githubkit_schemas.latest.models import BasicError, HookDeliveryItem
 
-assert UNSET is not None
 DELIVERIES = TypeAdapter(list[HookDeliveryItem])
 ERROR = TypeAdapter(BasicError)
 
@@ -83,6 +81,10 @@ class Api:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 url = urlsplit(self.path)
                 query = parse_qs(url.query, keep_blank_values=True)
+                is_cut, after = api.steps.before(f"{self.command} {url.path}") if api.steps else (False, lambda: False)
+                if is_cut:
+                    self.close_connection = True
+                    return
                 with api.lock:
                     api.requests.append((time.time(), self.command, url.path, query))
                     at = next((n for n, (part, _) in enumerate(api.faults) if part in f"{self.command} {url.path}"), None)
@@ -96,6 +98,9 @@ class Api:
                         return
                     if not fault.also:
                         status, headers, answer = fault.status, fault.headers, fault.body
+                if after():
+                    self.close_connection = True
+                    return
                 if not isinstance(answer, bytes):
                     answer = json.dumps(answer).encode()
                 try:
@@ -116,6 +121,8 @@ class Api:
                 pass
 
         self.lock = threading.RLock()
+        # Counts the requests, and may end the process that made them.
+        self.steps = None
         self.requests = []
         self.faults = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
