@@ -81,7 +81,10 @@ fn workers_have_one_name_and_are_off() {
     for name in workers {
         let package = metadata.packages.iter().find(|package| package.name.as_str() == name).unwrap();
         assert!(package.manifest_path.starts_with(root().join("workers").join(&name)));
-        assert!(package.targets.iter().any(|target| target.is_bin() && target.name == name), "{name}: no binary");
+        assert!(
+            package.targets.iter().any(|target| target.is_bin() && target.name == name),
+            "{name}: no binary"
+        );
         let (first, rest) = name.split_at(1);
         let id = format!("{}{rest}", first.to_uppercase());
         assert_eq!(template["Parameters"][&id]["Default"], "off");
@@ -90,7 +93,10 @@ fn workers_have_one_name_and_are_off() {
         assert!(own.iter().all(|(_, one)| one["Condition"].as_str().unwrap().starts_with(&id)), "{name}");
         let function = &template["Resources"][format!("{id}Function")]["Properties"];
         assert_eq!(function["CodeUri"], format!("workers/{name}"));
-        assert!(listed().iter().all(|provider| !name.starts_with(provider.as_str())), "{name}: also a provider's");
+        assert!(
+            listed().iter().all(|provider| !name.starts_with(provider.as_str())),
+            "{name}: also a provider's"
+        );
     }
 }
 

@@ -17,8 +17,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use self::error::CommandError;
 
 use self::{
-    completions::Completions, configure::args::Configure, doctor::args::Doctor, events::Events, gaps::Gaps, open::Open,
-    seal::Seal, send::Send, serve::Serve, sign::Sign,
+    completions::Completions, configure::args::Configure, doctor::args::Doctor, events::Events, gaps::Gaps,
+    open::Open, seal::Seal, send::Send, serve::Serve, sign::Sign,
 };
 
 /// Receives webhooks from several platforms, and puts each as a decoded event on a queue

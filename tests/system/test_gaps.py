@@ -1,6 +1,7 @@
 """The gap filler against servers in the place of the platforms' APIs, with a real queue, table and secret."""
 
 import json
+import os
 import random
 import time
 import uuid
@@ -570,7 +571,8 @@ def test_wrong_credentials_fail_the_run_and_name_the_field(new_gaps, secret, exp
 # Crashes
 
 
-ROUNDS = 100
+# More with `ROUNDS=200 make system ARGS="-k killed"`.
+ROUNDS = int(os.environ.get("ROUNDS", "30"))
 
 
 def test_a_run_that_is_killed_at_any_step_loses_nothing_and_repeats_nothing(queue_server, directory, api):

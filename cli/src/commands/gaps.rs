@@ -149,17 +149,17 @@ async fn places(args: &Gaps, progress: &ProgressBar) -> Result<Places, CommandEr
             "the gap filler of the stack {name} is off: deploy it with the parameter Gaps, or run without --stack"
         )));
     };
-    let url = output("QueueUrl")
-        .ok_or_else(|| CommandError::Usage(format!("the stack {name} has no output QueueUrl: deploy it again")))?;
-    let accounts = match accounts(args)? {
-        Some(accounts) => accounts,
-        None => {
-            let stored = Secrets::of(&account).read(&secret).await.map_err(of_aws)?;
-            let stored = stored.ok_or_else(|| {
-                CommandError::Failed(format!("{secret} does not exist: create it, or set Gaps to another secret"))
-            })?;
-            Accounts::parse(&stored.text).map_err(|error| CommandError::Failed(format!("{secret}: {error}")))?
-        }
+    let url = output("QueueUrl").ok_or_else(|| {
+        CommandError::Usage(format!("the stack {name} has no output QueueUrl: deploy it again"))
+    })?;
+    let accounts = if let Some(accounts) = accounts(args)? {
+        accounts
+    } else {
+        let stored = Secrets::of(&account).read(&secret).await.map_err(of_aws)?;
+        let stored = stored.ok_or_else(|| {
+            CommandError::Failed(format!("{secret} does not exist: create it, or set Gaps to another secret"))
+        })?;
+        Accounts::parse(&stored.text).map_err(|error| CommandError::Failed(format!("{secret}: {error}")))?
     };
     let oversize =
         output("OversizeBucketName").map(|bucket| Oversize { bucket, threshold: OVERSIZE_THRESHOLD });

@@ -76,9 +76,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
 fn write(connection: &Connection, item: &Item) -> rusqlite::Result<()> {
     let expires = item.expires.map(|expires| expires.0);
     let values = params![item.partition, item.key, item.body, item.revision, expires];
-    connection
-        .execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)", values)
-        .map(drop)
+    connection.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)", values).map(drop)
 }
 
 impl Store for GapState {

@@ -86,24 +86,14 @@ pub enum Put {
 }
 
 impl Context<'_> {
-    /// Clock and entropy.
-    pub fn ambient(&self) -> Result<Ambient, Trouble> {
-        ambient::system().map_err(|error| Trouble::Other(error.to_string()))
-    }
-
-    /// The time.
-    pub fn now(&self) -> Result<Timestamp, Trouble> {
-        self.ambient().map(|ambient| ambient.now)
-    }
-
     /// Ends the work if no time is left for another step. It is asked before each: a computer may have slept since.
     pub fn check_time(&self) -> Result<(), Trouble> {
-        if self.now()?.0 < self.ends.0.saturating_sub(RESERVE) { Ok(()) } else { Err(Trouble::NoTime) }
+        if clock()?.0 < self.ends.0.saturating_sub(RESERVE) { Ok(()) } else { Err(Trouble::NoTime) }
     }
 
     /// Waits until then, if that is soon enough.
     pub async fn wait(&self, until: Timestamp) -> Result<(), Trouble> {
-        let left = until.0.saturating_sub(self.now()?.0).max(0);
+        let left = until.0.saturating_sub(clock()?.0).max(0);
         let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
         let is_within = until.0 < self.ends.0.saturating_sub(RESERVE);
         if left > SHORT_WAIT || !is_within {
@@ -130,8 +120,7 @@ impl Context<'_> {
             let why = match self.client.send(build()?).await {
                 Err(error) => error.to_string(),
                 Ok(response) => {
-                    let found =
-                        verdict(response.status, &response.headers, &response.beginning(), self.now()?);
+                    let found = verdict(response.status, &response.headers, &response.beginning(), clock()?);
                     match found {
                         Verdict::Fine => return Ok((response, None)),
                         Verdict::Last(until) => return Ok((response, Some(until))),
@@ -166,12 +155,7 @@ impl Context<'_> {
 
     /// Puts an event on the queue, unless its mark says that an earlier run has done so; then stores its mark until
     /// `expires`. If the run ends between the two, a later run puts the event again, with the same `id`.
-    pub async fn put(
-        &self,
-        account: &str,
-        message: &Message,
-        expires: Timestamp,
-    ) -> Result<Put, Trouble> {
+    pub async fn put(&self, account: &str, message: &Message, expires: Timestamp) -> Result<Put, Trouble> {
         let id = attribute(message, "id");
         let mark = mark(id);
         if self.store.get(account, &mark).await?.is_some() {
@@ -215,6 +199,16 @@ fn mark(id: &str) -> String {
 pub fn attribute<'m>(message: &'m Message, name: &str) -> &'m str {
     let found = message.attributes.iter().find(|(known, _)| *known == name);
     found.map_or("", |(_, value)| value.as_str())
+}
+
+/// Clock and entropy.
+pub fn surroundings() -> Result<Ambient, Trouble> {
+    ambient::system().map_err(|error| Trouble::Other(error.to_string()))
+}
+
+/// The time.
+pub fn clock() -> Result<Timestamp, Trouble> {
+    surroundings().map(|ambient| ambient.now)
 }
 
 /// Adds a message to the report on its account.

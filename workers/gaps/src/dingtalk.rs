@@ -14,7 +14,7 @@ use serde_json::json;
 use self::answer::{Answer, MOST_CALLS, QUIET, Token};
 use crate::{
     accounts::DingTalk,
-    context::{Context, Put, Trouble, count},
+    context::{Context, Put, Trouble, clock, count, surroundings},
     event,
     http::{Request, query},
     limits::HOUR,
@@ -79,8 +79,11 @@ pub async fn fill(
         None => None,
     };
     let next = asked.unwrap_or_default().saturating_add(QUIET);
-    if context.now()?.0 < next {
-        report.note("the list was read less than 15 minutes ago: its calls count against the company's month".to_owned());
+    if clock()?.0 < next {
+        report.note(
+            "the list was read less than 15 minutes ago: its calls count against the company's month"
+                .to_owned(),
+        );
         return Ok(());
     }
     for _ in 0..MOST_CALLS {
@@ -101,9 +104,8 @@ impl Work<'_> {
         let parts = self.context.store.list(&self.name, "answer#", MOST_STORED).await?;
         for item in parts {
             let part: String = item.value()?;
-            let records = answer::unpack(&part).map_err(|error| {
-                Trouble::Other(format!("the state: {} {}: {error}", self.name, item.key))
-            })?;
+            let records = answer::unpack(&part)
+                .map_err(|error| Trouble::Other(format!("the state: {} {}: {error}", self.name, item.key)))?;
             for record in records {
                 let put = self.put(record.get(), report).await;
                 if put.is_err() {
@@ -119,7 +121,7 @@ impl Work<'_> {
     }
 
     async fn put(&self, record: &str, report: &mut AccountReport) -> Result<Put, Trouble> {
-        let ambient = self.context.ambient()?;
+        let ambient = surroundings()?;
         let expires = Timestamp(ambient.now.0.saturating_add(MARKED));
         let largest = self.context.queue.largest();
         match event::dingtalk(&self.account.source, record, &ambient, largest) {
@@ -142,7 +144,7 @@ impl Work<'_> {
         for is_last in [false, true] {
             let token = self.token().await?;
             // Before the call: one that is not answered counts, too.
-            let now = self.context.now()?;
+            let now = clock()?;
             self.context.write(&Item::new(&self.name, ASKED, &now.0)?, Condition::Always).await?;
             (self.context.progress)(&format!("{}: the list of failed pushes", self.name));
             let parameter = query([("access_token", token.expose().to_owned())]);
@@ -197,7 +199,7 @@ impl Work<'_> {
     }
 
     async fn token(&self) -> Result<Secret, Trouble> {
-        let now = self.context.now()?;
+        let now = clock()?;
         let secret = |token: Token| Secret::new(token.text).map_err(|error| Trouble::Other(error.to_owned()));
         if let Some(token) = self.tokens.get(&self.account.app_key, now) {
             return secret(token);

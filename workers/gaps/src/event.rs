@@ -71,7 +71,8 @@ pub fn dingtalk(
     let read: Value = serde_json::from_str(record).unwrap_or_default();
     let tag = read.get("call_back_tag").and_then(Value::as_str).unwrap_or_default();
     let is_plain = tag.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let has_corp = is_plain && read.get(tag).and_then(|content| content.get("corpid")).is_some_and(Value::is_string);
+    let has_corp =
+        is_plain && read.get(tag).and_then(|content| content.get("corpid")).is_some_and(Value::is_string);
     let usual = json!({
         "header": HEADER,
         "type": "call_back_tag",
@@ -151,8 +152,18 @@ mod tests {
     /// Whatever a record is, it is the only copy.
     #[test]
     fn every_json_value_is_an_event() {
-        for record in ["{}", "[]", "1", "null", r#""x""#, r#"{"call_back_tag":7}"#, r#"{"call_back_tag":"a.b"}"#, r#"{"call_back_tag":"a\u0000b"}"#,
-            r#"{"call_back_tag":"t","t":{"corpid":"\n"}}"#, r#"{"call_back_tag":"t","t":"x","event_time":"soon"}"#] {
+        for record in [
+            "{}",
+            "[]",
+            "1",
+            "null",
+            r#""x""#,
+            r#"{"call_back_tag":7}"#,
+            r#"{"call_back_tag":"a.b"}"#,
+            r#"{"call_back_tag":"a\u0000b"}"#,
+            r#"{"call_back_tag":"t","t":{"corpid":"\n"}}"#,
+            r#"{"call_back_tag":"t","t":"x","event_time":"soon"}"#,
+        ] {
             let message = dingtalk("default", record, &AMBIENT, LARGEST_MESSAGE);
             assert!(message.is_ok(), "{record}: {message:?}");
         }
@@ -162,9 +173,10 @@ mod tests {
     #[test]
     fn an_event_of_stripe_keeps_its_id() {
         let event = r#"{"id":"evt_1","object":"event","created":1795255000,"type":"invoice.paid","data":{"object":{"id":"in_1"}}}"#;
-        for (provider, kind) in
-            [(StripeProvider::Payment, "payment.invoice.paid"), (StripeProvider::Signed, "signed.invoice.paid")]
-        {
+        for (provider, kind) in [
+            (StripeProvider::Payment, "payment.invoice.paid"),
+            (StripeProvider::Signed, "signed.invoice.paid"),
+        ] {
             let message = stripe(provider, "shop", event, &AMBIENT, LARGEST_MESSAGE).unwrap();
             let found = ["id", "type", "subject"].map(|name| attribute(&message, name));
             assert_eq!(found, ["evt_1", kind, "in_1"]);

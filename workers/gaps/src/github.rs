@@ -11,7 +11,7 @@ use letterbox_codec::Timestamp;
 use self::plan::{Gap, Groups, Rest, Scan, State};
 use crate::{
     accounts::{Credential, GitHub},
-    context::{Attempts, Context, Trouble},
+    context::{Attempts, Context, Trouble, clock},
     http::{Request, query},
     report::AccountReport,
     store::{Condition, Item},
@@ -58,7 +58,7 @@ pub async fn fill(
         None => None,
     };
     let mut work = Work { context, account, name, scan: scan.unwrap_or_default(), gaps: BTreeMap::new() };
-    if let Some(until) = work.scan.blocked.filter(|until| *until > context.now().map_or(0, |now| now.0)) {
+    if let Some(until) = work.scan.blocked.filter(|until| *until > clock().map_or(0, |now| now.0)) {
         return Err(Trouble::Wait(Timestamp(until)));
     }
     let done = work.fill(report).await;
@@ -88,7 +88,7 @@ impl Work<'_> {
 
     /// Reads the list from its newest delivery down to what an earlier run has seen, and then the rest that one left.
     async fn read(&mut self, report: &mut AccountReport) -> Result<(), Trouble> {
-        let now = self.context.now()?;
+        let now = clock()?;
         let floor = self.scan.floor(now, self.context.since);
         let mut groups = Groups::default();
         let mut pages = 0;
@@ -170,7 +170,7 @@ impl Work<'_> {
     fn authorized(&self, request: Request) -> Result<Request, Trouble> {
         let token = match &self.account.credential {
             Credential::Token(token) => token.clone(),
-            Credential::Key(key) => key.token(self.context.now()?).map_err(Trouble::Other)?,
+            Credential::Key(key) => key.token(clock()?).map_err(Trouble::Other)?,
         };
         // An Enterprise Server accepts the version that it supports; without a header each serves its default.
         Ok(request
@@ -199,7 +199,7 @@ impl Work<'_> {
 
     /// Asks for what is due, and gives up what was tried often enough.
     async fn redeliver(&mut self, report: &mut AccountReport) -> Result<(), Trouble> {
-        let now = self.context.now()?;
+        let now = clock()?;
         let exhausted: Vec<_> = self.gaps.values().filter(|gap| gap.is_exhausted(now)).cloned().collect();
         for gap in exhausted {
             self.change(gap.now_is(State::GivenUp), report).await?;
@@ -220,7 +220,7 @@ impl Work<'_> {
     }
 
     async fn redeliver_one(&mut self, gap: Gap, report: &mut AccountReport) -> Result<(), Trouble> {
-        let tried = gap.tried(self.context.now()?);
+        let tried = gap.tried(clock()?);
         self.save(&tried, Condition::Always).await?;
         self.gaps.insert(tried.guid.clone(), tried.clone());
         let url = format!("{}{}/{}/attempts", self.account.url, self.account.path(), tried.id);

@@ -10,18 +10,10 @@ use std::{
 use aws_config::SdkConfig;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use letterbox_codec::{Timestamp, timestamp::Unit};
-use letterbox_intake::{
-    ambient, aws, log,
-    queue::sqs::Sqs,
-    secret,
-    settings::WorkerSettings,
-};
+use letterbox_intake::{ambient, aws, log, queue::sqs::Sqs, secret, settings::WorkerSettings};
 use serde_json::{Map, Value, json, value::RawValue};
 
-use crate::{
-    Accounts, Filler, Mode, Report,
-    store::dynamo::Dynamo,
-};
+use crate::{Accounts, Filler, Mode, Report, store::dynamo::Dynamo};
 
 /// The time limit of reading the secret.
 const SECRET: Duration = Duration::from_secs(10);
@@ -56,7 +48,8 @@ pub fn run() -> ExitCode {
 }
 
 async fn serve() -> Result<(), String> {
-    let settings = WorkerSettings::read(|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
+    let settings =
+        WorkerSettings::read(|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
     if std::env::var_os(RUNTIME_API).is_none() {
         return Err(format!(
             "{RUNTIME_API} is not set: this binary is a Lambda function; run the gap filler from a shell with `letterbox gaps`"
@@ -95,12 +88,10 @@ impl Worker {
         let metrics = metrics(&self.settings.metrics_namespace, counts);
         let detail = json!({ "busy": done.as_ref().is_ok_and(|report| report.busy), "detail": error });
         write_line(if error.is_some() { "ERROR" } else { "INFO" }, "run", &detail, metrics);
-        match (done, error) {
-            (_, Some(error)) => Err(error),
-            (Ok(report), None) => {
-                Ok(json!({ "busy": report.busy, "found": report.found(), "filled": report.filled() }))
-            }
-            (Err(error), None) => Err(error),
+        let report = done?;
+        match error {
+            Some(error) => Err(error),
+            None => Ok(json!({ "busy": report.busy, "found": report.found(), "filled": report.filled() })),
         }
     }
 
@@ -175,7 +166,10 @@ mod tests {
     fn every_metric_is_declared_and_has_a_value() {
         let line = metrics("Letterbox/hooks", [3, 2, 1, 0]);
         let declared = &line["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!((&declared["Namespace"], &declared["Dimensions"]), (&json!("Letterbox/hooks"), &json!([[]])));
+        assert_eq!(
+            (&declared["Namespace"], &declared["Dimensions"]),
+            (&json!("Letterbox/hooks"), &json!([[]]))
+        );
         let names: Vec<_> =
             declared["Metrics"].as_array().unwrap().iter().map(|one| one["Name"].as_str().unwrap()).collect();
         assert_eq!(names, METRICS);

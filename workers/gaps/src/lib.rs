@@ -13,8 +13,8 @@
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 pub mod accounts;
-pub mod dingtalk;
 mod context;
+pub mod dingtalk;
 mod event;
 pub mod github;
 pub mod http;

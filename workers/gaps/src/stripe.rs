@@ -7,7 +7,7 @@ use letterbox_codec::Timestamp;
 use self::page::{Listed, Scan, Window};
 use crate::{
     accounts::Stripe,
-    context::{Attempts, Context, Trouble, count},
+    context::{Attempts, Context, Trouble, clock, count, surroundings},
     event,
     http::Request,
     report::AccountReport,
@@ -34,7 +34,7 @@ pub async fn fill(
         None => None,
     };
     let mut work = Work { context, account, name, scan: scan.unwrap_or_default() };
-    let now = context.now()?;
+    let now = clock()?;
     if let Some(until) = work.scan.blocked.filter(|until| *until > now.0) {
         return Err(Trouble::Wait(Timestamp(until)));
     }
@@ -134,7 +134,7 @@ impl Work<'_> {
     }
 
     async fn put(&self, listed: &Listed, report: &mut AccountReport) -> Result<(), Trouble> {
-        let ambient = self.context.ambient()?;
+        let ambient = surroundings()?;
         let expires = Timestamp(ambient.now.0.saturating_add(MARKED));
         let (provider, source) = (self.account.provider, &self.account.source);
         let largest = self.context.queue.largest();

@@ -128,8 +128,10 @@ pub fn token(body: &[u8], now: Timestamp) -> Result<Token, String> {
         #[serde(default)]
         message: String,
     }
-    let written: Written = serde_json::from_slice(body).map_err(|_| "not an answer of DingTalk".to_owned())?;
-    let is_plain = !written.access_token.is_empty() && written.access_token.bytes().all(|byte| byte.is_ascii_graphic());
+    let written: Written =
+        serde_json::from_slice(body).map_err(|_| "not an answer of DingTalk".to_owned())?;
+    let is_plain =
+        !written.access_token.is_empty() && written.access_token.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_plain {
         let (code, message) = (plain(&written.code, 100), plain(&written.message, 200));
         return Err(if code.is_empty() { "no accessToken".to_owned() } else { format!("{code}: {message}") });
@@ -194,7 +196,10 @@ mod tests {
             (r#"{"errcode":90020,"errmsg":"x"}"#, "month"),
             (r#"{"errcode":-1,"errmsg":"x"}"#, "busy"),
             (r#"{"errcode":400001,"errmsg":"x"}"#, "errcode 400001: x"),
-            (r#"{"status":1111,"wait":5,"source":"x5"}"#, "this address is blocked for some minutes (status 1111)"),
+            (
+                r#"{"status":1111,"wait":5,"source":"x5"}"#,
+                "this address is blocked for some minutes (status 1111)",
+            ),
             ("<html>", "not an answer of DingTalk"),
             ("", "not an answer of DingTalk"),
             ("[]", "not an answer of DingTalk"),

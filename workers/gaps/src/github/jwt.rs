@@ -76,7 +76,8 @@ mod tests {
             assert_eq!(payload.claim("exp"), Some(&1_795_000_540.into()));
             assert_eq!(format!("{key:?}"), "AppKey(123)");
         }
-        let wrong = Secret::new("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----".into()).unwrap();
+        let wrong =
+            Secret::new("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----".into()).unwrap();
         assert!(AppKey::new("123", &wrong).is_err());
     }
 }

@@ -59,7 +59,10 @@ pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Page, String> {
     let rows = written.into_iter().map(|row| {
         let delivered_at = Timestamp::parse(&row.delivered_at, Unit::Rfc3339);
         let delivered_at = delivered_at.ok_or("delivered_at: expected a time in RFC 3339")?;
-        if row.guid.is_empty() || row.guid.len() > LONGEST || !row.guid.bytes().all(|byte| byte.is_ascii_graphic()) {
+        if row.guid.is_empty()
+            || row.guid.len() > LONGEST
+            || !row.guid.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err("guid: expected a GUID".to_owned());
         }
         Ok(Row {
@@ -80,7 +83,8 @@ fn next(headers: &HeaderMap) -> Option<String> {
     let url = values.flat_map(links).find(|(_, relation)| relation == "next")?.0;
     let query = url.split_once('?')?.1.split('#').next().unwrap_or_default();
     let cursor = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "cursor")?.1;
-    let is_plain = (1..=LONGEST).contains(&cursor.len()) && cursor.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_plain =
+        (1..=LONGEST).contains(&cursor.len()) && cursor.bytes().all(|byte| byte.is_ascii_graphic());
     is_plain.then(|| cursor.into_owned())
 }
 
@@ -144,7 +148,10 @@ mod tests {
         for (link, expected) in [
             (next.to_owned(), Some("v1_4=")),
             (format!("<https://api.github.com/x?cursor=first>; rel=\"first\", {next}"), Some("v1_4=")),
-            ("<https://evil.example/?cursor=a,b;c>; title=\"x, y; z\"; rel=\"next last\"".to_owned(), Some("a,b;c")),
+            (
+                "<https://evil.example/?cursor=a,b;c>; title=\"x, y; z\"; rel=\"next last\"".to_owned(),
+                Some("a,b;c"),
+            ),
             ("<https://a/?cursor=c>; REL=next".to_owned(), Some("c")),
             ("<https://a/?cursor=c>; rel=prev".to_owned(), None),
             ("<https://a/?cursor=>; rel=next".to_owned(), None),

@@ -252,7 +252,10 @@ mod tests {
         let floor = NOW.0 - 10 * MINUTE;
         let mut groups = Groups::default();
         assert_eq!(groups.add(page(vec![row(3, "c", 1, true)], Some("x")), floor), Some("x".to_owned()));
-        assert_eq!(groups.add(page(vec![row(2, "b", 10, true), row(1, "a", 11, true)], Some("y")), floor), None);
+        assert_eq!(
+            groups.add(page(vec![row(2, "b", 10, true), row(1, "a", 11, true)], Some("y")), floor),
+            None
+        );
         assert_eq!(groups.add(page(vec![], Some("z")), floor), None);
         assert_eq!(groups.0.keys().collect::<Vec<_>>(), ["b", "c"]);
     }
@@ -261,7 +264,15 @@ mod tests {
     fn one_success_among_the_attempts_is_enough() {
         let mut groups = Groups::default();
         groups.add(
-            page(vec![row(4, "a", 1, false), row(3, "b", 2, false), row(2, "a", 3, true), row(1, "a", 4, false)], None),
+            page(
+                vec![
+                    row(4, "a", 1, false),
+                    row(3, "b", 2, false),
+                    row(2, "a", 3, true),
+                    row(1, "a", 4, false),
+                ],
+                None,
+            ),
             0,
         );
         let found = changes(&groups, &BTreeMap::new(), NOW, false);
@@ -279,10 +290,16 @@ mod tests {
     #[test]
     fn a_success_in_a_list_that_is_cut_is_remembered() {
         let mut groups = Groups::default();
-        groups.add(page(vec![Row { is_redelivery: true, ..row(4, "a", 1, true) }, row(3, "b", 2, true)], None), 0);
+        groups.add(
+            page(vec![Row { is_redelivery: true, ..row(4, "a", 1, true) }, row(3, "b", 2, true)], None),
+            0,
+        );
         assert_eq!(changes(&groups, &BTreeMap::new(), NOW, false), []);
         let found = changes(&groups, &BTreeMap::new(), NOW, true);
-        assert_eq!(found.iter().map(|gap| (&*gap.guid, gap.state)).collect::<Vec<_>>(), [("a", State::Filled)]);
+        assert_eq!(
+            found.iter().map(|gap| (&*gap.guid, gap.state)).collect::<Vec<_>>(),
+            [("a", State::Filled)]
+        );
     }
 
     #[test]
@@ -306,7 +323,13 @@ mod tests {
     #[test]
     fn the_oldest_gaps_come_first_up_to_the_limit() {
         let mut groups = Groups::default();
-        groups.add(page((0..10).map(|at| row(at, &format!("g{at}"), 100 - at as i64, false)).collect(), None), 0);
+        groups.add(
+            page(
+                (0_u32..10).map(|at| row(at.into(), &format!("g{at}"), 100 - i64::from(at), false)).collect(),
+                None,
+            ),
+            0,
+        );
         let gaps = known(changes(&groups, &BTreeMap::new(), NOW, false));
         let guids: Vec<_> = due(&gaps, NOW, 3).into_iter().map(|gap| gap.guid).collect();
         assert_eq!(guids, ["g0", "g1", "g2"]);

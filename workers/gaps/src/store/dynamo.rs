@@ -75,8 +75,9 @@ fn item(attributes: &Attributes) -> Result<Item, StoreError> {
         let value = attributes.get(name).and_then(|value| value.as_s().ok());
         value.cloned().ok_or_else(|| missing(name))
     };
-    let number =
-        |name: &str| attributes.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse::<i64>().ok());
+    let number = |name: &str| {
+        attributes.get(name).and_then(|value| value.as_n().ok()).and_then(|text| text.parse::<i64>().ok())
+    };
     Ok(Item {
         partition: text("partition")?,
         key: text("key")?,
@@ -129,8 +130,7 @@ impl Store for Dynamo {
     }
 
     fn put<'a>(&'a self, item: &'a Item, condition: Condition) -> Pending<'a, bool> {
-        let mut request =
-            self.client.put_item().table_name(&self.table).set_item(Some(attributes(item)));
+        let mut request = self.client.put_item().table_name(&self.table).set_item(Some(attributes(item)));
         match condition {
             Condition::Always => {}
             Condition::Absent => {
@@ -172,8 +172,7 @@ impl Store for Dynamo {
     }
 
     fn delete<'a>(&'a self, partition: &'a str, name: &'a str) -> Pending<'a, ()> {
-        let request =
-            self.client.delete_item().table_name(&self.table).set_key(Some(key(partition, name)));
+        let request = self.client.delete_item().table_name(&self.table).set_key(Some(key(partition, name)));
         Box::pin(async move {
             request.send().await.map_err(|error| self.error("DeleteItem", &error))?;
             Ok(())
