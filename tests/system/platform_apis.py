@@ -228,7 +228,7 @@ class GitHub(Api):
             kind, _, after = query["cursor"][0].partition("_")
             if kind != "v1":
                 return 422, {}, self._error("Validation Failed")
-            start = next((n for n, row in enumerate(rows) if row["id"] < int(after)), len(rows))
+            start = next(n for n, row in enumerate(rows) if row["id"] == int(after)) + 1
         page = rows[start : start + size]
         DELIVERIES.validate_json(json.dumps(page), strict=False)
         headers = {"X-RateLimit-Remaining": "4999", "X-RateLimit-Reset": str(int(time.time()) + 3600)}

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import subprocess
 import time
 import uuid
 from collections import Counter
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 import messages
 import metrics
 from platform_apis import DingTalk, Fault, GitHub, Stripe
+from servers import TARGET, base_environment
 from worker import AwsProxy, Steps, Worker
 
 REPOSITORY = "/repos/acme/widget/hooks/42/deliveries"
@@ -73,6 +75,11 @@ class Gaps:
         read = metrics.read(self.worker.last_run())
         assert all(unit == "Count" and sets == [{}] for _, unit, sets in read.values())
         return {name.removeprefix("Gaps"): value for name, (value, _, _) in read.items()}
+
+    def accounts(self):
+        """The lines of the accounts of the last run."""
+        lines = self.worker.lines()
+        return [line for line in lines if line["message"] == "account"][-len({line.get("account") for line in lines} - {None}) :]
 
     def restart(self):
         self.worker.stop()
@@ -568,6 +575,107 @@ def test_wrong_credentials_fail_the_run_and_name_the_field(new_gaps, secret, exp
     assert "at least one entry" in gaps.invoke()[1]["errorMessage"]
 
 
+# The program, without a stack
+
+
+def program(folder, *options, code=0):
+    ran = subprocess.run(
+        [TARGET / "debug/letterbox", *options],
+        cwd=folder,
+        env=base_environment() | {"NO_PROXY": "127.0.0.1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == code, (ran.stdout, ran.stderr)
+    assert "hunter2" not in ran.stdout + ran.stderr
+    return ran
+
+
+@pytest.fixture
+def laptop(tmp_path, api):
+    """A folder with credentials, and the three APIs."""
+    github, stripe, dingtalk = api(GitHub, token="token-hunter2"), api(Stripe), api(DingTalk)
+    github.rows[REPOSITORY] = []
+    credentials = {
+        "github": HOOK | {"url": github.url, "token": "token-hunter2"},
+        "stripe": {"api_key": "rk_test_key", "url": stripe.url},
+        "dingtalk": dingtalk_entry(dingtalk),
+    }
+    (tmp_path / "gaps.json").write_text(json.dumps(credentials))
+    return tmp_path, github, stripe, dingtalk
+
+
+def queued(folder):
+    return [json.loads(line) for line in program(folder, "events", "--json").stdout.splitlines()]
+
+
+def test_a_dry_run_changes_nothing(laptop):
+    folder, github, stripe, dingtalk = laptop
+    guid, event = github.attempt(REPOSITORY), stripe.event()
+    dingtalk.record()
+    for _ in range(2):
+        printed = program(folder, "gaps", "--credentials", "gaps.json", "--dry-run").stdout
+        assert f"would redeliver  {guid}  push\n" in printed
+        assert f"would put  {event['id']}  payment.invoice.paid\n" in printed
+        assert "not read in a dry run: reading it clears it" in printed
+    assert github.count("POST") == 0 and dingtalk.requests == []
+    assert sorted(path.name for path in folder.iterdir()) == ["gaps.json"]
+
+
+def test_the_program_remembers_what_it_has_done(laptop):
+    folder, github, stripe, dingtalk = laptop
+    guid, event, record = github.attempt(REPOSITORY), stripe.event(ago=1200), dingtalk.record()
+    printed = program(folder, "gaps", "--credentials", "gaps.json").stdout
+    assert f"github/127.0.0.1:{github.url.rpartition(':')[2]}/repos/acme/widget/hooks/42: found 1, asked to redeliver 1" in printed
+    found = queued(folder)
+    assert [body["id"] for body in found if body["source"] == "/payment/default"] == [event["id"]]
+    assert [body["data"] for body in found if body["source"] == "/dingtalk/default"] == [record]
+    report = json.loads(program(folder, "gaps", "--credentials", "gaps.json", "--json").stdout)
+    assert [account["found"] for account in report["accounts"]] == [0, 0, 0]
+    assert [account["filled"] for account in report["accounts"]] == [1, 0, 0]
+    assert queued(folder) == found and github.redelivered() == [guid]
+
+
+def test_since_looks_back_further(laptop):
+    folder, github, stripe, _ = laptop
+    program(folder, "gaps", "--credentials", "gaps.json")
+    guid, event = github.attempt(REPOSITORY, ago=200_000), stripe.event(ago=200_000)
+    program(folder, "gaps", "--credentials", "gaps.json")
+    assert github.redelivered() == [] and queued(folder) == []
+    program(folder, "gaps", "--credentials", "gaps.json", "--since", str(int(time.time()) - 250_000))
+    assert github.redelivered() == [guid]
+    assert [body["id"] for body in queued(folder)] == [event["id"]]
+
+
+def test_an_account_that_fails_is_named_and_the_others_are_done(laptop):
+    folder, github, stripe, _ = laptop
+    stripe.event()
+    github.token = "other"
+    ran = program(folder, "gaps", "--credentials", "gaps.json", code=1)
+    assert "failed: HTTP 401: Bad credentials" in ran.stdout
+    assert len(queued(folder)) == 1
+
+
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        ('{"github": {"repository": "a/b", "hook": 1}}', "gaps.json: github, entry 1: missing field `token`"),
+        ("{", "gaps.json: line 1, column 1"),
+        (None, "gaps.json: No such file"),
+    ],
+)
+def test_wrong_credentials_are_usage_errors(tmp_path, content, expected):
+    if content:
+        (tmp_path / "gaps.json").write_text(content)
+    assert expected in program(tmp_path, "gaps", "--credentials", "gaps.json", code=2).stderr
+
+
+def test_the_program_needs_to_know_where(tmp_path):
+    assert "--stack" in program(tmp_path, "gaps", code=2).stderr
+
+
 # Crashes
 
 
@@ -613,16 +721,17 @@ def test_a_run_that_is_killed_at_any_step_loses_nothing_and_repeats_nothing(queu
         for _ in range(30):
             gaps.worker = None
             counts = gaps.filled()
+            is_done = not any(line["found"] or line["asked"] or line["open"] for line in gaps.accounts())
             gaps.stop()
             gaps.pass_time(lease=True)
-            if not any(counts.values()):
+            if is_done:
                 break
     finally:
         gaps.stop()
         proxy.stop()
     print(len(kills), "kills", Counter(what for what, _ in kills).most_common())
     assert len(kills) > ROUNDS / 3
-    assert not any(counts.values()), counts
+    assert is_done and not any(counts.values()), counts
     # GitHub: each was asked for exactly once, whatever happened.
     assert Counter(github.redelivered()) == Counter(guids)
     open_gaps = [item for item in gaps.items() if item["key"]["S"].startswith("gap#") and '"filled"' not in item["body"]["S"]]

@@ -1,7 +1,5 @@
 //! The settings of a function, read from its environment once at start.
 
-mod worker;
-
 use std::{borrow::Cow, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use letterbox_codec::{Secret, credentials::CredentialsError, provider::Provider};
@@ -10,8 +8,6 @@ use crate::{
     origin::Object,
     queue::{LARGEST_MESSAGE, oversize::Oversize},
 };
-
-pub use self::worker::WorkerSettings;
 
 /// The default maximum age of credentials in Secrets Manager and of a document in S3.
 const MAX_AGE: Duration = Duration::from_mins(5);
@@ -128,6 +124,41 @@ impl Settings {
             credentials_max_age: environment.max_age("CREDENTIALS")?,
             oversize: environment.oversize()?,
             document: P::DOCUMENT.map_or(Ok(None), |document| environment.document(document.variable))?,
+            metrics_namespace: environment.metrics_namespace()?,
+        })
+    }
+}
+
+/// The settings of a worker: a function that receives no webhooks.
+#[derive(Debug, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// The URL of the SQS queue.
+    pub queue_url: String,
+    /// The bucket for large events, if there is one.
+    pub oversize: Option<Oversize>,
+    /// The id or ARN of the secret with the worker's own credentials.
+    pub secret: String,
+    /// The table with the worker's state.
+    pub table: String,
+    /// The `CloudWatch` namespace of the metrics.
+    pub metrics_namespace: String,
+}
+
+impl WorkerSettings {
+    /// Reads the environment through `variable`. An empty variable counts as not set.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
+        let environment = Environment(variable);
+        let required = |name: &'static str, expected: &'static str| {
+            environment.get(name).ok_or_else(|| StartError::value(name, expected))
+        };
+        Ok(Self {
+            queue_url: environment.queue_url()?,
+            oversize: environment.oversize()?,
+            secret: required(
+                "CREDENTIALS_SECRET",
+                "the Secrets Manager secret that contains the worker's credentials",
+            )?,
+            table: required("STATE_TABLE", "the name of the DynamoDB table with the worker's state")?,
             metrics_namespace: environment.metrics_namespace()?,
         })
     }
@@ -343,6 +374,25 @@ mod tests {
         ] {
             let error = read(environment).unwrap_err().to_string();
             assert!(error.contains(variable), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_error_of_a_worker_names_its_variable() {
+        let all = [("QUEUE_URL", "https://q"), ("CREDENTIALS_SECRET", "s"), ("STATE_TABLE", "t")];
+        let read = |without: &str| {
+            let set = all.iter().filter(|(name, _)| *name != without);
+            let set: Vec<_> = set.copied().collect();
+            WorkerSettings::read(|name| {
+                set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            })
+        };
+        let settings = read("").unwrap();
+        assert_eq!((settings.secret.as_str(), settings.table.as_str()), ("s", "t"));
+        assert_eq!(settings.metrics_namespace, "Letterbox");
+        for (name, _) in all {
+            let error = read(name).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
         }
     }
 }
