@@ -177,7 +177,7 @@ def slash(account):
 
 def alarms(account):
     if "NoAlarmIsRead" in account.outputs:
-        return Result(PERSON, "no alarms", "deploy with AlarmEmail or AlarmTopicArn")
+        return Result(PERSON, "no alarms", "deploy with Alarms=<mail address or topic>")
     names = [name for key, name in account.resources.items() if key.endswith("Alarm")]
     found = account.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
     problems = [f"{len(names) - len(found)} alarms of the stack are missing"] if len(found) < len(names) else []

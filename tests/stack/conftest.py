@@ -67,9 +67,9 @@ def senders():
 
 @pytest.fixture(scope="session")
 def letterbox_stack(aws, senders):
-    """A stack with everything on, and existing Secrets Manager secrets."""
+    """A stack with everything on, existing Secrets Manager secrets, and a pipe to the account's own event bus."""
     stack = Stack(aws, "letterbox")
-    stack.deploy(AlarmEmail="ops@example.com", **given(aws, senders))
+    stack.deploy(Alarms="ops@example.com", EventBus="default", **given(aws, senders))
     return stack
 
 
@@ -89,7 +89,7 @@ def second_stack(aws, letterbox_stack, second_senders):
     """Beside the first one: generated secrets where that is possible, a FIFO queue; its data is kept."""
     stack = Stack(aws, "second")
     generated = {provider.capitalize(): "generate" for provider in GENERATED}
-    stack.deploy(QueueType="fifo", **given(aws, second_senders, "second") | generated)
+    stack.deploy(EventQueue="fifo", EventBus="off", **given(aws, second_senders, "second") | generated)
     return stack
 
 
@@ -122,9 +122,10 @@ def strict_senders():
 
 @pytest.fixture(scope="session")
 def strict_stack(strict_aws, strict_senders):
-    """Every function under its own role, and nothing kept."""
+    """Every function under its own role, alarms to an existing topic, and nothing kept."""
     stack = Stack(strict_aws, "strict")
     parameters = given(strict_aws, strict_senders)
+    parameters["Alarms"] = strict_aws.client("sns").create_topic(Name="theirs")["TopicArn"]
     stack.make_artifacts_bucket()
     stack.before = survey(strict_aws)
     stack.deploy(DataDeletionPolicy="Delete", **parameters)

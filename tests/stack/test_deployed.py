@@ -77,10 +77,21 @@ def test_the_queues_name_ends_in_the_unique_part_of_the_stacks_id(letterbox):
 def test_every_alarm_reports_both_ways_to_the_topic(letterbox):
     alarms = letterbox.aws.client("cloudwatch").describe_alarms(AlarmNamePrefix=letterbox.name)["MetricAlarms"]
     topic = letterbox.outputs()["AlarmTopicArn"]
-    # The eighth, on slow responses, is one that the emulator does not know.
-    assert len(alarms) == 7
+    # The ninth, on slow responses, is one that the emulator does not know.
+    assert len(alarms) == 8
     assert all(alarm["AlarmActions"] == alarm["OKActions"] == [topic] for alarm in alarms)
     assert "NoAlarmIsRead" not in letterbox.outputs()
+
+
+def test_alarms_go_to_an_existing_topic(strict_stack):
+    aws = strict_stack.aws
+    [topic] = [topic["TopicArn"] for topic in aws.client("sns").list_topics()["Topics"]]
+    assert topic.endswith(":theirs")
+    alarms = aws.client("cloudwatch").describe_alarms(AlarmNamePrefix=strict_stack.name)["MetricAlarms"]
+    # Without the one of the pipe.
+    assert len(alarms) == 7
+    assert all(alarm["AlarmActions"] == alarm["OKActions"] == [topic] for alarm in alarms)
+    assert strict_stack.outputs()["AlarmTopicArn"] == topic
 
 
 def test_what_the_gateway_refuses_is_counted(letterbox):

@@ -1,4 +1,4 @@
-"""The pipe to an event bus: its stack, its role, and what its paths make of real messages.
+"""The pipe to an event bus: its role, its alarm, and what its paths make of real messages.
 
 The local AWS creates the pipe but does not run it. So the test takes the messages of the queue as the pipe would receive
 them, evaluates the paths that the stack has deployed, and puts the results on the emulator's bus, where a rule matches.
@@ -10,15 +10,14 @@ import re
 import pytest
 import yaml
 
-from servers import ROOT, Queue
-from stack import ARTIFACTS, Stack, sam
+from servers import Queue
 
-TEMPLATE = ROOT / "examples/event-bus/template.yaml"
-TOPIC = "arn:aws:sns:us-east-1:000000000000:alarms"
+# The bus that every account has.
+BUS = "default"
 PATTERN = {"source": [{"prefix": "/github/"}], "detail-type": ["github.push"]}
 
 
-def entry(message, parameters, bus):
+def entry(message, parameters):
     """What the pipe puts on the bus: EventBridge parses a body that is JSON, and names fields in camel case."""
     received = {
         "body": json.loads(message["Body"]),
@@ -37,7 +36,7 @@ def entry(message, parameters, bus):
     detail = re.sub(r"<([^>]+)>", lambda path: json.dumps(at(path[1])), parameters["InputTemplate"])
     target = parameters["EventBridgeEventBusParameters"]
     return {
-        "EventBusName": bus,
+        "EventBusName": BUS,
         "Source": at(target["Source"]),
         "DetailType": at(target["DetailType"]),
         "Detail": detail,
@@ -45,81 +44,61 @@ def entry(message, parameters, bus):
 
 
 @pytest.fixture(scope="module")
-def bus(aws):
-    """A bus with a rule, and the queue that the rule sends to."""
+def matched(aws):
+    """The queue that a rule of the bus sends to."""
     events, sqs = aws.client("events"), aws.client("sqs")
-    events.create_event_bus(Name="hooks")
-    events.put_rule(Name="pushes", EventBusName="hooks", EventPattern=json.dumps(PATTERN))
+    events.put_rule(Name="pushes", EventBusName=BUS, EventPattern=json.dumps(PATTERN))
     url = sqs.create_queue(QueueName="pushes")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    events.put_targets(Rule="pushes", EventBusName="hooks", Targets=[{"Id": "queue", "Arn": arn}])
+    events.put_targets(Rule="pushes", EventBusName=BUS, Targets=[{"Id": "queue", "Arn": arn}])
     yield Queue(sqs, url)
-    events.remove_targets(Rule="pushes", EventBusName="hooks", Ids=["queue"])
-    events.delete_rule(Name="pushes", EventBusName="hooks")
-    events.delete_event_bus(Name="hooks")
+    events.remove_targets(Rule="pushes", EventBusName=BUS, Ids=["queue"])
+    events.delete_rule(Name="pushes", EventBusName=BUS)
     sqs.delete_queue(QueueUrl=url)
 
 
 @pytest.fixture(scope="module")
-def piped(aws, letterbox_stack, bus):
-    """The stack with the pipe, deployed as the guide says."""
-    stack = Stack(aws, "bus")
-    key = aws.client("kms").create_key()["KeyMetadata"]["Arn"]
-    parameters = {
-        "QueueArn": letterbox_stack.outputs()["QueueArn"],
-        "EventBus": "hooks",
-        "KmsKeyArn": key,
-        "AlarmTopicArn": TOPIC,
-    }
-    sam(
-        aws,
-        "deploy",
-        *["--template-file", TEMPLATE, "--stack-name", stack.name, "--s3-bucket", ARTIFACTS],
-        *["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"],
-        *["--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())],
-    )
-    yield stack, parameters
-    stack.delete()
-    assert aws.client("pipes").list_pipes()["Pipes"] == []
-
-
-@pytest.fixture(scope="module")
-def declared(aws, piped):
+def declared(aws, letterbox_stack):
     """The properties of the pipe, as they were deployed."""
-    stack, _ = piped
-    text = aws.client("cloudformation").get_template(StackName=stack.name, TemplateStage="Processed")["TemplateBody"]
-    template = yaml.safe_load(text) if isinstance(text, str) else text
+    text = aws.client("cloudformation").get_template(StackName=letterbox_stack.name, TemplateStage="Processed")
+    template = text["TemplateBody"]
+    template = yaml.safe_load(template) if isinstance(template, str) else template
     return template["Resources"]["Pipe"]["Properties"]
 
 
-def test_the_pipe_leads_from_the_queue_to_the_bus(aws, piped):
-    stack, parameters = piped
-    pipe = aws.client("pipes").describe_pipe(Name=stack.outputs()["PipeName"])
-    assert pipe["Source"] == parameters["QueueArn"]
-    assert pipe["Target"].endswith(":event-bus/hooks")
+@pytest.fixture(scope="module")
+def pipe(aws, letterbox_stack):
+    return aws.client("pipes").describe_pipe(Name=letterbox_stack.outputs()["PipeName"])
+
+
+def test_the_pipe_leads_from_the_queue_to_the_bus(letterbox_stack, pipe):
+    assert pipe["Source"] == letterbox_stack.outputs()["QueueArn"]
+    assert pipe["Target"] == "arn:aws:events:us-east-1:000000000000:event-bus/default"
     assert pipe["CurrentState"] == "RUNNING"
 
 
-def test_the_role_allows_queue_bus_and_key_and_no_more(aws, piped):
-    stack, parameters = piped
-    role = stack.resources()["Role"]
+def test_the_role_allows_queue_and_bus_and_no_more(aws, letterbox_stack, pipe):
+    role = letterbox_stack.resources()["PipeRole"]
+    assert pipe["RoleArn"] == aws.client("iam").get_role(RoleName=role)["Role"]["Arn"]
     document = aws.client("iam").get_role_policy(RoleName=role, PolicyName="pipe")["PolicyDocument"]
     allowed = {statement["Sid"]: (statement["Action"], statement["Resource"]) for statement in document["Statement"]}
-    target = aws.client("pipes").describe_pipe(Name=stack.outputs()["PipeName"])["Target"]
     assert allowed == {
-        "Queue": (["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], parameters["QueueArn"]),
-        "Bus": ("events:PutEvents", target),
-        "Key": ("kms:Decrypt", parameters["KmsKeyArn"]),
+        "Queue": (["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], pipe["Source"]),
+        "Bus": ("events:PutEvents", pipe["Target"]),
     }
 
 
-def test_failures_reach_the_topic(aws, piped):
-    stack, _ = piped
-    name = stack.resources()["FailedAlarm"]
+def test_failures_reach_the_topic(aws, letterbox_stack):
+    name, outputs = letterbox_stack.resources()["PipeAlarm"], letterbox_stack.outputs()
     [alarm] = aws.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"]
     assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/EventBridge/Pipes", "ExecutionFailed")
-    assert alarm["Dimensions"] == [{"Name": "PipeName", "Value": stack.outputs()["PipeName"]}]
-    assert alarm["AlarmActions"] == alarm["OKActions"] == [TOPIC]
+    assert alarm["Dimensions"] == [{"Name": "PipeName", "Value": outputs["PipeName"]}]
+    assert alarm["AlarmActions"] == alarm["OKActions"] == [outputs["AlarmTopicArn"]]
+
+
+def test_a_stack_without_a_bus_has_no_pipe(second_stack):
+    assert [name for name in second_stack.resources() if "Pipe" in name] == []
+    assert {"PipeName", "NoPipe"}.isdisjoint(second_stack.outputs())
 
 
 def test_one_event_that_fails_stops_no_other(declared):
@@ -127,26 +106,26 @@ def test_one_event_that_fails_stops_no_other(declared):
 
 
 @pytest.mark.parametrize("size", [10, 300_000], ids=["small", "large"])
-def test_an_event_reaches_the_rule_with_its_type_and_source(aws, letterbox, senders, bus, declared, size):
+def test_an_event_reaches_the_rule_with_its_type_and_source(aws, letterbox, senders, matched, declared, size):
     payload = json.dumps({"repository": {"full_name": "acme/widget"}, "text": "x" * size}).encode()
     request = senders["github"].build_request(payload, "push")
     senders["github"].acknowledged(letterbox.send("github", request), request)
     message = letterbox.queue().one()
 
-    put = entry(message, declared["TargetParameters"], "hooks")
+    put = entry(message, declared["TargetParameters"])
     assert aws.client("events").put_events(Entries=[put])["FailedEntryCount"] == 0
 
-    matched = json.loads(bus.one()["Body"])
-    assert (matched["source"], matched["detail-type"]) == ("/github/default", "github.push")
+    event = json.loads(matched.one()["Body"])
+    assert (event["source"], event["detail-type"]) == ("/github/default", "github.push")
     if size == 10:
-        assert matched["detail"]["event"] == json.loads(message["Body"])
+        assert event["detail"]["event"] == json.loads(message["Body"])
     else:
-        name, pointer = matched["detail"]["event"]
+        name, pointer = event["detail"]["event"]
         assert name == "software.amazon.payloadoffloading.PayloadS3Pointer"
         assert pointer["s3BucketName"] == letterbox.outputs()["OversizeBucketName"]
 
 
-def test_an_event_of_another_type_does_not(aws, bus):
-    put = {"EventBusName": "hooks", "Source": "/github/default", "DetailType": "github.issues", "Detail": "{}"}
+def test_an_event_of_another_type_does_not(aws, matched):
+    put = {"EventBusName": BUS, "Source": "/github/default", "DetailType": "github.issues", "Detail": "{}"}
     assert aws.client("events").put_events(Entries=[put])["FailedEntryCount"] == 0
-    assert bus.drain() == []
+    assert matched.drain() == []

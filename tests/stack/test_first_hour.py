@@ -181,7 +181,7 @@ def test_an_alarm_without_a_reader_is_reported(letterbox):
 
 def test_a_stack_without_alarms_needs_a_person(second):
     done = Run(second, "--only", "alarms").finish()
-    assert rows(done.stdout)["alarms"] == ("no alarms", "needs a person (deploy with AlarmEmail or AlarmTopicArn)")
+    assert rows(done.stdout)["alarms"] == ("no alarms", "needs a person (deploy with Alarms=<mail address or topic>)")
 
 
 CREDENTIALS = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"]

@@ -62,7 +62,7 @@ def stack(own_aws, secret, key):
     stack = Stack(own_aws, "gaps")
     stack.make_artifacts_bucket()
     stack.before = survey(own_aws)
-    stack.deploy(Gaps=secret, KmsKeyArn=key, AlarmEmail="ops@example.com", DataDeletionPolicy="Delete")
+    stack.deploy(Gaps=secret, KmsKeyArn=key, Alarms="ops@example.com", DataDeletionPolicy="Delete")
     return stack
 
 

@@ -1,4 +1,4 @@
-"""A stack with the other choices: an existing queue and domain, one service, a company's key and boundary, no alarms."""
+"""A stack with the other choices: an existing queue, bus and domain, one service, a company's key and boundary, no alarms."""
 
 import json
 
@@ -14,6 +14,17 @@ from stack import Stack
 def queue(aws):
     client = aws.client("sqs")
     return Queue(client, client.create_queue(QueueName="existing")["QueueUrl"])
+
+
+@pytest.fixture(scope="module")
+def queue_arn(aws, queue):
+    attributes = aws.client("sqs").get_queue_attributes(QueueUrl=queue.url, AttributeNames=["QueueArn"])
+    return attributes["Attributes"]["QueueArn"]
+
+
+@pytest.fixture(scope="module")
+def bus(aws):
+    return aws.client("events").create_event_bus(Name="hooks")["EventBusArn"]
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +45,14 @@ def boundary(aws):
 
 
 @pytest.fixture(scope="module")
-def options(aws, queue, service, key, boundary):
+def options(aws, queue_arn, bus, service, key, boundary):
     stack = Stack(aws, "options")
-    attributes = aws.client("sqs").get_queue_attributes(QueueUrl=queue.url, AttributeNames=["QueueArn"])
     aws.client("apigatewayv2").create_domain_name(DomainName="hooks.example.com")
     stack.deploy(
         Github="off",
         Payment=aws.secret("options/payment", json.dumps(service.credentials)),
-        ExistingQueueArn=attributes["Attributes"]["QueueArn"],
+        EventQueue=queue_arn,
+        EventBus=bus,
         DomainName="hooks.example.com",
         DomainPath="letterbox",
         KmsKeyArn=key,
@@ -60,7 +71,7 @@ def test_what_is_not_asked_for_is_not_created(options):
     kinds = {"Queue", "Alarm", "Github", "Dingtalk", "Opencard", "Credentials", "Record"}
     names = [name for name in options.resources() if any(kind in name for kind in kinds)]
     assert names == []
-    assert "AlarmEmail" in options.outputs()["NoAlarmIsRead"]
+    assert "Alarms" in options.outputs()["NoAlarmIsRead"]
 
 
 def test_the_existing_domain_gets_a_path_to_the_api(aws, options):
@@ -76,3 +87,16 @@ def test_the_functions_may_use_the_key(aws, options, key):
     document = iam.get_policy_version(PolicyArn=policy, VersionId=version)["PolicyVersion"]["Document"]
     [statement] = [statement for statement in document["Statement"] if statement["Sid"] == "Key"]
     assert statement["Resource"] == key
+
+
+def test_the_pipe_leads_from_the_existing_queue_to_the_bus_and_may_use_the_key(aws, options, queue_arn, bus, key):
+    pipe = aws.client("pipes").describe_pipe(Name=options.outputs()["PipeName"])
+    assert (pipe["Source"], pipe["Target"]) == (queue_arn, bus)
+    role = options.resources()["PipeRole"]
+    document = aws.client("iam").get_role_policy(RoleName=role, PolicyName="pipe")["PolicyDocument"]
+    allowed = {statement["Sid"]: (statement["Action"], statement["Resource"]) for statement in document["Statement"]}
+    assert allowed == {
+        "Queue": (["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], queue_arn),
+        "Bus": ("events:PutEvents", bus),
+        "Key": ("kms:Decrypt", key),
+    }

@@ -14,10 +14,13 @@ CASES = {
     "generate": ({"Dingtalk": "generate"}, "Dingtalk: off, or the full ARN"),
     "switch": ({"Github": "true"}, "Github: off, generate, or the full ARN"),
     "half-an-arn": ({"Github": ARN.removesuffix("-AbCdEf")}, "which ends in six characters"),
-    "queue": ({"ExistingQueueArn": "arn:aws:sqs:us-east-1:000000000000:q.fifo", "QueueType": "fifo"}, "QueueType"),
+    "queue": ({"EventQueue": "FIFO"}, "EventQueue: standard, fifo, or the ARN"),
+    "queue-url": ({"EventQueue": "https://sqs.us-east-1.amazonaws.com/000000000000/q"}, "EventQueue: standard, fifo, or the ARN"),
+    "bus": ({"EventBus": "arn:aws:events:us-east-1:000000000000:rule/a"}, "EventBus: the name or the ARN"),
     "path": ({"DomainPath": "letterbox"}, "set DomainName"),
     "zone": ({"DomainName": "hooks.example.com", "HostedZoneId": "Z1"}, "set DomainCertificateArn"),
-    "alarms": ({"AlarmEmail": "a@b", "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:t"}, "AlarmTopicArn"),
+    "alarms": ({"Alarms": "on"}, "Alarms: off, a mail address, or the ARN"),
+    "alarms-of-sqs": ({"Alarms": "arn:aws:sqs:us-east-1:000000000000:q"}, "Alarms: off, a mail address, or the ARN"),
     "rate": ({"ThrottlingRate": "0"}, "ThrottlingRate"),
 }
 

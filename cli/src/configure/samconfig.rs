@@ -201,8 +201,8 @@ stack_name = \"other\"
     fn the_forms_that_sam_accepts_are_read_and_kept() {
         for (written, expected) in [
             (
-                "parameter_overrides = \"Github=\\\"off\\\" AlarmEmail=\\\"a b\\\"\" # ours",
-                "parameter_overrides = \"Github=\\\"off\\\" AlarmEmail=\\\"a b\\\" Slack=\\\"arn:x\\\"\" # ours",
+                "parameter_overrides = \"Github=\\\"off\\\" Alarms=\\\"a b\\\"\" # ours",
+                "parameter_overrides = \"Github=\\\"off\\\" Alarms=\\\"a b\\\" Slack=\\\"arn:x\\\"\" # ours",
             ),
             (
                 "parameter_overrides = \"ParameterKey=Github,ParameterValue=off\"",

@@ -217,7 +217,7 @@ fn queue(survey: &Survey) -> Vec<Verdict> {
                 "queue-missing",
                 SUBJECT,
                 "The queue does not exist: every delivery gets 503.",
-                "Deploy with another QueueType, or with the ARN of a queue in ExistingQueueArn; CloudFormation does not create a deleted queue again.",
+                "Deploy with another EventQueue: fifo instead of standard or the other way round, or the ARN of a queue; CloudFormation does not create a deleted queue again.",
             )];
         }
         Some(Ok(Some(queue))) => queue,
@@ -241,7 +241,7 @@ fn queue(survey: &Survey) -> Vec<Verdict> {
         }
         None => Activity::default(),
     };
-    verdicts.push(consumer(queue, &activity));
+    verdicts.push(consumer(queue, &activity, survey.stack.output("PipeName")));
     verdicts.extend(activity.oldest.filter(|oldest| *oldest > OLD).map(|oldest| {
         warning(
             "messages-old",
@@ -297,8 +297,13 @@ fn changed(survey: &Survey, queue: &QueueFacts) -> Option<Verdict> {
     })
 }
 
-fn consumer(queue: &QueueFacts, activity: &Activity) -> Verdict {
+/// Whether something reads the queue: the consumer, or the pipe of that name.
+fn consumer(queue: &QueueFacts, activity: &Activity, pipe: Option<&str>) -> Verdict {
     const SUBJECT: &str = "consumer";
+    let remedy = pipe.map_or_else(
+        || "Start your consumer, or check its event source mapping and its permission sqs:ReceiveMessage on the queue.".to_owned(),
+        |name| format!("The pipe to the event bus does not read the queue: `aws pipes describe-pipe --name {name}` shows why."),
+    );
     match (queue.in_flight, activity.receives) {
         (1.., _) => Verdict::ok("consumer", SUBJECT, "seen: it holds messages"),
         (0, Some(receives @ 1..)) => {
@@ -308,13 +313,13 @@ fn consumer(queue: &QueueFacts, activity: &Activity) -> Verdict {
             "no-consumer",
             SUBJECT,
             format!("{} messages wait, and no consumer was seen.", queue.waiting),
-            "Start your consumer, or check its event source mapping and its permission sqs:ReceiveMessage on the queue.",
+            remedy,
         ),
         (0, Some(0)) => warning(
             "no-consumer",
             SUBJECT,
             "Nothing asked for messages in the last three hours.",
-            "Start your consumer, or check its event source mapping and its permission sqs:ReceiveMessage on the queue.",
+            remedy,
         ),
         (0, None) => Verdict::ok(
             "consumer-unseen",
@@ -357,7 +362,7 @@ fn dead_letters(survey: &Survey) -> Vec<Verdict> {
 
 fn alarms(survey: &Survey) -> Vec<Verdict> {
     const SUBJECT: &str = "alarms";
-    const SET: &str = "Set AlarmEmail, or AlarmTopicArn, and deploy again.";
+    const SET: &str = "Set Alarms to a mail address, or to the ARN of a topic, and deploy again.";
     if survey.stack.output("NoAlarmIsRead").is_some() {
         return vec![warning(
             "alarms-off",

@@ -276,3 +276,19 @@ fn dead_letters_have_count_and_age() {
     let text = &verdicts.iter().find(|verdict| verdict.code == "dead-letters").unwrap().explanation;
     assert_eq!(text, "2 messages wait that your consumer failed on 5 times; the oldest for 2 hours.");
 }
+
+#[test]
+fn a_queue_that_only_a_pipe_reads_has_the_pipe_as_its_consumer() {
+    let mut survey = healthy();
+    let output = Output { value: "hooks-Pipe-1".to_owned(), description: String::new() };
+    survey.stack.outputs.insert("PipeName".to_owned(), output);
+    survey.activity = Some(Ok(Activity { receives: Some(0), ..Activity::default() }));
+    let verdicts = examine(&survey);
+    let remedy = verdicts.iter().find(|verdict| verdict.code == "no-consumer").unwrap().remedy.as_deref();
+    assert_eq!(
+        remedy,
+        Some(
+            "The pipe to the event bus does not read the queue: `aws pipes describe-pipe --name hooks-Pipe-1` shows why."
+        )
+    );
+}

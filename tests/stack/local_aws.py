@@ -1,0 +1,33 @@
+"""Starts ministack with Fn::Split in the conditions of a template, which AWS takes there and ministack does not."""
+
+import sys
+
+from ministack.services.cloudformation import engine
+
+evaluate = engine._evaluate_conditions
+
+
+def split(node, parameters):
+    """The expression with the lists in the place of Fn::Split."""
+    if isinstance(node, list):
+        return [split(each, parameters) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if "Fn::Split" in node:
+        delimiter, text = node["Fn::Split"]
+        return parameters[text["Ref"]]["Value"].split(delimiter)
+    return {name: split(value, parameters) for name, value in node.items()}
+
+
+def evaluate_with_split(template, parameters):
+    return evaluate(template | {"Conditions": split(template.get("Conditions", {}), parameters)}, parameters)
+
+
+# Modules that have imported it by its name have it as their own.
+for module in list(sys.modules.values()):
+    if getattr(module, "_evaluate_conditions", None) is evaluate:
+        module._evaluate_conditions = evaluate_with_split
+
+from ministack.app import main  # noqa: E402
+
+main()
