@@ -79,7 +79,7 @@ pub struct Gaps {
 }
 
 /// The longest that a run may take, in milliseconds.
-const LONGEST: i64 = 15 * 60_000;
+const LONGEST: i64 = 10 * 60_000;
 
 /// The deadline of one put on the queue.
 const PUT: Duration = Duration::from_secs(10);

@@ -139,12 +139,49 @@ pub fn query<'p>(pairs: impl IntoIterator<Item = (&'p str, String)>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Write},
+        net::TcpListener,
+    };
+
     use super::*;
 
     #[test]
     fn an_error_names_only_the_host() {
         assert_eq!(host("https://oapi.dingtalk.com/x?access_token=hunter2"), "oapi.dingtalk.com");
         assert_eq!(host("https://a.example?x"), "a.example");
+    }
+
+    /// A server that sends `head`, and then `again` without an end.
+    fn serve(head: &'static str, again: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/list?access_token=hunter2", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut connection, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let _ = connection.read(&mut request);
+            let _ = connection.write_all(head.as_bytes());
+            while !again.is_empty() && connection.write_all(again).is_ok() {}
+            // Until the client closes the connection.
+            let _ = connection.read(&mut request);
+        });
+        url
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_that_does_not_come_or_end_is_an_error() {
+        for head in ["", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab"] {
+            let error = Client::new().send(Request::get(serve(head, b""))).await.unwrap_err().to_string();
+            assert!(error.contains("no whole response within 20 s"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_without_an_end_fills_no_memory() {
+        let url = serve("HTTP/1.1 200 OK\r\n\r\n", &[b' '; 65_536]);
+        let error = Client::new().send(Request::get(url)).await.unwrap_err().to_string();
+        assert!(error.contains("the body of the response"), "{error}");
     }
 
     #[test]

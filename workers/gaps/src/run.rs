@@ -54,7 +54,6 @@ pub struct Mode {
 /// What all runs of a process share.
 #[derive(Default)]
 pub struct Filler {
-    client: Client,
     tokens: Tokens,
 }
 
@@ -76,15 +75,10 @@ impl Filler {
             report.busy = true;
             return Ok(report);
         }
-        let context = Context {
-            client: &self.client,
-            store,
-            queue,
-            is_dry: mode.is_dry,
-            since: mode.since,
-            ends,
-            progress,
-        };
+        // A connection that was open while Lambda froze the environment is dead, and DingTalk's list is asked for only once.
+        let client = Client::new();
+        let context =
+            Context { client: &client, store, queue, is_dry: mode.is_dry, since: mode.since, ends, progress };
         for account in &accounts.github {
             let mut of = AccountReport::new(account.name());
             let done = github::fill(&context, account, &mut of).await;
