@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fmt::Debug, fs};
 
 use cargo_metadata::MetadataCommand;
+use letterbox_intake::archive::mask::is_secret_header;
 use letterbox_registry::PROVIDERS;
 use letterbox_tests::{cases, providers, root};
 use serde_json::Value;
@@ -158,6 +159,24 @@ fn alarms_watch_metrics_that_exist() {
         }
     }
     assert_eq!(count, 6);
+}
+
+/// Without it, a delivery from the archive could not be verified again.
+#[test]
+fn the_archive_has_every_header_that_is_signed() {
+    let mut count = 0;
+    for provider in PROVIDERS {
+        let keys = provider.keys(provider.facts().demo).unwrap();
+        for entry in keys.sources().into_iter().flat_map(|source| keys.entries(source).unwrap()) {
+            let secret = entry.secret_headers();
+            for header in entry.headers().into_iter().filter(|header| !secret.contains(header)) {
+                assert!(!is_secret_header(header), "{}: {header}", provider.name());
+                count += 1;
+            }
+            assert!(secret.iter().all(|header| entry.headers().contains(header)), "{}", provider.name());
+        }
+    }
+    assert!(count > 60, "{count} headers");
 }
 
 #[test]

@@ -44,11 +44,16 @@ class Quiet(BaseHTTPRequestHandler):
 
 
 class Queue(Quiet):
-    """Acknowledges every message at once, as SQS's JSON protocol does."""
+    """Acknowledges every message and every record of the archive, as the JSON protocols of SQS and Data Firehose do."""
+
+    latency = 0
 
     def do_POST(self):
         message = json.loads(self.body()).get("MessageBody", "").encode()
         reply = {"MessageId": "1", "MD5OfMessageBody": hashlib.md5(message).hexdigest()}
+        if self.headers["x-amz-target"].startswith("Firehose_"):
+            reply = {"RecordId": "1", "Encrypted": True}
+        time.sleep(self.latency)
         self.answer(200, json.dumps(reply).encode(), [("content-type", "application/x-amz-json-1.0")])
 
 
@@ -110,7 +115,7 @@ def sample_of(provider):
     return folder / f"{next(queued)}.{platform.STATUS}.json"
 
 
-def once(binary, provider, queue_port, deliveries):
+def once(binary, provider, queue_port, deliveries, archive):
     handler = runtime(sample_of(provider).read_bytes(), deliveries)
     server, port = serve(handler)
     environment = {
@@ -126,6 +131,7 @@ def once(binary, provider, queue_port, deliveries):
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{queue_port}",
         "QUEUE_URL": f"http://127.0.0.1:{queue_port}/1/q",
         "CREDENTIALS": demo_credentials(provider),
+        "ARCHIVE_STREAM": "archive" if archive else "",
     }
     born = time.perf_counter()
     process = subprocess.Popen([binary], env=environment, stdout=subprocess.DEVNULL)
@@ -140,7 +146,9 @@ def once(binary, provider, queue_port, deliveries):
         process.wait()
         server.shutdown()
     times = [(answered - polled) * 1000 for polled, answered in zip(handler.polled, handler.answered)]
-    return (handler.polled[0] - born) * 1000, times[0], statistics.median(times[1:]), rss
+    warm = sorted(times[1:])
+    p99 = warm[len(warm) * 99 // 100]
+    return (handler.polled[0] - born) * 1000, times[0], statistics.median(warm), p99, rss
 
 
 def main():
@@ -148,17 +156,21 @@ def main():
     parser.add_argument("--binaries", type=pathlib.Path, default=ROOT / "target/lambda", help="folder of <function>/bootstrap, as cargo-lambda builds, or of <function>")
     parser.add_argument("--runs", type=int, default=15, help="starts of each binary; medians are printed")
     parser.add_argument("--deliveries", type=int, default=200, help="deliveries of each start")
+    parser.add_argument("--archive", action="store_true", help="archive each delivery")
+    parser.add_argument("--latency", type=float, default=0, metavar="MS", help="how long queue and archive take")
     parser.add_argument("providers", nargs="*", default=list(PLATFORMS), help="which functions")
     arguments = parser.parse_args()
+    Queue.latency = arguments.latency / 1000
     _, queue_port = serve(Queue)
-    print("| function | KB | start ms | first ms | warm ms | RSS MB |\n|---|---|---|---|---|---|")
+    print("| function | KB | start ms | first ms | warm ms | p99 ms | RSS MB |\n|---|---|---|---|---|---|---|")
     for provider in arguments.providers:
         folder = arguments.binaries / provider
         binary = folder / "bootstrap" if folder.is_dir() else folder
-        runs = [once(binary, provider, queue_port, arguments.deliveries) for _ in range(arguments.runs)]
-        start, first, warm, rss = (statistics.median(column) for column in zip(*runs))
+        what = binary, provider, queue_port, arguments.deliveries, arguments.archive
+        runs = [once(*what) for _ in range(arguments.runs)]
+        start, first, warm, p99, rss = (statistics.median(column) for column in zip(*runs))
         size = binary.stat().st_size / 1024
-        print(f"| {provider} | {size:.0f} | {start:.1f} | {first:.2f} | {warm:.2f} | {rss:.1f} |", flush=True)
+        print(f"| {provider} | {size:.0f} | {start:.1f} | {first:.2f} | {warm:.2f} | {p99:.2f} | {rss:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -130,10 +130,10 @@ pub trait Entry: Send + Sync {
     /// [`Sender::headers`].
     fn headers(&self) -> Vec<&str>;
 
-    /// [`Sender::secret_headers`].
+    /// [`Provider::secret_headers`].
     fn secret_headers(&self) -> Vec<&str>;
 
-    /// [`Sender::secret_parameters`].
+    /// [`Provider::secret_parameters`].
     fn secret_parameters(&self) -> Vec<&str>;
 }
 

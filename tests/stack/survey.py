@@ -9,6 +9,7 @@ KINDS = [
     ("cloudfront", "list_distributions", "DistributionList", "Id"),
     ("dynamodb", "list_tables", "TableNames", None),
     ("events", "list_rules", "Rules", "Name"),
+    ("firehose", "list_delivery_streams", "DeliveryStreamNames", None),
     ("iam", "list_policies", "Policies", "PolicyName"),
     ("iam", "list_roles", "Roles", "RoleName"),
     ("lambda", "list_functions", "Functions", "FunctionName"),

@@ -176,6 +176,21 @@ def test_dead_letters_are_counted(well):
         sqs.purge_queue(QueueUrl=url)
 
 
+def test_a_deleted_archive_is_found(well, senders):
+    """The deliveries are processed all the same."""
+    s3, bucket = well.aws.client("s3"), well.outputs()["ArchiveBucketName"]
+    assert ("archive", "archive") in texts(well, "--no-probe") or ("not-emulated", "archive metrics") in texts(well, "--no-probe")
+    for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+        s3.delete_object(Bucket=bucket, Key=entry["Key"])
+    s3.delete_bucket(Bucket=bucket)
+    try:
+        assert findings(well, "--no-probe") == {("archive-missing", "archive")}
+        assert well.send("github", senders["github"].build_request()).status_code == 202
+        assert len(well.queue().drain()) == 1
+    finally:
+        s3.create_bucket(Bucket=bucket)
+
+
 def test_messages_without_a_consumer_are_found(well, senders):
     assert well.send("github", senders["github"].build_request()).status_code == 202
     assert findings(well, "--no-probe") == {("no-consumer", "consumer")}

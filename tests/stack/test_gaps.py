@@ -224,10 +224,11 @@ def test_the_role_has_nothing_else(stack):
     document = iam.get_role_policy(RoleName=role, PolicyName="gaps")["PolicyDocument"]
     table = stack.outputs()["GapsTableName"]
     assert {statement["Sid"] for statement in document["Statement"]} == {
-        "Logs", "Credentials", "State", "Oversize", "StateKey"
+        "Logs", "Credentials", "State", "Queue", "Oversize", "Key", "StateKey"
     }
     [state] = [statement for statement in document["Statement"] if statement["Sid"] == "State"]
     assert state["Resource"].endswith(f":table/{table}")
+    assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
     assert all("*" != statement["Resource"] for statement in document["Statement"])
 
 

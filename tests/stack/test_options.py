@@ -1,4 +1,4 @@
-"""A stack with the other choices: an existing queue, bus and domain, one service, a company's key and boundary, no alarms."""
+"""A stack with the other choices: an existing queue, bus and domain, one service, a company's key and boundary, no alarms, no archive."""
 
 import json
 
@@ -57,6 +57,7 @@ def options(aws, queue_arn, bus, service, key, boundary):
         DomainPath="letterbox",
         KmsKeyArn=key,
         PermissionsBoundaryArn=boundary,
+        ArchiveDays=0,
     )
     return stack
 
@@ -68,10 +69,21 @@ def test_a_delivery_reaches_the_existing_queue(options, queue, service):
 
 
 def test_what_is_not_asked_for_is_not_created(options):
-    kinds = {"Queue", "Alarm", "Github", "Dingtalk", "Opencard", "Credentials", "Record"}
+    kinds = {"Queue", "Alarm", "Github", "Dingtalk", "Opencard", "Credentials", "Record", "Archive"}
     names = [name for name in options.resources() if any(kind in name for kind in kinds)]
     assert names == []
     assert "Alarms" in options.outputs()["NoAlarmIsRead"]
+    assert "ArchiveBucketName" not in options.outputs()
+
+
+def test_without_an_archive_the_function_has_none(aws, options):
+    name = options.resources()["PaymentFunction"]
+    settings = aws.client("lambda").get_function(FunctionName=name)["Configuration"]["Environment"]["Variables"]
+    assert settings["ARCHIVE_STREAM"] == ""
+    iam, policy = aws.client("iam"), options.resources()["SendPolicy"]
+    version = iam.get_policy(PolicyArn=policy)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=policy, VersionId=version)["PolicyVersion"]["Document"]
+    assert "firehose" not in json.dumps(document)
 
 
 def test_the_existing_domain_gets_a_path_to_the_api(aws, options):

@@ -13,24 +13,28 @@ from servers import PROVIDERS
 def without(stack, provider, action):
     """The function's role without one action."""
     iam, role = stack.aws.client("iam"), stack.resources()[f"{provider.capitalize()}Role"]
-    attached = [
-        policy["PolicyArn"]
+    attached = {
+        policy["PolicyArn"]: document_of(iam, policy["PolicyArn"])
         for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
         if action in json.dumps(document_of(iam, policy["PolicyArn"]))
-    ]
+    }
     inline = {
         name: iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
     }
     assert attached or action in json.dumps(inline), f"the role of {provider} does not have {action}"
+    # The rest of what a managed policy allows stands in for it.
+    stand_ins = {f"rest-{number}": document for number, document in enumerate(attached.values())}
     for arn in attached:
         iam.detach_role_policy(RoleName=role, PolicyArn=arn)
-    for name, document in inline.items():
+    for name, document in (inline | stand_ins).items():
         rest = [statement for statement in document["Statement"] if action not in statement["Action"]]
         put(iam, role, name, document | {"Statement": rest})
     try:
         yield
     finally:
+        for name in stand_ins:
+            iam.delete_role_policy(RoleName=role, PolicyName=name)
         for arn in attached:
             iam.attach_role_policy(RoleName=role, PolicyArn=arn)
         for name, document in inline.items():

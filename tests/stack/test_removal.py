@@ -19,7 +19,8 @@ def test_the_policy_is_also_a_tag(strict):
 def test_delete_leaves_nothing(strict, strict_senders):
     assert strict.send("payment", strict_senders["payment"].build_request()).status_code == 202
     assert survey(strict.aws) > strict.before
-    empty(strict.aws.client("s3"), strict.outputs()["OversizeBucketName"])
+    for bucket in ["OversizeBucketName", "ArchiveBucketName"]:
+        empty(strict.aws.client("s3"), strict.outputs()[bucket])
     strict.delete()
     assert survey(strict.aws) == strict.before
 

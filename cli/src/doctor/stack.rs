@@ -2,6 +2,7 @@
 
 mod answer;
 pub mod checks;
+mod finding;
 pub mod probe;
 pub mod report;
 pub mod survey;

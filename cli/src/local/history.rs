@@ -122,4 +122,4 @@ pub const WITHHELD: [http::HeaderName; 3] =
     [http::header::AUTHORIZATION, http::header::COOKIE, http::header::PROXY_AUTHORIZATION];
 
 /// Stored in place of such a value.
-pub const NOT_STORED: &str = "***";
+pub const NOT_STORED: &str = letterbox_intake::archive::mask::MASK;

@@ -31,6 +31,9 @@ pub struct Event {
     /// When Letterbox received the delivery, as RFC 3339.
     #[serde(rename = "receivedtime")]
     pub received: String,
+    /// When the delivery was replayed from the archive, as RFC 3339; `None` for a delivery of the platform's.
+    #[serde(rename = "replayedtime", skip_serializing_if = "Option::is_none")]
+    pub(crate) replayed: Option<String>,
     /// The platform's id of the delivery (GitHub's GUID, OpenCard's `rid`); a redelivery may keep or change it.
     #[serde(rename = "deliveryid", skip_serializing_if = "Option::is_none")]
     pub delivery: Option<String>,
@@ -86,6 +89,7 @@ impl Event {
             time: received.clone(),
             datacontenttype: "application/json",
             received,
+            replayed: None,
             delivery: None,
             action: None,
             extensions: Extensions::default(),

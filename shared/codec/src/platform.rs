@@ -203,16 +203,6 @@ pub trait Sender: Provider {
         Vec::new()
     }
 
-    /// The headers whose value is a secret of the entry. Whoever stores a request leaves it out.
-    fn secret_headers(_key: &Self::Credentials) -> Vec<&str> {
-        Vec::new()
-    }
-
-    /// The query parameters whose value is a secret of the entry. Whoever stores a request leaves it out.
-    fn secret_parameters(_key: &Self::Credentials) -> Vec<&str> {
-        Vec::new()
-    }
-
     /// Builds a signed (where the protocol encrypts, encrypted) POST to `url`, which may have a query string. The delivery
     /// id comes from `ambient.entropy`: a retry with the same entropy keeps the id. The error says what is wrong with the
     /// key, the sample or the URL.

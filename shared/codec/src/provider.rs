@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
 
 use crate::{
-    Ambient, Event, Reject, Source,
+    Ambient, Event, Reject, Source, Timestamp,
     credentials::FromEntry,
     fetch::HttpsUrl,
     stage::{Rejected, Stage},
@@ -60,6 +60,16 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// The methods besides POST whose requests an entry answers: the platform tests the URL with them.
     fn handshake_methods(_key: &Self::Credentials) -> &[Method] {
         &[]
+    }
+
+    /// The headers whose value is a secret of the entry. Whoever stores a request leaves the value out.
+    fn secret_headers(_key: &Self::Credentials) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// The query parameters whose value is a secret of the entry. Whoever stores a request leaves the value out.
+    fn secret_parameters(_key: &Self::Credentials) -> Vec<&str> {
+        Vec::new()
     }
 
     /// Creates the provider from its [`Document`], which is empty if it has none. The error names the place in the document
@@ -128,6 +138,15 @@ impl Received {
     /// A query: its reply is what the platform asked for, and is sent even if the queue did not accept the event.
     pub fn query(event: Option<Event>, reply: Reply, key: usize) -> Self {
         Self { event, reply, reply_is_delivery: true, key, remark: None, delivery: None, visit: None }
+    }
+
+    /// The same for a delivery that is replayed at that time: its event says so.
+    #[must_use]
+    pub fn replayed(mut self, at: Timestamp) -> Self {
+        if let Some(event) = &mut self.event {
+            event.replayed = Some(at.to_string());
+        }
+        self
     }
 
     /// The event for the queue; `None` for a handshake or a query that is not an event.

@@ -116,6 +116,26 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// RFC 3339 as the JSON form of a [`Timestamp`], for `#[serde(with = "…")]`.
+pub mod rfc3339 {
+    use std::borrow::Cow;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::{Timestamp, Unit};
+
+    /// Writes UTC with milliseconds.
+    pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(time)
+    }
+
+    /// Reads any offset and precision.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        Timestamp::parse(&text, Unit::Rfc3339).ok_or_else(|| D::Error::custom("expected a time in RFC 3339"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

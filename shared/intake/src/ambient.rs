@@ -8,8 +8,13 @@ use letterbox_codec::{Ambient, Timestamp};
 ///
 /// API Gateway's time of receipt is not used, because local tools give it in seconds or not at all.
 pub fn system() -> Result<Ambient, getrandom::Error> {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut entropy = [0; Ambient::ENTROPY];
     getrandom::fill(&mut entropy)?;
-    Ok(Ambient { now: Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)), entropy })
+    Ok(Ambient { now: now(), entropy })
+}
+
+/// Returns the system's time.
+pub fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }

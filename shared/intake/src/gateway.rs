@@ -13,32 +13,59 @@ use lambda_http::{
 };
 use letterbox_codec::{Reject, Request, Timestamp, headers::Size};
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use crate::ambient;
+use crate::{ambient, replay::Verdict};
 
 /// The source of a request that names none.
 pub const DEFAULT_SOURCE: &str = "default";
 
-/// Parses the API Gateway event of an invocation. An invalid one is refused here, because the runtime would log its content.
-pub fn read(event: &RawValue) -> Result<ApiGatewayV2httpRequest, Reject> {
-    // Before the whole event is parsed: its header map panics when it is full.
-    let counted = serde_json::from_str(event.get()).map(|Counted { headers }| headers);
-    if let Ok(Some(HeaderList(size))) = counted {
-        size.check()?;
-    }
-    counted
-        .and_then(|_| serde_json::from_str(event.get()))
-        .map_err(|_| Reject::malformed("event", "an HTTP API event, payload format 2.0"))
+/// The payload of an invocation.
+pub struct Payload {
+    /// The API Gateway event. An invalid one is refused here, because the runtime would log its content.
+    pub event: Result<ApiGatewayV2httpRequest, Reject>,
+    /// The member [`crate::replay::MEMBER`], if it is there, not checked.
+    pub marker: Option<Box<RawValue>>,
 }
 
-/// The part of an API Gateway event that is counted before the whole is parsed.
+impl Payload {
+    /// Parses a payload.
+    pub fn read(payload: &RawValue) -> Self {
+        // Before the whole event is parsed: its header map panics when it is full.
+        let (counted, marker) = match serde_json::from_str(payload.get()) {
+            Ok(Scanned { headers, marker }) => (Ok(headers), marker),
+            Err(error) => (Err(error), None),
+        };
+        if let Ok(Some(HeaderList(size))) = counted
+            && let Err(error) = size.check()
+        {
+            return Self { event: Err(error.into()), marker };
+        }
+        let event = counted.and_then(|_| serde_json::from_str(payload.get()));
+        let event = event.map_err(|_| Reject::malformed("event", "an HTTP API event, payload format 2.0"));
+        Self { event, marker }
+    }
+}
+
+/// Parses an API Gateway event.
+pub fn read(event: &RawValue) -> Result<ApiGatewayV2httpRequest, Reject> {
+    Payload::read(event).event
+}
+
+/// The part of a payload that is read before the whole is parsed.
 #[derive(Deserialize)]
-struct Counted {
+struct Scanned {
     headers: Option<HeaderList>,
+    /// Its presence counts: `null` is a marker, too, and an invalid one.
+    #[serde(default, rename = "letterbox", deserialize_with = "present")]
+    marker: Option<Box<RawValue>>,
+}
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(deserializer).map(Some)
 }
 
 /// The size of an event's headers, each of which has one value or a list of them.
@@ -129,13 +156,23 @@ pub fn source<'p>(provider: &str, path: &'p str) -> Result<&'p str, Reject> {
 }
 
 /// The response in API Gateway's format.
-pub fn response(response: Response<String>) -> ApiGatewayV2httpResponse {
+#[derive(Serialize)]
+pub struct Answered {
+    #[serde(flatten)]
+    response: ApiGatewayV2httpResponse,
+    /// Only in response to a replay.
+    #[serde(rename = "letterbox", skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
+}
+
+/// Converts a response; `verdict` is for the caller that replays a delivery.
+pub fn response(response: Response<String>, verdict: Option<Verdict>) -> Answered {
     let (parts, body) = response.into_parts();
     let mut answer = ApiGatewayV2httpResponse::default();
     answer.status_code = parts.status.as_u16().into();
     answer.headers = parts.headers;
     answer.body = Some(Body::Text(body));
-    answer
+    Answered { response: answer, verdict }
 }
 
 #[cfg(test)]
@@ -194,6 +231,67 @@ mod tests {
             let message = read(&event).unwrap_err().message().into_owned();
             assert_eq!(message, "event: expected an HTTP API event, payload format 2.0");
         }
+    }
+
+    /// Everything that a sender controls stands inside of a member that the gateway builds.
+    #[test]
+    fn only_a_member_of_the_payload_itself_is_a_marker() {
+        let marker = r#"{"receivedtime":"2026-11-27T03:20:00.123Z"}"#;
+        let sent = serde_json::json!({
+            "version": "2.0",
+            "rawPath": "/github/letterbox",
+            "rawQueryString": "letterbox=%7B%22receivedtime%22%3A%222026-11-27T03%3A20%3A00.123Z%22%7D",
+            "queryStringParameters": { "letterbox": marker },
+            "pathParameters": { "source": "letterbox", "letterbox": marker },
+            "stageVariables": { "letterbox": marker },
+            "cookies": [format!("letterbox={marker}"), "letterbox"],
+            "headers": { "letterbox": marker, "x-letterbox": marker, "receivedtime": "2026-11-27T03:20:00.123Z" },
+            "requestContext": {
+                "http": { "method": "POST", "userAgent": format!("\",\"letterbox\":{marker}") },
+                "authorizer": { "letterbox": marker },
+            },
+            "body": format!(r#"","letterbox":{marker},"x":""#),
+        });
+        let payload = |json: &serde_json::Value| {
+            Payload::read(&serde_json::from_str::<Box<RawValue>>(&json.to_string()).unwrap())
+        };
+        let read = payload(&sent);
+        assert!(read.event.is_ok());
+        assert!(read.marker.is_none(), "{:?}", read.marker);
+
+        for given in [serde_json::from_str(marker).unwrap(), serde_json::Value::Null, 1.into()] {
+            let mut replayed = sent.clone();
+            replayed["letterbox"] = given.clone();
+            let read = payload(&replayed);
+            assert!(read.event.is_ok());
+            assert_eq!(read.marker.unwrap().get(), given.to_string());
+        }
+    }
+
+    #[test]
+    fn the_verdict_is_a_member_of_the_response_to_a_replay_alone() {
+        let response = || Response::builder().status(401).header("x-a", "b").body("no".to_owned()).unwrap();
+        let ordinary = serde_json::to_value(super::response(response(), None)).unwrap();
+        assert_eq!(
+            (&ordinary["statusCode"], &ordinary["headers"]["x-a"], &ordinary["body"]),
+            (&401.into(), &"b".into(), &"no".into())
+        );
+        let verdict = Verdict {
+            outcome: crate::Outcome::Refused,
+            reason: Some("signature_mismatch".into()),
+            detail: None,
+            id: None,
+            kind: None,
+        };
+        let mut answered = serde_json::to_value(super::response(response(), Some(verdict))).unwrap();
+        let verdict = answered.as_object_mut().unwrap().remove("letterbox").unwrap();
+        assert_eq!(answered, ordinary);
+        assert_eq!(
+            verdict,
+            serde_json::json!({
+                "outcome": "refused", "reason": "signature_mismatch", "detail": null, "id": null, "type": null,
+            })
+        );
     }
 
     #[test]

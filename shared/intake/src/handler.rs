@@ -1,21 +1,27 @@
 //! Handles one delivery: verify and decode it, put the event on the queue, respond. The order is fixed.
 
-use std::{fmt, sync::Arc, time::Duration};
+mod time;
+
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, Method, Response, header};
 use letterbox_codec::{
-    Ambient, Provider, Received, Reject, Reply, Request, Source, Sources, Stage,
+    Ambient, Provider, Received, Reject, Reply, Request, Source, Sources, Stage, Timestamp,
     fetch::{Fetched, HttpsUrl},
     provider::{Refused, Settled},
 };
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
-    Fetcher, Keyring, Message, Queue, QueueError, Refreshed, ambient,
+    Fetcher, Keyring, Message, Outcome, Queue, QueueError, Record, Refreshed, ambient,
+    archive::{Archived, Archivist, Conclusion, Draft, mask::Secrets},
     fetch::FetchError,
     queue::Trace,
     refreshed::{RefreshResult, RefreshTrigger},
+    replay::Marker,
 };
+use time::Time;
 
 /// A provider with its credentials and its queue: everything that a delivery needs.
 pub struct Intake<P: Provider> {
@@ -25,10 +31,29 @@ pub struct Intake<P: Provider> {
     deadline: Duration,
     ambient: AmbientSource,
     fetcher: Option<Fetcher>,
+    archive: Option<Archivist>,
 }
 
 /// The source of a delivery's time and entropy.
 pub type AmbientSource = fn() -> Result<Ambient, getrandom::Error>;
+
+/// What the invocation of a function says of a delivery besides its request.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Circumstances<'a> {
+    /// The API Gateway event as it came, for the archive.
+    pub event: Option<&'a RawValue>,
+    /// Marks a replay; it comes from the invoker, never from the sender.
+    pub replay: Option<Marker>,
+}
+
+/// One delivery, and the time as of which it is judged.
+struct Occasion<'a> {
+    source: &'a str,
+    request: &'a Request,
+    ambient: &'a Ambient,
+    /// When it is replayed.
+    replayed: Option<Timestamp>,
+}
 
 /// The response to a delivery, and its record for the operator.
 #[derive(Debug)]
@@ -41,144 +66,20 @@ pub struct Answer {
     pub message: Option<Message>,
 }
 
-/// The outcome of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The queue accepted the event.
-    Queued,
-    /// Answered; the delivery has no event.
-    Answered,
-    /// Answered with a 4xx.
-    Refused,
-    /// The queue did not accept the event: answered with 503, so that the platform retries.
-    Failed,
-    /// The queue did not accept the event, but the reply was sent: it is what the platform asked for.
-    Unqueued,
+/// The archive, and the delivery that is archived.
+struct Archiving<'a> {
+    archivist: &'a Archivist,
+    draft: Draft<'a>,
 }
 
-impl Outcome {
-    /// A stable code for logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Answered => "answered",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Unqueued => "unqueued",
-        }
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// The facts of one delivery, without payload, secrets or signatures.
-#[derive(Clone, Debug)]
-pub struct Record {
-    /// [`Provider::NAME`].
-    pub provider: &'static str,
-    /// The source in the route.
-    pub source: String,
-    /// True if the credentials have that source.
-    pub known: bool,
-    /// The event's type.
-    pub kind: Option<String>,
-    /// The event's id.
-    pub id: Option<String>,
-    /// The platform's id of the delivery (OpenCard's `rid`, GitHub's GUID). It may be unverified.
-    pub delivery: Option<String>,
-    /// The position of the credential entry that verified it, which may still be refused for its payload.
-    pub key: Option<usize>,
-    /// True if the source has several credential entries, as during a rotation.
-    pub rotating: bool,
-    /// The outcome.
-    pub outcome: Outcome,
-    /// A stable code: of the refusal or failure, or the provider's remark on its reply.
-    pub reason: Option<&'static str>,
-    /// The stage that a refused delivery did not pass.
-    pub stage: Option<Stage>,
-    /// Details for the operator: the field and what was expected, or the queue's error.
-    pub detail: Option<String>,
-    /// HTTP status.
-    pub status: u16,
-    /// Milliseconds from the start of handling to the response.
-    pub milliseconds: f64,
-    /// The deadline in milliseconds; `None` if the delivery was refused before its source was looked up.
-    pub limit: Option<f64>,
-    /// Milliseconds of these for the queue call; `None` if there was none.
-    pub queue_milliseconds: Option<f64>,
-    /// The result of refreshing the credentials.
-    pub credentials: RefreshResult,
-    /// The result of refreshing the provider's document.
-    pub document: RefreshResult,
-    /// The result of calling the URL that the delivery asks for ([`Received::visit`]); `None` if it asks for none. The error
-    /// says why.
-    pub visit: Option<Result<(), String>>,
-    /// The provider's names in log and metrics.
-    pub(crate) names: Names,
-}
-
-/// What a provider calls its own facts in log and metrics.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Names {
-    /// [`Provider::DELIVERY_FIELD`].
-    pub delivery_field: Option<&'static str>,
-    /// [`letterbox_codec::provider::Document::refresh_failed`].
-    pub document_refresh_failed: Option<&'static str>,
-}
-
-impl Names {
-    pub(crate) fn of<P: Provider>() -> Self {
-        Self {
-            delivery_field: P::DELIVERY_FIELD,
-            document_refresh_failed: P::DOCUMENT.map(|document| document.refresh_failed),
-        }
-    }
-}
-
-/// Reserved at the end of the deadline for building the response after the queue call returns or times out.
-const FOR_THE_RESPONSE: Duration = Duration::from_millis(50);
-
-/// The longest source name in a record, in characters: a sender may put anything into the URL.
-const LOGGED_SOURCE: usize = 64;
-
-impl Record {
-    pub(crate) fn new(provider: &'static str, source: &str) -> Self {
-        Self {
-            provider,
-            source: source.chars().take(LOGGED_SOURCE).collect(),
-            known: false,
-            kind: None,
-            id: None,
-            delivery: None,
-            key: None,
-            rotating: false,
-            outcome: Outcome::Refused,
-            reason: None,
-            stage: None,
-            detail: None,
-            status: 0,
-            milliseconds: 0.0,
-            limit: None,
-            queue_milliseconds: None,
-            credentials: RefreshResult::Unchanged,
-            document: RefreshResult::Unchanged,
-            visit: None,
-            names: Names::default(),
-        }
-    }
-
-    fn of<P: Provider>(source: &str) -> Self {
-        Self { names: Names::of::<P>(), ..Self::new(P::NAME, source) }
-    }
-
-    fn refused(&mut self, reject: &Reject, stage: Stage) {
-        self.stage = Some(stage);
-        self.reason = Some(reject.code());
-        self.detail = reject.detail().map(Into::into);
+/// What the archive is told of the outcome.
+fn conclusion<'a>(record: &'a Record, message: Option<&'a Message>) -> Conclusion<'a> {
+    Conclusion {
+        outcome: record.outcome,
+        reason: record.reason,
+        id: record.id.as_deref(),
+        kind: record.kind.as_deref(),
+        message: message.map(|message| message.body.as_str()),
     }
 }
 
@@ -190,7 +91,7 @@ impl<P: Provider> Intake<P> {
         queue: Arc<dyn Queue>,
         deadline: Duration,
     ) -> Self {
-        Self { provider, keyring, queue, deadline, ambient: ambient::system, fetcher: None }
+        Self { provider, keyring, queue, deadline, ambient: ambient::system, fetcher: None, archive: None }
     }
 
     /// Lets it fetch the documents that the provider asks for ([`Refused::wanted`]). Without it, a delivery that needs one
@@ -198,6 +99,13 @@ impl<P: Provider> Intake<P> {
     #[must_use]
     pub fn with_fetcher(mut self, fetcher: Fetcher) -> Self {
         self.fetcher = Some(fetcher);
+        self
+    }
+
+    /// Lets it archive deliveries. Without it, or without the API Gateway event of a delivery, nothing is archived.
+    #[must_use]
+    pub fn with_archive(mut self, archive: Archivist) -> Self {
+        self.archive = Some(archive);
         self
     }
 
@@ -215,15 +123,37 @@ impl<P: Provider> Intake<P> {
 
     /// Handles one request to one source.
     pub async fn handle(&self, source: &str, request: &Request) -> Answer {
+        self.handle_invocation(source, request, Circumstances::default()).await
+    }
+
+    /// Handles one request to one source, with what the invocation says besides.
+    pub async fn handle_invocation(
+        &self,
+        source: &str,
+        request: &Request,
+        circumstances: Circumstances<'_>,
+    ) -> Answer {
         let started = Instant::now();
         let mut record = Record::of::<P>(source);
+        record.replayed = circumstances.replay.is_some();
+        let (now, received) = match (self.ambient)() {
+            Ok(ambient) => {
+                let replayed = circumstances.replay.map(|_| ambient.now);
+                let now = circumstances.replay.map_or(ambient.now, |marker| marker.received);
+                let ambient = &Ambient { now, ..ambient };
+                let occasion = Occasion { source, request, ambient, replayed };
+                (Some(now), self.receive_with_newest(&occasion, &mut record).await)
+            }
+            Err(error) => (None, Err(Fault::Entropy(error))),
+        };
         let mut queued = None;
-        let received = self.receive_with_newest(source, request, &mut record).await;
-        let deadline = self.deadline(source);
+        let time = Time::new(started, self.deadline(source));
+        let sources = self.keyring.current();
+        let archiving = now.and_then(|now| self.archiving(source, &sources, now, circumstances));
         let reply = match received {
             Ok((received, message)) => {
                 queued = message;
-                self.settle(started, deadline, received, queued.as_ref(), &mut record).await
+                self.settle(time, received, queued.as_ref(), archiving.as_ref(), &mut record).await
             }
             Err(Fault::Refused(Refused { reject, stage, delivery, key, .. })) => {
                 record.delivery = delivery;
@@ -245,14 +175,38 @@ impl<P: Provider> Intake<P> {
                 unavailable::<P>()
             }
         };
+        if let (Some(archiving), None, Outcome::Refused | Outcome::Failed) =
+            (&archiving, &queued, record.outcome)
+        {
+            let line = || archiving.draft.line(&conclusion(&record, None));
+            record.archived = archiving.archivist.refused(line, time.for_the_archive()).await;
+        }
         record.status = reply.status;
-        record.limit = Some(deadline.as_secs_f64() * 1000.0);
+        record.limit = Some(time.deadline.as_secs_f64() * 1000.0);
         record.milliseconds = milliseconds_since(started);
         let mut response = response(reply);
         if request.method() == Method::HEAD {
             response.body_mut().clear();
         }
         Answer { response, record, message: queued }
+    }
+
+    /// What archives a delivery; `None` if it is not to be archived.
+    fn archiving<'a>(
+        &'a self,
+        source: &'a str,
+        sources: &'a Sources<P::Credentials>,
+        now: Timestamp,
+        circumstances: Circumstances<'a>,
+    ) -> Option<Archiving<'a>> {
+        let (archivist, event) = (self.archive.as_ref()?, circumstances.event?);
+        let entries = sources.get(source).filter(|_| circumstances.replay.is_none())?;
+        let secrets = Secrets {
+            headers: entries.iter().flat_map(P::secret_headers).collect(),
+            parameters: entries.iter().flat_map(P::secret_parameters).collect(),
+        };
+        let draft = Draft { time: now, provider: P::NAME, source, event, secrets };
+        Some(Archiving { archivist, draft })
     }
 
     /// The deadline of a source's deliveries: the function's, or an earlier one that any of its entries has.
@@ -294,12 +248,11 @@ impl<P: Provider> Intake<P> {
     /// without an event triggers no refresh.
     async fn receive_with_newest(
         &self,
-        source: &str,
-        request: &Request,
+        occasion: &Occasion<'_>,
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
-        let received = self.receive_with_document(source, request, record).await;
-        let limit = self.deadline(source) / 3;
+        let received = self.receive_with_document(occasion, record).await;
+        let limit = self.deadline(occasion.source) / 3;
         match &received {
             Ok((_, Some(_))) => {
                 (record.credentials, record.document) = tokio::join!(
@@ -308,13 +261,17 @@ impl<P: Provider> Intake<P> {
                 );
             }
             Err(fault) if fault.may_concern_credentials() => {
-                let refresh = self.keyring.refresh(RefreshTrigger::Refused, "credentials");
+                let trigger = match occasion.replayed {
+                    Some(_) => RefreshTrigger::Replayed,
+                    None => RefreshTrigger::Refused,
+                };
+                let refresh = self.keyring.refresh(trigger, "credentials");
                 record.credentials = within(limit, refresh).await;
             }
             _ => {}
         }
         if [record.credentials, record.document].contains(&RefreshResult::Refreshed) {
-            return self.receive_with_document(source, request, record).await;
+            return self.receive_with_document(occasion, record).await;
         }
         received
     }
@@ -322,11 +279,10 @@ impl<P: Provider> Intake<P> {
     /// Verifies and decodes a request; if that needs a document from a URL, fetches it and tries again.
     async fn receive_with_document(
         &self,
-        source: &str,
-        request: &Request,
+        occasion: &Occasion<'_>,
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
-        let received = self.receive(source, request, record);
+        let received = self.receive(occasion, record);
         if !P::FETCHES {
             return received;
         }
@@ -337,11 +293,11 @@ impl<P: Provider> Intake<P> {
             _ => return received,
         };
         let Some(fetcher) = &self.fetcher else { return received };
-        match fetcher.document(&url, self.deadline(source) / 3).await {
+        match fetcher.document(&url, self.deadline(occasion.source) / 3).await {
             Ok(content) => {
-                let mut request = request.clone();
+                let mut request = occasion.request.clone();
                 request.extensions_mut().insert(Fetched { url, content });
-                self.receive(source, &request, record)
+                self.receive(&Occasion { request: &request, ..*occasion }, record)
             }
             // The platform would not sign with what it does not publish.
             Err(FetchError::Absent) => received,
@@ -360,19 +316,21 @@ impl<P: Provider> Intake<P> {
         record.visit = Some(visited);
     }
 
-    /// Verifies and decodes a request, and builds its queue message. It is pure except for clock and entropy.
+    /// Verifies and decodes a request, and builds its queue message. It is pure.
     fn receive(
         &self,
-        source: &str,
-        request: &Request,
+        &Occasion { source, request, ambient, replayed }: &Occasion<'_>,
         record: &mut Record,
     ) -> Result<(Received, Option<Message>), Fault> {
         let sources = self.keyring.current();
         let keys = sources.get(source);
         (record.known, record.rotating) = (keys.is_some(), keys.is_some_and(|keys| keys.len() > 1));
-        let ambient = (self.ambient)().map_err(Fault::Entropy)?;
-        let received = receive(&*self.provider.current(), &sources, source, request, &ambient)
-            .map_err(Fault::Refused)?;
+        let received =
+            receive(&*self.provider.current(), &sources, source, request, ambient).map_err(Fault::Refused)?;
+        let received = match replayed {
+            Some(at) => received.replayed(at),
+            None => received,
+        };
         let message = received.queued_event().map(|event| Message::of(event, self.queue.largest()));
         let mut message = message.transpose().map_err(|reject| {
             let delivery = received.delivery.clone();
@@ -384,13 +342,14 @@ impl<P: Provider> Intake<P> {
         Ok((received, message))
     }
 
-    /// Puts the message on the queue within the rest of the deadline, and returns the reply or a 503.
+    /// Puts the message on the queue within the rest of the deadline, and returns the reply or a 503. The record for the
+    /// archive is put at the same time.
     async fn settle(
         &self,
-        started: Instant,
-        deadline: Duration,
+        time: Time,
         received: Received,
         message: Option<&Message>,
+        archiving: Option<&Archiving<'_>>,
         record: &mut Record,
     ) -> Reply {
         record.key = Some(received.key);
@@ -400,29 +359,59 @@ impl<P: Provider> Intake<P> {
             record.kind = Some(event.kind.clone());
             record.id = Some(event.id.clone());
         }
-        let remaining = deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
-        let queues = message.is_some();
+        let remaining = time.remaining();
         let visit = received.visit.clone();
         let asked = Instant::now();
+        let mut queue_milliseconds = None;
+        let mut archived = Archived::No;
         let settled = received
-            .settle(|| async move {
+            .settle(|| async {
                 let Some(message) = message else { return Ok(()) };
-                match tokio::time::timeout(remaining, self.queue.put(message)).await {
-                    Ok(put) => put,
-                    Err(_) => Err(QueueError("the queue did not respond within the deadline".into())),
-                }
+                let put = async {
+                    let put = tokio::time::timeout(remaining, self.queue.put(message)).await;
+                    queue_milliseconds = Some(milliseconds_since(asked));
+                    let late = || QueueError("the queue did not respond within the deadline".into());
+                    put.unwrap_or_else(|_| Err(late()))
+                };
+                let archive = async {
+                    let Some(Archiving { archivist, draft }) = archiving else { return Archived::No };
+                    let queued = Conclusion { outcome: Outcome::Queued, ..conclusion(record, Some(message)) };
+                    archivist.accepted(|| draft.line(&queued), time.for_the_archive()).await
+                };
+                // The queue first: its request is on the way while the record is built.
+                let (put, stored) = tokio::join!(put, archive);
+                archived = stored;
+                put
             })
             .await;
-        record.queue_milliseconds = queues.then(|| milliseconds_since(asked));
+        record.queue_milliseconds = queue_milliseconds;
+        record.archived = archived;
+        let reply = self.conclude(time, settled, visit, message.is_some(), record).await;
+        if let (Some(Archiving { archivist, draft }), Outcome::Failed | Outcome::Unqueued) =
+            (archiving, record.outcome)
+        {
+            let line = || draft.line(&conclusion(record, message));
+            record.archived = archivist.correct(line, time.for_a_correction()).await;
+        }
+        reply
+    }
+
+    /// The reply after the queue call.
+    async fn conclude(
+        &self,
+        time: Time,
+        settled: Settled<QueueError>,
+        visit: Option<HttpsUrl>,
+        queues: bool,
+        record: &mut Record,
+    ) -> Reply {
         match settled {
             Settled { put: Ok(()), reply: Some(reply) } => {
                 record.outcome = if queues { Outcome::Queued } else { Outcome::Answered };
                 if P::FETCHES
                     && let Some(url) = visit
                 {
-                    let remaining =
-                        deadline.saturating_sub(started.elapsed()).saturating_sub(FOR_THE_RESPONSE);
-                    self.visit(&url, remaining.min(deadline / 3), record).await;
+                    self.visit(&url, time.remaining().min(time.deadline / 3), record).await;
                 }
                 reply
             }
@@ -524,162 +513,4 @@ fn response(reply: Reply) -> Response<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use letterbox_codec::{
-        Event, Secret,
-        signature::{Description, Key, Scheme, SecretEncoding},
-    };
-
-    use super::*;
-    use crate::queue::Put;
-
-    const DELIVERY: &str = "d1";
-
-    fn scheme() -> (Scheme, Key) {
-        let secret = Secret::new("secret".into()).unwrap();
-        (Scheme::new(Description::default()).unwrap(), Key::new(&secret, SecretEncoding::Text).unwrap())
-    }
-
-    #[derive(serde::Deserialize)]
-    struct NoSecret {}
-
-    /// Expects a signed body, and reports the delivery id in every case.
-    struct Any;
-
-    impl Provider for Any {
-        const NAME: &'static str = "any";
-        const DEADLINE: Duration = Duration::from_secs(1);
-        const DELIVERY_FIELD: Option<&'static str> = Some("own");
-        type Credentials = NoSecret;
-
-        fn new(_: &[u8]) -> Result<Self, String> {
-            Ok(Self)
-        }
-
-        fn receive(
-            &self,
-            source: &Source<'_, NoSecret>,
-            request: &Request,
-            ambient: &Ambient,
-        ) -> Result<Received, Refused> {
-            let delivery = Some(DELIVERY.to_owned());
-            let (scheme, key) = scheme();
-            let signed = scheme.verify(&key, request, ambient.now);
-            let content =
-                signed.map_err(|rejected| Refused { delivery: delivery.clone(), ..rejected.into() })?.content;
-            let payload = content.json().map_err(|reject| Refused::payload(reject, 0))?;
-            let mut event = Event::new(source, "any", &content, &payload, ambient);
-            event.delivery = delivery;
-            Ok(Received::event(event, Reply::empty(204), 0))
-        }
-    }
-
-    /// Accepts messages up to a size.
-    struct Small(usize);
-
-    impl Queue for Small {
-        fn largest(&self) -> usize {
-            self.0
-        }
-
-        fn put<'a>(&'a self, _: &'a Message) -> Put<'a> {
-            Box::pin(async { Ok(()) })
-        }
-    }
-
-    #[tokio::test]
-    async fn every_outcome_names_the_delivery() {
-        let mut signed = Request::new("{}".into());
-        *signed.method_mut() = Method::POST;
-        let unsigned = signed.clone();
-        let (scheme, key) = scheme();
-        scheme.sign(&key, &mut signed, letterbox_codec::Timestamp(0), "").unwrap();
-        for (request, largest, status, reason, key) in [
-            (&signed, 1000, 204, None, Some(0)),
-            (&signed, 10, 413, Some("too_large"), Some(0)),
-            (&unsigned, 1000, 401, Some("missing_signature"), None),
-        ] {
-            let sources = Sources::parse(r#"{"default":{}}"#).unwrap();
-            let queue = Arc::new(Small(largest));
-            let intake = Intake::new(Refreshed::fixed(Any), Keyring::fixed(sources), queue, Any::DEADLINE);
-            let record = intake.handle("default", request).await.record;
-            assert_eq!((record.status, record.reason, record.key), (status, reason, key));
-            assert_eq!(record.delivery.as_deref(), Some(DELIVERY), "{reason:?}");
-            assert_eq!(record.names.delivery_field, Some("own"), "{reason:?}");
-        }
-    }
-
-    /// Accepts what the document behind `https://a.example/<path>` says, and asks for `/visit` to be called then.
-    struct Wanting;
-
-    fn url(path: &str) -> HttpsUrl {
-        HttpsUrl::parse(&format!("https://a.example{path}")).unwrap()
-    }
-
-    impl Provider for Wanting {
-        const NAME: &'static str = "wanting";
-        const DEADLINE: Duration = Duration::from_secs(1);
-        const FETCHES: bool = true;
-        type Credentials = NoSecret;
-
-        fn new(_: &[u8]) -> Result<Self, String> {
-            Ok(Self)
-        }
-
-        fn receive(
-            &self,
-            _: &Source<'_, NoSecret>,
-            request: &Request,
-            _: &Ambient,
-        ) -> Result<Received, Refused> {
-            let wanted = url(request.uri().path());
-            let Some(content) = Fetched::of(request, &wanted) else {
-                let refused = Reject::CertificateUnavailable.at(Stage::Key).into();
-                return Err(Refused { wanted: Some(wanted), ..refused });
-            };
-            if content != "good" {
-                return Err(Reject::CertificateInvalid.at(Stage::Key).into());
-            }
-            let mut received = Received::handshake(Reply::empty(200), 0);
-            received.visit = Some(url("/visit"));
-            Ok(received)
-        }
-    }
-
-    #[tokio::test]
-    async fn a_document_is_fetched_and_a_url_visited_only_if_there_is_a_fetcher() {
-        let fetcher = || {
-            Fetcher::new(Box::new(|url| {
-                let path = url.path().to_owned();
-                Box::pin(async move {
-                    match path.as_str() {
-                        "/good" => Ok((200, "good".into())),
-                        "/bad" => Ok((200, "bad".into())),
-                        "/absent" => Ok((404, "".into())),
-                        _ => Err("down".to_owned()),
-                    }
-                })
-            }))
-        };
-        for (path, with, without) in [
-            ("/good", (200, None), (401, Some("certificate_unavailable"))),
-            ("/bad", (401, Some("certificate_invalid")), (401, Some("certificate_unavailable"))),
-            ("/absent", (401, Some("certificate_unavailable")), (401, Some("certificate_unavailable"))),
-            ("/down", (503, Some("document_unavailable")), (401, Some("certificate_unavailable"))),
-        ] {
-            let mut request = Request::new("{}".into());
-            *request.method_mut() = Method::POST;
-            *request.uri_mut() = path.parse().unwrap();
-            for (fetches, expected) in [(true, with), (false, without)] {
-                let sources = Sources::parse(r#"{"default":{}}"#).unwrap();
-                let (provider, keyring) = (Refreshed::fixed(Wanting), Keyring::fixed(sources));
-                let intake = Intake::new(provider, keyring, Arc::new(Small(10)), Wanting::DEADLINE);
-                let intake = if fetches { intake.with_fetcher(fetcher()) } else { intake };
-                let record = intake.handle("default", &request).await.record;
-                assert_eq!((record.status, record.reason), expected, "{path} {fetches}");
-                let visited = (expected.0 == 200).then(|| Err("down".to_owned()));
-                assert_eq!(record.visit, visited, "{path} {fetches}");
-            }
-        }
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use letterbox_codec::{Timestamp, timestamp::Unit};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Outcome, Record, ambient, invocation::Invocation, metrics};
+use crate::{Outcome, Record, ambient, archive::Archived, invocation::Invocation, metrics};
 
 /// Configures the runtime's tracing to write JSON.
 pub fn init() {
@@ -67,6 +67,9 @@ fn line<'a>(record: &'a Record, invocation: &'a Invocation, namespace: &str, now
         ("key", record.key.map(Value::from)),
         ("reason", record.reason.map(Value::from)),
         ("detail", record.detail.clone().map(Value::from)),
+        ("replayed", record.replayed.then_some(true.into())),
+        ("archived", (record.archived != Archived::No).then(|| (record.archived == Archived::Stored).into())),
+        ("archiveDetail", record.archived.detail().map(Value::from)),
         ("visited", record.visit.as_ref().map(|visit| visit.is_ok().into())),
         ("xrayTraceId", invocation.trace.clone().map(Value::from)),
     ];

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use letterbox_codec::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{Outcome, Record, invocation::Invocation, refreshed::RefreshResult};
+use crate::{Outcome, Record, archive::Archived, invocation::Invocation, refreshed::RefreshResult};
 
 /// The metric fields of a log line: `_aws`, and the metrics that it declares. The dimensions are in the line already.
 pub(crate) fn members(
@@ -78,15 +78,21 @@ fn metrics(record: &Record, invocation: &Invocation) -> Vec<Metric> {
     let one = |happened: bool| happened.then(|| json!(1));
     let failed = |renewal: RefreshResult| one(renewal == RefreshResult::Failed);
     let answer = invocation.milliseconds.unwrap_or(record.milliseconds);
-    let key = record.key.filter(|_| record.rotating);
+    // A replay was counted as a delivery when the platform sent it, and no platform waits for its response.
+    let is_delivery = !record.replayed;
+    let is_slow = is_delivery && record.limit.is_some_and(|limit| answer > limit / 2.0);
+    let key = record.key.filter(|_| record.rotating && is_delivery);
     let refreshes = [record.credentials, record.document];
     let table = [
-        ("Refused", "Count", Per::Stack, one(record.outcome == Outcome::Refused)),
-        ("Unqueued", "Count", Per::Stack, one(record.outcome == Outcome::Unqueued)),
-        ("Slow", "Count", Per::Stack, one(record.limit.is_some_and(|limit| answer > limit / 2.0))),
+        ("Refused", "Count", Per::Stack, one(is_delivery && record.outcome == Outcome::Refused)),
+        ("Unqueued", "Count", Per::Stack, one(is_delivery && record.outcome == Outcome::Unqueued)),
+        ("Slow", "Count", Per::Stack, one(is_slow)),
         ("RefreshFailed", "Count", Per::Stack, one(refreshes.contains(&RefreshResult::Failed))),
-        ("Deliveries", "Count", Per::Outcome, Some(json!(1))),
-        ("AnswerLatency", "Milliseconds", Per::Provider, Some(json!(answer))),
+        ("ArchiveFailed", "Count", Per::Stack, one(matches!(record.archived, Archived::Failed(_)))),
+        ("ArchiveSkipped", "Count", Per::Stack, one(record.archived == Archived::Skipped)),
+        ("Deliveries", "Count", Per::Outcome, one(is_delivery)),
+        ("Replayed", "Count", Per::Outcome, one(record.replayed)),
+        ("AnswerLatency", "Milliseconds", Per::Provider, is_delivery.then(|| json!(answer))),
         ("QueueLatency", "Milliseconds", Per::Provider, record.queue_milliseconds.map(|value| json!(value))),
         ("ColdStart", "Count", Per::Provider, one(invocation.cold_start)),
         ("KeyPosition", "None", Per::Source, key.map(|key| json!(key))),
@@ -102,6 +108,7 @@ fn metrics(record: &Record, invocation: &Invocation) -> Vec<Metric> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::ArchiveError;
 
     const NOW: Timestamp = Timestamp(1_795_255_200_123);
 
@@ -186,6 +193,38 @@ mod tests {
         let line = line(&record, false);
         assert_eq!(declared(&line)["KeyPosition"], ["provider,source"]);
         assert_eq!(line["KeyPosition"], 1);
+    }
+
+    #[test]
+    fn a_replay_is_no_delivery() {
+        for outcome in [Outcome::Refused, Outcome::Unqueued] {
+            let mut record = Record::new("github", "acme");
+            (record.known, record.replayed, record.outcome) = (true, true, outcome);
+            (record.key, record.rotating, record.limit, record.milliseconds) =
+                (Some(1), true, Some(800.0), 401.0);
+            let declared = declared(&line(&record, false));
+            assert_eq!(declared.keys().collect::<Vec<_>>(), ["Replayed"], "{outcome}");
+            assert_eq!(declared["Replayed"], ["provider,outcome", "provider,source,outcome"]);
+        }
+    }
+
+    #[test]
+    fn what_is_not_archived_counts() {
+        for (archived, metric) in [
+            (Archived::No, None),
+            (Archived::Stored, None),
+            (Archived::Failed(ArchiveError("down".to_owned())), Some("ArchiveFailed")),
+            (Archived::Skipped, Some("ArchiveSkipped")),
+        ] {
+            let mut record = Record::new("github", "default");
+            record.archived = archived;
+            let declared = declared(&line(&record, false));
+            let counted = declared.iter().find(|(name, _)| name.starts_with("Archive"));
+            assert_eq!(
+                counted,
+                metric.map(|name| (name.to_owned(), vec![String::new()])).as_ref().map(|(n, d)| (n, d))
+            );
+        }
     }
 
     #[test]

@@ -16,6 +16,9 @@ use tokio::{
 /// The shortest time between two reads, so that a flood of forged deliveries causes no flood of reads.
 const AT_MOST_EVERY: Duration = Duration::from_secs(30);
 
+/// The same while deliveries are replayed, which only the operator can do, who has just changed the value.
+const WHILE_REPLAYING: Duration = Duration::from_secs(1);
+
 /// The timeout of a read. The start waits for the first read; Lambda allows a start 10 s.
 const LONGEST: Duration = Duration::from_secs(5);
 
@@ -28,6 +31,8 @@ pub enum RefreshTrigger {
     Accepted,
     /// A delivery did not verify, or its source is unknown: refreshes the value, which may just have been changed.
     Refused,
+    /// The same of a delivery that is replayed.
+    Replayed,
 }
 
 /// The result of a refresh.
@@ -122,7 +127,8 @@ impl<T> Refreshed<T> {
         // Another delivery has the lock, and is reading already.
         let Ok(mut state) = origin.state.try_lock() else { return RefreshResult::Unchanged };
         let now = Instant::now();
-        let recently = state.tried.is_some_and(|tried| now.duration_since(tried) < AT_MOST_EVERY);
+        let least = if trigger == RefreshTrigger::Replayed { WHILE_REPLAYING } else { AT_MOST_EVERY };
+        let recently = state.tried.is_some_and(|tried| now.duration_since(tried) < least);
         let old = now.duration_since(state.read) >= origin.oldest;
         if state.reading.is_none() {
             if recently || (trigger == RefreshTrigger::Accepted && !old) {
@@ -250,6 +256,20 @@ mod tests {
         store.set("two");
         tokio::time::advance(AT_MOST_EVERY).await;
         assert_eq!(refresh(&value, RefreshTrigger::Refused).await, RefreshResult::Refreshed);
+        assert_eq!((value.current().as_str(), store.reads()), ("two", 3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replay_reads_again_after_a_second() {
+        let store = Store::new("one");
+        let value = store.refreshed().await;
+        assert_eq!(refresh(&value, RefreshTrigger::Refused).await, RefreshResult::Unchanged);
+        store.set("two");
+        assert_eq!(refresh(&value, RefreshTrigger::Replayed).await, RefreshResult::Unchanged);
+        assert_eq!(value.current().as_str(), "one");
+        tokio::time::advance(WHILE_REPLAYING).await;
+        assert_eq!(refresh(&value, RefreshTrigger::Refused).await, RefreshResult::Unchanged);
+        assert_eq!(refresh(&value, RefreshTrigger::Replayed).await, RefreshResult::Refreshed);
         assert_eq!((value.current().as_str(), store.reads()), ("two", 3));
     }
 

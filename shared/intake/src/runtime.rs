@@ -15,11 +15,16 @@ use letterbox_codec::{Provider, Sources, credentials::FromEntry, provider::Docum
 use serde_json::value::RawValue;
 
 use crate::{
-    Answer, Fetcher, Intake, Keyring, Refreshed, aws, gateway,
+    Answer, Fetcher, Intake, Keyring, Record, Refreshed, ambient,
+    archive::{Archivist, firehose::Firehose},
+    aws,
+    gateway::{self, Payload},
+    handler::Circumstances,
     invocation::Invocation,
     log, origin,
     queue::{Trace, sqs::Sqs},
-    settings::{CredentialsFrom, DocumentFrom, Settings, StartError},
+    replay::{Marker, Verdict},
+    settings::{ArchiveIn, CredentialsFrom, DocumentFrom, Settings, StartError},
 };
 
 /// Runs the provider's function until the runtime ends. An error at start is logged and gives a failure exit code.
@@ -43,6 +48,10 @@ const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 async fn serve<P: Provider>() -> Result<(), String> {
     let settings = Settings::read::<P>(|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
     let config = aws::config().await;
+    let archive = settings.archive.clone().map(|ArchiveIn { stream, refused_per_minute }| {
+        let firehose = Firehose::connect(&config, stream, settings.deadline);
+        Archivist::new(Arc::new(firehose), refused_per_minute)
+    });
     // Concurrently, since each waits for another service and a delivery is waiting for the start.
     let (provider, keyring, queue) = tokio::join!(
         provider::<P>(&settings, &config),
@@ -57,7 +66,11 @@ async fn serve<P: Provider>() -> Result<(), String> {
         ));
     }
     let intake = Intake::new(provider, keyring, Arc::new(queue), settings.deadline);
-    let intake = Arc::new(if P::FETCHES { intake.with_fetcher(Fetcher::https()) } else { intake });
+    let intake = if P::FETCHES { intake.with_fetcher(Fetcher::https()) } else { intake };
+    let intake = Arc::new(match archive {
+        Some(archive) => intake.with_archive(archive),
+        None => intake,
+    });
     let namespace: Arc<str> = settings.metrics_namespace.into();
     let first = Arc::new(AtomicBool::new(true));
     let service = service_fn(move |event: LambdaEvent<Box<RawValue>>| {
@@ -70,24 +83,42 @@ async fn serve<P: Provider>() -> Result<(), String> {
                 cold_start: first.swap(false, Ordering::Relaxed),
                 ..Invocation::default()
             };
-            let event = gateway::read(&payload);
-            let received = event.as_ref().ok().and_then(gateway::received);
-            let Answer { response, record, .. } =
-                match event.and_then(|event| gateway::request(P::NAME, event)) {
-                    Ok((source, mut request)) => {
-                        if let Some(trace) = &invocation.trace {
-                            request.extensions_mut().insert(Trace(trace.clone()));
-                        }
-                        intake.handle(&source, &request).await
-                    }
-                    Err(reject) => intake.refuse("", &reject),
-                };
-            invocation.milliseconds = received.and_then(gateway::milliseconds_since);
+            let Replied { response, record } = reply(&intake, &payload, &mut invocation).await;
             log::delivery(&record, &invocation, &namespace);
-            Ok::<_, std::convert::Infallible>(gateway::response(response))
+            Ok::<_, std::convert::Infallible>(response)
         }
     });
     lambda_runtime::run(service).await.map_err(|error| error.to_string())
+}
+
+/// The response to an invocation, and the record of its delivery.
+struct Replied {
+    response: gateway::Answered,
+    record: Record,
+}
+
+/// Handles the payload of one invocation.
+async fn reply<P: Provider>(intake: &Intake<P>, payload: &RawValue, invocation: &mut Invocation) -> Replied {
+    let Payload { event, marker } = Payload::read(payload);
+    let is_replay = marker.is_some();
+    let received = event.as_ref().ok().and_then(gateway::received);
+    let marker = marker.map(|marker| Marker::read(&marker, ambient::now())).transpose();
+    let delivery = marker.and_then(|marker| Ok((marker, gateway::request(P::NAME, event?)?)));
+    let Answer { response, mut record, .. } = match delivery {
+        Ok((replay, (source, mut request))) => {
+            if let Some(trace) = &invocation.trace {
+                request.extensions_mut().insert(Trace(trace.clone()));
+            }
+            intake.handle_invocation(&source, &request, Circumstances { event: Some(payload), replay }).await
+        }
+        Err(reject) => intake.refuse("", &reject),
+    };
+    record.replayed = is_replay;
+    if !is_replay {
+        invocation.milliseconds = received.and_then(gateway::milliseconds_since);
+    }
+    let verdict = is_replay.then(|| Verdict::from(&record));
+    Replied { response: gateway::response(response, verdict), record }
 }
 
 /// Loads the credentials from the configured place. A delivery waits for a refresh at most a third of the deadline.

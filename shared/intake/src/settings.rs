@@ -5,6 +5,7 @@ use std::{borrow::Cow, ops::RangeInclusive, path::PathBuf, time::Duration};
 use letterbox_codec::{Secret, credentials::CredentialsError, provider::Provider};
 
 use crate::{
+    archive::DEFAULT_REFUSED_PER_MINUTE,
     origin::Object,
     queue::{LARGEST_MESSAGE, oversize::Oversize},
 };
@@ -26,6 +27,9 @@ pub enum StartError {
     /// Credentials are configured twice.
     #[error("both CREDENTIALS and CREDENTIALS_SECRET are set: unset one, so that it is clear which counts")]
     TwoCredentials,
+    /// A rate for the archive, and no archive.
+    #[error("ARCHIVE_REFUSED_PER_MINUTE is set, and ARCHIVE_STREAM is not: set both, or neither")]
+    NoArchive,
     /// A threshold for large events, and no bucket for them.
     #[error("OVERSIZE_THRESHOLD is set, and OVERSIZE_BUCKET is not: set both, or neither")]
     NoBucket,
@@ -94,6 +98,15 @@ pub enum DocumentFrom {
     },
 }
 
+/// Where deliveries are archived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchiveIn {
+    /// The name of the Data Firehose delivery stream.
+    pub stream: String,
+    /// The most refused deliveries of one execution environment that are archived in a minute.
+    pub refused_per_minute: u32,
+}
+
 /// The settings of one function.
 #[derive(Debug)]
 pub struct Settings {
@@ -101,6 +114,8 @@ pub struct Settings {
     pub queue_url: String,
     /// The bucket for large events, if there is one.
     pub oversize: Option<Oversize>,
+    /// The archive, if there is one.
+    pub archive: Option<ArchiveIn>,
     /// Where the credentials are.
     pub credentials: CredentialsFrom,
     /// The maximum age of credentials from Secrets Manager.
@@ -123,6 +138,7 @@ impl Settings {
             deadline: environment.deadline()?.unwrap_or(P::DEADLINE),
             credentials_max_age: environment.max_age("CREDENTIALS")?,
             oversize: environment.oversize()?,
+            archive: environment.archive()?,
             document: P::DOCUMENT.map_or(Ok(None), |document| environment.document(document.variable))?,
             metrics_namespace: environment.metrics_namespace()?,
         })
@@ -223,6 +239,18 @@ impl<F: Fn(&str) -> Option<String>> Environment<F> {
             (Some(bucket), threshold) => {
                 let threshold = threshold.and_then(|bytes| usize::try_from(bytes).ok());
                 Ok(Some(Oversize { bucket, threshold: threshold.unwrap_or(LARGEST_MESSAGE) }))
+            }
+        }
+    }
+
+    fn archive(&self) -> Result<Option<ArchiveIn>, StartError> {
+        let rate = self.number("ARCHIVE_REFUSED_PER_MINUTE", 0..=1_000_000, "deliveries")?;
+        match (self.get("ARCHIVE_STREAM"), rate) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(StartError::NoArchive),
+            (Some(stream), rate) => {
+                let refused_per_minute = rate.unwrap_or(DEFAULT_REFUSED_PER_MINUTE);
+                Ok(Some(ArchiveIn { stream, refused_per_minute }))
             }
         }
     }
@@ -337,6 +365,18 @@ mod tests {
     }
 
     #[test]
+    fn the_archive_is_a_setting() {
+        let archive = |more: &[(&str, &str)]| {
+            read(&[&[("QUEUE_URL", "https://q"), ("CREDENTIALS", "{}")], more].concat()).unwrap().archive
+        };
+        let stream = |refused_per_minute| Some(ArchiveIn { stream: "s".into(), refused_per_minute });
+        assert_eq!(archive(&[]), None);
+        assert_eq!(archive(&[("ARCHIVE_STREAM", "")]), None);
+        assert_eq!(archive(&[("ARCHIVE_STREAM", "s")]), stream(1200));
+        assert_eq!(archive(&[("ARCHIVE_STREAM", "s"), ("ARCHIVE_REFUSED_PER_MINUTE", "0")]), stream(0));
+    }
+
+    #[test]
     fn a_document_is_a_file_or_an_object() {
         let settings = |more: &[(&str, &str)]| {
             read(&[&[("QUEUE_URL", "https://q"), ("CREDENTIALS", "{}")], more].concat()).unwrap().document
@@ -366,6 +406,11 @@ mod tests {
             (
                 &[good, ("CREDENTIALS", "{}"), ("OVERSIZE_BUCKET", "b"), ("OVERSIZE_THRESHOLD", "1048577")],
                 "OVERSIZE_THRESHOLD",
+            ),
+            (&[good, ("CREDENTIALS", "{}"), ("ARCHIVE_REFUSED_PER_MINUTE", "1")], "ARCHIVE_STREAM"),
+            (
+                &[good, ("CREDENTIALS", "{}"), ("ARCHIVE_STREAM", "s"), ("ARCHIVE_REFUSED_PER_MINUTE", "-1")],
+                "ARCHIVE_REFUSED_PER_MINUTE",
             ),
             (&[good, ("CREDENTIALS", "{}"), ("ANY", "s3://b")], "ANY"),
             (&[good, ("CREDENTIALS", "{}"), ("ANY", "s3://b/k"), ("ANY_MAX_AGE_S", "0")], "ANY_MAX_AGE_S"),

@@ -26,7 +26,7 @@ pub use crate::{
     credentials::{Credentials, describe},
     entry::EntryError,
 };
-use crate::{entry::PayloadForm, event_type::EventTime};
+use crate::{entry::PayloadForm, event_type::EventTime, handshake::Handshake};
 
 /// What distinguishes one function from others that use the same engine.
 pub trait Branch: Send + Sync + 'static {
@@ -54,6 +54,14 @@ impl<B: Branch> Provider for Described<B> {
 
     fn handshake_methods(key: &Credentials) -> &[Method] {
         &key.handshake_methods
+    }
+
+    fn secret_headers(key: &Credentials) -> Vec<&str> {
+        key.scheme.secret_headers().map(HeaderName::as_str).collect()
+    }
+
+    fn secret_parameters(key: &Credentials) -> Vec<&str> {
+        key.handshakes.iter().filter_map(Handshake::token_parameter).collect()
     }
 
     fn receive(

@@ -14,7 +14,7 @@ use letterbox_codec::{
     },
 };
 
-use crate::{Branch, Credentials, Described, handshake::Handshake, presets::Preset};
+use crate::{Branch, Credentials, Described, presets::Preset};
 
 /// One sender: what its file says besides the scheme.
 #[derive(Debug)]
@@ -215,14 +215,6 @@ impl<B: Samples> platform::Sender for Described<B> {
 
     fn headers(key: &Credentials) -> Vec<&str> {
         key.scheme.headers().chain(key.event_headers()).map(HeaderName::as_str).collect()
-    }
-
-    fn secret_headers(key: &Credentials) -> Vec<&str> {
-        key.scheme.secret_headers().map(HeaderName::as_str).collect()
-    }
-
-    fn secret_parameters(key: &Credentials) -> Vec<&str> {
-        key.handshakes.iter().filter_map(Handshake::token_parameter).collect()
     }
 
     /// Where the type is in a header, the sample's name is the type, without the folder of its preset.

@@ -1,5 +1,6 @@
 //! `letterbox doctor --stack`: reads a deployed stack, probes its functions, and reports what is wrong.
 
+mod archive;
 mod probes;
 mod read;
 
@@ -71,6 +72,8 @@ async fn examine_stack(name: &str, args: &Doctor, progress: &ProgressBar) -> Res
     if let Some(url) = dead_letter_url {
         survey.dead_letters = Some(read::queue(&account, url).await);
     }
+    progress.set_message("reading the archive");
+    survey.archive = archive::read(&account, &stack).await;
     if let Some(topic) = stack.output("AlarmTopicArn") {
         progress.set_message("reading the alarms");
         survey.alarms = Some(read::subscriptions(&account, topic).await);

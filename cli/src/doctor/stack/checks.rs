@@ -1,13 +1,16 @@
 //! The checks of a stack, and what each says.
 
+mod archive;
+
 use std::time::Duration;
 
 use super::{
     answer,
+    finding::{about_duration, problem, unread, warning},
     survey::{Activity, ProviderFacts, QueueFacts, Subscriptions, Survey},
     verdict::{Level, Verdict},
 };
-use crate::{stack::AwsError, time::about};
+use crate::stack::AwsError;
 
 /// Fewer concurrent executions than this are used up by a burst of webhooks. AWS's default is 1,000.
 const FEW_EXECUTIONS: u32 = 100;
@@ -21,8 +24,18 @@ const RETENTION: u64 = 1_209_600;
 const MAX_RECEIVES: u64 = 5;
 
 /// The checks, in the order in which they are reported.
-const CHECKS: [fn(&Survey) -> Vec<Verdict>; 9] =
-    [stack, resources, secrets, documents, queue, dead_letters, alarms, concurrency, certificate];
+const CHECKS: [fn(&Survey) -> Vec<Verdict>; 10] = [
+    stack,
+    resources,
+    secrets,
+    documents,
+    queue,
+    dead_letters,
+    archive::archive,
+    alarms,
+    concurrency,
+    certificate,
+];
 
 /// Everything that can be said of a stack.
 pub fn examine(survey: &Survey) -> Vec<Verdict> {
@@ -42,35 +55,6 @@ pub fn examine(survey: &Survey) -> Vec<Verdict> {
         );
     }
     verdicts
-}
-
-fn problem(
-    code: &'static str,
-    subject: &str,
-    explanation: impl Into<String>,
-    remedy: impl Into<String>,
-) -> Verdict {
-    Verdict::ok(code, subject, explanation).level(Level::Problem).remedy(remedy)
-}
-
-fn warning(
-    code: &'static str,
-    subject: &str,
-    explanation: impl Into<String>,
-    remedy: impl Into<String>,
-) -> Verdict {
-    Verdict::ok(code, subject, explanation).level(Level::Warning).remedy(remedy)
-}
-
-/// What could not be read, with the permission that is missing.
-fn unread(subject: &str, error: &AwsError) -> Verdict {
-    let verdict =
-        Verdict::ok("unread", subject, format!("It could not be read: {error}.")).level(Level::Unknown);
-    match error {
-        AwsError::Denied { action, .. } => Verdict { code: "denied", ..verdict }
-            .remedy(format!("Allow {action} to whoever runs doctor; the other checks do not need it.")),
-        _ => verdict,
-    }
 }
 
 fn stack(survey: &Survey) -> Vec<Verdict> {
@@ -455,10 +439,6 @@ fn certificate(survey: &Survey) -> Vec<Verdict> {
         Ok(days) => Verdict::ok("certificate", subject, format!("valid for {days} days")),
     };
     vec![verdict]
-}
-
-fn about_duration(time: Duration) -> String {
-    about(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

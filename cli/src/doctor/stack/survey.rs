@@ -28,6 +28,8 @@ pub struct Survey {
     pub activity: Option<Read<Activity>>,
     /// The subscriptions of the alarms' topic, if there are alarms; the inner `None` is a topic that does not exist.
     pub alarms: Option<Read<Option<Subscriptions>>>,
+    /// The archive, if the stack has one.
+    pub archive: Option<ArchiveFacts>,
     /// The account's quota of concurrent executions of Lambda functions in the region. `None` if an emulator has none.
     pub concurrency: Option<Read<u32>>,
     /// The certificate of the stack's own domain, if it has one.
@@ -87,6 +89,28 @@ pub struct Activity {
     pub oldest_dead_letter: Option<Duration>,
     /// How often a consumer asked for messages.
     pub receives: Option<u64>,
+}
+
+/// What was read of the archive.
+#[derive(Debug)]
+pub struct ArchiveFacts {
+    /// The name of its bucket.
+    pub bucket: String,
+    /// True if that exists.
+    pub has_bucket: Read<bool>,
+    /// What `CloudWatch` recorded of it in the last hours.
+    pub activity: Read<ArchiveActivity>,
+}
+
+/// What `CloudWatch` recorded of an archive.
+#[derive(Clone, Debug, Default)]
+pub struct ArchiveActivity {
+    /// Deliveries that could not be archived.
+    pub failed: u64,
+    /// Refused deliveries that were too many.
+    pub skipped: u64,
+    /// The age of the oldest record that is not in the bucket; `None` if there is no data.
+    pub oldest: Option<Duration>,
 }
 
 /// The subscriptions of a topic.

@@ -8,7 +8,7 @@ use std::{
 
 use http::{HeaderName, HeaderValue, Method, Uri, header};
 use letterbox_codec::{Request, Timestamp};
-use letterbox_intake::{Answer, ambient};
+use letterbox_intake::{Answer, ambient, archive::mask};
 use letterbox_registry::{Entry, Platform};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
@@ -313,18 +313,7 @@ fn withheld(mut request: Request, entries: &[Box<dyn Entry + '_>]) -> Request {
 
 /// The URI without the values of some query parameters; `None` if it has none of them.
 fn without_values(uri: &Uri, names: &[&str]) -> Option<Uri> {
-    let is_named = |pair: &str| {
-        form_urlencoded::parse(pair.as_bytes()).next().is_some_and(|(name, _)| names.contains(&&*name))
-    };
-    let pairs: Vec<_> = uri.query()?.split('&').collect();
-    if !pairs.iter().any(|pair| is_named(pair)) {
-        return None;
-    }
-    let kept = pairs.iter().map(|pair| match pair.split_once('=') {
-        Some((name, _)) if is_named(pair) => format!("{name}={NOT_STORED}"),
-        _ => (*pair).to_owned(),
-    });
-    let query = kept.collect::<Vec<_>>().join("&");
+    let query = mask::query(uri.query()?, names)?;
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(format!("{}?{query}", uri.path()).parse().ok()?);
     Uri::from_parts(parts).ok()
