@@ -158,7 +158,7 @@ fn alarms_watch_metrics_that_exist() {
             count += 1;
         }
     }
-    assert_eq!(count, 6);
+    assert_eq!(count, 7);
 }
 
 /// Without it, a delivery from the archive could not be verified again.
