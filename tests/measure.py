@@ -93,6 +93,8 @@ def runtime(event, deliveries):
 def serve(handler):
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    # A binary that is killed leaves a connection behind.
+    server.handle_error = lambda *_: None
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server, server.server_address[1]
 

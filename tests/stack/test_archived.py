@@ -33,7 +33,8 @@ class Archive:
         return [text for text in lines if text]
 
     def one(self):
-        lines = self.take()
+        # At least once: an attempt that timed out may have been stored.
+        lines = list(set(self.take()))
         assert len(lines) == 1 and lines[0].endswith("\n"), lines
         return json.loads(lines[0])
 

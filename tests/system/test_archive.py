@@ -48,8 +48,8 @@ class Archive:
         return lines
 
     def one(self):
-        """The only record."""
-        lines = self.take()
+        """The only record, which may be there twice: an attempt that timed out may have been stored."""
+        lines = list(set(self.take()))
         assert len(lines) == 1, f"expected one record, got {len(lines)}"
         return json.loads(lines[0])
 
@@ -432,7 +432,9 @@ def test_what_the_queue_did_not_accept_is_corrected(deploy, settings, queue_serv
             assert time.monotonic() - started < DEADLINE + SLACK
             assert answer["statusCode"] == PLATFORMS[provider].STATUS_UNQUEUED
             assert (line["outcome"], line["reason"]) == (outcome, "queue_unavailable")
-            found = sorted((json.loads(text) for text in records.take()), key=lambda record: record["outcome"] == outcome)
+            # At least once: an attempt that timed out may have been stored.
+            found = [json.loads(text) for text in set(records.take())]
+            found.sort(key=lambda record: record["outcome"] == outcome)
             if kind == "silent" and len(found) == 1:
                 # The queue took all of the time, and the correction was not confirmed in the rest of it.
                 assert line["archived"] is False
