@@ -21,7 +21,7 @@ STAMP_CHECKOV := $(VENV_CHECKOV)/.installed
 # The senders' own libraries, where they are for Node.js; npm writes this file last.
 NODE := tests/system/node
 STAMP_NODE := $(NODE)/node_modules/.package-lock.json
-FUNCTIONS := $(patsubst functions/%/Cargo.toml,%,$(wildcard functions/*/Cargo.toml))
+FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.toml workers/*/Cargo.toml)))
 # For pytest: `make system ARGS="-k fifo -x"`.
 ARGS ?=
 # Of the local AWS: `make deploy-local PORT=4666`.

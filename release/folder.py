@@ -29,7 +29,7 @@ def replace(text, pattern, by, times):
 
 def template(text, functions, architecture):
     """The template of built functions: each is a zip beside it, and the architecture is the one they are built for."""
-    text = replace(text, r"^      CodeUri: functions/(\w+)$", r"      CodeUri: \1.zip", len(functions))
+    text = replace(text, r"^      CodeUri: (?:functions|workers)/(\w+)$", r"      CodeUri: \1.zip", len(functions))
     # Without it `sam build` leaves the zips alone, too.
     text = replace(text, r"^    Metadata: \{BuildMethod: rust-cargolambda.*\n", "", len(functions))
     return replace(
@@ -73,7 +73,7 @@ def texts(project, architecture):
     for name in ["samconfig.toml", "LICENSE-APACHE", "LICENSE-MIT", "CHANGELOG.md"]:
         yield name, (ROOT / name).read_bytes()
     yield "cards.json", (ROOT / "functions/opencard/cards.json").read_bytes()
-    for provider in project.functions:
+    for provider in project.providers:
         # The accepted ones: the others are tests, and some are large.
         for path in sorted((ROOT / "events" / provider).glob("*.2??.json")):
             if not path.name.startswith("queue_down"):

@@ -21,7 +21,15 @@ class Project:
 
     version: str
     repository: str
-    functions: tuple
+    # Those that receive webhooks.
+    providers: tuple
+    # Those that do not.
+    workers: tuple
+
+    @property
+    def functions(self):
+        """The names of all Lambda functions."""
+        return (*self.providers, *self.workers)
 
     def stack_name(self, architecture):
         """The name of the stack's folder and archive."""
@@ -42,12 +50,12 @@ def read():
     command = ["cargo", "metadata", "--no-deps", "--format-version", "1", "--locked"]
     metadata = json.loads(subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout)
     [program] = [package for package in metadata["packages"] if package["name"] == PROGRAM]
-    functions = [
-        package["name"]
-        for package in metadata["packages"]
-        if Path(package["manifest_path"]).parent.parent == ROOT / "functions"
-    ]
-    return Project(program["version"], program["repository"], tuple(sorted(functions)))
+    folders = {package["name"]: Path(package["manifest_path"]).parent.parent for package in metadata["packages"]}
+    providers, workers = (
+        tuple(sorted(name for name, parent in folders.items() if parent == ROOT / folder))
+        for folder in ["functions", "workers"]
+    )
+    return Project(program["version"], program["repository"], providers, workers)
 
 
 def epoch():

@@ -72,6 +72,35 @@ fn crates_binaries_and_routes_are_listed() {
     assert_has("Cargo.toml, the routes that `make generate` writes", &found, &expected);
 }
 
+/// A worker has one name for folder, crate, binary and block, and a parameter that is off by default.
+#[test]
+fn workers_have_one_name_and_are_off() {
+    let template = template();
+    let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().unwrap();
+    let workers = folders("workers");
+    assert!(!workers.is_empty());
+    for name in workers {
+        let package = metadata.packages.iter().find(|package| package.name.as_str() == name).unwrap();
+        assert!(package.manifest_path.starts_with(root().join("workers").join(&name)));
+        assert!(
+            package.targets.iter().any(|target| target.is_bin() && target.name == name),
+            "{name}: no binary"
+        );
+        let (first, rest) = name.split_at(1);
+        let id = format!("{}{rest}", first.to_uppercase());
+        assert_eq!(template["Parameters"][&id]["Default"], "off");
+        let resources = template["Resources"].as_object().unwrap().iter();
+        let own: Vec<_> = resources.filter(|(logical, _)| logical.starts_with(&id)).collect();
+        assert!(own.iter().all(|(_, one)| one["Condition"].as_str().unwrap().starts_with(&id)), "{name}");
+        let function = &template["Resources"][format!("{id}Function")]["Properties"];
+        assert_eq!(function["CodeUri"], format!("workers/{name}"));
+        assert!(
+            listed().iter().all(|provider| !name.starts_with(provider.as_str())),
+            "{name}: also a provider's"
+        );
+    }
+}
+
 /// The template without its tags: `!Ref X` reads as `X`.
 fn template() -> Value {
     let text = fs::read_to_string(root().join("template.yaml")).unwrap();
@@ -110,6 +139,7 @@ fn alarms_watch_metrics_that_exist() {
     let template = template();
     let resources = template["Resources"].as_object().unwrap().values();
     let metrics = fs::read_to_string(root().join("shared/intake/src/metrics.rs")).unwrap();
+    let of_workers = gaps::lambda::METRICS;
     let filtered = |name: &str| {
         let mut filters =
             resources.clone().map(|one| &one["Properties"]["MetricTransformations"][0]["MetricName"]);
@@ -122,12 +152,13 @@ fn alarms_watch_metrics_that_exist() {
         let several = several.map(|metric| &metric["MetricStat"]["Metric"]);
         for metric in several.chain([properties]).filter(|metric| metric.get("Dimensions").is_none()) {
             let Some(name) = metric["MetricName"].as_str() else { continue };
-            let written = metrics.contains(&format!("(\"{name}\", \"Count\", Per::Stack,"));
+            let written = metrics.contains(&format!("(\"{name}\", \"Count\", Per::Stack,"))
+                || of_workers.contains(&name);
             assert!(written || filtered(name), "nobody writes the metric {name}");
             count += 1;
         }
     }
-    assert_eq!(count, 6);
+    assert_eq!(count, 7);
 }
 
 /// Without it, a delivery from the archive could not be verified again.
@@ -171,9 +202,10 @@ fn the_form_shows_every_parameter_once() {
     assert_has("template.yaml, ParameterGroups", &shown.iter().copied().collect(), &parameters);
     assert_eq!(shown.len(), parameters.len(), "template.yaml, ParameterGroups: a parameter twice");
     assert_has("template.yaml, ParameterLabels", &keys(&form["ParameterLabels"]), &parameters);
-    let of_a_provider = |id: &str| listed().iter().any(|name| id.to_lowercase().starts_with(name));
-    let others = parameters.iter().filter(|id| !of_a_provider(id)).count();
-    assert!(others <= 15, "{others} questions besides the providers'");
+    let own: BTreeSet<_> = listed().union(&folders("workers")).cloned().collect();
+    let is_own = |id: &str| own.iter().any(|name| id.to_lowercase().starts_with(name));
+    let others = parameters.iter().filter(|id| !is_own(id)).count();
+    assert!(others <= 15, "{others} questions besides the providers' and the workers'");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 /// Every Rust file of the workspace's own crates.
 fn sources() -> Vec<PathBuf> {
-    let mut folders: Vec<_> = ["shared", "functions", "cli", "tests"].map(PathBuf::from).into();
+    let mut folders: Vec<_> = ["shared", "functions", "workers", "cli", "tests"].map(PathBuf::from).into();
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(root().join(&folder)).unwrap() {

@@ -82,3 +82,16 @@ fn the_codec_uses_nothing_impure() {
         }
     }
 }
+
+/// What decides in the gap filler takes the time as an argument, and reaches nothing.
+#[test]
+fn the_decisions_of_the_gap_filler_use_nothing_impure() {
+    let pure =
+        ["accounts", "limits", "report", "github/page", "github/plan", "stripe/page", "dingtalk/answer"];
+    for name in pure {
+        let text = std::fs::read_to_string(root().join(format!("workers/gaps/src/{name}.rs"))).unwrap();
+        for word in IMPURE.into_iter().chain(["async", "tokio", "aws_", "ambient::", "getrandom"]) {
+            assert!(!text.contains(word), "workers/gaps/src/{name}.rs uses {word}");
+        }
+    }
+}

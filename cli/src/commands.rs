@@ -5,6 +5,7 @@ pub mod configure;
 pub mod doctor;
 mod error;
 pub mod events;
+pub mod gaps;
 pub mod open;
 pub mod seal;
 pub mod send;
@@ -17,8 +18,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use self::error::CommandError;
 
 use self::{
-    completions::Completions, configure::args::Configure, doctor::args::Doctor, events::Events, open::Open,
-    seal::Seal, send::Send, serve::Serve, sign::Sign, stack::Stack,
+    completions::Completions, configure::args::Configure, doctor::args::Doctor, events::Events, gaps::Gaps,
+    open::Open, seal::Seal, send::Send, serve::Serve, sign::Sign, stack::Stack,
 };
 
 /// Receives webhooks from several platforms, and puts each as a decoded event on a queue
@@ -34,6 +35,7 @@ Examples:
   letterbox events                         read the queue
   letterbox sign github push | sh          send a delivery with curl
   letterbox doctor --event event.json      explain why a delivery was refused
+  letterbox gaps --stack letterbox         get what the platforms could not deliver
   letterbox configure                      prepare a deployment to AWS
   letterbox stack deliveries --stack NAME  list what a deployed stack received
   letterbox COMMAND --help                 more examples
@@ -64,6 +66,8 @@ pub enum Command {
     Events(Events),
     /// Report why a delivery was refused, or what is wrong with a deployed stack, and what to do
     Doctor(Box<Doctor>),
+    /// Ask GitHub, Stripe and DingTalk for what they could not deliver, and have it delivered
+    Gaps(Box<Gaps>),
     /// Choose platforms, check their credentials, store them in Secrets Manager, and write samconfig.toml
     Configure(Box<Configure>),
     /// Work with a deployed stack: list its deliveries, replay them, redrive dead letters, watch
@@ -83,6 +87,7 @@ impl Program {
             Command::Seal(args) => seal::run(&args),
             Command::Events(args) => events::run(&args),
             Command::Doctor(args) => doctor::run(&args),
+            Command::Gaps(args) => gaps::run(&args),
             Command::Configure(args) => configure::run(&args),
             Command::Stack(args) => stack::run(&args),
             Command::Completions(args) => completions::run(&args, Self::command()),

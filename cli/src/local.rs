@@ -3,6 +3,7 @@
 mod bodies;
 pub mod connections;
 pub mod console;
+pub mod gap_state;
 pub mod history;
 pub mod page;
 pub mod queue;

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from servers import PROVIDERS, ROOT
+from servers import PROVIDERS, ROOT, WORKERS
 from stack import LOCAL
 
 sys.path.insert(0, str(ROOT / "release"))
@@ -29,7 +29,7 @@ OTHER = next(name for name in project.TARGETS if name != ARCHITECTURE)
 # A binary of this machine, whatever it needs.
 BINARY = Path(sys.executable).resolve()
 NOON = 1795348800
-FACTS = project.Project("1.2.3", "https://github.com/acme/letterbox", tuple(PROVIDERS))
+FACTS = project.Project("1.2.3", "https://github.com/acme/letterbox", tuple(PROVIDERS), tuple(WORKERS))
 
 
 def needs(machine="EM_AARCH64", glibc=(2, 34), libraries=("libc.so.6", "libm.so.6", "ld-linux-aarch64.so.1")):
@@ -85,17 +85,17 @@ def template():
 
 @pytest.mark.parametrize("architecture", project.TARGETS)
 def test_the_template_takes_the_zips_and_one_architecture(architecture):
-    text = folder.template(template(), PROVIDERS, architecture)
-    for provider in PROVIDERS:
-        assert text.count(f"      CodeUri: {provider}.zip\n") == 1
-    assert "CodeUri: functions/" not in text and "BuildMethod" not in text
+    text = folder.template(template(), FACTS.functions, architecture)
+    for name in FACTS.functions:
+        assert text.count(f"      CodeUri: {name}.zip\n") == 1
+    assert "CodeUri: functions/" not in text and "CodeUri: workers/" not in text and "BuildMethod" not in text
     assert text.count(f"    Default: {architecture}\n    AllowedValues: [{architecture}]\n") == 1
 
 
 @pytest.mark.parametrize("line", ["      CodeUri: functions/github\n", "    AllowedValues: [arm64, x86_64]\n"])
 def test_a_template_of_another_form_is_noticed(line):
     with pytest.raises(folder.Changed):
-        folder.template(template().replace(line, ""), PROVIDERS, "arm64")
+        folder.template(template().replace(line, ""), FACTS.functions, "arm64")
 
 
 def test_a_function_is_one_executable_in_a_zip():

@@ -29,9 +29,12 @@ TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 VENV_BIN = Path(sys.executable).parent
 PROVIDERS = list(PLATFORMS)
 
+# The functions that receive no webhooks.
+WORKERS = sorted(path.parent.name for path in ROOT.glob("workers/*/Cargo.toml"))
+
 # The arguments of `make system` and `make browser`: with others, cargo would compile much again with other features.
 BUILD = ["cargo", "build", "--locked", "--bin", "letterbox"]
-BUILD += [argument for provider in PROVIDERS for argument in ("--bin", provider)]
+BUILD += [argument for name in [*PROVIDERS, *WORKERS] for argument in ("--bin", name)]
 
 REGION = "us-east-1"
 # Longer than any deadline, so that a test fails in its own check, not in the client.

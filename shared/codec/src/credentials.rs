@@ -184,7 +184,7 @@ pub fn syntax_error(json: &str, error: &serde_json::Error) -> String {
 }
 
 /// True for 1 to 64 characters that need no escape in a URL.
-fn is_source_name(name: &str) -> bool {
+pub fn is_source_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~'))
 }
@@ -211,12 +211,16 @@ fn entry<C: FromEntry>(json: &str) -> Result<C, FieldError> {
     if !json.starts_with('{') {
         return Err(FieldError { field: None, reason: "expected a JSON object".into() });
     }
-    unique(json, "")?;
+    unique(json)?;
     C::from_entry(json)
 }
 
-/// Checks that no field appears twice, at any depth: the last would silently replace the others.
-fn unique(json: &str, path: &str) -> Result<(), FieldError> {
+/// Checks that no field of an entry appears twice, at any depth: the last would silently replace the others.
+pub fn unique(json: &str) -> Result<(), FieldError> {
+    unique_below(json, "")
+}
+
+fn unique_below(json: &str, path: &str) -> Result<(), FieldError> {
     let Ok(object) = Object::parse(json) else { return Ok(()) };
     let members = object.members().map_err(|reject| match reject {
         Reject::Malformed { field, expected } => {
@@ -224,7 +228,7 @@ fn unique(json: &str, path: &str) -> Result<(), FieldError> {
         }
         other => FieldError { field: None, reason: other.message().into_owned() },
     })?;
-    members.iter().try_for_each(|(name, value)| unique(value.get(), &format!("{path}{name}.")))
+    members.iter().try_for_each(|(name, value)| unique_below(value.get(), &format!("{path}{name}.")))
 }
 
 /// Deserialises an entry or a part of it. The error names the field and what was expected, but never a value.

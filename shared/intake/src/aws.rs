@@ -17,7 +17,7 @@ use aws_smithy_types::body::SdkBody;
 use http_body_util::Limited;
 
 /// The TLS stack of every client.
-pub(crate) const TLS: Tls = Tls::Rustls(CryptoMode::Ring);
+pub const TLS: Tls = Tls::Rustls(CryptoMode::Ring);
 
 /// The configuration that the SDK finds in its environment.
 pub async fn config() -> SdkConfig {
@@ -36,7 +36,7 @@ pub fn loader() -> ConfigLoader {
 /// The SDK reads a whole response into memory, so a response without an end would fill it. Timeouts bound the time;
 /// hyper bounds the response head.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ResponseLimit(pub usize);
+pub struct ResponseLimit(pub usize);
 
 impl ResponseLimit {
     /// For operations whose response only confirms something. Errors of AWS have well under 1 KiB.

@@ -12,7 +12,7 @@ pub mod fetch;
 pub mod gateway;
 pub mod handler;
 mod invocation;
-mod log;
+pub mod log;
 mod metrics;
 mod origin;
 mod outcome;
@@ -25,7 +25,7 @@ pub mod settings;
 
 pub use fetch::Fetcher;
 pub use handler::{Answer, Intake};
-pub use origin::Object;
+pub use origin::{Object, secret};
 pub use outcome::Outcome;
 pub use queue::{Message, Queue, QueueError};
 pub use record::Record;

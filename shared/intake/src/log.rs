@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::{Outcome, Record, ambient, archive::Archived, invocation::Invocation, metrics};
 
 /// Configures the runtime's tracing to write JSON.
-pub(crate) fn init() {
+pub fn init() {
     subscriber::fmt()
         .json()
         .flatten_event(true)

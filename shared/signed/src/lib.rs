@@ -10,6 +10,7 @@ mod entry;
 mod event_type;
 mod handshake;
 pub mod presets;
+pub mod pushed;
 #[cfg(feature = "sender")]
 pub mod sender;
 

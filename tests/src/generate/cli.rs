@@ -20,6 +20,7 @@ const CHINESE: &[(&str, &str)] = &[
     ("seal", "加密一条消息"),
     ("events", "列出内嵌队列中的事件，最早的在前"),
     ("doctor", "报告投递被拒绝的原因，或已部署堆栈的问题，以及处理办法"),
+    ("gaps", "向 GitHub、Stripe 和钉钉索取其未能投递的事件，并使其送达"),
     ("configure", "选择平台，检查其凭证，存入 Secrets Manager，并写入 samconfig.toml"),
     ("completions", "打印 shell 的补全脚本"),
     ("stack deliveries", "列出归档中的投递，最新的在前，或显示一次投递的全部内容"),
@@ -87,6 +88,14 @@ const CHINESE: &[(&str, &str)] = &[
     ("doctor --stack", "检查已部署的堆栈，而不是投递：secret、队列、卡片目录、告警、配额、证书，以及每个来源对探测请求的响应"),
     ("doctor --no-probe", "用于 --stack：不发送探测请求"),
     ("doctor --to", "用于 --stack：函数的基础 URL，用于它与输出不同时，例如本地 AWS"),
+
+    ("gaps --stack", "使用这个已部署堆栈的凭证、状态和队列"),
+    ("gaps --credentials", "补漏函数的凭证，JSON 文件；与 --stack 一起使用时代替堆栈的凭证"),
+    ("gaps --dry-run", "只说明将要做什么，不做任何更改"),
+    ("gaps --since", "查到这个时间为止，不论之前的运行看过什么：RFC 3339，或以秒或毫秒计的 Unix 时间"),
+    ("gaps --json", "打印一个 JSON 对象：dry_run，以及每个账户的 found、asked、filled、given_up、open、error、steps"),
+    ("gaps --database", "不使用 --stack 时：内嵌队列的 SQLite 文件"),
+    ("gaps --state", "不使用 --stack 时：状态的 SQLite 文件"),
 
     ("configure --provider", "要配置的 provider"),
     ("configure --source", "来源：URL 的最后一段"),
