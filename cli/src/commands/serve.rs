@@ -245,11 +245,11 @@ fn guard(args: &Serve, generated: Option<Secret>) -> Guard {
 /// Serves the routes until Ctrl-C or SIGTERM, and tells `end` of it. Returns the time of the signal.
 async fn serve_until_signal(
     listener: TcpListener,
-    routes: Router,
+    page: Router,
     end: watch::Sender<bool>,
     mut ending: watch::Receiver<bool>,
 ) -> Result<Instant, CommandError> {
-    let router = routes
+    let router = page
         .route("/healthz", get(|| async { axum::Json(serde_json::json!({ "status": "ok" })) }))
         .layer(middleware::map_response(entrance::add_security_headers))
         .layer(middleware::from_fn(entrance::require_one_host));
