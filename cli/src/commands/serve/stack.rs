@@ -5,7 +5,10 @@ use http::StatusCode;
 use letterbox_codec::Secret;
 use tokio::{sync::watch, time::Instant};
 
-use super::{GRACE, Serve, generated_token, guard, listen, rest, runtime, serve_until_signal};
+use super::{
+    args::Serve,
+    server::{GRACE, generated_token, guard, listen, rest, runtime, serve_until_signal},
+};
 use crate::{
     commands::CommandError,
     local::{

@@ -2,18 +2,17 @@
 
 pub mod delivery;
 pub mod place;
+mod query;
 pub mod replay;
 pub mod totals;
-
-use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::StatusCode;
 use letterbox_intake::Outcome;
 use letterbox_registry::PROVIDERS;
-use serde::Serialize;
 
+pub use self::query::query;
 use self::{delivery::DeliveryView, place::Place};
 use super::{delivery::Line, texts::Texts};
 use crate::local::history::{Filter, sqlite::Names};
@@ -85,17 +84,6 @@ impl RowView {
         let Line { kind, reason, .. } = &self.line;
         kind.as_deref().or(reason.as_deref()).unwrap_or(self.t.nothing_to_queue)
     }
-}
-
-/// The filter as a query string with its question mark; empty if the filter matches everything.
-pub fn query(filter: &impl Serialize) -> String {
-    let fields = serde_json::to_value(filter).ok();
-    let fields: BTreeMap<String, String> =
-        fields.and_then(|fields| serde_json::from_value(fields).ok()).unwrap_or_default();
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(fields.iter().filter(|(_, value)| !value.is_empty()));
-    let query = query.finish();
-    if query.is_empty() { query } else { format!("?{query}") }
 }
 
 /// The form that asks for the token.

@@ -41,8 +41,8 @@ async fn with(
     key: &str,
     make: impl FnOnce(&ArchivedDelivery) -> Result<Response, String>,
 ) -> Response {
-    let found = state.find(key).await;
-    found
-        .and_then(|delivery| make(&delivery).map_err(|reason| unreadable(&reason)))
-        .unwrap_or_else(|failed| failed)
+    match state.find(key).await {
+        Ok(delivery) => make(&delivery).unwrap_or_else(|reason| unreadable(&reason)),
+        Err(failed) => failed,
+    }
 }

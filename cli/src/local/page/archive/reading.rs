@@ -27,7 +27,7 @@ const AT_A_TIME: usize = 2;
 const SEARCH_TIME: Duration = Duration::from_secs(5);
 
 /// The time limit of a read that has come no further than the one before, and of the search for one delivery.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// Reads an archive.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::query;
+use super::query::query;
 use crate::local::{
     history::{Filter, sqlite::Totals},
     page::texts::Texts,
