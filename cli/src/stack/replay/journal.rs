@@ -47,7 +47,7 @@ pub struct Done {
 /// The journal of one replay. The file is locked: two processes cannot do the same replay at once.
 #[derive(Debug)]
 pub struct Journal {
-    file: File,
+    file: Locked,
     path: PathBuf,
     header: Header,
     done: HashSet<u128>,
@@ -66,7 +66,7 @@ impl Journal {
     pub fn create(path: &Path, header: Header) -> Result<Self, String> {
         let in_file = |error: std::io::Error| format!("{}: {error}", path.display());
         let file = OpenOptions::new().read(true).append(true).create_new(true).open(path).map_err(in_file)?;
-        lock(&file, path)?;
+        let file = Locked::new(file, path)?;
         let mut journal =
             Self { file, path: path.to_owned(), header, done: HashSet::new(), events: HashSet::new() };
         let line = serde_json::to_string(&journal.header).map_err(|error| error.to_string())?;
@@ -85,8 +85,8 @@ impl Journal {
         let place = path.display();
         let in_file = |error: std::io::Error| format!("{place}: {error}");
         let file = OpenOptions::new().read(true).append(true).open(path).map_err(in_file)?;
-        lock(&file, path)?;
-        let mut reader = BufReader::new(&file);
+        let file = Locked::new(file, path)?;
+        let mut reader = BufReader::new(&file.0);
         let mut line = Vec::new();
         let mut whole = next_line(&mut reader, &mut line).map_err(in_file)?;
         let header: Header = serde_json::from_slice(&line)
@@ -107,9 +107,9 @@ impl Journal {
             events.extend(read.event.map(|(source, id)| hash(&[&source, &id])));
             whole = whole.saturating_add(length);
         }
-        file.set_len(whole).map_err(in_file)?;
+        file.0.set_len(whole).map_err(in_file)?;
         let mut journal = Self { file, path: path.to_owned(), header, done, events };
-        journal.file.seek(SeekFrom::End(0)).map_err(in_file)?;
+        journal.file.0.seek(SeekFrom::End(0)).map_err(in_file)?;
         Ok(journal)
     }
 
@@ -159,17 +159,33 @@ impl Journal {
     }
 
     fn write(&mut self, text: &str) -> Result<(), String> {
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
+        let written = self.file.0.write_all(text.as_bytes()).and_then(|()| self.file.0.sync_data());
         written.map_err(|error| format!("{}: {error}", self.path.display()))
     }
 }
 
-fn lock(file: &File, path: &Path) -> Result<(), String> {
-    let place = path.display();
-    match file.try_lock() {
-        Err(TryLockError::WouldBlock) => Err(format!("{place}: another process is doing this replay")),
-        // A file system may have no locks.
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+/// A file that no other process has locked.
+#[derive(Debug)]
+struct Locked(File);
+
+impl Locked {
+    fn new(file: File, path: &Path) -> Result<Self, String> {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                Err(format!("{}: another process is doing this replay", path.display()))
+            }
+            // An error is that of a file system without locks.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self(file)),
+        }
+    }
+}
+
+impl Drop for Locked {
+    /// Unlocks the file, and does not leave that to closing it: a process that is being started has the descriptor as well,
+    /// until it runs its own program.
+    fn drop(&mut self) {
+        // A file system without locks has nothing to unlock.
+        let _ = self.0.unlock();
     }
 }
 
