@@ -1,7 +1,7 @@
 """The stacks of a run, on two local AWS: one as it comes, one that enforces IAM.
 
 A deployment takes some ten seconds, so there are three for all tests. What changes a stack puts it back, and
-test_removal.py, which deletes two of them, comes after those who use them.
+test_removal.py, which deletes two of them, runs last.
 """
 
 import json
@@ -26,6 +26,10 @@ CARDS = {"123": {"entries": [{"intent": {"scenic_spot": "故宫"}, "data": {"fro
 def pytest_configure(config):
     # SIGTERM ends the run like Ctrl-C, so that its child processes end as well.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name == "test_removal.py")
 
 
 @pytest.fixture(scope="session", autouse=True)
