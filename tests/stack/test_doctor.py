@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-from contextlib import contextmanager
 from copy import copy
 
 import pytest
 
+from program import credentials, user
 from servers import PROVIDERS, REGION, ROOT, until
 
 LETTERBOX = ROOT / "target/debug/letterbox"
@@ -76,18 +76,6 @@ def replace_name(stack, name):
     return other
 
 
-@contextmanager
-def secret_is(stack, provider, text):
-    vault = stack.aws.client("secretsmanager")
-    secret = stack.outputs()[f"{provider.capitalize()}CredentialsSecret"]
-    before = vault.get_secret_value(SecretId=secret)["SecretString"]
-    vault.put_secret_value(SecretId=secret, SecretString=text)
-    try:
-        yield
-    finally:
-        vault.put_secret_value(SecretId=secret, SecretString=before)
-
-
 def test_nothing_is_wrong(well, senders):
     ran = doctor(well, code=0)
     assert ran.stdout.endswith(f"\n{well.name}: nothing is wrong\n"), ran
@@ -103,9 +91,9 @@ def test_nothing_is_wrong(well, senders):
 
 def test_no_secret_is_printed(well, senders):
     ran = [doctor(well, *options) for options in ([], ["--json"], ["--no-probe"])]
-    with secret_is(well, "github", '{"default": {"secret": ["hunter2-in-a-list"]}}'):
+    with credentials(well, "github", '{"default": {"secret": ["hunter2-in-a-list"]}}'):
         ran.append(doctor(well, code=1))
-    with secret_is(well, "github", '{"default": {"secret": "hunter2-broken"'):
+    with credentials(well, "github", '{"default": {"secret": "hunter2-broken"'):
         ran.append(doctor(well, "--json", code=1))
     printed = "".join(one.stdout + one.stderr for one in ran)
     assert "hunter2" not in printed
@@ -132,14 +120,14 @@ def test_without_probes_nothing_is_sent(well):
     ],
 )
 def test_an_invalid_secret_is_named_by_source_and_field(well, text, part):
-    with secret_is(well, "github", text):
+    with credentials(well, "github", text):
         check = texts(well, "--no-probe")["secret-invalid", "github credentials"]
     assert part in check["explanation"] and check["level"] == "problem"
 
 
 def test_a_rotation_is_noted(well, senders):
     entry = senders["github"].credentials
-    with secret_is(well, "github", json.dumps({"default": [entry, entry | {"secret": "another secret of github"}]})):
+    with credentials(well, "github", json.dumps({"default": [entry, entry | {"secret": "another secret of github"}]})):
         assert findings(well) == set()
         assert ("rotation", "github/default") in texts(well)
 
@@ -159,7 +147,7 @@ def test_credentials_that_the_function_does_not_have_are_found(well):
     found = set()
     for source in ("one", "two"):
         text = json.dumps({source: {"secret": "8f742231b10e8888abcd99yyyzzz85a5"}})
-        with secret_is(well, "slack", text):
+        with credentials(well, "slack", text):
             found |= findings(well)
     assert found and found <= {("unknown-source", "slack/one"), ("unknown-source", "slack/two")}
     until(lambda: findings(well) == set(), 60, "the credentials as they were")
@@ -277,28 +265,9 @@ ACTIONS = {
 }
 
 
-@contextmanager
-def user(stack, without=None):
-    """The keys of a user who may read everything but for one action."""
-    iam = stack.aws.client("iam")
-    iam.create_user(UserName="reader")
-    statements = [{"Effect": "Allow", "Action": "*", "Resource": "*"}]
-    if without:
-        statements.append({"Effect": "Deny", "Action": without, "Resource": "*"})
-    document = json.dumps({"Version": "2012-10-17", "Statement": statements})
-    iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=document)
-    key = iam.create_access_key(UserName="reader")["AccessKey"]
-    try:
-        yield {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
-    finally:
-        iam.delete_access_key(UserName="reader", AccessKeyId=key["AccessKeyId"])
-        iam.delete_user_policy(UserName="reader", PolicyName="read")
-        iam.delete_user(UserName="reader")
-
-
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_denied_permission_is_named_and_the_rest_goes_on(strict, action):
-    with user(strict, without=action) as keys:
+    with user(strict, action) as keys:
         checks = texts(strict, "--no-probe", **keys)
     check = checks["denied", ACTIONS[action]]
     assert check["level"] == "unknown" and action in check["remedy"]
@@ -308,7 +277,7 @@ def test_a_denied_permission_is_named_and_the_rest_goes_on(strict, action):
 
 
 def test_without_the_permission_to_read_the_stack_nothing_can_be_said(strict):
-    with user(strict, without="cloudformation:DescribeStacks") as keys:
+    with user(strict, "cloudformation:DescribeStacks") as keys:
         ran = doctor(strict, "--no-probe", code=1, **keys)
     assert "cloudformation:DescribeStacks" in ran.stderr and ran.stdout == ""
 

