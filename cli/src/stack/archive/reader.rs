@@ -5,6 +5,7 @@ use std::{collections::VecDeque, ops::Range};
 use aws_sdk_s3::{Client, error::ProvideErrorMetadata};
 use bytes::Bytes;
 use letterbox_codec::Timestamp;
+use letterbox_intake::aws;
 use tokio::{
     sync::mpsc::{self, Receiver, Sender},
     task::{AbortHandle, spawn_blocking},
@@ -26,6 +27,9 @@ const AHEAD: usize = 4;
 
 /// The largest object that is read, in bytes: Firehose buffers at most 128 MiB before it compresses.
 const LARGEST_OBJECT: i64 = 128 * 1024 * 1024;
+
+/// So often an object is fetched whose content breaks off.
+const ATTEMPTS: usize = 3;
 
 /// Deliveries are passed on in groups of at most this size, in bytes, and number.
 const GROUP_SIZE: usize = 512 * 1024;
@@ -304,21 +308,25 @@ async fn fetch(client: Client, bucket: String, key: String, filter: Filter, grou
 }
 
 /// The content of an object; `None` if it has expired meanwhile. An error without a reason is one of this object.
+///
+/// The SDK tries again until it has the head of a response; what breaks off after that is fetched again here.
 async fn content(client: &Client, bucket: &str, key: &str) -> Result<Option<Bytes>, Option<AwsError>> {
-    let object = match client.get_object().bucket(bucket).key(key).send().await {
-        Ok(object) => object,
-        Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
-        Err(error) => return Err(Some(AwsError::of(GET, &format!("{bucket}/{key}"), &error))),
-    };
-    if object.content_length().is_none_or(|length| length > LARGEST_OBJECT) {
-        return Err(None);
+    let mut broken = String::new();
+    for _ in 0..ATTEMPTS {
+        let object = match client.get_object().bucket(bucket).key(key).send().await {
+            Ok(object) => object,
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => return Err(Some(AwsError::of(GET, &format!("{bucket}/{key}"), &error))),
+        };
+        if object.content_length().is_none_or(|length| length > LARGEST_OBJECT) {
+            return Err(None);
+        }
+        match object.body.collect().await {
+            Ok(content) => return Ok(Some(content.into_bytes())),
+            Err(error) => broken = aws::chain(&error),
+        }
     }
-    let content = object.body.collect().await;
-    let content = content.map_err(|error| {
-        let reason = error.to_string();
-        Some(AwsError::Unreachable { action: GET, reason })
-    })?;
-    Ok(Some(content.into_bytes()))
+    Err(Some(AwsError::Unreachable { action: GET, reason: broken }))
 }
 
 fn unpack(content: &Bytes, filter: &Filter, groups: &Sender<Group>) {
@@ -347,4 +355,43 @@ fn unpack(content: &Bytes, filter: &Filter, groups: &Sender<Group>) {
         group.unreadable = group.unreadable.saturating_add(1);
     }
     let _ = groups.blocking_send(group);
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::config::{Credentials, Region};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// The content of an object whose first responses break off.
+    async fn content_after(broken: usize) -> Result<Option<Bytes>, Option<AwsError>> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            for number in 0.. {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let _ = socket.read(&mut [0; 4096]).await.unwrap();
+                let body = if number < broken { "hello" } else { "hello world" };
+                let head = "HTTP/1.1 200 OK\r\ncontent-length: 11\r\nconnection: close\r\n\r\n";
+                socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+            }
+        });
+        let loader = aws::loader().region(Region::new("eu-west-1")).endpoint_url(format!("http://{address}"));
+        let keys = Credentials::new("key", "secret", None, None, "test");
+        let config = loader.credentials_provider(keys).load().await;
+        let config = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        content(&Client::from_conf(config), "archive", "deliveries/a.gz").await
+    }
+
+    #[tokio::test]
+    async fn an_object_that_breaks_off_is_fetched_again_and_at_last_an_error() {
+        assert_eq!(content_after(0).await, Ok(Some("hello world".into())));
+        assert_eq!(content_after(ATTEMPTS - 1).await, Ok(Some("hello world".into())));
+        let error = content_after(ATTEMPTS).await.unwrap_err();
+        assert!(matches!(error, Some(AwsError::Unreachable { action: GET, .. })), "{error:?}");
+    }
 }
