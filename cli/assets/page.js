@@ -86,9 +86,11 @@ async function show(url, { push = true, list = false, focus = true } = {}) {
     return;
   }
   if (list) {
-    for (const part of ["rows", "none"]) $(part)?.remove();
     const lines = document.querySelector(".lines");
+    const focused = lines.contains(document.activeElement) && document.activeElement.id;
+    for (const part of ["rows", "none"]) $(part)?.remove();
     lines.append(page.getElementById("rows"));
+    if (focused) $(focused)?.focus({ preventScroll: true });
     const none = page.getElementById("none");
     if (none) lines.after(none);
     for (const part of [".pages", "#range", "#lags"]) document.querySelector(part)?.replaceWith(page.querySelector(part));

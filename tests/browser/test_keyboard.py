@@ -64,6 +64,21 @@ def test_j_and_k_from_anywhere(letterbox, browse):
     expect(page.get_by_role("heading", level=2)).to_have_text("Delivery 3 queued")
 
 
+def test_a_list_that_is_read_again_keeps_the_focus(letterbox, browse):
+    for number in (1, 2):
+        assert letterbox.send("github") == number
+    page = browse(letterbox.url)
+    held = []
+    page.route("**/deliveries?outcome=queued", lambda route: held.append(route))
+    page.get_by_role("combobox", name="Outcome").select_option("queued")
+    while not held:
+        page.wait_for_timeout(10)
+    page.locator("#row-1").focus()
+    held.pop().continue_()
+    expect(page).to_have_url(f"{letterbox.url}/deliveries?outcome=queued")
+    expect(page.locator("#row-1")).to_be_focused()
+
+
 def test_the_search_and_its_letters(letterbox, browse):
     letterbox.send("github")
     letterbox.send("payment")
