@@ -24,6 +24,9 @@ STAMP_NODE := $(NODE)/node_modules/.package-lock.json
 FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.toml workers/*/Cargo.toml)))
 # For pytest: `make system ARGS="-k fifo -x"`.
 ARGS ?=
+# So many tests run at once, those of one file one after the other. With 0 there is one process, whose output is shown.
+WORKERS ?= 2
+PYTEST = $(VENV)/bin/python -m pytest -ra -n $(WORKERS)
 # Of the local AWS: `make deploy-local PORT=4666`.
 PORT ?= 4566
 # The deployed stack that `make first-hour` checks.
@@ -97,14 +100,14 @@ unit: ## Run the Rust tests: units, vectors, properties, samples
 .PHONY: system
 system: $(STAMP) $(STAMP_NODE) ## Run the whole-system tests: real binaries, a real queue, outside senders
 	$(BINARIES)
-	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/system
+	$(PYTEST) --dist loadfile $(ARGS) tests/system
 
 # Both may take a while, and pytest would hide that.
 .PHONY: browser
 browser: $(STAMP) ## Run the tests of the page in a real Chromium, which is installed if it is not there
 	tests/browser/chromium.sh
 	$(BINARIES)
-	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/browser
+	$(PYTEST) --dist loadfile $(ARGS) tests/browser
 
 .PHONY: screenshots
 screenshots: $(STAMP) ## Take the pictures of the page in docs/images again
@@ -143,7 +146,7 @@ release: archives $(STAMP_SAM) ## Build one function by SAM as users do, with LT
 .PHONY: stack
 stack: release ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS
 	cargo build --locked --manifest-path examples/consumer-rust/Cargo.toml
-	$(VENV)/bin/python -m pytest -ra $(ARGS) tests/stack
+	$(PYTEST) --dist loadgroup $(ARGS) tests/stack
 
 # The tests run on what was packed for this machine, without a compiler.
 .PHONY: dist

@@ -30,6 +30,10 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name == "test_removal.py")
+    for item in items:
+        # The tests of one local AWS stay together, so that each stack is deployed once.
+        shared = [name for name in ["strict_aws", "aws"] if name in item.fixturenames]
+        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.path.name))
 
 
 @pytest.fixture(scope="session", autouse=True)

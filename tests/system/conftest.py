@@ -7,8 +7,7 @@ import subprocess
 import pytest
 
 from platforms import PLATFORMS
-from servers import BUILD, PROVIDERS, ROOT, Deployment, QueueServer
-
+from servers import BUILD, PROVIDERS, ROOT, SUMMARY, Deployment, QueueServer
 
 
 class Senders:
@@ -36,6 +35,14 @@ class Senders:
             for sender in sources.values():
                 for each in sender if isinstance(sender, list) else [sender]:
                     yield from each.secrets
+
+
+def pytest_terminal_summary(terminalreporter):
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, text in report.user_properties:
+            if name == SUMMARY:
+                terminalreporter.section(report.nodeid.rpartition("::")[2])
+                terminalreporter.write_line(text)
 
 
 def pytest_configure(config):

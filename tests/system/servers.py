@@ -3,6 +3,7 @@
 import atexit
 import json
 import os
+import random
 import signal
 import socket
 import ssl
@@ -44,6 +45,9 @@ START_TIMEOUT = 60
 # Created before the extended client can replace boto3's session.
 SESSION = boto3.session.Session()
 
+# The property of a test whose text is shown after the run.
+SUMMARY = "summary"
+
 _alive = set()
 
 
@@ -58,10 +62,18 @@ def until(condition, timeout, what):
         time.sleep(0.02)
 
 
+def _ports():
+    """Ports below those that the system gives to sockets that ask for any; each worker of pytest has its own."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    yield from random.sample(range(16_000 + worker % 4 * 4_000, 20_000 + worker % 4 * 4_000), 4_000)
+
+
+_free_ports = filter(lambda port: not listens(port), _ports())
+
+
 def free_port():
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nothing listens on, nor will by chance."""
+    return next(_free_ports)
 
 
 def listens(port):

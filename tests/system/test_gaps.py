@@ -680,7 +680,7 @@ def test_the_program_needs_to_know_where(tmp_path):
 
 
 # More with `ROUNDS=200 make system ARGS="-k killed"`.
-ROUNDS = int(os.environ.get("ROUNDS", "30"))
+ROUNDS = int(os.environ.get("ROUNDS", "10"))
 
 
 def test_a_run_that_is_killed_at_any_step_loses_nothing_and_repeats_nothing(queue_server, directory, api):
