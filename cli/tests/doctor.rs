@@ -5,6 +5,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Output,
+    sync::{LazyLock, OnceLock},
 };
 
 use letterbox::doctor::causes;
@@ -26,7 +27,11 @@ struct Case {
     /// `None` if the delivery is accepted.
     cause: Option<String>,
     json: Value,
+    /// What `doctor` printed: as text, and with `--json`. It is run once for all tests.
+    printed: [OnceLock<Output>; 2],
 }
+
+static CASES: LazyLock<Vec<Case>> = LazyLock::new(cases);
 
 fn cases() -> Vec<Case> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/doctor");
@@ -41,6 +46,7 @@ fn cases() -> Vec<Case> {
             provider,
             cause: (cause != "opens").then_some(cause),
             json: serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap(),
+            printed: Default::default(),
         }
     };
     files.map(case).collect()
@@ -81,22 +87,23 @@ impl Case {
         args
     }
 
-    fn run(&self, more: &[&str]) -> Output {
-        let folder = tempfile::tempdir().unwrap();
-        let args = self.args(folder.path());
-        let args: Vec<_> = ["doctor"].into_iter().chain(args.iter().map(String::as_str)).collect();
-        letterbox(folder.path(), &[&args, more].concat())
+    fn printed(&self, as_json: bool) -> &Output {
+        self.printed[usize::from(as_json)].get_or_init(|| {
+            let folder = tempfile::tempdir().unwrap();
+            let args = self.args(folder.path());
+            let args = ["doctor"].into_iter().chain(args.iter().map(String::as_str));
+            letterbox(folder.path(), &args.chain(as_json.then_some("--json")).collect::<Vec<_>>())
+        })
     }
 }
 
 #[test]
 fn doctor_names_the_cause_of_each_delivery() {
-    let cases = cases();
-    assert!(cases.len() >= 100, "{}", cases.len());
-    let wrong: Vec<_> = cases
+    assert!(CASES.len() >= 100, "{}", CASES.len());
+    let wrong: Vec<_> = CASES
         .iter()
         .filter_map(|case| {
-            let output = case.run(&["--json"]);
+            let output = case.printed(true);
             let report: Value = serde_json::from_slice(&output.stdout)
                 .unwrap_or_else(|_| panic!("{}: {}", case.name, text(&output.stderr)));
             let members: BTreeSet<_> = report.as_object().unwrap().keys().map(String::as_str).collect();
@@ -122,8 +129,8 @@ fn doctor_names_the_cause_of_each_delivery() {
 
 #[test]
 fn the_text_output_has_cause_and_remedy() {
-    for case in cases() {
-        let output = case.run(&[]);
+    for case in CASES.iter() {
+        let output = case.printed(false);
         let report = text(&output.stdout);
         assert_eq!(output.status.code(), Some(i32::from(case.cause.is_some())), "{}: {report}", case.name);
         match &case.cause {
@@ -165,15 +172,15 @@ fn looks_secret(word: &str) -> bool {
 
 #[test]
 fn no_secret_and_no_signature_is_printed() {
-    for case in cases() {
+    for case in CASES.iter() {
         let mut found = BTreeSet::new();
         secrets(&case.json["credentials"], false, &mut found);
         // A kid is short and not secret.
         found.retain(|secret| secret.len() > 3);
         let has_none = WITHOUT_SECRETS.contains(&case.provider.as_str());
         assert_eq!(found.is_empty(), has_none, "{}", case.name);
-        for more in [&[][..], &["--json"]] {
-            let output = case.run(more);
+        for as_json in [false, true] {
+            let output = case.printed(as_json);
             let report = text(&output.stdout) + &text(&output.stderr);
             for secret in &found {
                 assert!(!report.contains(secret.as_str()), "{}: a secret in {report}", case.name);
@@ -188,7 +195,7 @@ fn no_secret_and_no_signature_is_printed() {
 
 #[test]
 fn every_cause_has_a_delivery_and_keeps_its_code_words_in_chinese() {
-    let named: BTreeSet<_> = cases().into_iter().filter_map(|case| case.cause).collect();
+    let named: BTreeSet<_> = CASES.iter().filter_map(|case| case.cause.as_deref()).collect();
     for cause in causes::ALL {
         let code = cause.code;
         // A translation has the same code words.
