@@ -1,8 +1,11 @@
 """The servers of a test run, and the senders."""
 
+import fcntl
 import json
+import os
 import signal
 import subprocess
+from contextlib import ExitStack
 
 import pytest
 
@@ -56,6 +59,24 @@ def binaries():
     done = subprocess.run(BUILD, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     if done.returncode:
         pytest.exit(f"the functions do not build:\n{done.stderr}", returncode=1)
+
+
+# What comes in time here does not beside other tests.
+ALONE = {"test_archive", "test_faults"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def side_by_side(request, tmp_path_factory):
+    """The tests of a file run beside those of others, or alone: a lock over the workers, and a queue before it."""
+    base = tmp_path_factory.getbasetemp()
+    files = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    is_alone = request.module.__name__ in ALONE
+    with ExitStack() as held:
+        next_one, running = (held.enter_context((files / name).open("w")) for name in ["next", "running"])
+        fcntl.flock(next_one, fcntl.LOCK_EX)
+        fcntl.flock(running, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
+        fcntl.flock(next_one, fcntl.LOCK_UN)
+        yield
 
 
 @pytest.fixture(scope="session")
