@@ -7,7 +7,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # Two cargo processes would only wait for each other's lock.
+ifndef SIDE_BY_SIDE
 .NOTPARALLEL:
+endif
 
 PYTHON ?= python3
 VENV := .venv
@@ -70,7 +72,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 .PHONY: test
-test: fmt lint deny workflows template unit system browser stack ## Everything the CI checks: fmt, lint, deny, workflows, template, unit, system, browser, stack
+test: fmt setup lint deny workflows template unit system browser stack ## Everything the CI checks: fmt, lint, deny, workflows, template, unit, system, browser, stack
 
 .PHONY: fmt
 fmt: ## Check the formatting
@@ -190,7 +192,8 @@ first-hour: $(STAMP) ## Check a deployed stack for what no emulator shows, and p
 	@exec $(VENV)/bin/python tests/account/first_hour.py --stack $(STACK) $(ARGS)
 
 .PHONY: setup
-setup: $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV) $(STAMP_NODE) ## Install what tests, builds and deployments need into .venv, .venv-sam, .venv-checkov, tests/system/node/node_modules
+setup: ## Install what tests, builds and deployments need into .venv, .venv-sam, .venv-checkov, tests/system/node/node_modules
+	@$(MAKE) --no-print-directory --jobs SIDE_BY_SIDE=1 $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV) $(STAMP_NODE)
 
 $(STAMP): tests/system/requirements.txt
 $(STAMP_SAM): tests/stack/requirements-sam.txt
