@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_refused_without_being_told() {
+    fn what_is_no_event_is_refused_and_not_shown() {
         for text in ["null", "[]", "{}", r#"{"headers":{"x-secret":"Pa55\u007fword"}}"#] {
             let event: Box<RawValue> = serde_json::from_str(text).unwrap();
             let message = read(&event).unwrap_err().message().into_owned();

@@ -72,7 +72,7 @@ struct Archiving<'a> {
     draft: Draft<'a>,
 }
 
-/// What the archive is told of the outcome.
+/// What the archive records of the outcome.
 fn conclusion<'a>(record: &'a Record, message: Option<&'a Message>) -> Conclusion<'a> {
     Conclusion {
         outcome: record.outcome,

@@ -48,7 +48,7 @@ impl Ways {
     }
 
     /// Reads the archive, and plans. What the journal has is done. `is_masked` says whether a delivery cannot be judged again
-    /// because a header that holds its secret is masked; `reading` is told how far the reading has come.
+    /// because a header that holds its secret is masked; `reading` receives how far the reading has come.
     pub async fn plan(
         &mut self,
         archive: &Archive,

@@ -82,7 +82,7 @@ pub struct Ended {
 pub enum End {
     /// There was nothing left to do.
     Complete,
-    /// It was told to.
+    /// Somebody asked for it.
     Asked,
     /// For this reason.
     Failed(String),
