@@ -157,5 +157,7 @@ fn print_all(lines: &[String]) {
 }
 
 fn complain_all(lines: &[String]) {
-    lines.iter().for_each(|line| complain(line));
+    for line in lines {
+        complain(line);
+    }
 }
