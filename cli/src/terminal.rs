@@ -56,14 +56,25 @@ fn characters(text: &str) -> impl Iterator<Item = (char, bool)> {
     })
 }
 
+/// True if the text is of visible ASCII characters and spaces, as most are: nothing of it needs a look into the tables.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+}
+
 /// Makes foreign text safe for one line of a terminal: a sender must not move the cursor, or reorder, hide or add text.
 /// Characters that are not shown become U+FFFD.
 pub fn printable(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     characters(text).map(|(character, is_shown)| if is_shown { character } else { REPLACEMENT }).collect()
 }
 
 /// Like [`printable`], for text with line breaks and tabs.
 pub fn printable_lines(text: &str) -> String {
+    if text.split(['\n', '\t']).all(is_plain) {
+        return text.to_owned();
+    }
     let lines = text.split('\n').map(|line| line.split('\t').map(printable).collect::<Vec<_>>().join("\t"));
     lines.collect::<Vec<_>>().join("\n")
 }

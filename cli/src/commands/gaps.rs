@@ -17,7 +17,7 @@ use letterbox_intake::{
 
 use super::CommandError;
 use crate::{
-    local::{gap_state::GapState, queue::sqlite},
+    local::{gap_state::GapState, queue::embedded::Embedded},
     options::DATABASE,
     stack::{
         self, Account, AwsError,
@@ -136,7 +136,7 @@ async fn places(args: &Gaps, progress: &ProgressBar) -> Result<Places, CommandEr
         let queue: Box<dyn Queue> = if args.dry_run {
             Box::<memory::Memory>::default()
         } else {
-            Box::new(sqlite::Store::create(&args.database).map_err(CommandError::Usage)?)
+            Box::new(Embedded::create(&args.database).map_err(CommandError::Usage)?)
         };
         return Ok(Places { accounts, store: Box::new(store), queue });
     };

@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{self, Receiver, SyncSender, TrySendError},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError},
     },
     thread,
     time::{Duration, Instant},
@@ -15,6 +15,9 @@ use crate::terminal::{complain, print};
 
 /// The maximum number of lines that wait to be written; further lines are dropped and counted.
 const WAITING: usize = 1024;
+
+/// How often the number of dropped lines is reported.
+const REPORT: Duration = Duration::from_secs(1);
 
 /// The output streams of the server.
 #[derive(Clone, Debug)]
@@ -40,10 +43,10 @@ impl Console {
     /// Writes to the process's standard output and standard error.
     pub fn start() -> Self {
         Self {
-            output: Lane::start(print, |unwritten| {
+            output: Lane::start(print_all, |unwritten| {
                 format!("letterbox: {unwritten} lines dropped: standard output was not read fast enough\n")
             }),
-            errors: Lane::start(complain, |unwritten| {
+            errors: Lane::start(complain_all, |unwritten| {
                 format!("{unwritten} messages dropped: standard error was not read fast enough")
             }),
         }
@@ -68,7 +71,7 @@ impl Console {
 }
 
 impl Lane {
-    fn start(write: fn(&str), missing: fn(u64) -> String) -> Self {
+    fn start(write: fn(&[String]), missing: fn(u64) -> String) -> Self {
         let (lines, waiting) = mpsc::sync_channel(WAITING);
         let unwritten = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&unwritten);
@@ -98,23 +101,63 @@ impl Lane {
     }
 }
 
-/// Writes the queued lines, then reports how many were dropped.
-fn run(waiting: &Receiver<Line>, unwritten: &AtomicU64, write: fn(&str), missing: fn(u64) -> String) {
+/// Writes the queued lines, all that wait at once, and reports how many were dropped, at most once in [`REPORT`].
+fn run(waiting: &Receiver<Line>, unwritten: &AtomicU64, write: fn(&[String]), missing: fn(u64) -> String) {
     let report = || match unwritten.swap(0, Ordering::Relaxed) {
-        0 => {}
-        number => write(&missing(number)),
+        0 => false,
+        number => {
+            write(&[missing(number)]);
+            true
+        }
     };
-    while let Ok(line) = waiting.recv() {
-        for line in std::iter::once(line).chain(waiting.try_iter()) {
+    let mut lines = Vec::new();
+    let mut reported: Option<Instant> = None;
+    loop {
+        let first = match reported.map(|reported| REPORT.saturating_sub(reported.elapsed())) {
+            // Lines were dropped a moment ago, so there may be further ones to report.
+            Some(rest) => match waiting.recv_timeout(rest) {
+                Ok(line) => Some(line),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return,
+            },
+            None => match waiting.recv() {
+                Ok(line) => Some(line),
+                Err(_) => return,
+            },
+        };
+        for line in first.into_iter().chain(waiting.try_iter()) {
             match line {
-                Line::Text(text) => write(&text),
+                Line::Text(text) => lines.push(text),
                 Line::Flush(written) => {
+                    write(&lines);
+                    lines.clear();
                     report();
                     // The caller may have stopped waiting.
                     let _ = written.send(());
                 }
             }
+            if lines.len() >= WAITING {
+                write(&lines);
+                lines.clear();
+            }
         }
-        report();
+        write(&lines);
+        lines.clear();
+        if reported.is_none_or(|reported| reported.elapsed() >= REPORT) {
+            reported = report().then(Instant::now);
+        }
+    }
+}
+
+/// One write for all lines: a write for each would take longer than the delivery that it is about.
+fn print_all(lines: &[String]) {
+    if !lines.is_empty() {
+        print(&lines.concat());
+    }
+}
+
+fn complain_all(lines: &[String]) {
+    for line in lines {
+        complain(line);
     }
 }

@@ -3,14 +3,14 @@
 //! A payload is queued exactly as the platform wrote it, with the same digits, order and escapes. So it is never parsed
 //! into a tree and written again; single members are looked up in the raw text.
 
-use std::{borrow::Cow, fmt, ops::Deref};
+mod members;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
+use std::{borrow::Cow, fmt, ops::Deref, sync::OnceLock};
+
+use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 
+use self::members::{Element, Index, Member, Members, Occurrence, Text};
 use crate::{Reject, reject::JsonPart};
 
 /// The longest string that may become an attribute of an event (type, id, subject, ...), in bytes.
@@ -28,6 +28,8 @@ const fn deepest(part: JsonPart) -> usize {
 pub struct Node<'a> {
     raw: &'a RawValue,
     part: JsonPart,
+    /// Its own members, once one of them was looked up.
+    index: OnceLock<Index<'a>>,
 }
 
 impl fmt::Debug for Node<'_> {
@@ -42,10 +44,14 @@ impl<'a> Node<'a> {
         let raw: &RawValue = serde_json::from_str(text).map_err(|_| Reject::InvalidJson(part))?;
         // serde_json skips a raw value without counting how deep it goes; a consumer's parser would count.
         if depth(raw.get()) <= deepest(part) {
-            Ok(Self { raw, part })
+            Ok(Self::of(raw, part))
         } else {
             Err(Reject::InvalidJson(part))
         }
+    }
+
+    const fn of(raw: &'a RawValue, part: JsonPart) -> Self {
+        Self { raw, part, index: OnceLock::new() }
     }
 
     pub(crate) fn is_object(&self) -> bool {
@@ -78,7 +84,7 @@ impl<'a> Node<'a> {
         let found = match (self.child(path)?, path.split_once('.')) {
             (Some(value), _) => Some(value),
             (None, Some((outer, rest))) => match self.child(outer)? {
-                Some(raw) => Self { raw, part: self.part }.get(rest)?,
+                Some(raw) => Self::of(raw, self.part).get(rest)?,
                 None => None,
             },
             (None, None) => None,
@@ -102,12 +108,19 @@ impl<'a> Node<'a> {
     fn child(&self, name: &str) -> Result<Option<&'a RawValue>, Reject> {
         let mut json = serde_json::Deserializer::from_str(self.raw.get());
         match self.raw.get().as_bytes().first() {
-            Some(b'{') => match Member(name).deserialize(&mut json) {
-                Ok(Occurrence::Never) => Ok(None),
-                Ok(Occurrence::Once(value)) => Ok(Some(value)),
-                Ok(Occurrence::Again) => Err(Reject::malformed(name.to_owned(), "to appear only once")),
-                Err(_) => Err(Reject::InvalidJson(self.part)),
-            },
+            Some(b'{') => {
+                let found = match self.index.get_or_init(|| Index::of(self.raw)) {
+                    Index::Members(members) => Ok(members.find(name)),
+                    Index::TooMany => Member(name).deserialize(&mut json).map_err(drop),
+                    Index::Unreadable => Err(()),
+                };
+                match found {
+                    Ok(Occurrence::Never) => Ok(None),
+                    Ok(Occurrence::Once(value)) => Ok(Some(value)),
+                    Ok(Occurrence::Again) => Err(Reject::malformed(name.to_owned(), "to appear only once")),
+                    Err(()) => Err(Reject::InvalidJson(self.part)),
+                }
+            }
             Some(b'[') => match index(name) {
                 Some(index) => {
                     Element(index).deserialize(&mut json).map_err(|_| Reject::InvalidJson(self.part))
@@ -187,107 +200,6 @@ impl<'a> Object<'a> {
 fn index(segment: &str) -> Option<usize> {
     let is_index = !segment.is_empty() && segment.bytes().all(|byte| byte.is_ascii_digit());
     if is_index { segment.parse().ok() } else { None }
-}
-
-/// A string, borrowed if it has no escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// How often a member appears.
-enum Occurrence<'a> {
-    Never,
-    Once(&'a RawValue),
-    Again,
-}
-
-/// Finds one member of an object by name.
-struct Member<'n>(&'n str);
-
-impl<'de> DeserializeSeed<'de> for Member<'_> {
-    type Value = Occurrence<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Member<'_> {
-    type Value = Occurrence<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = Occurrence::Never;
-        while let Some(Text(name)) = map.next_key()? {
-            if name == self.0 {
-                let value = map.next_value()?;
-                found = if matches!(found, Occurrence::Never) {
-                    Occurrence::Once(value)
-                } else {
-                    Occurrence::Again
-                };
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// Finds one element of an array by its index.
-struct Element(usize);
-
-impl<'de> DeserializeSeed<'de> for Element {
-    type Value = Option<&'de RawValue>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Element {
-    type Value = Option<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self::Value, A::Error> {
-        for _ in 0..self.0 {
-            if elements.next_element::<IgnoredAny>()?.is_none() {
-                return Ok(None);
-            }
-        }
-        let found = elements.next_element()?;
-        while elements.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(found)
-    }
-}
-
-/// All members of an object.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Members(Vec::new()))
-    }
-}
-
-impl<'de> Visitor<'de> for Members<'de> {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
-        while let Some(member) = map.next_entry()? {
-            self.0.push(member);
-        }
-        Ok(self)
-    }
 }
 
 /// The depth of nesting of a valid JSON text.

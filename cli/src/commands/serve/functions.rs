@@ -24,7 +24,7 @@ use crate::{
             sqlite::Deliveries,
         },
         page,
-        queue::sqlite::Store,
+        queue::embedded::Embedded,
         reception::{Reception, deliver},
         response::error,
     },
@@ -61,8 +61,8 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
         let sqs = Sqs::connect(&aws::config().await, url.clone(), None, SQS_TIMEOUT).await;
         (Arc::new(sqs), url.clone())
     } else {
-        let store = Store::create(&args.database).map_err(CommandError::Usage)?;
-        (Arc::new(store), args.database.display().to_string())
+        let embedded = Embedded::create(&args.database).map_err(CommandError::Usage)?;
+        (Arc::new(embedded), args.database.display().to_string())
     };
     let (recorder, records) =
         Recorder::start(history, args.keep.bounds(), credentials.clone(), console.clone())

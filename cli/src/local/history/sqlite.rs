@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use letterbox_codec::{Request, Timestamp, headers};
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction, TransactionBehavior, params};
 use tokio_util::sync::CancellationToken;
 
 use super::{Bounds, Filter, StoredDelivery, Summary, Trace};
@@ -119,46 +119,18 @@ impl Deliveries {
 
     /// Stores a delivery and returns its number. The number in `summary` is ignored.
     pub fn insert(&self, delivery: &StoredDelivery) -> Result<i64, String> {
-        let StoredDelivery { summary, request, content, message, trace } = delivery;
-        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), latin1(value.as_bytes())));
-        let headers =
-            serde_json::to_string(&headers.collect::<Vec<_>>()).map_err(|error| error.to_string())?;
-        let trace = serde_json::to_string(trace).map_err(|error| error.to_string())?;
-        let url = request.uri().to_string();
-        let bytes = [
-            url.len(),
-            headers.len(),
-            request.body().len(),
-            content.as_ref().map_or(0, Vec::len),
-            message.as_ref().map_or(0, String::len),
-            trace.len(),
-        ];
+        let row = StoredRow::of(delivery)?;
+        self.with(|connection| row.insert(connection))
+    }
+
+    /// Stores deliveries in one transaction, and returns the number of each.
+    pub fn insert_all(&self, deliveries: &[StoredDelivery]) -> Result<Vec<i64>, String> {
+        let rows = deliveries.iter().map(StoredRow::of).collect::<Result<Vec<_>, _>>()?;
         self.with(|connection| {
-            connection
-                .prepare_cached(
-                    "INSERT INTO deliveries (received, provider, source, type, outcome, reason, status, milliseconds,
-                        method, url, headers, body, content, message, trace, bytes)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                )?
-                .execute(params![
-                    summary.received.0,
-                    summary.provider,
-                    summary.source,
-                    summary.kind,
-                    summary.outcome,
-                    summary.reason,
-                    summary.status,
-                    summary.milliseconds,
-                    request.method().as_str(),
-                    url,
-                    headers,
-                    request.body().as_ref(),
-                    content,
-                    message,
-                    trace,
-                    i64::try_from(bytes.iter().sum::<usize>()).unwrap_or(i64::MAX),
-                ])?;
-            Ok(connection.last_insert_rowid())
+            let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+            let ids = rows.iter().map(|row| row.insert(&transaction)).collect::<Result<_, _>>()?;
+            transaction.commit()?;
+            Ok(ids)
         })
     }
 
@@ -303,6 +275,68 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<Summary> {
         status: row.get(7)?,
         milliseconds: row.get(8)?,
     })
+}
+
+/// A delivery, with those of its columns that are made from it.
+struct StoredRow<'a> {
+    delivery: &'a StoredDelivery,
+    url: String,
+    headers: String,
+    trace: String,
+}
+
+impl<'a> StoredRow<'a> {
+    fn of(delivery: &'a StoredDelivery) -> Result<Self, String> {
+        let request = &delivery.request;
+        let headers = request.headers().iter().map(|(name, value)| (name.as_str(), latin1(value.as_bytes())));
+        let headers =
+            serde_json::to_string(&headers.collect::<Vec<_>>()).map_err(|error| error.to_string())?;
+        let trace = serde_json::to_string(&delivery.trace).map_err(|error| error.to_string())?;
+        Ok(Self { delivery, url: request.uri().to_string(), headers, trace })
+    }
+
+    fn bytes(&self) -> i64 {
+        let StoredDelivery { request, content, message, .. } = self.delivery;
+        let bytes = [
+            self.url.len(),
+            self.headers.len(),
+            request.body().len(),
+            content.as_ref().map_or(0, Vec::len),
+            message.as_ref().map_or(0, String::len),
+            self.trace.len(),
+        ];
+        i64::try_from(bytes.iter().sum::<usize>()).unwrap_or(i64::MAX)
+    }
+
+    /// Inserts it, and returns its number.
+    fn insert(&self, connection: &Connection) -> rusqlite::Result<i64> {
+        let StoredDelivery { summary, request, content, message, .. } = self.delivery;
+        connection
+            .prepare_cached(
+                "INSERT INTO deliveries (received, provider, source, type, outcome, reason, status, milliseconds,
+                    method, url, headers, body, content, message, trace, bytes)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                summary.received.0,
+                summary.provider,
+                summary.source,
+                summary.kind,
+                summary.outcome,
+                summary.reason,
+                summary.status,
+                summary.milliseconds,
+                request.method().as_str(),
+                self.url,
+                self.headers,
+                request.body().as_ref(),
+                content,
+                message,
+                self.trace,
+                self.bytes(),
+            ])?;
+        Ok(connection.last_insert_rowid())
+    }
 }
 
 /// The columns of a request.

@@ -1,12 +1,9 @@
-//! The embedded queue: one SQLite file.
+//! The file of the embedded queue: SQLite.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::path::Path;
 
-use letterbox_intake::{Message, Queue, QueueError, queue::Put};
-use rusqlite::params;
+use letterbox_intake::Message;
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::local::sqlite::{Database, Layout};
 
@@ -23,13 +20,14 @@ const LAYOUT: Layout = Layout {
         deduplication TEXT NOT NULL
     ) STRICT;
 ",
-    // A message is queued only once it is on disk.
-    settings: "PRAGMA synchronous = FULL",
+    // A message is queued only once it is on disk. The log is copied into the database after 16 MiB instead of 4: the copy
+    // delays all that wait for their commit, and pages that are written several times until then are copied once.
+    settings: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4096",
 };
 
 /// An open file. Any number of processes may have it open.
-#[derive(Clone, Debug)]
-pub struct Store(Arc<Mutex<Database>>);
+#[derive(Debug)]
+pub struct Store(Database);
 
 /// A message on the queue.
 #[derive(Debug)]
@@ -40,22 +38,50 @@ pub struct Stored {
     pub body: String,
 }
 
+/// A message in the form in which the file stores it.
+#[derive(Debug)]
+pub struct Row {
+    body: String,
+    attributes: String,
+    group: String,
+    deduplication: String,
+}
+
+impl Row {
+    /// Its size in bytes.
+    pub fn size(&self) -> usize {
+        self.body.len() + self.attributes.len() + self.group.len() + self.deduplication.len()
+    }
+}
+
+impl From<&Message> for Row {
+    fn from(message: &Message) -> Self {
+        let attributes = message.attributes.iter();
+        let attributes = attributes.map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
+        Self {
+            body: message.body.clone(),
+            attributes: serde_json::Value::Object(attributes.collect()).to_string(),
+            group: message.group.clone(),
+            deduplication: message.deduplication.clone(),
+        }
+    }
+}
+
 impl Store {
     /// Opens the queue, or creates it if the file does not exist.
     pub fn create(path: &Path) -> Result<Self, String> {
-        Ok(Self(Arc::new(Mutex::new(Database::create(path, &LAYOUT)?))))
+        Ok(Self(Database::create(path, &LAYOUT)?))
     }
 
     /// Opens an existing queue.
     pub fn open(path: &Path) -> Result<Self, String> {
-        Ok(Self(Arc::new(Mutex::new(Database::open(path, &LAYOUT)?))))
+        Ok(Self(Database::open(path, &LAYOUT)?))
     }
 
     /// Messages after the position `sequence`, oldest first, at most `limit`.
     pub fn after(&self, sequence: i64, limit: u32) -> Result<Vec<Stored>, String> {
-        let database = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let read = || -> rusqlite::Result<Vec<Stored>> {
-            let mut select = database.raw().prepare_cached(
+            let mut select = self.0.raw().prepare_cached(
                 "SELECT sequence, body FROM messages WHERE sequence > ? ORDER BY sequence LIMIT ?",
             )?;
             let rows = select.query_map(params![sequence, limit], |row| {
@@ -66,34 +92,24 @@ impl Store {
         read().map_err(|error| error.to_string())
     }
 
-    /// Inserts a message. Checks before and after that the open file is still the one at the path, because SQLite keeps
-    /// writing to a file that was deleted or moved.
-    fn insert(&self, message: &Message) -> Result<(), String> {
-        let attributes = message.attributes.iter();
-        let attributes = attributes.map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
-        let attributes = serde_json::Value::Object(attributes.collect()).to_string();
-        let mut database = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let inserted = database
-            .current()?
-            .prepare_cached(
-                "INSERT INTO messages (body, attributes, message_group, deduplication) VALUES (?, ?, ?, ?)",
-            )
-            .and_then(|mut insert| {
-                insert.execute(params![message.body, attributes, message.group, message.deduplication])
-            });
-        inserted.map_err(|error| error.to_string())?;
-        database.check_in_place()
+    /// Inserts messages in one transaction; `Ok` means that all of them are on disk; after an error none may be
+    /// acknowledged. Checks before and after that the open file is still the one at the path, because SQLite keeps writing to
+    /// a file that was deleted or moved.
+    pub fn insert<'a>(&mut self, rows: impl Iterator<Item = &'a Row>) -> Result<(), String> {
+        insert(self.0.current()?, rows).map_err(|error| error.to_string())?;
+        self.0.check_in_place()
     }
 }
 
-impl Queue for Store {
-    fn put<'a>(&'a self, message: &'a Message) -> Put<'a> {
-        let (store, message) = (self.clone(), message.clone());
-        Box::pin(async move {
-            match tokio::task::spawn_blocking(move || store.insert(&message)).await {
-                Ok(inserted) => inserted.map_err(QueueError),
-                Err(error) => Err(QueueError(error.to_string())),
-            }
-        })
+fn insert<'a>(connection: &Connection, rows: impl Iterator<Item = &'a Row>) -> rusqlite::Result<()> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    {
+        let mut insert = transaction.prepare_cached(
+            "INSERT INTO messages (body, attributes, message_group, deduplication) VALUES (?, ?, ?, ?)",
+        )?;
+        for Row { body, attributes, group, deduplication } in rows {
+            insert.execute(params![body, attributes, group, deduplication])?;
+        }
     }
+    transaction.commit()
 }

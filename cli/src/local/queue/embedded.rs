@@ -1,0 +1,185 @@
+//! The embedded queue: one thread that commits all waiting messages together.
+//!
+//! A commit waits for the disk, and the disk takes about as long for a hundred messages as for one. While one commit waits,
+//! the next messages gather. No message is acknowledged before its own commit.
+
+use std::{
+    path::Path,
+    thread::{self, JoinHandle},
+};
+
+use letterbox_intake::{Message, Queue, QueueError, queue::Put};
+use tokio::sync::{mpsc, oneshot};
+
+use super::sqlite::{Row, Store};
+
+/// How many messages may wait for the thread; further ones wait for room.
+const WAITING: usize = 1024;
+
+/// A transaction has at most so many bytes, so that small messages do not wait long for large ones.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// The embedded queue. Dropping it closes the file.
+#[derive(Debug)]
+pub struct Embedded {
+    /// `None` once it is being dropped.
+    waiting: Option<mpsc::Sender<Waiting>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A message that waits to be committed.
+#[derive(Debug)]
+struct Waiting {
+    row: Row,
+    done: oneshot::Sender<Result<(), String>>,
+}
+
+impl Embedded {
+    /// Opens the queue, or creates it if the file does not exist.
+    pub fn create(path: &Path) -> Result<Self, String> {
+        let store = Store::create(path)?;
+        let (waiting, received) = mpsc::channel(WAITING);
+        let thread = thread::Builder::new().name("queue".to_owned()).spawn(move || run(store, received));
+        let thread = thread.map_err(|error| format!("cannot start the thread of the queue: {error}"))?;
+        Ok(Self { waiting: Some(waiting), thread: Some(thread) })
+    }
+
+    async fn send(&self, row: Row) -> Result<(), QueueError> {
+        let ended = || QueueError("the queue is closed: the server is shutting down".to_owned());
+        let (done, committed) = oneshot::channel();
+        let waiting = self.waiting.as_ref().ok_or_else(ended)?;
+        waiting.send(Waiting { row, done }).await.map_err(|_| ended())?;
+        committed.await.map_err(|_| ended())?.map_err(QueueError)
+    }
+}
+
+impl Queue for Embedded {
+    fn put<'a>(&'a self, message: &'a Message) -> Put<'a> {
+        Box::pin(self.send(Row::from(message)))
+    }
+}
+
+impl Drop for Embedded {
+    /// Waits until the file is closed: only the last process that closes it copies the log into it, without which it cannot
+    /// be read on read-only media.
+    fn drop(&mut self) {
+        drop(self.waiting.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(mut store: Store, mut received: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::new();
+    while let Some(first) = received.blocking_recv() {
+        collect(first, &mut received, &mut batch);
+        let committed = store.insert(batch.iter().map(|waiting| &waiting.row));
+        for waiting in batch.drain(..) {
+            // The delivery's deadline may have passed meanwhile; then the platform sends it again.
+            let _ = waiting.done.send(committed.clone());
+        }
+    }
+}
+
+/// Fills the batch with all that waits, without those whose delivery has been answered: they will be sent again.
+fn collect(first: Waiting, received: &mut mpsc::Receiver<Waiting>, batch: &mut Vec<Waiting>) {
+    let mut bytes = 0;
+    let mut next = Some(first);
+    while let Some(waiting) = next {
+        if !waiting.done.is_closed() {
+            bytes += waiting.row.size();
+            batch.push(waiting);
+        }
+        next = if bytes < MOST_BYTES && batch.len() < WAITING { received.try_recv().ok() } else { None };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn message(number: usize) -> Message {
+        Message {
+            source: "/github/default".into(),
+            body: format!("{{\"id\":\"{number}\"}}"),
+            attributes: vec![("type", "github.push".into())],
+            deduplication: number.to_string(),
+            group: "/github/default".into(),
+            trace: None,
+        }
+    }
+
+    fn stored(path: &Path) -> Vec<String> {
+        let all = Store::open(path).unwrap().after(0, 10_000).unwrap();
+        all.into_iter().map(|stored| stored.body).collect()
+    }
+
+    #[tokio::test]
+    async fn messages_are_on_the_queue_when_they_are_acknowledged() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let queue = Arc::new(Embedded::create(&path).unwrap());
+        let puts = (0..500).map(|number| {
+            let (queue, path) = (Arc::clone(&queue), path.clone());
+            tokio::spawn(async move {
+                queue.put(&message(number)).await.unwrap();
+                if number % 50 == 0 {
+                    // By another connection, which sees only what is committed.
+                    assert!(stored(&path).contains(&message(number).body));
+                }
+            })
+        });
+        for put in puts.collect::<Vec<_>>() {
+            put.await.unwrap();
+        }
+        drop(queue);
+        assert!(!folder.path().join("a.db-wal").exists(), "closed");
+        let mut found = stored(&path);
+        found.sort();
+        let mut expected: Vec<_> = (0..500).map(|number| message(number).body).collect();
+        expected.sort();
+        assert_eq!(found, expected);
+    }
+
+    #[tokio::test]
+    async fn all_that_share_a_failed_commit_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let queue = Embedded::create(&path).unwrap();
+        queue.put(&message(0)).await.unwrap();
+        let moved = folder.path().join("moved.db");
+        std::fs::rename(&path, &moved).unwrap();
+        let (first, second) = (message(1), message(2));
+        let (first, second) = tokio::join!(queue.put(&first), queue.put(&second));
+        for refused in [first, second] {
+            assert!(refused.unwrap_err().0.contains("was deleted, moved or replaced"));
+        }
+        std::fs::rename(&moved, &path).unwrap();
+        queue.put(&message(3)).await.unwrap();
+        assert_eq!(stored(&path), [message(0).body, message(3).body]);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_nobody_waits_for_is_not_queued() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let (waiting, mut received) = mpsc::channel(WAITING);
+        let mut deliveries = Vec::new();
+        for number in 0..3 {
+            let (done, committed) = oneshot::channel();
+            waiting.send(Waiting { row: Row::from(&message(number)), done }).await.unwrap();
+            deliveries.push(committed);
+        }
+        // Its deadline has passed.
+        drop(deliveries.remove(1));
+        let mut batch = Vec::new();
+        let first = received.recv().await.unwrap();
+        collect(first, &mut received, &mut batch);
+        let mut store = Store::create(&path).unwrap();
+        store.insert(batch.iter().map(|waiting| &waiting.row)).unwrap();
+        assert_eq!(stored(&path), [message(0).body, message(2).body]);
+    }
+}
