@@ -60,7 +60,7 @@ SBOM_TOOL := cargo-cyclonedx@0.5.9
 SBOM := PATH="$(CURDIR)/.tools/bin:$$PATH" $(VENV)/bin/python release/sbom.py
 STAMP_SBOM := .tools/.$(SBOM_TOOL)
 # All at once, so that cargo chooses the same features for the system's and the browser's tests.
-BINARIES := cargo build --locked $(FUNCTIONS:%=--bin %) --bin letterbox
+BINARIES := cargo build --locked $(FUNCTIONS:%=--bin %) --bin letterbox --bin verdicts
 
 .PHONY: help
 help: ## List the targets
