@@ -86,7 +86,8 @@ fn every_target_holds_for_all_else() {
 fn every_target_has_a_small_corpus_and_every_corpus_a_target() {
     let names: BTreeSet<_> = targets(SEED).into_iter().map(|target| target.name).collect();
     let folders = fs::read_dir(root().join("fuzz/corpus")).unwrap();
-    let folders: BTreeSet<_> = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
+    let folders: BTreeSet<_> =
+        folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(names, folders);
     let size: usize = names.iter().flat_map(|name| inputs(name)).map(|(_, input)| input.len()).sum();
     assert!(size < 400 * 1024, "{size} bytes");

@@ -82,9 +82,9 @@ fn other(path: &str, key: &str, random: &Random) -> String {
         return URL_SAFE_NO_PAD.encode(random.bytes::<16>(path));
     }
     let is_hex = key.len() >= 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match (key.strip_prefix("whsec_"), key.split_once(':')) {
-        (Some(key), _) if STANDARD.decode(key).is_ok() => {
-            format!("whsec_{}", STANDARD.encode(random.bytes::<24>(path)))
+    match (key.split_once("whsec_"), key.split_once(':')) {
+        (Some((version, key)), _) if STANDARD.decode(key).is_ok() => {
+            format!("{version}whsec_{}", STANDARD.encode(random.bytes::<24>(path)))
         }
         (_, Some((user, _))) => format!("{user}:{}", random.hex(path, 40)),
         _ if is_hex || path.ends_with(".aes_key") => random.hex(path, key.len()),
