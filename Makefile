@@ -62,7 +62,7 @@ STAMP_SBOM := .tools/.$(SBOM_TOOL)
 # The fuzzer and the mutation tester; cargo installs them from their sources.
 FUZZ_TOOL := cargo-fuzz@0.13.2
 STAMP_FUZZ := .tools/.$(FUZZ_TOOL)
-MUTANTS_TOOL := cargo-mutants@MUTANTSVERSION
+MUTANTS_TOOL := cargo-mutants@27.1.0
 STAMP_MUTANTS := .tools/.$(MUTANTS_TOOL)
 # Of `make fuzz`: the targets, all by default, and for how long each runs: seconds, or a number of inputs.
 TARGET ?= $(notdir $(wildcard fuzz/corpus/*))

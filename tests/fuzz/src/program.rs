@@ -104,7 +104,8 @@ fn raw_http(input: &[u8]) -> bool {
 /// The event of any request is read as the same request.
 fn event_round_trip(input: &[u8]) -> bool {
     let Some(request) = input::request(input) else { return false };
-    let provider = PROVIDERS[0].name();
+    let named = |provider: &&&dyn Platform| request.uri().path().contains(provider.name());
+    let Some(provider) = PROVIDERS.iter().find(named).map(|provider| provider.name()) else { return false };
     let event = gateway::event(&request, provider, ambient().now).to_string();
     let event: Box<RawValue> = serde_json::from_str(&event).expect("JSON");
     let Ok(event) = intake::read(&event) else { return false };
