@@ -64,8 +64,19 @@ PACK := $(VENV)/bin/python release/pack.py
 SBOM_TOOL := cargo-cyclonedx@0.5.9
 SBOM := PATH="$(CURDIR)/.tools/bin:$$PATH" $(VENV)/bin/python release/sbom.py
 STAMP_SBOM := .tools/.$(SBOM_TOOL)
+# The fuzzer and the mutation tester; cargo installs them from their sources.
+FUZZ_TOOL := cargo-fuzz@0.13.2
+STAMP_FUZZ := .tools/.$(FUZZ_TOOL)
+MUTANTS_TOOL := cargo-mutants@27.1.0
+STAMP_MUTANTS := .tools/.$(MUTANTS_TOOL)
+# Of `make fuzz`: the targets, all by default, and for how long each runs: seconds, or a number of inputs.
+TARGET ?= $(notdir $(wildcard fuzz/corpus/*))
+SECONDS ?= 60
+RUNS ?= -1
+# Of `make mutants`.
+CRATE ?= letterbox-codec
 # All at once, so that cargo chooses the same features for the system's and the browser's tests.
-BINARIES := cargo build --locked $(FUNCTIONS:%=--bin %) --bin letterbox
+BINARIES := cargo build --locked $(FUNCTIONS:%=--bin %) --bin letterbox --bin verdicts
 
 .PHONY: help
 help: ## List the targets
@@ -78,6 +89,7 @@ test: fmt setup lint deny workflows template unit system browser stack ## Everyt
 fmt: ## Check the formatting
 	cargo fmt --all --check
 	cargo fmt --manifest-path examples/consumer-rust/Cargo.toml --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 .PHONY: lint
 lint: ## Run clippy with warnings denied
@@ -208,8 +220,12 @@ $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV):
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-$(STAMP_SBOM):
-	cargo install --locked --root $(@D) $(SBOM_TOOL)
+$(STAMP_SBOM): TOOL := $(SBOM_TOOL)
+$(STAMP_FUZZ): TOOL := $(FUZZ_TOOL)
+$(STAMP_MUTANTS): TOOL := $(MUTANTS_TOOL)
+
+$(STAMP_SBOM) $(STAMP_FUZZ) $(STAMP_MUTANTS):
+	cargo install --locked --root $(@D) $(TOOL)
 	@touch $@
 
 # Scripts of packages are not run: none is needed.
@@ -231,6 +247,25 @@ measure: $(STAMP) ## Build the release functions and measure their size, start, 
 	$(WITH_VENV) $(BUILD) $(FUNCTIONS:%=--bin %)
 	$(VENV)/bin/python tests/measure.py $(ARGS)
 
+# What it finds is in fuzz/found, beside the corpora: a finding that is fixed belongs into fuzz/corpus, where `make unit` runs it.
+.PHONY: fuzz
+fuzz: $(STAMP_FUZZ) ## Run the fuzzer; TARGET="receive-github jwe" names targets, SECONDS=60 or RUNS=1000000 limits each
+	for target in $(TARGET); do \
+		mkdir -p fuzz/found/$$target fuzz/artifacts/$$target; \
+		echo "== $$target"; \
+		TARGET=$$target PATH="$(CURDIR)/.tools/bin:$$PATH" nice cargo fuzz run --dev --sanitizer none properties \
+			fuzz/found/$$target fuzz/corpus/$$target -- -artifact_prefix=fuzz/artifacts/$$target/ -verbosity=0 \
+			-max_total_time=$(SECONDS) -runs=$(RUNS) -max_len=4096 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1; \
+	done
+
+.PHONY: timing
+timing: ## Measure whether the time of a refusal depends on a secret, and print a table
+	cargo bench --locked -p letterbox-fuzz-targets --no-default-features --bench timing
+
+.PHONY: mutants
+mutants: $(STAMP_MUTANTS) ## Change the code of a crate at many places, and list the changes that no test of it finds; CRATE=letterbox-signed
+	PATH="$(CURDIR)/.tools/bin:$$PATH" nice cargo mutants --package $(CRATE) --all-features --output target/mutants
+
 .PHONY: serve
 serve: ## Serve all functions on one local port, with a local queue
 	cargo run --locked -- serve
@@ -238,5 +273,5 @@ serve: ## Serve all functions on one local port, with a local queue
 .PHONY: clean
 clean: ## Remove everything that was built or installed
 	cargo clean
-	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) .tools $(DIST) $(NODE)/node_modules examples/*/target .aws-sam .pytest_cache tests/*/.pytest_cache
+	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) .tools fuzz/target fuzz/found $(DIST) $(NODE)/node_modules examples/*/target .aws-sam .pytest_cache tests/*/.pytest_cache
 	find tests -name __pycache__ -type d -prune -exec rm -rf {} +

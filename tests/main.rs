@@ -4,6 +4,7 @@
 
 mod agreement;
 mod building;
+mod fuzzing;
 mod generated;
 mod layers;
 mod platforms;

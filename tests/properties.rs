@@ -350,15 +350,17 @@ proptest! {
 }
 
 /// One change of a byte string: at a place, so many bytes are taken away and these put in.
-type Edit = (prop::sample::Index, usize, Vec<u8>);
+pub(crate) type Edit = (prop::sample::Index, usize, Vec<u8>);
 
-fn edits() -> impl Strategy<Value = Vec<Edit>> {
+/// A few changes.
+pub(crate) fn edits() -> impl Strategy<Value = Vec<Edit>> {
     // Bytes that mean something in JSON, XML, forms and base64 are the likely ones.
     let byte = prop_oneof![prop::sample::select(b"<>&;![]{}\":,=%+/\\ 0\x00\xff".to_vec()), any::<u8>()];
     prop::collection::vec((any::<prop::sample::Index>(), 0..4usize, prop::collection::vec(byte, 0..4)), 1..4)
 }
 
-fn edited(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
+/// The same bytes with changes.
+pub(crate) fn edited(bytes: &[u8], edits: &[Edit]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     for (place, removed, inserted) in edits {
         let start = place.index(bytes.len() + 1);

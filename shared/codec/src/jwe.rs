@@ -131,6 +131,9 @@ impl Token {
     }
 
     /// Unwraps the content key, checks the tag in constant time, and only then decrypts.
+    ///
+    /// With a content key that does not unwrap, the tag is checked all the same, under another key (RFC 7516, section 11.5):
+    /// the time of a refusal does not say whether the encrypted key or the tag is wrong.
     pub fn open(&self, psk: &Psk) -> Result<Verified<'static>, Rejected> {
         const UNWRAP: Rejected = Reject::KeyUnwrap.at(Stage::Key);
         const AUTHENTICATION: Rejected = Reject::AuthenticationFailed.at(Stage::Seal);
@@ -138,25 +141,29 @@ impl Token {
         if self.encrypted_key.len() != ENCRYPTED_KEY {
             return Err(UNWRAP);
         }
-        let cek = A128KW
-            .decrypter_from_bytes(psk.0.as_slice())
-            .and_then(|kw| {
-                let cek = kw.decrypt(Some(&self.encrypted_key), &A128CBC_HS256, &JweHeader::new())?;
-                Ok(Zeroizing::new(cek.into_owned()))
-            })
-            .map_err(|_| UNWRAP)?;
-        // Always 32 bytes, because the length of the wrapped key was checked; the type does not guarantee it.
-        let cek: &[u8; CEK] = cek.as_slice().try_into().map_err(|_| UNWRAP)?;
+        let unwrapped = self.unwrap(psk);
+        let substitute = Zeroizing::new([0; CEK]);
+        let cek = unwrapped.as_ref().unwrap_or(&substitute);
         let (mac_key, _) = cek.split_at(CEK / 2);
         let aad = self.header.segment.as_bytes();
-        authenticated(mac_key, aad, &self.iv, &self.ciphertext)
+        let checked = authenticated(mac_key, aad, &self.iv, &self.ciphertext)
             .ok_or(UNWRAP)?
-            .verify_truncated_left(&self.tag)
-            .map_err(|_| AUTHENTICATION)?;
+            .verify_truncated_left(&self.tag);
+        let cek = unwrapped.as_ref().ok_or(UNWRAP)?;
+        checked.map_err(|_| AUTHENTICATION)?;
         let plain = A128CBC_HS256
-            .decrypt(cek, Some(&self.iv), &self.ciphertext, aad, Some(&self.tag))
+            .decrypt(cek.as_slice(), Some(&self.iv), &self.ciphertext, aad, Some(&self.tag))
             .map_err(|_| AUTHENTICATION)?;
         Ok(Verified::new(plain))
+    }
+
+    /// The content key; `None` if it was not wrapped with this key.
+    fn unwrap(&self, psk: &Psk) -> Option<Zeroizing<[u8; CEK]>> {
+        let kw = A128KW.decrypter_from_bytes(psk.0.as_slice()).ok()?;
+        let cek = kw.decrypt(Some(&self.encrypted_key), &A128CBC_HS256, &JweHeader::new()).ok()?;
+        let cek = Zeroizing::new(cek.into_owned());
+        // Always 32 bytes, because the length of the wrapped key was checked; the type does not guarantee it.
+        cek.as_slice().try_into().ok().map(Zeroizing::new)
     }
 }
 

@@ -2,7 +2,8 @@
 //
 // Reads a JSON array of `{library, secret, body, url, headers}` and writes, in the same order, an array of the headers
 // that the library signs with, or of `true` and `false` where it can only verify `headers`. WeCom's package takes
-// `{library, token, key, id, timestamp, nonce, body}`; it encrypts `body`, checks that it decrypts it, and signs it.
+// `{library, token, key, id, timestamp, nonce, body}`; it encrypts `body`, checks that it decrypts it, and signs it, or
+// opens `encrypt` with `signature`.
 import hmacValidator from "@adyen/api-library/lib/src/utils/hmacValidator.js";
 import { Signature } from "@hubspot/api-client/lib/src/utils/signature.js";
 import { validateSignature } from "@line/bot-sdk";
@@ -47,6 +48,16 @@ const libraries = {
     const opened = decrypt(key, sealed);
     if (opened.message !== body || opened.id !== id) throw new Error("@wecom/crypto does not open what it sealed");
     return { encrypt: sealed, signature: getSignature(token, timestamp, nonce, sealed) };
+  },
+  // The message in base64, if signature, ciphertext and id are right.
+  "@wecom/crypto open": ({ token, key, id, timestamp, nonce, encrypt: sealed, signature }) => {
+    try {
+      const opened = decrypt(key, sealed);
+      const isRight = getSignature(token, timestamp, nonce, sealed) === signature && opened.id === id;
+      return isRight ? Buffer.from(opened.message).toString("base64") : null;
+    } catch {
+      return null;
+    }
   },
   "coinbase-commerce-node": ({ secret, body }) => ({
     "X-CC-Webhook-Signature": coinbase.Webhook.computeSignature(body, secret),
