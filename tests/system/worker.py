@@ -34,7 +34,7 @@ class Worker:
                 for header, value in [
                     ("Lambda-Runtime-Aws-Request-Id", str(uuid.uuid4())),
                     ("Lambda-Runtime-Deadline-Ms", str(deadline)),
-                    ("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:gaps"),
+                    ("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:worker"),
                     ("Content-Type", "application/json"),
                     ("Content-Length", str(len(body))),
                 ]:
@@ -65,9 +65,9 @@ class Worker:
         self.process = Process([TARGET / "debug" / name], log, base_environment() | runtime | environment)
         self._mark = self.process.log.stat().st_size if self.process.log.exists() else 0
 
-    def start(self):
-        """Begins an invocation."""
-        self._events.put({"source": "aws.events", "detail-type": "Scheduled Event"})
+    def start(self, event=None):
+        """Begins an invocation, by a schedule unless another event is given."""
+        self._events.put(event or {"source": "aws.events", "detail-type": "Scheduled Event"})
 
     def result(self, timeout=120):
         """Whether the invocation succeeded, and its result or error; None if the process ended before."""
@@ -80,8 +80,8 @@ class Worker:
                     return None
         raise AssertionError(f"no result within {timeout} s:\n{self.process.text()}")
 
-    def invoke(self, timeout=120):
-        self.start()
+    def invoke(self, timeout=120, event=None):
+        self.start(event)
         return self.result(timeout)
 
     def lines(self):
