@@ -12,8 +12,15 @@
 //! there, for which the next invocation goes on.
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod dry;
+mod end;
+pub mod guard;
 mod hash;
+mod look;
+mod mapping;
 pub mod model;
+mod picture;
+mod plan;
 pub mod report;
 pub mod run;
 pub mod settings;
@@ -21,6 +28,8 @@ pub mod source;
 pub mod state;
 pub mod target;
 pub mod trouble;
+mod walk;
+mod work;
 
 pub use self::{
     report::Report,
