@@ -1,8 +1,9 @@
 //! The contact sync: mirrors DingTalk's directory into WeCom.
 //!
 //! ```text
-//! pure    settings, hash, mapping, plan, guard, events, report: what was read and a clock in, decisions out
-//! shell   clients, walk, apply, state, run, lambda: the calls, the writes, the table
+//! pure    settings, hash, mapping, plan, guard, events, report: what was read and a clock in, decisions out;
+//!         limiter, codes, json, dingtalk::{codes, answer}, wecom::{codes, answer}: answers in, what they mean out
+//! shell   calls, dingtalk, wecom, walk, apply, state, run, lambda: the calls, the writes, the table
 //! ```
 //! The state decides, not the events: an event is a hint which record to read. What DingTalk says now is compared with what
 //! was last written, and the difference is written. So repeated, reordered and lost events only delay.
@@ -12,10 +13,16 @@
 //! there, for which the next invocation goes on.
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod calls;
+pub mod clients;
+mod codes;
+mod dingtalk;
 mod dry;
 mod end;
 pub mod guard;
 mod hash;
+mod json;
+mod limiter;
 mod look;
 mod mapping;
 pub mod model;
@@ -27,11 +34,14 @@ pub mod settings;
 pub mod source;
 pub mod state;
 pub mod target;
+mod tokens;
 pub mod trouble;
 mod walk;
+mod wecom;
 mod work;
 
 pub use self::{
+    clients::Platforms,
     report::Report,
     run::{Connect, Hints, Mode, Scope, run},
     settings::{Corps, CorpsError},
