@@ -103,6 +103,10 @@ class Mirror:
         self.error = "" if ok else result["errorMessage"]
         return [int(one["itemIdentifier"]) for one in result["batchItemFailures"]] if ok else None
 
+    def queued(self):
+        """The bodies of messages that the worker has put on its queue, to be invoked again."""
+        return [message["Body"] for message in self.queue.drain()]
+
     def counts(self):
         read = metrics.read(self.worker.last_run())
         assert all(unit == "Count" and sets == [{}] for _, unit, sets in read.values())

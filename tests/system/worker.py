@@ -3,11 +3,13 @@
 import json
 import os
 import queue
+import re
 import signal
 import threading
 import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import requests
 
@@ -92,6 +94,11 @@ class Worker:
         """The line with the metrics of the last run."""
         return [line for line in self.lines() if line["message"] == "run"][-1]
 
+    def peak(self):
+        """The most memory that the process has had, in MB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
+
     def kill(self):
         try:
             os.kill(self.process.pid, signal.SIGKILL)
@@ -110,6 +117,11 @@ class Steps:
     def __init__(self):
         self._lock = threading.Lock()
         self.arm(None)
+
+    @property
+    def count(self):
+        """The requests since it was armed."""
+        return self._count
 
     def arm(self, worker, at=0, side="before"):
         with self._lock:
