@@ -3,17 +3,14 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args};
-use gaps::{
-    Accounts, Filler, Mode, Report,
-    report::AccountReport,
-    store::{Store, dynamo::Dynamo, memory::Memory},
-};
+use gaps::{Accounts, Filler, Mode, Report, report::AccountReport};
 use indicatif::ProgressBar;
 use letterbox_codec::Timestamp;
 use letterbox_intake::{
     Queue, ambient,
     queue::{memory, oversize::Oversize, sqs::Sqs},
 };
+use letterbox_outbound::store::{Store, dynamo::Dynamo, memory::Memory};
 
 use super::CommandError;
 use crate::{

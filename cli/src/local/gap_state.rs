@@ -5,8 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use gaps::store::{Condition, Item, Pending, Store, StoreError};
 use letterbox_codec::Timestamp;
+use letterbox_outbound::store::{Condition, Item, Pending, Store, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::local::sqlite::{Database, Layout};
