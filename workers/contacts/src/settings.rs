@@ -1,8 +1,71 @@
-//! The credentials and settings of every corp, as they are used.
+//! The credentials and settings of every corp.
+
+mod read;
 
 use std::{borrow::Cow, fmt};
 
-use letterbox_codec::Secret;
+use letterbox_codec::{Secret, credentials::FieldError};
+
+/// Every corp of the credentials, sorted by name.
+#[derive(Debug)]
+pub struct Corps(Vec<Corp>);
+
+/// What is wrong with the credentials. No variant carries a value of them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CorpsError {
+    /// Not UTF-8.
+    #[error("expected UTF-8")]
+    NotUtf8,
+    /// Not JSON: where, and what is wrong there.
+    #[error("{0}")]
+    Syntax(String),
+    /// Not an object of corps.
+    #[error(r#"expected a JSON object of corps, such as {{"acme": {{"dingtalk": {{...}}, "wecom": {{...}}, ...}}}}"#)]
+    NotAnObject,
+    /// No corp at all.
+    #[error("expected at least one corp")]
+    Empty,
+    /// A name that cannot be a corp's.
+    #[error("corp {0:?}: expected a name of at most 64 letters, digits, `-`, `_`, `.` or `~`")]
+    Name(String),
+    /// A corp that cannot be used.
+    #[error("corp {name:?}: {error}")]
+    Corp {
+        /// Its name.
+        name: String,
+        /// What is wrong with it.
+        error: FieldError,
+    },
+    /// Two corps that would write into one directory of WeCom, or read one of DingTalk.
+    #[error("corp {0:?}: expected each directory of DingTalk and of WeCom in only one corp")]
+    Twice(String),
+}
+
+impl Corps {
+    /// All corps.
+    pub fn iter(&self) -> std::slice::Iter<'_, Corp> {
+        self.0.iter()
+    }
+
+    /// The corp of that name.
+    pub fn named(&self, name: &str) -> Option<&Corp> {
+        self.iter().find(|corp| corp.name == name)
+    }
+
+    /// The corp with that `CorpId` of DingTalk.
+    pub fn of_dingtalk(&self, corp_id: &str) -> Option<&Corp> {
+        self.iter().find(|corp| corp.dingtalk.corp_id == corp_id)
+    }
+}
+
+impl<'a> IntoIterator for &'a Corps {
+    type Item = &'a Corp;
+    type IntoIter = std::slice::Iter<'a, Corp>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
 
 /// One corp: a directory of DingTalk, and the directory of WeCom that it is mirrored into.
 #[derive(Debug)]
@@ -70,6 +133,11 @@ pub struct Guard {
     pub count: u32,
     /// A share of what the mirror has made, in percent.
     pub percent: u32,
+}
+
+impl Guard {
+    /// As in AD-Org-Sync, the one open-source tool with such a guard.
+    pub const DEFAULT: Self = Self { count: 10, percent: 5 };
 }
 
 /// 32 bytes, which are not printed.

@@ -35,8 +35,8 @@ pub trait Target: Send + Sync {
     /// `user/delete`
     fn delete_member<'a>(&'a self, userid: &'a str) -> Answer<'a, ()>;
 
-    /// `tag/create`, returning the id that WeCom chooses.
-    fn create_tag<'a>(&'a self, name: &'a str) -> Answer<'a, i32>;
+    /// `tag/create` with this id, returning the id that WeCom says.
+    fn create_tag<'a>(&'a self, tag: i32, name: &'a str) -> Answer<'a, i32>;
 
     /// `tag/update`
     fn rename_tag<'a>(&'a self, tag: i32, name: &'a str) -> Answer<'a, ()>;
