@@ -25,11 +25,17 @@ const ATTEMPTS: u32 = 4;
 /// What sends requests: the HTTPS client.
 pub trait Transport: Send + Sync {
     /// Sends a request, once.
-    fn send(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, HttpError>> + Send + '_>>;
+    fn send(
+        &self,
+        request: Request,
+    ) -> Pin<Box<dyn Future<Output = Result<Response, HttpError>> + Send + '_>>;
 }
 
 impl Transport for Client {
-    fn send(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, HttpError>> + Send + '_>> {
+    fn send(
+        &self,
+        request: Request,
+    ) -> Pin<Box<dyn Future<Output = Result<Response, HttpError>> + Send + '_>> {
         Box::pin(Self::send(self, request))
     }
 }
@@ -129,9 +135,7 @@ impl Calls {
                     Ok(found) => return Ok(found),
                     Err(failure) => failure,
                 },
-                Err(error) => {
-                    Failure::new(Reaction::Again(Pause::Short, Meaning::Retry), error.to_string())
-                }
+                Err(error) => Failure::new(Reaction::Again(Pause::Short, Meaning::Retry), error.to_string()),
             };
             let Reaction::Again(pause, _) = failure.reaction else { return Err(failure) };
             let length = length(pause, attempt, jitter());

@@ -100,7 +100,11 @@ fn unknown(text: &str) -> String {
     // What follows is for WeCom's own search page.
     let text = text.split("hint").next().unwrap_or_default();
     let words: Vec<_> = text.split_whitespace().filter(is_word).take(12).collect();
-    if words.is_empty() { "an unknown code".to_owned() } else { format!("an unknown code: {}", words.join(" ")) }
+    if words.is_empty() {
+        "an unknown code".to_owned()
+    } else {
+        format!("an unknown code: {}", words.join(" "))
+    }
 }
 
 #[cfg(test)]
@@ -115,7 +119,9 @@ mod tests {
 
     #[test]
     fn a_code_is_found_in_its_range() {
-        for (code, says) in [(-1, Some("busy")), (90_001, Some("too many calls")), (90_014, Some("too many calls"))] {
+        for (code, says) in
+            [(-1, Some("busy")), (90_001, Some("too many calls")), (90_014, Some("too many calls"))]
+        {
             assert_eq!(find(TABLE, code).map(|row| row.says), says);
         }
         assert!(find(TABLE, 90_015).is_none());
@@ -123,7 +129,8 @@ mod tests {
 
     #[test]
     fn only_an_untrusted_address_is_named() {
-        let text = "not allow to access from your ip, hint: [1643_a], from ip: 203.0.113.7, more info at https://x";
+        let text =
+            "not allow to access from your ip, hint: [1643_a], from ip: 203.0.113.7, more info at https://x";
         assert_eq!(Failure::of_code(TABLE, 60_020, text).message, "this address is not trusted: 203.0.113.7");
         assert_eq!(Failure::of_code(TABLE, 60_020, "no").message, "this address is not trusted");
         assert_eq!(Failure::of_code(TABLE, -1, text).message, "busy");

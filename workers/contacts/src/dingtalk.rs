@@ -221,7 +221,8 @@ impl Source for DingTalk<'_> {
                     request.with("x-acs-dingtalk-access-token", token.expose())
                 };
                 let body = self.calls.call(&self.application, API, &build, answer::modern).await?;
-                let (rows, after) = answer::leaves(&body).ok_or_else(|| answer::incomplete(API, "records"))?;
+                let (rows, after) =
+                    answer::leaves(&body).ok_or_else(|| answer::incomplete(API, "records"))?;
                 found.extend(rows);
                 match after {
                     None => return Ok(found),

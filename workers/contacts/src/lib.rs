@@ -1,8 +1,9 @@
 //! The contact sync: mirrors DingTalk's directory into WeCom.
 //!
 //! ```text
-//! pure    settings, hash, mapping, plan, guard, events, report: what was read and a clock in, decisions out
-//! shell   clients, walk, apply, state, run, lambda: the calls, the writes, the table
+//! pure    settings, hash, mapping, plan, guard, events, report: what was read and a clock in, decisions out;
+//!         limiter, codes, json, dingtalk::{codes, answer}, wecom::{codes, answer}: answers in, what they mean out
+//! shell   calls, dingtalk, wecom, walk, apply, state, run, lambda: the calls, the writes, the table
 //! ```
 //! The state decides, not the events: an event is a hint which record to read. What DingTalk says now is compared with what
 //! was last written, and the difference is written. So repeated, reordered and lost events only delay.
@@ -12,7 +13,13 @@
 //! there, for which the next invocation goes on.
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod calls;
+pub mod clients;
+mod codes;
+mod dingtalk;
 mod hash;
+mod json;
+mod limiter;
 pub mod model;
 pub mod report;
 pub mod run;
@@ -20,9 +27,12 @@ pub mod settings;
 pub mod source;
 pub mod state;
 pub mod target;
+mod tokens;
 pub mod trouble;
+mod wecom;
 
 pub use self::{
+    clients::Platforms,
     report::Report,
     run::{Connect, Hints, Mode, Scope, run},
     settings::{Corps, CorpsError},

@@ -88,7 +88,10 @@ mod tests {
         assert!(tokens.get("a", now).is_some());
         tokens.forget("a", &new.secret);
         assert!(tokens.get("a", now).is_none());
-        assert_eq!(format!("{tokens:?} {new:?}"), "Tokens(..) Token { secret: Secret(..), until: Timestamp(6480000) }");
+        assert_eq!(
+            format!("{tokens:?} {new:?}"),
+            "Tokens(..) Token { secret: Secret(..), until: Timestamp(6480000) }"
+        );
     }
 
     #[test]

@@ -238,10 +238,11 @@ impl Target for WeCom<'_> {
         })
     }
 
-    fn create_tag<'a>(&'a self, name: &'a str) -> Answer<'a, i32> {
+    fn create_tag<'a>(&'a self, tag: i32, name: &'a str) -> Answer<'a, i32> {
         const API: &str = "tag/create";
         Box::pin(async move {
-            let body = self.post(&self.assistant, API, json!({ "tagname": name })).await?;
+            let body = json!({ "tagid": tag, "tagname": name });
+            let body = self.post(&self.assistant, API, body).await?;
             answer::created(&body, "tagid").ok_or_else(|| answer::incomplete(API, "tagid"))
         })
     }

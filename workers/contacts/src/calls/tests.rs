@@ -15,7 +15,10 @@ struct Script {
 }
 
 impl Transport for Script {
-    fn send(&self, request: Request) -> Pin<Box<dyn Future<Output = Result<Response, HttpError>> + Send + '_>> {
+    fn send(
+        &self,
+        request: Request,
+    ) -> Pin<Box<dyn Future<Output = Result<Response, HttpError>> + Send + '_>> {
         self.urls.lock().unwrap().push(request.url);
         let answer = self.answers.lock().unwrap().pop_front().expect("a call more than the script has");
         let response = answer.map(|body| Response {

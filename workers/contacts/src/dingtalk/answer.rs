@@ -62,7 +62,10 @@ fn not_an_answer(response: &Response) -> Failure {
     let is_temporary = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
     let is_page = response.body.trim_ascii_start().starts_with(b"<");
     if is_page && !is_temporary {
-        return Failure { message: format!("a page in place of an answer: {}", blocked().message), ..blocked() };
+        return Failure {
+            message: format!("a page in place of an answer: {}", blocked().message),
+            ..blocked()
+        };
     }
     let again = Reaction::Again(Pause::Short, Meaning::Retry);
     Failure::new(again, format!("HTTP {}: not an answer of DingTalk", status.as_u16()))
@@ -91,10 +94,13 @@ pub fn visible(body: &Value) -> Option<Visible> {
         words
     };
     let departments = list(scopes, "authed_dept").unwrap_or_default();
-    let mut departments: Vec<i64> =
-        departments.iter().map(crate::json::integer).collect::<Option<_>>()?;
+    let mut departments: Vec<i64> = departments.iter().map(crate::json::integer).collect::<Option<_>>()?;
     departments.sort_unstable();
-    Some(Visible { departments, people: words(scopes, "authed_user"), fields: words(body, "auth_user_field") })
+    Some(Visible {
+        departments,
+        people: words(scopes, "authed_user"),
+        fields: words(body, "auth_user_field"),
+    })
 }
 
 /// `user/count`

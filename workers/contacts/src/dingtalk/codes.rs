@@ -16,7 +16,8 @@ const SECOND: Reaction = Reaction::Again(Pause::Second, Meaning::Later);
 const TOO_MANY: &str = "too many calls";
 const TOKEN: &str = "the token or the credentials are not valid: check client_id and client_secret";
 const PERMISSION: &str = "the application lacks a permission: grant it the permissions that the guide lists";
-const SCOPE: &str = "it is outside of what the application may see: authorise the application for the whole company";
+const SCOPE: &str =
+    "it is outside of what the application may see: authorise the application for the whole company";
 const PARAMETER: &str = "a parameter is not valid";
 
 /// The codes of `oapi.dingtalk.com`. A code that is in none of these rows is a [`Meaning::Bug`].
@@ -62,7 +63,11 @@ const NAMED: &[(&str, Reaction, &str)] = &[
     ("Forbidden.AccessDenied.QpsLimitForAppkeyAndApi", SECOND, TOO_MANY),
     ("Forbidden.AccessDenied.QpsLimitForApi", SECOND, TOO_MANY),
     ("Forbidden.AccessDenied.ApiCountLimitForOrg", STOP, "the company's API calls of this month are used up"),
-    ("Forbidden.AccessDenied.IpNotInWhiteList", STOP, "this address is not in the application's list of egress addresses"),
+    (
+        "Forbidden.AccessDenied.IpNotInWhiteList",
+        STOP,
+        "this address is not in the application's list of egress addresses",
+    ),
     ("Forbidden.AccessDenied", STOP, PERMISSION),
     ("ServiceUnavailable", Reaction::Again(Pause::Short, Meaning::Retry), "DingTalk is busy"),
     ("InternalError", Reaction::Again(Pause::Short, Meaning::Retry), "DingTalk is busy"),
@@ -93,8 +98,8 @@ mod tests {
         (
             "wait",
             &[
-                90_001, 90_002, 90_003, 90_004, 90_005, 90_006, 90_007, 90_008, 90_009, 90_010, 90_011, 90_012,
-                90_013, 90_014, 90_017, 90_018,
+                90_001, 90_002, 90_003, 90_004, 90_005, 90_006, 90_007, 90_008, 90_009, 90_010, 90_011,
+                90_012, 90_013, 90_014, 90_017, 90_018,
             ],
         ),
         ("token", &[33_001, 40_001, 40_003, 40_009, 40_014, 40_089, 41_001, 42_001]),
@@ -139,7 +144,8 @@ mod tests {
         assert_eq!(reaction("Forbidden.AccessDenied.QpsLimitForAppkeyAndApi", 403), SECOND);
         assert_eq!(reaction("Forbidden.AccessDenied.AccessTokenPermissionDenied", 403), STOP);
         assert_eq!(reaction("InvalidAuthentication", 401), Reaction::Token);
-        for (status, expected) in [(401, Reaction::Token), (403, STOP), (429, SECOND), (400, BUG), (404, BUG)] {
+        for (status, expected) in [(401, Reaction::Token), (403, STOP), (429, SECOND), (400, BUG), (404, BUG)]
+        {
             assert_eq!(reaction("new", status), expected);
         }
         assert_eq!(reaction("", 502), Reaction::Again(Pause::Short, Meaning::Retry));

@@ -70,9 +70,9 @@ pub fn silently_created(body: &Value) -> Option<Vec<i32>> {
 /// A page of `user/list_id`, and the cursor of the next one.
 pub fn memberships(body: &Value) -> Option<(Vec<Membership>, Option<String>)> {
     let rows = list(body, "dept_user")?;
-    let rows = rows.iter().map(|row| {
-        Some(Membership { userid: text(row, "userid")?, department: id(row, "department")? })
-    });
+    let rows = rows
+        .iter()
+        .map(|row| Some(Membership { userid: text(row, "userid")?, department: id(row, "department")? }));
     Some((rows.collect::<Option<_>>()?, text(body, "next_cursor")))
 }
 

@@ -26,8 +26,7 @@ const fn drop_field(field: Field) -> Reaction {
 
 const SECRET: &str = "corp_id or secret is not valid, or the secret was reset";
 const TOKEN: &str = "the token is not valid";
-const PERMISSION: &str =
-    "the secret is not allowed to do this: use the secret of the contact sync assistant, with permission to edit";
+const PERMISSION: &str = "the secret is not allowed to do this: use the secret of the contact sync assistant, with permission to edit";
 const TOO_MANY: &str = "too many calls";
 const DEPARTMENT: &str = "a department of the request does not exist or is not valid";
 const PARAMETER: &str = "a parameter is not valid";
@@ -114,8 +113,8 @@ mod tests {
         (
             "stop",
             &[
-                40_001, 40_013, 41_002, 41_004, 2_000_002, 60_020, 48_002, 48_006, 48_008, 48_009, 60_011, 50_003,
-                45_026,
+                40_001, 40_013, 41_002, 41_004, 2_000_002, 60_020, 48_002, 48_006, 48_008, 48_009, 60_011,
+                50_003, 45_026,
             ],
         ),
         ("skip", &[81_011, 301_005, 60_007, 60_021]),
@@ -135,8 +134,8 @@ mod tests {
         (
             "bug",
             &[
-                60_132, 301_036, 302_003, 302_004, 302_005, 302_006, 302_007, 302_008, 40_003, 40_032, 40_033,
-                40_058, 40_066, 40_072, 40_088, 40_089, 41_009, 41_019,
+                60_132, 301_036, 302_003, 302_004, 302_005, 302_006, 302_007, 302_008, 40_003, 40_032,
+                40_033, 40_058, 40_066, 40_072, 40_088, 40_089, 41_009, 41_019,
             ],
         ),
     ];

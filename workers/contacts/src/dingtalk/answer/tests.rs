@@ -101,7 +101,8 @@ fn departments_are_read() {
         Department { id: 23_424_324_324, parent: Some(1), name: "HR".into(), ..Department::default() };
     assert_eq!(departments(&body), Some(vec![expected]));
     assert_eq!(departments(&json!({ "result": [] })), Some(vec![]));
-    for broken in [json!({}), json!({ "result": [{ "dept_id": 2, "name": "x" }] }), json!({ "result": null })] {
+    for broken in [json!({}), json!({ "result": [{ "dept_id": 2, "name": "x" }] }), json!({ "result": null })]
+    {
         assert_eq!(departments(&broken), None, "{broken}");
     }
     let root = department(&json!({ "dept_id": 1, "name": "Company", "order": 0 })).unwrap();
@@ -154,7 +155,8 @@ fn failed(status: u16, body: &str) -> Failure {
 
 #[test]
 fn the_code_below_88_counts() {
-    let body = r#"{"errcode":88,"errmsg":"ding talk error","sub_code":"40014","sub_msg":"不合法的access_token"}"#;
+    let body =
+        r#"{"errcode":88,"errmsg":"ding talk error","sub_code":"40014","sub_msg":"不合法的access_token"}"#;
     let failure = failed(200, body);
     assert_eq!((failure.reaction, failure.code), (Reaction::Token, Some(40_014)));
     let body = r#"{"errcode":"88","sub_code":60011,"sub_msg":"没有调用该接口的权限"}"#;

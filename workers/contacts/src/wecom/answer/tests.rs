@@ -47,15 +47,17 @@ fn a_change_clears_what_is_empty() {
     assert_eq!(body, json!({ "userid": "zhangsan", "email": "", "direct_leader": ["lisi"], "enable": 0 }));
     member.manager = None;
     let body = changed_member(&member, &[Field::Manager, Field::Departments]);
-    let expected =
-        json!({ "userid": "zhangsan", "direct_leader": [], "department": [2, 7], "is_leader_in_dept": [0, 1] });
+    let expected = json!({ "userid": "zhangsan", "direct_leader": [], "department": [2, 7], "is_leader_in_dept": [0, 1] });
     assert_eq!(body, expected);
 }
 
 #[test]
 fn a_department_is_written_with_its_id() {
     let group = Group { id: 9, parent: 1, name: "研发".into(), order: Some(u32::MAX) };
-    assert_eq!(new_group(&group), json!({ "id": 9, "name": "研发", "parentid": 1, "order": 4_294_967_295_u32 }));
+    assert_eq!(
+        new_group(&group),
+        json!({ "id": 9, "name": "研发", "parentid": 1, "order": 4_294_967_295_u32 })
+    );
     let group = Group { order: None, ..group };
     assert_eq!(new_group(&group), json!({ "id": 9, "name": "研发", "parentid": 1 }));
     assert_eq!(changed_group(&group, &[Field::Name, Field::Order]), json!({ "id": 9, "name": "研发" }));
