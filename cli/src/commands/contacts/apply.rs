@@ -77,7 +77,7 @@ pub struct Apply {
 pub fn plan(Plan { common }: &Plan) -> Result<(), CommandError> {
     let report = runtime()?.block_on(async {
         let places = common.places(Access::Plan).await?;
-        Ok::<_, CommandError>(once(common, &places, true, None).await)
+        Ok::<_, CommandError>(once(common, &Platforms::default(), &places, true, None).await)
     })?;
     print(common, &report, Tense::Plan)?;
     result(&report)
@@ -94,8 +94,9 @@ pub fn apply(args: &Apply) -> Result<(), CommandError> {
     }
     let report = runtime()?.block_on(async {
         let places = common.places(Access::Write).await?;
+        let platforms = Platforms::default();
         if !yes {
-            let plan = once(common, &places, true, approve.clone()).await;
+            let plan = once(common, &platforms, &places, true, approve.clone()).await;
             print(common, &plan, Tense::Plan)?;
             if plan.corps.iter().all(|corp| corp.error.is_some()) {
                 return Err(CommandError::Reported);
@@ -104,7 +105,7 @@ pub fn apply(args: &Apply) -> Result<(), CommandError> {
                 return Err(CommandError::failed("cancelled: nothing was written"));
             }
         }
-        Ok(once(common, &places, false, approve.clone()).await)
+        Ok(once(common, &platforms, &places, false, approve.clone()).await)
     })?;
     // What was planned is on the terminal already.
     print(common, &report, if *yes { Tense::Done } else { Tense::Summary })?;
@@ -112,7 +113,13 @@ pub fn apply(args: &Apply) -> Result<(), CommandError> {
 }
 
 /// Runs once.
-async fn once(common: &Common, places: &Places, is_dry: bool, approve: Option<String>) -> Report {
+async fn once(
+    common: &Common,
+    platforms: &Platforms,
+    places: &Places,
+    is_dry: bool,
+    approve: Option<String>,
+) -> Report {
     let shown = ProgressBar::new_spinner();
     if common.json {
         shown.set_draw_target(ProgressDrawTarget::hidden());
@@ -128,8 +135,8 @@ async fn once(common: &Common, places: &Places, is_dry: bool, approve: Option<St
         stop: &|| *stop.borrow(),
         progress: &|text| shown.set_message(crate::terminal::printable(text)),
     };
-    let platforms = Platforms::default();
-    let report = run::run(&places.corps, common.corp.as_deref(), &platforms, &*places.store, &mode).await;
+    let connect = platforms.of_run(LONGEST);
+    let report = run::run(&places.corps, common.corp.as_deref(), &connect, &*places.store, &mode).await;
     shown.finish_and_clear();
     report
 }

@@ -59,7 +59,7 @@ fn of_corp(text: &mut String, corp: &CorpReport, tense: Tense, apply: &str) {
         line(text, "another run is in progress, or was killed: try again in a few minutes");
     }
     if let Some(why) = &corp.unfinished {
-        line(text, &format!("not finished: {why}; the next run goes on"));
+        line(text, &format!("not finished: {why}"));
     }
     if let Some(error) = &corp.error {
         line(text, &format!("failed: {error}"));

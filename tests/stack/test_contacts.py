@@ -1,0 +1,219 @@
+"""The contact sync in a deployed stack: off by default, on with a secret, with no right too many, and gone when it is deleted."""
+
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+import yaml
+
+# First, since it makes the next ones importable.
+from emulator import Emulator
+from servers import REGION, ROOT, Queue, until
+from stack import TEMPLATE, Stack
+from survey import survey
+from test_gaps import without as without_action
+from test_permissions import restart
+
+LETTERBOX = ROOT / "target/debug/letterbox"
+TIMEOUT = 120
+PROXY = "http://10.0.0.5:3128"
+SUBNETS, GROUP = "subnet-0123456789abcdef0,subnet-0123456789abcdef1", "sg-0123456789abcdef0"
+OWN = {"Logs", "Credentials", "State", "Queue", "Key", "StateKey"}
+# Lambda's, to connect the function to a VPC.
+INTERFACES = {
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+}
+EVENTS = [
+    "user_add_org",
+    "user_modify_org",
+    "user_leave_org",
+    "user_active_org",
+    "org_dept_create",
+    "org_dept_modify",
+    "org_dept_remove",
+    "label_user_change",
+    "label_conf_add",
+    "label_conf_del",
+    "label_conf_modify",
+    "org_change",
+]
+
+
+@pytest.fixture(scope="module")
+def own_aws(tmp_path_factory):
+    """Enforces IAM. Of its own, since the stack is deleted at the end."""
+    aws = Emulator(tmp_path_factory.mktemp("contacts"), strict=True)
+    yield aws
+    aws.stop()
+
+
+@pytest.fixture(scope="module")
+def key(own_aws):
+    return own_aws.client("kms").create_key()["KeyMetadata"]["Arn"]
+
+
+@pytest.fixture(scope="module")
+def secret(own_aws):
+    return own_aws.secret("contacts/credentials", json.dumps({}))
+
+
+@pytest.fixture(scope="module")
+def stack(own_aws, secret, key):
+    stack = Stack(own_aws, "contacts")
+    stack.make_artifacts_bucket()
+    stack.before = survey(own_aws)
+    stack.deploy(
+        Contacts=secret,
+        # The local AWS has no networks: these are only passed on.
+        ContactsSubnetIds=SUBNETS,
+        ContactsSecurityGroupIds=GROUP,
+        ContactsProxy=PROXY,
+        EventBus="default",
+        KmsKeyArn=key,
+        Alarms="ops@example.com",
+        DataDeletionPolicy="Delete",
+    )
+    return stack
+
+
+def statements(stack):
+    """The statements of the function's role, by their ids."""
+    iam, role = stack.aws.client("iam"), stack.resources()["ContactsRole"]
+    assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
+    document = iam.get_role_policy(RoleName=role, PolicyName="contacts")["PolicyDocument"]
+    return {statement["Sid"]: statement for statement in document["Statement"]}
+
+
+def test_it_is_off_by_default(letterbox):
+    assert [name for name in letterbox.resources() if name.startswith("Contacts")] == []
+    assert [name for name in letterbox.outputs() if "Contacts" in name] == []
+
+
+def test_it_runs_every_night_and_by_its_queue(stack):
+    events, functions = stack.aws.client("events"), stack.aws.client("lambda")
+    rules = [rule for rule in events.list_rules(NamePrefix=stack.name)["Rules"] if "ScheduleExpression" in rule]
+    assert [(rule["ScheduleExpression"], rule["State"]) for rule in rules] == [("cron(0 18 * * ? *)", "ENABLED")]
+    [target] = events.list_targets_by_rule(Rule=rules[0]["Name"])["Targets"]
+    name = stack.resources()["ContactsFunction"]
+    assert target["Arn"].endswith(f":function:{name}")
+
+    [mapping] = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    queue = stack.resources()["ContactsQueue"].rsplit("/", 1)[-1]
+    assert mapping["EventSourceArn"].endswith(f":{queue}") and mapping["State"] == "Enabled"
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (500, 30)
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+    attributes = stack.aws.client("sqs").get_queue_attributes(
+        QueueUrl=stack.outputs()["ContactsQueueUrl"], AttributeNames=["All"]
+    )["Attributes"]
+    timeout = functions.get_function(FunctionName=name)["Configuration"]["Timeout"]
+    # Lambda takes no queue whose messages come again while they are worked on.
+    assert int(attributes["VisibilityTimeout"]) >= timeout + 30
+    redrive = json.loads(attributes["RedrivePolicy"])
+    assert redrive["deadLetterTargetArn"].endswith(stack.outputs()["ContactsDeadLetterQueueUrl"].rsplit("/", 1)[-1])
+
+
+def test_its_state_is_precious(stack):
+    table = stack.outputs()["ContactsTableName"]
+    described = stack.aws.client("dynamodb").describe_table(TableName=table)["Table"]
+    assert described["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
+    # The local AWS does not take these two from a template.
+    block = re.search(r"(?ms)^  ContactsTable:\n.*?(?=^  \S)", TEMPLATE.read_text())[0]
+    assert "PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: true}" in block
+    # As the data of the stack, it remains unless somebody says otherwise.
+    assert "DeletionPolicy: !Ref DataDeletionPolicy" in block and "UpdateReplacePolicy: Retain" in block
+
+
+def test_its_alarms_reach_the_topic(stack):
+    alarms = stack.aws.client("cloudwatch").describe_alarms(AlarmNamePrefix=stack.name)["MetricAlarms"]
+    own = {alarm["MetricName"]: alarm for alarm in alarms if "-Contacts" in alarm["AlarmName"]}
+    assert set(own) == {"Errors", "ContactsHalted", "ApproximateNumberOfMessagesVisible"}
+    topic = stack.outputs()["AlarmTopicArn"]
+    assert all(alarm["AlarmActions"] == alarm["OKActions"] == [topic] for alarm in own.values())
+    [dimension] = own["ApproximateNumberOfMessagesVisible"]["Dimensions"]
+    assert dimension["Value"] == stack.outputs()["ContactsDeadLetterQueueUrl"].rsplit("/", 1)[-1]
+    # Until the next scheduled run.
+    halted = own["ContactsHalted"]
+    assert halted["Period"] * halted["EvaluationPeriods"] == 24 * 3600 and halted["DatapointsToAlarm"] == 1
+
+
+def test_the_role_has_nothing_else(stack):
+    allowed = statements(stack)
+    assert set(allowed) == OWN | {"SeeInterfaces", "Interfaces", "NotByItsCode"}
+    assert allowed["State"]["Resource"].endswith(f":table/{stack.outputs()['ContactsTableName']}")
+    assert allowed["State"]["Action"] == [
+        "dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "dynamodb:DeleteItem"
+    ]
+    # Lambda needs the first three to read the queue; the local AWS does not check them.
+    assert allowed["Queue"]["Action"] == [
+        "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:SendMessage"
+    ]
+    assert all(allowed[sid]["Resource"] != "*" for sid in OWN)
+
+
+def test_a_vpc_brings_its_permissions_and_only_for_lambda(stack):
+    functions, name = stack.aws.client("lambda"), stack.resources()["ContactsFunction"]
+    configuration = functions.get_function(FunctionName=name)["Configuration"]
+    assert configuration["Environment"]["Variables"]["HTTPS_PROXY"] == PROXY
+    text = stack.aws.client("cloudformation").get_template(StackName=stack.name, TemplateStage="Processed")
+    template = text["TemplateBody"]
+    template = yaml.safe_load(template) if isinstance(template, str) else template
+    # The local AWS does not take it from a template.
+    condition, vpc, nothing = template["Resources"]["ContactsFunction"]["Properties"]["VpcConfig"]["Fn::If"]
+    assert (condition, nothing) == ("ContactsInVpc", {"Ref": "AWS::NoValue"})
+    split = lambda name: {"Fn::Split": [",", {"Ref": name}]}
+    assert vpc == {"SubnetIds": split("ContactsSubnetIds"), "SecurityGroupIds": split("ContactsSecurityGroupIds")}
+    allowed = statements(stack)
+    assert {*allowed["SeeInterfaces"]["Action"], *allowed["Interfaces"]["Action"]} == INTERFACES
+    denied = allowed["NotByItsCode"]
+    assert (denied["Effect"], denied["Action"], denied["Resource"]) == ("Deny", "ec2:*", "*")
+    assert denied["Condition"] == {"ArnEquals": {"lambda:SourceFunctionArn": configuration["FunctionArn"]}}
+
+
+def test_the_rule_passes_dingtalks_contact_events_and_no_others(stack):
+    events, sqs = stack.aws.client("events"), stack.aws.client("sqs")
+    name = stack.resources()["ContactsRule"].rsplit("|", 1)[-1]
+    rule = events.describe_rule(Name=name, EventBusName="default")
+    assert json.loads(rule["EventPattern"])["detail-type"] == [f"dingtalk.{event}" for event in EVENTS]
+    [target] = events.list_targets_by_rule(Rule=name, EventBusName="default")["Targets"]
+    queue = stack.outputs()["ContactsQueueUrl"].rsplit("/", 1)[-1]
+    assert target["Arn"].endswith(f":{queue}")
+    # With a key of yours, EventBridge needs a role that may use it.
+    role = stack.resources()["ContactsRuleRole"]
+    assert target["RoleArn"] == stack.aws.client("iam").get_role(RoleName=role)["Role"]["Arn"]
+    document = stack.aws.client("iam").get_role_policy(RoleName=role, PolicyName="rule")["PolicyDocument"]
+    assert {statement["Sid"] for statement in document["Statement"]} == {"Queue", "Key"}
+    policy = sqs.get_queue_attributes(
+        QueueUrl=stack.outputs()["ContactsQueueUrl"], AttributeNames=["Policy"]
+    )["Attributes"]["Policy"]
+    [allowed] = [one for one in json.loads(policy)["Statement"] if one["Effect"] == "Allow"]
+    assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": rule["Arn"]}}
+
+
+def test_without_a_vpc_and_a_bus_it_has_less(stack):
+    functions, name = stack.aws.client("lambda"), stack.resources()["ContactsFunction"]
+    nothing = '""'
+    stack.deploy(
+        ContactsSubnetIds=nothing, ContactsSecurityGroupIds=nothing, ContactsProxy=nothing, EventBus="off"
+    )
+    configuration = functions.get_function(FunctionName=name)["Configuration"]
+    assert "HTTPS_PROXY" not in configuration["Environment"]["Variables"]
+    assert set(statements(stack)) == OWN
+    assert {"ContactsRule", "ContactsRuleRole"}.isdisjoint(stack.resources())
+    assert "Set EventBus" in stack.outputs()["NoContactsEvents"]
+
+
+def test_delete_leaves_nothing(stack):
+    stack.queue().drain()
+    stack.delete()
+    assert survey(stack.aws) == stack.before
