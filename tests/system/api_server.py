@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,6 +27,7 @@ class Api:
 
     def __init__(self):
         api = self
+        counting = threading.Lock()
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -33,13 +35,14 @@ class Api:
             wbufsize = -1
 
             def _handle(self):
-                with api.lock:
-                    api.under_way += 1
+                path = urlsplit(self.path).path
+                with counting:
+                    api.under_way[path] += 1
                 try:
                     self._answer()
                 finally:
-                    with api.lock:
-                        api.under_way -= 1
+                    with counting:
+                        api.under_way[path] -= 1
 
             def _answer(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -90,8 +93,8 @@ class Api:
         # Counts the requests, and may end the process that made them.
         self.steps = None
         self.requests = []
-        # The requests that have arrived and are not answered yet.
-        self.under_way = 0
+        # The requests that have arrived and are not answered yet, by path.
+        self.under_way = Counter()
         self.faults = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
