@@ -17,10 +17,17 @@ mod calls;
 pub mod clients;
 mod codes;
 mod dingtalk;
+mod dry;
+mod end;
+pub mod guard;
 mod hash;
 mod json;
 mod limiter;
+mod look;
+mod mapping;
 pub mod model;
+mod picture;
+mod plan;
 pub mod report;
 pub mod run;
 pub mod settings;
@@ -29,7 +36,9 @@ pub mod state;
 pub mod target;
 mod tokens;
 pub mod trouble;
+mod walk;
 mod wecom;
+mod work;
 
 pub use self::{
     clients::Platforms,

@@ -84,6 +84,8 @@ pub struct Corp {
     pub skip_departments: Vec<i64>,
     /// True if roles are mirrored as tags.
     pub roles: bool,
+    /// True if managers are mirrored, for which a complete run reads each person.
+    pub managers: bool,
     /// True if new members are invited.
     pub invite: bool,
     /// True if a member of WeCom with the same userid, which the mirror did not create, is taken over.

@@ -42,6 +42,9 @@ pub struct DepartmentRecord {
     /// The number after the name, if a sibling has the name; 0 for none.
     #[serde(default)]
     pub suffix: u32,
+    /// True if a department that the mirror did not make has the name without a number.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_name_taken: bool,
     /// DingTalk's order, as last seen.
     #[serde(default)]
     pub rank: Option<i64>,

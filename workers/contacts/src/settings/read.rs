@@ -26,6 +26,7 @@ struct Entry {
     skip_departments: Vec<i64>,
     #[serde(default)]
     roles: bool,
+    managers: Option<bool>,
     #[serde(default)]
     invite: bool,
     #[serde(default)]
@@ -179,6 +180,7 @@ fn corp(name: &str, json: &str) -> Result<Corp, FieldError> {
         departments: entry.departments,
         skip_departments: entry.skip_departments,
         roles: entry.roles,
+        managers: entry.managers.unwrap_or(true),
         invite: entry.invite,
         adopt: entry.adopt,
         delete_after_days: entry.delete_after_days,
@@ -241,13 +243,13 @@ mod tests {
     #[test]
     fn everything_can_be_set() {
         let corps = Corps::parse(&minimal(
-            r#","departments":[5],"skip_departments":[7],"roles":true,"invite":true,"adopt":true,"delete_after_days":30,
+            r#","departments":[5],"skip_departments":[7],"roles":true,"managers":false,"invite":true,"adopt":true,"delete_after_days":30,
             "guard":{"count":3},"dingtalk_per_second":60,"base_urls":{"wecom":"http://127.0.0.1:9/"}"#,
         ))
         .unwrap();
         let corp = corps.named("acme").unwrap();
         assert_eq!((&corp.departments[..], &corp.skip_departments[..]), (&[5][..], &[7][..]));
-        assert!(corp.roles && corp.invite && corp.adopt);
+        assert!(corp.roles && corp.invite && corp.adopt && !corp.managers);
         assert_eq!((corp.delete_after_days, corp.guard), (Some(30), Guard { count: 3, percent: 5 }));
         assert_eq!((corp.dingtalk.per_second, &*corp.wecom.url), (60, "http://127.0.0.1:9"));
     }
