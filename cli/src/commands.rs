@@ -19,8 +19,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use self::error::CommandError;
 
 use self::{
-    completions::Completions, configure::args::Configure, contacts::Contacts, doctor::args::Doctor, events::Events, gaps::Gaps,
-    open::Open, seal::Seal, send::Send, serve::Serve, sign::Sign, stack::Stack,
+    completions::Completions, configure::args::Configure, contacts::Contacts, doctor::args::Doctor,
+    events::Events, gaps::Gaps, open::Open, seal::Seal, send::Send, serve::Serve, sign::Sign, stack::Stack,
 };
 
 /// Receives webhooks from several platforms, and puts each as a decoded event on a queue

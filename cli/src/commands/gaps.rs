@@ -132,7 +132,8 @@ async fn places(args: &Gaps, progress: &ProgressBar) -> Result<Places, CommandEr
             });
         }
         let now = ambient::system().map_err(CommandError::failed)?.now;
-        let store = WorkerState::create(&args.state, &worker_state::GAPS, now).map_err(CommandError::Usage)?;
+        let store =
+            WorkerState::create(&args.state, &worker_state::GAPS, now).map_err(CommandError::Usage)?;
         let queue: Box<dyn Queue> = if args.dry_run {
             Box::<memory::Memory>::default()
         } else {

@@ -1,6 +1,9 @@
 //! `letterbox contacts plan` and `apply`: what a run would do, and the run.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use contacts::{
@@ -9,6 +12,7 @@ use contacts::{
     run::{self, Mode, Scope},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget};
+use tokio::sync::watch;
 
 use super::{
     args::{Access, Common, Places},
@@ -18,11 +22,15 @@ use crate::{
     commands::CommandError,
     interrupt::stop_at_ctrl_c,
     stack::account::runtime,
-    terminal::{printable_json, write},
+    terminal::{printable, printable_json, write},
 };
 
-/// The longest that a run may take, in milliseconds: the lease lasts as long if the program is killed.
-const LONGEST: i64 = 6 * 60 * 60 * 1000;
+/// The longest that one run may take. If the program is killed, no other run can begin for as long; a longer one is done as
+/// several.
+const LONGEST: Duration = Duration::from_mins(15);
+
+/// A run that ends so long before that has not ended for lack of time.
+const EARLY: Duration = Duration::from_mins(2);
 
 /// `letterbox contacts plan`
 #[derive(Args, Debug)]
@@ -77,7 +85,7 @@ pub struct Apply {
 pub fn plan(Plan { common }: &Plan) -> Result<(), CommandError> {
     let report = runtime()?.block_on(async {
         let places = common.places(Access::Plan).await?;
-        Ok::<_, CommandError>(once(common, &Platforms::default(), &places, true, None).await)
+        Ok::<_, CommandError>(Runs::new(common, &places, None).once(true).await)
     })?;
     print(common, &report, Tense::Plan)?;
     result(&report)
@@ -92,11 +100,11 @@ pub fn apply(args: &Apply) -> Result<(), CommandError> {
             "there is no terminal to ask on: --yes applies, `letterbox contacts plan` prints the plan",
         ));
     }
-    let report = runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let places = common.places(Access::Write).await?;
-        let platforms = Platforms::default();
+        let runs = Runs::new(common, &places, approve.clone());
         if !yes {
-            let plan = once(common, &platforms, &places, true, approve.clone()).await;
+            let plan = runs.once(true).await;
             print(common, &plan, Tense::Plan)?;
             if plan.corps.iter().all(|corp| corp.error.is_some()) {
                 return Err(CommandError::Reported);
@@ -105,40 +113,60 @@ pub fn apply(args: &Apply) -> Result<(), CommandError> {
                 return Err(CommandError::failed("cancelled: nothing was written"));
             }
         }
-        Ok(once(common, &platforms, &places, false, approve.clone()).await)
-    })?;
-    // What was planned is on the terminal already.
-    print(common, &report, if *yes { Tense::Done } else { Tense::Summary })?;
-    result(&report)
+        loop {
+            let began = Instant::now();
+            let report = runs.once(false).await;
+            // What was planned is on the terminal already.
+            print(common, &report, if *yes { Tense::Done } else { Tense::Summary })?;
+            let is_out_of_time = began.elapsed().saturating_add(EARLY) > LONGEST;
+            let is_unfinished = report.corps.iter().any(|corp| corp.unfinished.is_some());
+            if !is_out_of_time || !is_unfinished || report.is_failed() || runs.is_stopped() {
+                return result(&report);
+            }
+        }
+    })
 }
 
-/// Runs once.
-async fn once(
-    common: &Common,
-    platforms: &Platforms,
-    places: &Places,
-    is_dry: bool,
+/// The runs of one command. They share tokens, and end with Ctrl-C.
+struct Runs<'a> {
+    common: &'a Common,
+    places: &'a Places,
+    platforms: Platforms,
     approve: Option<String>,
-) -> Report {
-    let shown = ProgressBar::new_spinner();
-    if common.json {
-        shown.set_draw_target(ProgressDrawTarget::hidden());
+    stop: watch::Receiver<bool>,
+}
+
+impl<'a> Runs<'a> {
+    fn new(common: &'a Common, places: &'a Places, approve: Option<String>) -> Self {
+        Self { common, places, platforms: Platforms::default(), approve, stop: stop_at_ctrl_c() }
     }
-    shown.enable_steady_tick(Duration::from_millis(100));
-    let stop = stop_at_ctrl_c();
-    let mode = Mode {
-        scope: Scope::All,
-        is_dry,
-        approve,
-        is_for_terminal: true,
-        milliseconds: LONGEST,
-        stop: &|| *stop.borrow(),
-        progress: &|text| shown.set_message(crate::terminal::printable(text)),
-    };
-    let connect = platforms.of_run(LONGEST);
-    let report = run::run(&places.corps, common.corp.as_deref(), &connect, &*places.store, &mode).await;
-    shown.finish_and_clear();
-    report
+
+    fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    async fn once(&self, is_dry: bool) -> Report {
+        let shown = ProgressBar::new_spinner();
+        if self.common.json {
+            shown.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        shown.enable_steady_tick(Duration::from_millis(100));
+        let milliseconds = i64::try_from(LONGEST.as_millis()).unwrap_or(i64::MAX);
+        let mode = Mode {
+            scope: Scope::All,
+            is_dry,
+            approve: self.approve.clone(),
+            is_for_terminal: true,
+            milliseconds,
+            stop: &|| self.is_stopped(),
+            progress: &|text| shown.set_message(printable(text)),
+        };
+        let connect = self.platforms.of_run(milliseconds);
+        let only = self.common.corp.as_deref();
+        let report = run::run(&self.places.corps, only, &connect, &*self.places.store, &mode).await;
+        shown.finish_and_clear();
+        report
+    }
 }
 
 fn print(common: &Common, report: &Report, tense: Tense) -> Result<(), CommandError> {

@@ -88,9 +88,9 @@ pub fn status(Status { common }: &Status) -> Result<(), CommandError> {
         }
         Ok::<_, CommandError>(corps)
     })?;
-    let is_good = corps.iter().all(|corp| {
-        corp.halt.is_none() && corp.last.all.as_ref().is_some_and(|run| run.error.is_none())
-    });
+    let is_good = corps
+        .iter()
+        .all(|corp| corp.halt.is_none() && corp.last.all.as_ref().is_some_and(|run| run.error.is_none()));
     print(common, corps, |corps| text_of_status(corps, &common.command("apply")))?;
     if is_good { Ok(()) } else { Err(CommandError::Reported) }
 }
@@ -155,7 +155,8 @@ fn of_run(text: &mut String, name: &str, run: Option<&RunSummary>) {
         let _ = writeln!(text, "  {name}: never");
         return;
     };
-    let _ = writeln!(text, "  {name}: {} to {}: {}", run.started, run.ended, of_counts(&run.counts, Tense::Done));
+    let _ =
+        writeln!(text, "  {name}: {} to {}: {}", run.started, run.ended, of_counts(&run.counts, Tense::Done));
     for (what, why) in [("not finished", &run.unfinished), ("failed", &run.error)] {
         if let Some(why) = why {
             let _ = writeln!(text, "    {what}: {why}");
@@ -183,7 +184,8 @@ mod tests {
 
     #[test]
     fn conflicts_about_one_value_have_one_mark() {
-        let conflicts = vec![conflict("a", "0123456789"), conflict("b", "0123456789"), conflict("c", "99999999")];
+        let conflicts =
+            vec![conflict("a", "0123456789"), conflict("b", "0123456789"), conflict("c", "99999999")];
         let corps = [CorpConflicts { corp: "acme".into(), conflicts }];
         assert_eq!(
             text_of_conflicts(&corps),

@@ -140,7 +140,11 @@ pub fn of_counts(counts: &Counts, tense: Tense) -> String {
         (counts.tag_members_changed, "tag membership changed", "tag memberships changed"),
         (counts.parked, "conflict", "conflicts"),
         (counts.failed, "record failed for now", "records failed for now"),
-        (counts.outside, "person outside of the synced departments", "people outside of the synced departments"),
+        (
+            counts.outside,
+            "person outside of the synced departments",
+            "people outside of the synced departments",
+        ),
     ];
     let parts: Vec<_> = all
         .into_iter()
