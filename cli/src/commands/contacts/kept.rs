@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     args::{Access, Common, Places},
-    shown::{Tense, of_conflict, of_counts, of_halt},
+    shown::{Tense, number, of_conflict, of_counts, of_halt},
 };
 use crate::{
     commands::CommandError,
@@ -118,10 +118,10 @@ fn print<T: Serialize>(
 fn text_of_conflicts(corps: &[CorpConflicts]) -> String {
     let mut text = String::new();
     for CorpConflicts { corp, conflicts } in corps {
-        let _ = writeln!(text, "{corp}: {}", if conflicts.is_empty() { "no conflicts" } else { "" }.trim());
+        let count = u64::try_from(conflicts.len()).unwrap_or(u64::MAX);
+        let _ = writeln!(text, "{corp}: {}", number(count, "conflict", "conflicts"));
         for conflict in conflicts {
-            let since = conflict.since.get(..16).unwrap_or_default().replace('T', " ");
-            let _ = write!(text, "  since {since}  {}", of_conflict(conflict));
+            let _ = write!(text, "  since {}  {}", minute(&conflict.since), of_conflict(conflict));
             let mark = conflict.hash.as_deref().and_then(|hash| hash.get(..8));
             let is_shared = conflicts.iter().filter(|other| other.hash == conflict.hash).count() > 1;
             if let Some(mark) = mark.filter(|_| is_shared) {
@@ -138,11 +138,16 @@ fn text_of_status(corps: &[state::Status], apply: &str) -> String {
     for corp in corps {
         let _ = writeln!(
             text,
-            "{}: {} members, {} disabled ones, {} departments, {} tags, {} conflicts",
-            corp.corp, corp.members, corp.disabled, corp.departments, corp.tags, corp.conflicts
+            "{}: {}, {}, {}, {}, {}",
+            corp.corp,
+            number(corp.departments, "department", "departments"),
+            number(corp.members, "member", "members"),
+            number(corp.disabled, "disabled member", "disabled members"),
+            number(corp.tags, "tag", "tags"),
+            number(corp.conflicts, "conflict", "conflicts")
         );
-        of_run(&mut text, "last complete run", corp.last.all.as_ref());
-        of_run(&mut text, "last run of events", corp.last.events.as_ref());
+        of_run(&mut text, "last complete run", corp.last.all.as_ref(), corp.halt.is_some());
+        of_run(&mut text, "last run of events", corp.last.events.as_ref(), corp.halt.is_some());
         if let Some(halt) = &corp.halt {
             of_halt(&mut text, halt, Tense::Done, apply);
         }
@@ -150,18 +155,24 @@ fn text_of_status(corps: &[state::Status], apply: &str) -> String {
     text
 }
 
-fn of_run(text: &mut String, name: &str, run: Option<&RunSummary>) {
+/// When a run ended, and what it did. What the guard said is shown once.
+fn of_run(text: &mut String, name: &str, run: Option<&RunSummary>, is_halted: bool) {
     let Some(run) = run else {
         let _ = writeln!(text, "  {name}: never");
         return;
     };
-    let _ =
-        writeln!(text, "  {name}: {} to {}: {}", run.started, run.ended, of_counts(&run.counts, Tense::Done));
-    for (what, why) in [("not finished", &run.unfinished), ("failed", &run.error)] {
+    let _ = writeln!(text, "  {name}: {}: {}", minute(&run.ended), of_counts(&run.counts, Tense::Done));
+    let error = run.error.as_ref().filter(|_| !is_halted);
+    for (what, why) in [("not finished", run.unfinished.as_ref()), ("failed", error)] {
         if let Some(why) = why {
             let _ = writeln!(text, "    {what}: {why}");
         }
     }
+}
+
+/// A time to the minute, in UTC.
+fn minute(time: &str) -> String {
+    time.get(..16).map_or_else(|| time.to_owned(), |minute| minute.replace('T', " "))
 }
 
 #[cfg(test)]
@@ -189,7 +200,7 @@ mod tests {
         let corps = [CorpConflicts { corp: "acme".into(), conflicts }];
         assert_eq!(
             text_of_conflicts(&corps),
-            "acme:\n  since 2026-11-27 01:02  person a  mobile_taken  value 01234567\n  \
+            "acme: 3 conflicts\n  since 2026-11-27 01:02  person a  mobile_taken  value 01234567\n  \
              since 2026-11-27 01:02  person b  mobile_taken  value 01234567\n  \
              since 2026-11-27 01:02  person c  mobile_taken\n"
         );

@@ -110,11 +110,12 @@ pub fn of_halt(text: &mut String, halt: &Halt, tense: Tense, apply: &str) {
     let verb = if tense == Tense::Plan { "the guard would stop this" } else { "stopped by the guard" };
     halt.reasons.iter().for_each(|reason| line(text, &format!("{verb}: {reason}")));
     let departments: Vec<_> = halt.departments.iter().map(ToString::to_string).collect();
-    for (what, ids, count) in
-        [("people", &halt.people, halt.people_count), ("departments", &departments, halt.departments_count)]
-    {
+    for (one, many, ids, count) in [
+        ("person", "people", &halt.people, halt.people_count),
+        ("department", "departments", &departments, halt.departments_count),
+    ] {
         if count > 0 {
-            line(text, &format!("  {count} {what}: {}", some(ids, count)));
+            line(text, &format!("  {}: {}", number(count, one, many), some(ids, count)));
         }
     }
     line(text, &format!("if this is right: {apply} --approve {}", halt.code));
@@ -126,9 +127,9 @@ fn some(ids: &[String], count: u64) -> String {
     if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }
 
-/// The counts that are not zero.
+/// What was written or would be, and what is open.
 pub fn of_counts(counts: &Counts, tense: Tense) -> String {
-    let all = [
+    let written = listed(&[
         (counts.departments_created, "department created", "departments created"),
         (counts.departments_updated, "department updated", "departments updated"),
         (counts.departments_deleted, "department deleted", "departments deleted"),
@@ -138,28 +139,36 @@ pub fn of_counts(counts: &Counts, tense: Tense) -> String {
         (counts.members_deleted, "member deleted", "members deleted"),
         (counts.tags_changed, "tag changed", "tags changed"),
         (counts.tag_members_changed, "tag membership changed", "tag memberships changed"),
+    ]);
+    let open = listed(&[
         (counts.parked, "conflict", "conflicts"),
         (counts.failed, "record failed for now", "records failed for now"),
         (
             counts.outside,
-            "person outside of the synced departments",
-            "people outside of the synced departments",
+            "person is outside of the synced departments",
+            "people are outside of the synced departments",
         ),
-    ];
-    let parts: Vec<_> = all
-        .into_iter()
-        .filter(|(count, ..)| *count > 0)
-        .map(|(count, one, many)| number(count, one, many))
-        .collect();
-    match (tense, parts.is_empty()) {
-        (Tense::Plan, true) => "nothing to do".to_owned(),
-        (Tense::Plan, false) => format!("would be: {}", parts.join(", ")),
-        (_, true) => "nothing was to be done".to_owned(),
-        (_, false) => format!("done: {}", parts.join(", ")),
+    ]);
+    let mut text = match (tense, written) {
+        (Tense::Plan, None) => "nothing to write".to_owned(),
+        (Tense::Plan, Some(written)) => format!("would be: {written}"),
+        (_, None) => "nothing was written".to_owned(),
+        (_, Some(written)) => format!("done: {written}"),
+    };
+    if let Some(open) = open {
+        text += &format!("; {open}");
     }
+    text
 }
 
-fn number(count: u64, one: &str, many: &str) -> String {
+fn listed(counts: &[(u64, &str, &str)]) -> Option<String> {
+    let some = counts.iter().filter(|(count, ..)| *count > 0);
+    let parts: Vec<_> = some.map(|(count, one, many)| number(*count, one, many)).collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// A number and what it counts.
+pub fn number(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
@@ -227,9 +236,9 @@ mod tests {
             "  conflict  person zhaoliu  mobile_taken  errcode 60104\n",
             "  the guard would stop this: 31 of 100 members\n",
             ", u19 and 11 more\n",
-            "    1 departments: 7\n",
+            "    1 department: 7\n",
             "  if this is right: letterbox contacts apply --stack a --approve 3f0c5a1e\n",
-            "  would be: 1 member created, 2 members disabled, 1 conflict\n",
+            "  would be: 1 member created, 2 members disabled; 1 conflict\n",
         ] {
             assert!(text.contains(line), "{line}\n{text}");
         }
@@ -241,6 +250,6 @@ mod tests {
         assert!(!text.contains("update member") && !text.contains("Plan"), "{text}");
         assert!(text.contains("  done: 1 member created") && text.contains("conflict  person"), "{text}");
         let empty = Report { dry_run: false, corps: vec![CorpReport::new("acme")] };
-        assert!(super::text(&empty, Tense::Done, "").contains("nothing was to be done"));
+        assert!(super::text(&empty, Tense::Done, "").contains("nothing was written"));
     }
 }
