@@ -87,7 +87,7 @@ impl Failure {
 const UNTRUSTED: i64 = 60020;
 
 /// The address in the message of 60020, `…, from ip: 203.0.113.7, more info at …`.
-fn address(text: &str) -> Option<std::net::IpAddr> {
+fn address(text: &str) -> Option<core::net::IpAddr> {
     let after = text.split_once("ip:")?.1.trim_start();
     after.split([',', ' ', ']']).next()?.parse().ok()
 }
