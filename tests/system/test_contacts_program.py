@@ -164,7 +164,7 @@ def test_it_asks_and_no_is_no(company):
 def test_ctrl_c_ends_it_after_the_present_call_and_the_next_run_goes_on(company):
     for n in range(3, 40):
         company.hire(f"u{n}", f"人{n}", n)
-    company.wecom.fail("user/create", Fault(delay=2, also=True))
+    company.wecom.fail("user/create", Fault(delay=1, also=True))
     child, terminal = company.on_a_terminal("apply", "--yes")
     end = time.monotonic() + 30
     while not company.wecom.members and time.monotonic() < end:
@@ -181,7 +181,7 @@ def test_ctrl_c_ends_it_after_the_present_call_and_the_next_run_goes_on(company)
 
 
 def test_two_runs_exclude_each_other(company):
-    company.dingtalk.fail("user/list", Fault(delay=5, also=True))
+    company.dingtalk.fail("user/list", Fault(delay=3, also=True))
     first = subprocess.Popen(
         company.command("apply", "--yes"), cwd=company.folder, env=company.environment(), stdout=subprocess.PIPE
     )
