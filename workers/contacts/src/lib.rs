@@ -19,6 +19,7 @@ mod codes;
 mod dingtalk;
 mod dry;
 mod end;
+pub mod events;
 pub mod guard;
 mod hash;
 mod json;
@@ -26,6 +27,8 @@ mod limiter;
 mod look;
 mod mapping;
 pub mod model;
+#[cfg(test)]
+mod pair;
 mod picture;
 mod plan;
 pub mod report;

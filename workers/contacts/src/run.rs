@@ -280,3 +280,6 @@ async fn finish(mut work: Work<'_>, mode: &Mode<'_>, began: i64, ended: Result<(
     }
     work.report
 }
+
+#[cfg(test)]
+mod tests;

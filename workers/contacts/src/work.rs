@@ -196,12 +196,14 @@ impl Work<'_> {
             since: Timestamp(self.now()).to_string(),
         };
         let conflict = self.table.park(&mut self.state, conflict).await?;
+        self.report.conflicts.retain(|one| (one.of, one.id.as_str()) != (of, id));
         self.report.conflicts.push(conflict);
         Ok(())
     }
 
     /// Ends a conflict.
     async fn settle(&mut self, of: Subject, id: &str) -> Result<(), End> {
+        self.report.conflicts.retain(|one| (one.of, one.id.as_str()) != (of, id));
         Ok(self.table.settle(&mut self.state, of, id).await?)
     }
 }

@@ -16,28 +16,50 @@ use crate::{
 impl Work<'_> {
     /// Creates and updates the members of all people that were read.
     pub async fn people(&mut self) -> Result<(), End> {
-        let people = People::new(self.corp, &self.state, &self.picture);
         let userids: Vec<_> = self.picture.people.keys().cloned().collect();
+        self.each(&userids).await?;
+        // A number that one person has given up may be another's now, who came first.
+        let is_taken = |kind| matches!(kind, ConflictKind::MobileTaken | ConflictKind::EmailTaken);
+        let conflicts =
+            self.report.conflicts.iter().filter(|one| one.of == Subject::Person && is_taken(one.kind));
+        let again: Vec<_> = conflicts.map(|one| one.id.clone()).collect();
+        if self.report.counts.members_updated > 0 {
+            self.each(&again).await?;
+        }
+        Ok(())
+    }
+
+    async fn each(&mut self, userids: &[String]) -> Result<(), End> {
+        let people = People::new(self.corp, &self.state, &self.picture);
         for userid in userids {
-            let Some(person) = self.picture.people.get(&userid) else { continue };
+            let Some(person) = self.picture.people.get(userid) else { continue };
             let mut plan = people.plan(&self.state, &self.actual, person, |id| self.mirrors(id));
-            if is_unknown(&plan, self.state.member(&userid).is_none()) && self.actual.members.is_none() {
+            if is_unknown(&plan, self.state.member(userid).is_none()) && self.actual.members.is_none() {
                 // Before the first creation: who is at WeCom already is not ours.
                 self.read_members().await?;
-                let Some(person) = self.picture.people.get(&userid) else { continue };
+                let Some(person) = self.picture.people.get(userid) else { continue };
                 plan = people.plan(&self.state, &self.actual, person, |id| self.mirrors(id));
             }
             match plan {
-                MemberPlan::Same => self.settle(Subject::Person, &userid).await?,
+                MemberPlan::Same => self.settle_same(userid).await?,
                 MemberPlan::Outside => {
                     self.report.counts.outside = self.report.counts.outside.saturating_add(1);
-                    self.settle(Subject::Person, &userid).await?;
+                    self.settle(Subject::Person, userid).await?;
                 }
-                MemberPlan::Conflict(kind) => self.park(Subject::Person, &userid, kind, None, None).await?,
-                MemberPlan::Write(write) => self.person(&userid, *write).await?,
+                MemberPlan::Conflict(kind) => self.park(Subject::Person, userid, kind, None, None).await?,
+                MemberPlan::Write(write) => self.person(userid, *write).await?,
             }
         }
         Ok(())
+    }
+
+    /// Nothing differs: a conflict is over, but for a field that was left out, which stays as it is.
+    async fn settle_same(&mut self, userid: &str) -> Result<(), End> {
+        let known = self.state.conflicts.get(&(Subject::Person, userid.to_owned()));
+        if known.is_some_and(|conflict| conflict.kind == ConflictKind::Malformed) {
+            return Ok(());
+        }
+        self.settle(Subject::Person, userid).await
     }
 
     /// True if a department is mirrored, as far as is known.
