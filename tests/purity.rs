@@ -86,7 +86,8 @@ fn the_codec_uses_nothing_impure() {
 /// What decides in the workers takes the time as an argument, and reaches nothing.
 #[test]
 fn the_decisions_of_the_workers_use_nothing_impure() {
-    let gaps = ["accounts", "limits", "report", "github/page", "github/plan", "stripe/page", "dingtalk/answer"];
+    let gaps =
+        ["accounts", "limits", "report", "github/page", "github/plan", "stripe/page", "dingtalk/answer"];
     let contacts = [
         "codes",
         "dingtalk/answer",

@@ -10,7 +10,7 @@ use super::*;
 /// Answers in order, and what was asked.
 #[derive(Default)]
 struct Script {
-    answers: Mutex<VecDeque<Result<Value, HttpError>>>,
+    answers: Mutex<VecDeque<Value>>,
     urls: Mutex<Vec<String>>,
 }
 
@@ -21,12 +21,15 @@ impl Transport for Script {
     ) -> Pin<Box<dyn Future<Output = Result<Response, HttpError>> + Send + '_>> {
         self.urls.lock().unwrap().push(request.url);
         let answer = self.answers.lock().unwrap().pop_front().expect("a call more than the script has");
-        let response = answer.map(|body| Response {
+        let response = Response {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
-            body: Bytes::from(body.to_string()),
-        });
-        Box::pin(async { response })
+            body: Bytes::from(answer.to_string()),
+        };
+        let is_gone = answer["error"] == "gone";
+        Box::pin(async move {
+            if is_gone { Err(HttpError("oapi.dingtalk.com: reset".into())) } else { Ok(response) }
+        })
     }
 }
 
@@ -63,15 +66,12 @@ fn read(response: &Response) -> Result<Value, Failure> {
     Err(Failure { reaction, code: Some(7), message: "why".into() })
 }
 
-fn error(name: &str) -> Result<Value, HttpError> {
-    Ok(json!({ "error": name }))
+fn error(name: &str) -> Value {
+    json!({ "error": name })
 }
 
 /// Calls once, with these answers. Returns the result, the URLs, and how many seconds it took.
-async fn run(
-    answers: Vec<Result<Value, HttpError>>,
-    seconds: u64,
-) -> (Result<Value, Trouble>, Vec<String>, f64) {
+async fn run(answers: Vec<Value>, seconds: u64) -> (Result<Value, Trouble>, Vec<String>, f64) {
     let script = Arc::new(Script { answers: Mutex::new(answers.into()), urls: Mutex::default() });
     let started = Instant::now();
     let calls = Calls::new(
@@ -87,8 +87,8 @@ async fn run(
     (result, urls, started.elapsed().as_secs_f64())
 }
 
-fn ok(text: &str) -> Result<Value, HttpError> {
-    Ok(json!(text))
+fn ok(text: &str) -> Value {
+    json!(text)
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,11 +103,11 @@ async fn an_ended_token_is_fetched_again_once() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_temporary_is_repeated_with_longer_pauses_and_not_for_ever() {
-    let gone = || Err(HttpError("oapi.dingtalk.com: reset".into()));
-    let (result, urls, took) = run(vec![ok("t"), gone(), error("busy"), ok("done")], 900).await;
+    let (result, urls, took) = run(vec![ok("t"), error("gone"), error("busy"), ok("done")], 900).await;
     assert_eq!((result, urls.len()), (Ok(json!("done")), 4));
     assert!((0.6..0.95).contains(&took), "{took}");
-    let (result, ..) = run(vec![ok("t"), error("busy"), error("busy"), error("busy"), gone()], 900).await;
+    let (result, ..) =
+        run(vec![ok("t"), error("busy"), error("busy"), error("busy"), error("gone")], 900).await;
     assert_eq!(result, Err(Trouble::new(Meaning::Retry, "user/get: oapi.dingtalk.com: reset")));
     let (result, _, took) = run(vec![ok("t"), error("second"), error("second"), ok("done")], 900).await;
     assert_eq!(result, Ok(json!("done")));
