@@ -20,8 +20,8 @@ pub const CONTINUE: &str = "letterbox.contacts.continue";
 pub enum Said {
     /// A contact event of DingTalk: the corp's id, and where to look.
     Look(String, Hints),
-    /// A complete run of this corp, by its name, is to go on.
-    Continue(String),
+    /// A complete run of this corp, by its name, is to go on, after so many continuations.
+    Continue(String, u64),
     /// Anything else: another event, or none. It is acknowledged.
     Nothing,
 }
@@ -37,7 +37,9 @@ pub fn read(body: &str) -> Said {
     let text = |name: &str| event.get(name).and_then(Value::as_str);
     let Some(kind) = text("type") else { return Said::Nothing };
     if kind == CONTINUE {
-        return text("subject").map_or(Said::Nothing, |corp| Said::Continue(corp.to_owned()));
+        let continued = event.get("data").and_then(|data| data.get("continued")).and_then(Value::as_u64);
+        let continued = continued.unwrap_or_default();
+        return text("subject").map_or(Said::Nothing, |corp| Said::Continue(corp.to_owned(), continued));
     }
     let Some(data) = event.get("data") else { return Said::Nothing };
     let corp = text("subject").or_else(|| first(data, &["CorpId", "corpId"]).and_then(Value::as_str));
@@ -109,8 +111,8 @@ fn numbers(value: Option<&Value>) -> BTreeSet<i64> {
 pub struct Batch {
     /// By DingTalk's id of the corp: where to look, and the ids of the messages.
     pub look: BTreeMap<String, (Hints, Vec<String>)>,
-    /// By the name of the corp: the ids of the messages.
-    pub complete: BTreeMap<String, Vec<String>>,
+    /// By the name of the corp: the ids of the messages, and how often the run was continued.
+    pub complete: BTreeMap<String, Vec<(String, u64)>>,
     /// Messages that say nothing about a directory.
     pub ignored: u64,
 }
@@ -126,7 +128,9 @@ impl Batch {
                 all.roles.extend(hints.roles);
                 ids.push(id.to_owned());
             }
-            Said::Continue(corp) => self.complete.entry(corp).or_default().push(id.to_owned()),
+            Said::Continue(corp, continued) => {
+                self.complete.entry(corp).or_default().push((id.to_owned(), continued));
+            }
             Said::Nothing => self.ignored = self.ignored.saturating_add(1),
         }
     }
@@ -228,7 +232,7 @@ mod tests {
         batch.add("m4", &go_on.to_string());
         let Said::Look(_, hints) = look(&["a", "b"], &[], &[]) else { panic!() };
         assert_eq!(batch.look, BTreeMap::from([("ding1".into(), (hints, vec!["m1".into(), "m2".into()]))]));
-        assert_eq!(batch.complete, BTreeMap::from([("acme".into(), vec!["m4".into()])]));
+        assert_eq!(batch.complete, BTreeMap::from([("acme".into(), vec![("m4".into(), 0)])]));
         assert_eq!(batch.ignored, 1);
     }
 }

@@ -23,6 +23,7 @@ pub mod events;
 pub mod guard;
 mod hash;
 mod json;
+pub mod lambda;
 mod limiter;
 mod look;
 mod mapping;

@@ -38,6 +38,10 @@ fn group_id(pair: &Pair, name: &str) -> i32 {
     pair.wecom().groups.values().find(|one| one.name == name).unwrap_or_else(|| panic!("no {name}")).id
 }
 
+fn parent(pair: &Pair, id: i32) -> i32 {
+    pair.wecom().groups[&id].parent
+}
+
 fn by_hand(pair: &Pair, userid: &str, mobile: &str) {
     let member = Member {
         userid: userid.into(),
@@ -67,7 +71,7 @@ async fn a_first_run_mirrors_everything_and_a_second_writes_nothing() {
         ]
     );
     let (sales, north) = (group_id(&pair, "Sales"), group_id(&pair, "North_ 1"));
-    assert_eq!((pair.wecom().groups[&sales].parent, pair.wecom().groups[&north].parent), (1, sales));
+    assert_eq!((parent(&pair, sales), parent(&pair, north)), (1, sales));
     let bert = pair.account("bert").member;
     let leads: Vec<_> = bert.departments.iter().copied().zip(bert.leads.clone()).collect();
     assert!(leads.contains(&(north, true)) && leads.contains(&(sales, false)), "{leads:?}");
@@ -121,7 +125,7 @@ async fn departments_move_in_any_direction() {
     pair.ding().departments.get_mut(&20).unwrap().parent = Some(10);
     pair.hint(&corps, departments(&[10, 20])).await;
     let (sales, north) = (group_id(&pair, "Sales"), group_id(&pair, "North_ 1"));
-    assert_eq!((pair.wecom().groups[&north].parent, pair.wecom().groups[&sales].parent), (1, north));
+    assert_eq!((parent(&pair, north), parent(&pair, sales)), (1, north));
 }
 
 #[tokio::test]
