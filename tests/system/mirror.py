@@ -189,7 +189,7 @@ class Mirror:
             value
             for person in self.dingtalk.people.values()
             for value in [person["name"], person.get("mobile"), person.get("email")]
-            if value and value != person["userid"]
+            if value and len(value) > 3 and value != person["userid"]
         ]
         names = [one["name"] for one in self.dingtalk.departments.values() if len(one["name"]) > 3 and one["dept_id"] != 1]
         state = json.dumps([item["body"]["S"] for item in self.items()], ensure_ascii=False)

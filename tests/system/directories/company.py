@@ -21,7 +21,7 @@ class Company:
         userids = list(directory.people)
         for userid in userids[1:]:
             if self.chance.random() < 0.5:
-                directory.people[userid]["manager_userid"] = self.chance.choice(userids)
+                directory.people[userid]["manager_userid"] = self.chance.choice(userids[: userids.index(userid)])
         for n in range(min(5, people)):
             directory.add_role(f"角色{n}", people=self.chance.sample(userids, min(len(userids), 1 + people // 20)))
 
@@ -73,7 +73,8 @@ class Company:
         elif kind == "number":
             directory.change_person(userid, mobile=f"139{self._number():08}", state_code="86")
         elif kind == "manager":
-            directory.change_person(userid, manager_userid=chance.choice(["", *directory.people]))
+            others = [other for other in directory.people if other != userid]
+            directory.change_person(userid, manager_userid=chance.choice(["", *others]))
         elif kind == "new department":
             self.create_department()
         elif kind == "rename department":
