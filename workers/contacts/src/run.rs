@@ -10,6 +10,7 @@ use crate::{
     dry::Dry,
     end::{Clock, End},
     look::look,
+    model::Visible,
     picture::Picture,
     plan::Actual,
     report::{CorpReport, Report},
@@ -161,6 +162,9 @@ async fn phases(work: &mut Work<'_>, mode: &Mode<'_>) -> Result<(), End> {
     let mut proof = match &mode.scope {
         Scope::All => {
             work.picture = walk(work.corp, work.source, &work.clock, mode.progress).await?;
+            if let Some(lack) = work.picture.visible.as_ref().and_then(Visible::lacks_contact) {
+                work.report.note(lack);
+            }
             work.read_target().await?;
             if work.corp.roles {
                 work.read_roles().await?;
