@@ -225,6 +225,7 @@ def test_an_existing_member_is_adopted_only_if_that_is_asked_for(mirror):
     mirror.set(adopt=True)
     wecom.add_member("both", [1], mobile="13900000002", name="WeCom's")
     directory.add_person("both", "DingTalk's", mobile="13900000002")
+    directory.add_person("another", mobile="13900000003")
     mirror.run()
     assert wecom.members["both"]["name"] == "DingTalk's" and mirror.conflicts() == {}
     directory.remove_person("both")

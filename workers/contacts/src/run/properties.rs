@@ -193,6 +193,9 @@ fn make(pair: &Pair, change: &Change) -> Hints {
                 wecom.tags.values_mut().for_each(|(_, members)| {
                     members.remove(&userid);
                 });
+                let managed =
+                    wecom.members.values_mut().filter(|one| one.member.manager.as_ref() == Some(&userid));
+                managed.for_each(|one| one.member.manager = None);
             }
         }
         Change::Misplace(at) => {
