@@ -14,7 +14,10 @@ use letterbox_outbound::store::{Store, dynamo::Dynamo, memory::Memory};
 
 use super::CommandError;
 use crate::{
-    local::{gap_state::GapState, queue::sqlite},
+    local::{
+        queue::sqlite,
+        worker_state::{self, WorkerState},
+    },
     options::DATABASE,
     stack::{
         self, Account, AwsError,
@@ -129,7 +132,8 @@ async fn places(args: &Gaps, progress: &ProgressBar) -> Result<Places, CommandEr
             });
         }
         let now = ambient::system().map_err(CommandError::failed)?.now;
-        let store = GapState::create(&args.state, now).map_err(CommandError::Usage)?;
+        let store =
+            WorkerState::create(&args.state, &worker_state::GAPS, now).map_err(CommandError::Usage)?;
         let queue: Box<dyn Queue> = if args.dry_run {
             Box::<memory::Memory>::default()
         } else {

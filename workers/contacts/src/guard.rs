@@ -40,9 +40,9 @@ impl Removals {
         self.leaving.is_empty() && self.due.is_empty() && self.departments.is_empty() && self.tags.is_empty()
     }
 
-    /// What approves exactly these removals: 16 hex digits.
-    pub fn code(&self, key: &HashKey) -> String {
-        let mut text = String::new();
+    /// What approves exactly these removals, in spite of these doubts: 16 hex digits.
+    pub fn code(&self, key: &HashKey, doubts: &[String]) -> String {
+        let mut text = doubts.join("\n") + "\n";
         let people = self.leaving.iter().map(|id| ("disable", id.clone()));
         let due = self.due.iter().map(|id| ("delete", id.clone()));
         let departments = self.departments.iter().map(|id| ("department", id.to_string()));
@@ -73,9 +73,6 @@ impl Guard {
         doubts: &[String],
         now: Timestamp,
     ) -> Option<Halt> {
-        if removals.is_empty() {
-            return None;
-        }
         let mut reasons = doubts.to_vec();
         let people = removals.leaving.len().saturating_add(removals.due.len());
         for (what, removed, before, all) in [
@@ -96,7 +93,7 @@ impl Guard {
         }
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         Some(Halt {
-            code: removals.code(key),
+            code: removals.code(key, doubts),
             reasons,
             people: removals.leaving.iter().chain(&removals.due).take(MOST_LISTED).cloned().collect(),
             people_count: count(people),
@@ -149,20 +146,22 @@ mod tests {
     }
 
     #[test]
-    fn a_doubt_stops_every_removal_and_nothing_else() {
+    fn a_doubt_stops_a_run_that_would_remove_nothing_as_well() {
         let doubts = ["the scope has shrunk".to_owned()];
         assert_eq!(judge(&leaving(1), 0, 100, &doubts).unwrap().reasons, doubts);
-        assert_eq!(judge(&leaving(0), 0, 100, &doubts), None);
+        assert_eq!(judge(&leaving(0), 0, 100, &doubts).unwrap().people_count, 0);
+        assert_eq!(judge(&leaving(0), 0, 100, &[]), None);
     }
 
     #[test]
     fn a_code_approves_exactly_these_removals() {
         let key = HashKey([1; 32]);
-        let code = leaving(3).code(&key);
-        assert_eq!((code.len(), &code), (16, &leaving(3).code(&key)));
+        let code = leaving(3).code(&key, &[]);
+        assert_eq!((code.len(), &code), (16, &leaving(3).code(&key, &[])));
+        assert_ne!(code, leaving(3).code(&key, &["a doubt".to_owned()]));
         let due = Removals { leaving: Vec::new(), due: leaving(3).leaving, ..Removals::default() };
         for other in [leaving(4), leaving(2), due, Removals { tags: vec![1], ..leaving(3) }] {
-            assert_ne!(code, other.code(&key));
+            assert_ne!(code, other.code(&key, &[]));
         }
     }
 }

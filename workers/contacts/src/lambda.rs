@@ -11,13 +11,15 @@ use std::{
 use aws_config::SdkConfig;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use letterbox_codec::timestamp::Unit;
-use letterbox_intake::{Message, Queue, ambient, aws, log, queue::sqs::Sqs, secret, settings::WorkerSettings};
+use letterbox_intake::{
+    Message, Queue, ambient, aws, log, queue::sqs::Sqs, secret, settings::WorkerSettings,
+};
 use letterbox_outbound::store::dynamo::Dynamo;
 use serde_json::{Map, Value, json};
 
 use crate::{
     Corps, Mode, Platforms, Scope,
-    events::{self, Batch, CONTINUE},
+    events::{Batch, CONTINUE},
     report::CorpReport,
     run::run_corp,
     settings::Corp,
@@ -242,7 +244,7 @@ fn go_on(corp: &str, continued: u64) -> Result<Message, String> {
         body: body.to_string(),
         attributes: vec![("type", CONTINUE.to_owned())],
         deduplication: id,
-        group: events::CONTINUE.to_owned(),
+        group: CONTINUE.to_owned(),
         trace: None,
     })
 }

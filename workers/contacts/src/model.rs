@@ -97,6 +97,22 @@ pub struct Visible {
     pub fields: Vec<String>,
 }
 
+impl Visible {
+    /// What the application may not read and WeCom needs of each new member: a mobile number or an address.
+    pub fn lacks_contact(&self) -> Option<&'static str> {
+        let can_read = |name: &str| self.fields.iter().any(|field| field == name);
+        match (can_read("mobile"), can_read("email")) {
+            (true, _) => None,
+            (false, true) => Some(
+                "the application of DingTalk may not read mobile numbers: members are created with their e-mail address alone, and those without one cannot be created",
+            ),
+            (false, false) => Some(
+                "the application of DingTalk may read neither mobile numbers nor e-mail addresses: no member can be created; give it the permission for one of them (企业员工手机号信息, 邮箱等个人信息), and publish it",
+            ),
+        }
+    }
+}
+
 /// A member of WeCom, as it is written.
 ///
 /// <https://developer.work.weixin.qq.com/document/path/90195> (read 2026-11-27).
@@ -226,5 +242,22 @@ impl fmt::Debug for Member {
 impl fmt::Debug for Visible {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Visible").field("departments", &self.departments).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_numbers_and_addresses_nobody_can_be_created() {
+        let note = |fields: &[&str]| {
+            let fields = fields.iter().map(ToString::to_string).collect();
+            Visible { fields, ..Visible::default() }.lacks_contact().unwrap_or_default()
+        };
+        assert_eq!(note(&["email", "mobile"]), "");
+        assert_eq!(note(&["mobile", "name"]), "");
+        assert!(note(&["email"]).contains("those without one cannot be created"));
+        assert!(note(&["name"]).contains("no member can be created"));
     }
 }

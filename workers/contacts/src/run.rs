@@ -10,12 +10,13 @@ use crate::{
     dry::Dry,
     end::{Clock, End},
     look::look,
+    model::Visible,
     picture::Picture,
     plan::Actual,
     report::{CorpReport, Report},
     settings::{Corp, Corps},
     source::Source,
-    state::{RunSummary, State, Table, partition},
+    state::{Last, RunSummary, State, Table, partition},
     target::Target,
     trouble::Meaning,
     walk::walk,
@@ -161,6 +162,9 @@ async fn phases(work: &mut Work<'_>, mode: &Mode<'_>) -> Result<(), End> {
     let mut proof = match &mode.scope {
         Scope::All => {
             work.picture = walk(work.corp, work.source, &work.clock, mode.progress).await?;
+            if let Some(lack) = work.picture.visible.as_ref().and_then(Visible::lacks_contact) {
+                work.report.note(lack);
+            }
             work.read_target().await?;
             if work.corp.roles {
                 work.read_roles().await?;
@@ -178,7 +182,7 @@ async fn phases(work: &mut Work<'_>, mode: &Mode<'_>) -> Result<(), End> {
             work.report.counts.failed = work.report.counts.failed.saturating_add(1);
         }
     }
-    judge(work, mode, &mut proof).await?;
+    let is_approved = judge(work, mode, &mut proof).await?;
     work.departments().await?;
     work.people().await?;
     if !work.picture.is_complete {
@@ -192,14 +196,19 @@ async fn phases(work: &mut Work<'_>, mode: &Mode<'_>) -> Result<(), End> {
     if !work.only_additions {
         work.remove(&proof.removals).await?;
     }
+    if is_approved {
+        // What was approved and removed does not count for the next run.
+        let last = Last { approved: Some((work.clock.now)()), ..work.state.last.clone() };
+        work.table.last(&mut work.state, last).await?;
+    }
     if work.picture.is_complete {
         work.forget_conflicts().await?;
     }
     Ok(())
 }
 
-/// Lets the guard judge before the first write.
-async fn judge(work: &mut Work<'_>, mode: &Mode<'_>, proof: &mut Proof) -> Result<(), End> {
+/// Lets the guard judge before the first write. True if removals that it objects to were approved.
+async fn judge(work: &mut Work<'_>, mode: &Mode<'_>, proof: &mut Proof) -> Result<bool, End> {
     let judged = |work: &Work<'_>, proof: &Proof| {
         let (before, all) = work.amounts();
         let now = Timestamp((work.clock.now)());
@@ -236,16 +245,13 @@ async fn judge(work: &mut Work<'_>, mode: &Mode<'_>, proof: &mut Proof) -> Resul
         if is_approved || (halt.is_none() && proof.doubts.is_empty()) {
             let mut last = work.state.last.clone();
             last.visible.clone_from(&work.picture.visible);
-            if is_approved {
-                last.approved = Some((work.clock.now)());
-            }
             if last != work.state.last {
                 work.table.last(&mut work.state, last).await?;
             }
         }
     }
     work.report.halt = halt;
-    Ok(())
+    Ok(is_approved)
 }
 
 /// Completes the report, and notes the run.
@@ -281,5 +287,7 @@ async fn finish(mut work: Work<'_>, mode: &Mode<'_>, began: i64, ended: Result<(
     work.report
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

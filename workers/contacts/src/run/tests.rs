@@ -704,7 +704,7 @@ async fn a_run_whose_time_is_over_is_continued_by_the_next() {
             is_dry: false,
             approve: None,
             is_for_terminal: false,
-            milliseconds: 100,
+            milliseconds: 45,
             stop,
             progress: &|_| {},
         };

@@ -176,6 +176,9 @@ impl Work<'_> {
         if is_new {
             record.written.clear();
             record.roles.clear();
+            if !record.pending {
+                self.forget_manager(&write.member.userid).await?;
+            }
         }
         record.wecom.clone_from(&write.member.userid);
         (record.pending, record.disabled) = (false, None);
@@ -207,6 +210,19 @@ impl Work<'_> {
         }
         let fields = if is_new { Vec::new() } else { write.fields };
         self.changed(write.action, userid, &write.member.userid, &fields, write.reason);
+        Ok(())
+    }
+
+    /// A member that was deleted at WeCom is nobody's manager any more.
+    async fn forget_manager(&mut self, wecom: &str) -> Result<(), End> {
+        let hash = mapping::hash(&self.corp.hash_key, Field::Manager, wecom);
+        let members = self.state.members.iter();
+        let managed = members.filter(|(_, record)| record.written.get(&Field::Manager) == Some(&hash));
+        let managed: Vec<_> = managed.map(|(userid, record)| (userid.clone(), record.clone())).collect();
+        for (userid, mut record) in managed {
+            record.written.remove(&Field::Manager);
+            self.table.member(&mut self.state, &userid, record).await?;
+        }
         Ok(())
     }
 

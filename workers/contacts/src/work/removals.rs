@@ -10,7 +10,7 @@ use crate::{
     end::End,
     guard::{Amounts, Removals},
     look, mapping,
-    model::{Field, Member, Person, ROOT},
+    model::{Department, Field, Member, Person, ROOT},
     plan::wecom_department,
     report::{Action, ConflictKind, Subject},
     state::{DAY, MemberRecord, TagRecord},
@@ -162,8 +162,13 @@ impl Work<'_> {
         let asked: BTreeSet<_> = proof.removals.leaving.iter().chain(&proof.removals.due).cloned().collect();
         let mut found = crate::picture::Picture::default();
         look::people(self.source, &self.clock, &asked, &mut found).await?;
+        let mut missed: usize = 0;
         for (userid, person) in found.people {
-            self.found(&userid, person).await?;
+            missed = missed.saturating_add(usize::from(self.found(&userid, person).await?));
+        }
+        // A few may have moved while the lists were read.
+        if missed > self.corp.guard.limit(self.picture.people.len()) {
+            proof.doubts.push(format!("{missed} people exist whom no list of DingTalk showed"));
         }
         proof.removals.leaving.retain(|userid| found.absent_people.contains(userid));
         proof.removals.due.retain(|userid| found.absent_people.contains(userid));
@@ -178,8 +183,14 @@ impl Work<'_> {
             }
             self.clock.check()?;
             match self.source.department(id).await {
+                Ok(found) if self.is_listed(&found) => {
+                    proof
+                        .doubts
+                        .push(format!("the department {id} exists, and no list of DingTalk showed it"));
+                }
                 Ok(_) => {
-                    self.park(Subject::Department, &id.to_string(), ConflictKind::Outside, None, None).await?
+                    self.park(Subject::Department, &id.to_string(), ConflictKind::Outside, None, None)
+                        .await?;
                 }
                 Err(trouble) if trouble.meaning == Meaning::Absent => departments.push(id),
                 Err(trouble) if look::ends_run(&trouble) => return Err(End::of(&trouble)),
@@ -190,17 +201,21 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// A person whom the walk did not show exists: in a department that is mirrored, or not.
-    async fn found(&mut self, userid: &str, person: Person) -> Result<(), End> {
+    /// True for a department that the walk should have shown.
+    fn is_listed(&self, department: &Department) -> bool {
+        let is_below = department.parent.is_some_and(|parent| self.mirrors(parent));
+        !self.corp.is_skipped(department) && (is_below || self.corp.is_top(department.id))
+    }
+
+    /// A person whom the walk did not show exists. True if a department is mirrored that has the person.
+    async fn found(&mut self, userid: &str, person: Person) -> Result<bool, End> {
         let is_mirrored = person.departments.iter().any(|id| self.mirrors(*id));
         if is_mirrored {
             self.picture.people.insert(userid.to_owned(), person);
-            return Ok(());
+        } else if self.state.member(userid).is_none_or(|record| record.disabled.is_none()) {
+            self.park(Subject::Person, userid, ConflictKind::Outside, None, None).await?;
         }
-        if self.state.member(userid).is_some_and(|record| record.disabled.is_some()) {
-            return Ok(());
-        }
-        self.park(Subject::Person, userid, ConflictKind::Outside, None, None).await
+        Ok(is_mirrored)
     }
 
     /// What the guard counts: what is there, and what was removed within the last day and not approved.
