@@ -139,7 +139,7 @@ fn alarms_watch_metrics_that_exist() {
     let template = template();
     let resources = template["Resources"].as_object().unwrap().values();
     let metrics = fs::read_to_string(root().join("shared/intake/src/metrics.rs")).unwrap();
-    let of_workers = gaps::lambda::METRICS;
+    let of_workers: Vec<_> = gaps::lambda::METRICS.into_iter().chain(contacts::lambda::METRICS).collect();
     let filtered = |name: &str| {
         let mut filters =
             resources.clone().map(|one| &one["Properties"]["MetricTransformations"][0]["MetricName"]);
@@ -158,7 +158,7 @@ fn alarms_watch_metrics_that_exist() {
             count += 1;
         }
     }
-    assert_eq!(count, 7);
+    assert_eq!(count, 8);
 }
 
 /// Without it, a delivery from the archive could not be verified again.

@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod configure;
+pub mod contacts;
 pub mod doctor;
 mod error;
 pub mod events;
@@ -18,8 +19,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use self::error::CommandError;
 
 use self::{
-    completions::Completions, configure::args::Configure, doctor::args::Doctor, events::Events, gaps::Gaps,
-    open::Open, seal::Seal, send::Send, serve::Serve, sign::Sign, stack::Stack,
+    completions::Completions, configure::args::Configure, contacts::Contacts, doctor::args::Doctor,
+    events::Events, gaps::Gaps, open::Open, seal::Seal, send::Send, serve::Serve, sign::Sign, stack::Stack,
 };
 
 /// Receives webhooks from several platforms, and puts each as a decoded event on a queue
@@ -36,6 +37,7 @@ Examples:
   letterbox sign github push | sh          send a delivery with curl
   letterbox doctor --event event.json      explain why a delivery was refused
   letterbox gaps --stack letterbox         get what the platforms could not deliver
+  letterbox contacts plan --stack NAME     see what DingTalk's directory would change in WeCom
   letterbox configure                      prepare a deployment to AWS
   letterbox stack deliveries --stack NAME  list what a deployed stack received
   letterbox COMMAND --help                 more examples
@@ -68,6 +70,8 @@ pub enum Command {
     Doctor(Box<Doctor>),
     /// Ask GitHub, Stripe and DingTalk for what they could not deliver, and have it delivered
     Gaps(Box<Gaps>),
+    /// Write DingTalk's directory into WeCom: plan it, apply it, list conflicts
+    Contacts(Contacts),
     /// Choose platforms, check their credentials, store them in Secrets Manager, and write samconfig.toml
     Configure(Box<Configure>),
     /// Work with a deployed stack: list its deliveries, replay them, redrive dead letters, watch
@@ -88,6 +92,7 @@ impl Program {
             Command::Events(args) => events::run(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Gaps(args) => gaps::run(&args),
+            Command::Contacts(args) => contacts::run(&args),
             Command::Configure(args) => configure::run(&args),
             Command::Stack(args) => stack::run(&args),
             Command::Completions(args) => completions::run(&args, Self::command()),

@@ -7,6 +7,7 @@ pub mod data;
 pub mod delivery_line;
 pub mod doctor;
 pub mod formats;
+pub mod interrupt;
 pub mod local;
 pub mod options;
 pub mod sender;

@@ -3,10 +3,10 @@
 mod bodies;
 pub mod connections;
 pub mod console;
-pub mod gap_state;
 pub mod history;
 pub mod page;
 pub mod queue;
 pub mod reception;
 pub mod response;
 pub mod sqlite;
+pub mod worker_state;

@@ -6,19 +6,18 @@ Stripe. DingTalk publishes none; its answers are those of its documentation.
 """
 
 import json
-import threading
 import time
 import typing
 import uuid
 import warnings
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import stripe
 from pydantic import ConfigDict, TypeAdapter, create_model
 from stripe.params._event_list_params import EventListParams, EventListParamsCreated
+
+from api_server import Api
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -59,96 +58,6 @@ STRIPE_LIST = create_model(
 )
 STRIPE_PARAMETERS = set(EventListParams.__annotations__)
 STRIPE_PARAMETERS |= {f"created[{name}]" for name in EventListParamsCreated.__annotations__}
-
-
-class Fault:
-    """What happens to one request instead of an answer."""
-
-    def __init__(self, status=200, headers=None, body=b"", delay=0, close=False, also=False):
-        self.status = status
-        self.headers = headers or {}
-        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.delay = delay
-        # The connection ends without an answer.
-        self.close = close
-        # The request takes effect nevertheless.
-        self.also = also
-
-
-class Api:
-    """An HTTP server on the loopback interface. `faults` are used up one by one, by requests whose path they match."""
-
-    def __init__(self):
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def _handle(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                url = urlsplit(self.path)
-                query = parse_qs(url.query, keep_blank_values=True)
-                is_cut, after = api.steps.before(f"{self.command} {url.path}") if api.steps else (False, lambda: False)
-                if is_cut:
-                    self.close_connection = True
-                    return
-                with api.lock:
-                    api.requests.append((time.time(), self.command, url.path, query))
-                    at = next((n for n, (part, _) in enumerate(api.faults) if part in f"{self.command} {url.path}"), None)
-                    fault = api.faults.pop(at)[1] if at is not None else None
-                    if fault is None or fault.also:
-                        status, headers, answer = api.answer(self.command, url.path, query, self.headers, body)
-                if fault:
-                    time.sleep(fault.delay)
-                    if fault.close:
-                        self.close_connection = True
-                        return
-                    if not fault.also:
-                        status, headers, answer = fault.status, fault.headers, fault.body
-                if after():
-                    self.close_connection = True
-                    return
-                if not isinstance(answer, bytes):
-                    answer = json.dumps(answer).encode()
-                try:
-                    self.send_response(status)
-                    for name, value in headers.items():
-                        self.send_header(name, value)
-                    self.send_header("Content-Type", "application/json; charset=utf-8")
-                    self.send_header("Content-Length", str(len(answer)))
-                    self.end_headers()
-                    self.wfile.write(answer)
-                except OSError:
-                    # The client was killed, or does not wait any longer.
-                    self.close_connection = True
-
-            do_GET = do_POST = _handle
-
-            def log_message(self, *_):
-                pass
-
-        self.lock = threading.RLock()
-        # Counts the requests, and may end the process that made them.
-        self.steps = None
-        self.requests = []
-        self.faults = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def fail(self, part, *faults):
-        """The next requests whose method and path contain `part` meet these faults."""
-        with self.lock:
-            self.faults += [(part, fault) for fault in faults]
-
-    def count(self, part):
-        with self.lock:
-            return sum(part in f"{method} {path}" for _, method, path, _ in self.requests)
-
-    def stop(self):
-        self._server.shutdown()
-        self._server.server_close()
 
 
 def rfc3339(seconds):

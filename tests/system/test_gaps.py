@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 import messages
 import metrics
-from platform_apis import DingTalk, Fault, GitHub, Stripe
+from api_server import Fault
+from platform_apis import DingTalk, GitHub, Stripe
 from servers import TARGET, base_environment
 from worker import AwsProxy, Steps, Worker
 

@@ -3,11 +3,13 @@
 import json
 import os
 import queue
+import re
 import signal
 import threading
 import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import requests
 
@@ -34,7 +36,7 @@ class Worker:
                 for header, value in [
                     ("Lambda-Runtime-Aws-Request-Id", str(uuid.uuid4())),
                     ("Lambda-Runtime-Deadline-Ms", str(deadline)),
-                    ("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:gaps"),
+                    ("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:worker"),
                     ("Content-Type", "application/json"),
                     ("Content-Length", str(len(body))),
                 ]:
@@ -65,9 +67,9 @@ class Worker:
         self.process = Process([TARGET / "debug" / name], log, base_environment() | runtime | environment)
         self._mark = self.process.log.stat().st_size if self.process.log.exists() else 0
 
-    def start(self):
-        """Begins an invocation."""
-        self._events.put({"source": "aws.events", "detail-type": "Scheduled Event"})
+    def start(self, event=None):
+        """Begins an invocation, by a schedule unless another event is given."""
+        self._events.put(event or {"source": "aws.events", "detail-type": "Scheduled Event"})
 
     def result(self, timeout=120):
         """Whether the invocation succeeded, and its result or error; None if the process ended before."""
@@ -80,8 +82,8 @@ class Worker:
                     return None
         raise AssertionError(f"no result within {timeout} s:\n{self.process.text()}")
 
-    def invoke(self, timeout=120):
-        self.start()
+    def invoke(self, timeout=120, event=None):
+        self.start(event)
         return self.result(timeout)
 
     def lines(self):
@@ -91,6 +93,11 @@ class Worker:
     def last_run(self):
         """The line with the metrics of the last run."""
         return [line for line in self.lines() if line["message"] == "run"][-1]
+
+    def peak(self):
+        """The most memory that the process has had, in MB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
 
     def kill(self):
         try:
@@ -110,6 +117,11 @@ class Steps:
     def __init__(self):
         self._lock = threading.Lock()
         self.arm(None)
+
+    @property
+    def count(self):
+        """The requests since it was armed."""
+        return self._count
 
     def arm(self, worker, at=0, side="before"):
         with self._lock:

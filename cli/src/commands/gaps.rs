@@ -3,21 +3,21 @@
 use std::{fs, path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args};
-use gaps::{
-    Accounts, Filler, Mode, Report,
-    report::AccountReport,
-    store::{Store, dynamo::Dynamo, memory::Memory},
-};
+use gaps::{Accounts, Filler, Mode, Report, report::AccountReport};
 use indicatif::ProgressBar;
 use letterbox_codec::Timestamp;
 use letterbox_intake::{
     Queue, ambient,
     queue::{memory, oversize::Oversize, sqs::Sqs},
 };
+use letterbox_outbound::store::{Store, dynamo::Dynamo, memory::Memory};
 
 use super::CommandError;
 use crate::{
-    local::{gap_state::GapState, queue::embedded::Embedded},
+    local::{
+        queue::embedded::Embedded,
+        worker_state::{self, WorkerState},
+    },
     options::DATABASE,
     stack::{
         self, Account, AwsError,
@@ -132,7 +132,8 @@ async fn places(args: &Gaps, progress: &ProgressBar) -> Result<Places, CommandEr
             });
         }
         let now = ambient::system().map_err(CommandError::failed)?.now;
-        let store = GapState::create(&args.state, now).map_err(CommandError::Usage)?;
+        let store =
+            WorkerState::create(&args.state, &worker_state::GAPS, now).map_err(CommandError::Usage)?;
         let queue: Box<dyn Queue> = if args.dry_run {
             Box::<memory::Memory>::default()
         } else {

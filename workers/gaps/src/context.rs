@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use letterbox_codec::{Ambient, Timestamp};
 use letterbox_intake::{Message, Queue, ambient};
+use letterbox_outbound::{
+    http::{Client, Request, Response},
+    store::{Condition, Item, Store, StoreError},
+};
 
 use crate::{
-    http::{Client, Request, Response},
     limits::{Verdict, verdict},
     report::AccountReport,
-    store::{Condition, Item, Store, StoreError},
 };
 
 /// The longest wait within a run that a platform may ask for. The account is left for a later run otherwise.

@@ -9,6 +9,10 @@ pub mod answer;
 use std::{collections::HashMap, sync::Mutex, sync::PoisonError};
 
 use letterbox_codec::{Secret, Timestamp};
+use letterbox_outbound::{
+    http::{Request, query},
+    store::{Condition, Item},
+};
 use serde_json::json;
 
 use self::answer::{Answer, MOST_CALLS, QUIET, Token};
@@ -16,10 +20,8 @@ use crate::{
     accounts::DingTalk,
     context::{Context, Put, Trouble, clock, count, surroundings},
     event,
-    http::{Request, query},
     limits::HOUR,
     report::AccountReport,
-    store::{Condition, Item},
 };
 
 /// When the list was last asked for.

@@ -7,14 +7,16 @@ pub mod plan;
 use std::{collections::BTreeMap, time::Duration};
 
 use letterbox_codec::Timestamp;
+use letterbox_outbound::{
+    http::{Request, query},
+    store::{Condition, Item},
+};
 
 use self::plan::{Gap, Groups, Rest, Scan, State};
 use crate::{
     accounts::{Credential, GitHub},
     context::{Attempts, Context, Trouble, clock},
-    http::{Request, query},
     report::AccountReport,
-    store::{Condition, Item},
 };
 
 /// The most pages that a run reads of one list.

@@ -11,9 +11,10 @@ use aws_config::SdkConfig;
 use lambda_runtime::{LambdaEvent, service_fn, tracing};
 use letterbox_codec::{Timestamp, timestamp::Unit};
 use letterbox_intake::{ambient, aws, log, queue::sqs::Sqs, secret, settings::WorkerSettings};
+use letterbox_outbound::store::dynamo::Dynamo;
 use serde_json::{Map, Value, json, value::RawValue};
 
-use crate::{Accounts, Filler, Mode, Report, store::dynamo::Dynamo};
+use crate::{Accounts, Filler, Mode, Report};
 
 /// The time limit of reading the secret.
 const SECRET: Duration = Duration::from_secs(10);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pure    accounts, limits, github::{page, plan}, stripe::page, dingtalk::answer: bytes and a clock in, decisions out
-//! shell   http, store, run, lambda: the requests, the state, the queue
+//! shell   context, run, lambda: the requests, the state, the queue
 //! ```
 //! - GitHub keeps what it sent for some days and redelivers it on request: the delivery comes again the ordinary way.
 //! - Stripe and DingTalk hand out the event itself. It is put on the queue as the function would have put it.
@@ -17,12 +17,10 @@ mod context;
 pub mod dingtalk;
 mod event;
 pub mod github;
-pub mod http;
 pub mod lambda;
 mod limits;
 pub mod report;
 pub mod run;
-pub mod store;
 pub mod stripe;
 
 pub use self::{

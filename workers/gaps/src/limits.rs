@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, StatusCode};
 use letterbox_codec::Timestamp;
+use letterbox_outbound::http::plain;
 
 /// The longest wait that a response may ask for. More is an error of the server, or of a proxy.
 const LONGEST: i64 = 6 * HOUR;
@@ -88,11 +89,6 @@ fn message(body: &str) -> String {
     let text = json.get("message").or_else(|| json.get("error")?.get("message"));
     let text = text.and_then(serde_json::Value::as_str).unwrap_or_default();
     if text.is_empty() { String::new() } else { format!(": {}", plain(text, 200)) }
-}
-
-/// Text of a platform for a log or a report: no control characters, at most `most` characters.
-pub fn plain(text: &str, most: usize) -> String {
-    text.chars().filter(|character| !character.is_control()).take(most).collect()
 }
 
 #[cfg(test)]

@@ -2,32 +2,23 @@
 
 use letterbox_codec::Timestamp;
 use letterbox_intake::{Queue, ambient};
-use serde::{Deserialize, Serialize};
+use letterbox_outbound::{
+    http::Client,
+    lease,
+    store::{Store, StoreError},
+};
 
 use crate::{
     accounts::Accounts,
     context::{Context, Trouble},
     dingtalk::{self, Tokens},
     github,
-    http::Client,
     report::{AccountReport, Report},
-    store::{Condition, Item, Store, StoreError},
     stripe,
 };
 
 /// The partition of what belongs to no account.
 const RUN: &str = "run";
-const LEASE: &str = "lease";
-
-/// After the end of a run, in milliseconds, before another may begin that the first has not released.
-const SLACK: i64 = 15_000;
-
-/// Who may run until when.
-#[derive(Serialize, Deserialize)]
-struct Lease {
-    /// Anyone else may from then on.
-    until: i64,
-}
 
 /// Why a run did not begin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +61,7 @@ impl Filler {
         let now = ambient::system().map_err(|error| RunError::System(error.to_string()))?.now;
         let ends = Timestamp(now.0.saturating_add(mode.milliseconds));
         let mut report = Report { dry_run: mode.is_dry, ..Report::default() };
-        let lease = if mode.is_dry { None } else { acquire(store, now, ends).await? };
+        let lease = if mode.is_dry { None } else { lease::acquire(store, RUN, now, ends).await? };
         if lease.is_none() && !mode.is_dry {
             report.busy = true;
             return Ok(report);
@@ -95,7 +86,7 @@ impl Filler {
             report.accounts.push(finished(of, done));
         }
         if let Some(lease) = lease {
-            release(store, lease).await;
+            lease::release(store, lease).await;
         }
         Ok(report)
     }
@@ -111,54 +102,4 @@ fn finished(mut report: AccountReport, done: Result<(), Trouble>) -> AccountRepo
         Err(trouble) => report.error = Some(trouble.to_string()),
     }
     report
-}
-
-/// Takes the lease until the end of the run; `None` if another run has it.
-async fn acquire(store: &dyn Store, now: Timestamp, ends: Timestamp) -> Result<Option<Item>, StoreError> {
-    let found = store.get(RUN, LEASE).await?;
-    let (condition, revision) = match &found {
-        None => (Condition::Absent, 1),
-        Some(item) => {
-            if item.value::<Lease>()?.until > now.0 {
-                return Ok(None);
-            }
-            (Condition::Revision(item.revision), item.revision.wrapping_add(1))
-        }
-    };
-    let lease = Lease { until: ends.0.saturating_add(SLACK) };
-    let item = Item { revision, ..Item::new(RUN, LEASE, &lease)? };
-    Ok(store.put(&item, condition).await?.then_some(item))
-}
-
-/// Ends the lease. If that fails, it ends by itself.
-async fn release(store: &dyn Store, lease: Item) {
-    if let Ok(ended) = Item::new(RUN, LEASE, &Lease { until: 0 }) {
-        let ended = Item { revision: lease.revision.wrapping_add(1), ..ended };
-        let _ = store.put(&ended, Condition::Revision(lease.revision)).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::memory::Memory;
-
-    #[tokio::test]
-    async fn one_run_has_the_lease_at_a_time() {
-        let store = Memory::default();
-        let (now, ends) = (Timestamp(1000), Timestamp(2000));
-        let lease = acquire(&store, now, ends).await.unwrap().unwrap();
-        assert_eq!(acquire(&store, now, ends).await.unwrap(), None);
-        assert_eq!(acquire(&store, Timestamp(ends.0 + SLACK - 1), ends).await.unwrap(), None);
-        release(&store, lease.clone()).await;
-        let second = acquire(&store, now, ends).await.unwrap().unwrap();
-        // The first one, which took too long, does not release the lease of the second.
-        release(&store, lease).await;
-        assert_eq!(acquire(&store, now, ends).await.unwrap(), None);
-        // One that ended without a release blocks until its time is over.
-        let (now, ends) = (Timestamp(ends.0 + SLACK), Timestamp(90_000));
-        assert!(acquire(&store, now, ends).await.unwrap().is_some());
-        release(&store, second).await;
-        assert_eq!(acquire(&store, now, ends).await.unwrap(), None);
-    }
 }

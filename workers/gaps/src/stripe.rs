@@ -3,15 +3,17 @@
 pub mod page;
 
 use letterbox_codec::Timestamp;
+use letterbox_outbound::{
+    http::Request,
+    store::{Condition, Item},
+};
 
 use self::page::{Listed, Scan, Window};
 use crate::{
     accounts::Stripe,
     context::{Attempts, Context, Trouble, clock, count, surroundings},
     event,
-    http::Request,
     report::AccountReport,
-    store::{Condition, Item},
 };
 
 /// The most pages that a run reads.

@@ -9,11 +9,12 @@ use tokio::{sync::watch, time::sleep};
 use super::{
     args::StackArgs,
     progress::Shown,
-    replay::{rate, stop_at_ctrl_c},
+    replay::rate,
     session::{Session, command},
 };
 use crate::{
     commands::CommandError,
+    interrupt::stop_at_ctrl_c,
     stack::redrive::{Count, DeadLetters, Ended, FASTEST, Moved, NoTasks, Task},
     terminal::{DOUBTFUL, GOOD, note, print, printable_json},
 };

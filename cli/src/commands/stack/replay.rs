@@ -11,7 +11,6 @@ use std::{
 use clap::Args;
 use letterbox_intake::{Outcome, ambient};
 use serde_json::json;
-use tokio::{signal, sync::watch};
 
 use super::{
     args::{FilterArgs, StackArgs},
@@ -25,6 +24,7 @@ use crate::{
     commands::CommandError,
     delivery_line::DeliveryLine,
     doctor::archived,
+    interrupt::stop_at_ctrl_c,
     shell::word,
     stack::{
         archive::{ArchivedDelivery, Filter, Order},
@@ -35,9 +35,6 @@ use crate::{
     },
     terminal::{BAD, DOUBTFUL, GOOD, QUIET, note, print, printable_json},
 };
-
-/// The exit code with which a shell reports that Ctrl-C ended a program.
-const EXIT_INTERRUPTED: i32 = 130;
 
 /// So many deliveries that are refused again are diagnosed, of each source and reason. The others of it most likely have the
 /// same cause.
@@ -248,18 +245,6 @@ fn confirm() -> Result<bool, CommandError> {
         Err(Error::OperationCanceled | Error::OperationInterrupted) => Ok(false),
         Err(error) => Err(CommandError::failed(error)),
     }
-}
-
-/// True from the first Ctrl-C on. The second one ends the program at once; the journal is right all the same.
-pub fn stop_at_ctrl_c() -> watch::Receiver<bool> {
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        let _ = signal::ctrl_c().await;
-        sender.send_replace(true);
-        let _ = signal::ctrl_c().await;
-        std::process::exit(EXIT_INTERRUPTED);
-    });
-    receiver
 }
 
 /// The command that goes on.

@@ -8,13 +8,11 @@
 //! - error codes: <https://open.dingtalk.com/document/development/server-api-error-codes-1>
 
 use letterbox_codec::Timestamp;
+use letterbox_outbound::{http::plain, store::LARGEST_ITEM};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{
-    limits::{MINUTE, plain},
-    store::LARGEST_ITEM,
-};
+use crate::limits::MINUTE;
 
 /// The least time between two runs that ask for the list, in milliseconds: 15 minutes, and half a minute by which a schedule of
 /// 15 minutes may come early.

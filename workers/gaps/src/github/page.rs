@@ -2,9 +2,8 @@
 
 use http::HeaderMap;
 use letterbox_codec::{Timestamp, timestamp::Unit};
+use letterbox_outbound::http::plain;
 use serde::Deserialize;
-
-use crate::limits::plain;
 
 /// The rows that a page is asked for: the most that GitHub gives.
 pub const ROWS: usize = 100;

@@ -5,13 +5,11 @@
 //! days; at most 100 a page. Stripe retries by itself for up to three days.
 
 use letterbox_codec::Timestamp;
+use letterbox_outbound::http::query;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{
-    http::query,
-    limits::{HOUR, MINUTE},
-};
+use crate::limits::{HOUR, MINUTE};
 
 /// How far a run looks back behind what the last one has seen, in seconds.
 pub const OVERLAP: i64 = HOUR / 1000;

@@ -102,18 +102,22 @@ impl Store for Dynamo {
     }
 
     fn list<'a>(&'a self, partition: &'a str, prefix: &'a str, most: usize) -> Pending<'a, Vec<Item>> {
-        let pages = self
+        let mut request = self
             .client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
-            .key_condition_expression("#partition = :partition AND begins_with(#key, :prefix)")
+            .key_condition_expression("#partition = :partition")
             .expression_attribute_names("#partition", "partition")
-            .expression_attribute_names("#key", "key")
-            .expression_attribute_values(":partition", text(partition))
-            .expression_attribute_values(":prefix", text(prefix))
-            .into_paginator()
-            .send();
+            .expression_attribute_values(":partition", text(partition));
+        // An empty value of a key is an error.
+        if !prefix.is_empty() {
+            request = request
+                .key_condition_expression("#partition = :partition AND begins_with(#key, :prefix)")
+                .expression_attribute_names("#key", "key")
+                .expression_attribute_values(":prefix", text(prefix));
+        }
+        let pages = request.into_paginator().send();
         Box::pin(async move {
             let (mut pages, mut found) = (pages, Vec::new());
             while let Some(page) = pages.next().await {

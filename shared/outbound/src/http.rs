@@ -16,8 +16,8 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// The largest body of a response, in bytes: Stripe returns up to 100 events a page.
 const LARGEST: usize = 16 * 1024 * 1024;
 
-/// What GitHub requires of every request.
-const USER_AGENT: &str = concat!("letterbox-gaps/", env!("CARGO_PKG_VERSION"));
+/// GitHub requires one of every request.
+const USER_AGENT: &str = concat!("letterbox/", env!("CARGO_PKG_VERSION"));
 
 /// A request. Its headers may hold secrets, so it is not printed.
 pub struct Request {
@@ -132,6 +132,11 @@ fn host(url: &str) -> String {
     rest.split(['/', '?']).next().unwrap_or_default().to_owned()
 }
 
+/// Text of a platform for a log or a report: no control characters, at most `most` characters.
+pub fn plain(text: &str, most: usize) -> String {
+    text.chars().filter(|character| !character.is_control()).take(most).collect()
+}
+
 /// A value for a query string.
 pub fn query<'p>(pairs: impl IntoIterator<Item = (&'p str, String)>) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
@@ -187,5 +192,10 @@ mod tests {
     #[test]
     fn a_query_is_escaped() {
         assert_eq!(query([("a[]", "x y&z".to_owned())]), "a%5B%5D=x+y%26z");
+    }
+
+    #[test]
+    fn text_of_a_platform_is_cut_and_has_no_control_characters() {
+        assert_eq!(plain("a\u{7}\r\n中文b", 3), "a中文");
     }
 }

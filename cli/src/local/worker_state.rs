@@ -1,21 +1,18 @@
-//! The state of the gap filler on this machine: one SQLite file.
+//! The state of a worker on this machine: one SQLite file.
 
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use gaps::store::{Condition, Item, Pending, Store, StoreError};
 use letterbox_codec::Timestamp;
+use letterbox_outbound::store::{Condition, Item, Pending, Store, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 
 use crate::local::sqlite::{Database, Layout};
 
-/// The layout of the file.
-const LAYOUT: Layout = Layout {
-    number: 3,
-    name: "a state of the gap filler",
-    schema: "
+/// The tables of every worker's file.
+const SCHEMA: &str = "
     CREATE TABLE items (
         partition TEXT NOT NULL,
         key       TEXT NOT NULL,
@@ -24,20 +21,28 @@ const LAYOUT: Layout = Layout {
         expires   INTEGER,
         PRIMARY KEY (partition, key)
     ) STRICT, WITHOUT ROWID;
-",
-    settings: "PRAGMA synchronous = FULL",
-};
+";
+
+const SETTINGS: &str = "PRAGMA synchronous = FULL";
+
+/// The file of the gap filler.
+pub static GAPS: Layout =
+    Layout { number: 3, name: "a state of the gap filler", schema: SCHEMA, settings: SETTINGS };
+
+/// The file of the contact sync.
+pub static CONTACTS: Layout =
+    Layout { number: 4, name: "a state of the contact sync", schema: SCHEMA, settings: SETTINGS };
 
 const COLUMNS: &str = "partition, key, body, revision, expires";
 
 /// An open file. Any number of processes may have it open.
 #[derive(Clone, Debug)]
-pub struct GapState(Arc<Mutex<Database>>);
+pub struct WorkerState(Arc<Mutex<Database>>);
 
-impl GapState {
+impl WorkerState {
     /// Opens the state, or creates it if the file does not exist, and deletes what has expired.
-    pub fn create(path: &Path, now: Timestamp) -> Result<Self, String> {
-        let database = Database::create(path, &LAYOUT)?;
+    pub fn create(path: &Path, layout: &'static Layout, now: Timestamp) -> Result<Self, String> {
+        let database = Database::create(path, layout)?;
         let expired = database.raw().execute("DELETE FROM items WHERE expires < ?", params![now.0]);
         expired.map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(Arc::new(Mutex::new(database))))
@@ -79,7 +84,7 @@ fn write(connection: &Connection, item: &Item) -> rusqlite::Result<()> {
     connection.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?)", values).map(drop)
 }
 
-impl Store for GapState {
+impl Store for WorkerState {
     fn get<'a>(&'a self, partition: &'a str, key: &'a str) -> Pending<'a, Option<Item>> {
         let (partition, key) = (partition.to_owned(), key.to_owned());
         self.run(move |connection| {
@@ -154,7 +159,7 @@ mod tests {
     async fn items_are_written_on_conditions_and_expire() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("gaps.db");
-        let state = GapState::create(&path, Timestamp(1)).unwrap();
+        let state = WorkerState::create(&path, &GAPS, Timestamp(1)).unwrap();
         assert!(state.put(&new("a%", 1), Condition::Absent).await.unwrap());
         assert!(!state.put(&new("a%", 2), Condition::Absent).await.unwrap());
         assert!(!state.put(&new("a%", 2), Condition::Revision(2)).await.unwrap());
@@ -168,7 +173,10 @@ mod tests {
         state.delete("p", "b").await.unwrap();
         assert_eq!(state.get("p", "b").await.unwrap(), None);
         drop(state);
-        let state = GapState::create(&path, Timestamp(6)).unwrap();
+        let state = WorkerState::create(&path, &GAPS, Timestamp(6)).unwrap();
         assert_eq!(state.list("p", "", 9).await.unwrap(), []);
+        // The state of one worker is none of another.
+        let error = WorkerState::create(&path, &CONTACTS, Timestamp(6)).unwrap_err();
+        assert!(error.contains("a state of the contact sync"), "{error}");
     }
 }

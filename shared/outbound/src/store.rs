@@ -77,7 +77,7 @@ pub trait Store: Send + Sync {
     /// One item.
     fn get<'a>(&'a self, partition: &'a str, key: &'a str) -> Pending<'a, Option<Item>>;
 
-    /// The items whose key starts with `prefix`, in the order of their keys, at most `most`.
+    /// The items whose key starts with `prefix`, which may be empty, in the order of their keys, at most `most`.
     fn list<'a>(&'a self, partition: &'a str, prefix: &'a str, most: usize) -> Pending<'a, Vec<Item>>;
 
     /// Writes an item. `false` if the condition does not hold; nothing is written then.
