@@ -23,6 +23,9 @@ STAMP_CHECKOV := $(VENV_CHECKOV)/.installed
 # The senders' own libraries, where they are for Node.js; npm writes this file last.
 NODE := tests/system/node
 STAMP_NODE := $(NODE)/node_modules/.package-lock.json
+# The functions of `make bench` that one would write instead.
+BENCH := bench/node
+STAMP_BENCH := $(BENCH)/dist/.bundled
 FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.toml workers/*/Cargo.toml)))
 # For pytest: `make system ARGS="-k fifo -x"`.
 ARGS ?=
@@ -83,7 +86,7 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 .PHONY: test
-test: fmt setup lint deny workflows template unit system browser stack ## Everything the CI checks: fmt, lint, deny, workflows, template, unit, system, browser, stack
+test: fmt setup lint deny workflows template unit instructions system browser stack ## Everything the CI checks: fmt, lint, deny, workflows, template, unit, instructions, system, browser, stack
 
 .PHONY: fmt
 fmt: ## Check the formatting
@@ -233,6 +236,16 @@ $(STAMP_NODE): $(NODE)/package.json $(NODE)/package-lock.json
 	npm ci --prefix $(NODE) --ignore-scripts --no-audit --no-fund --loglevel error
 	@touch $@
 
+# Bundled and minified, as `sam build` does it with esbuild: a function starts faster so.
+$(STAMP_BENCH): $(BENCH)/package-lock.json $(wildcard $(BENCH)/*.mjs)
+	npm ci --prefix $(BENCH) --ignore-scripts --no-audit --no-fund --loglevel error
+	for function in github dingtalk; do \
+		$(BENCH)/node_modules/.bin/esbuild $(BENCH)/$$function.mjs --bundle --minify --platform=node --target=node20 \
+			--format=esm --log-level=warning --outfile=$(BENCH)/dist/$$function.mjs \
+			--banner:js="import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"; \
+	done
+	@touch $@
+
 # Not locked, nor is `generate`: a new provider comes to the lock file with them.
 .PHONY: events
 events: ## Generate the sample events in events/
@@ -242,10 +255,19 @@ events: ## Generate the sample events in events/
 generate: ## Write the generated pages and lines: docs/reference, the routes in Cargo.toml, the providers in template.yaml
 	cargo run -p letterbox-tests --bin generate
 
-.PHONY: measure
-measure: $(STAMP) ## Build the release functions and measure their size, start, deliveries and memory
-	$(WITH_VENV) $(BUILD) $(FUNCTIONS:%=--bin %)
-	$(VENV)/bin/python tests/measure.py $(ARGS)
+# The functions first, as users build them: with bench's own programs beside them, cargo would give them the features of
+# those. The functions are built by zig, so their libraries are not the same in any case.
+.PHONY: bench
+bench: $(STAMP) $(STAMP_BENCH) ## Build the release functions and program, and measure them beside what one would use instead; ARGS=--quick is the short form, ARGS=--help lists the options
+	$(WITH_VENV) $(BUILD) --locked $(foreach name,$(FUNCTIONS) floor,--package $(name) --bin $(name))
+	cargo build --release --locked --package letterbox --package letterbox-bench --bins
+	$(VENV)/bin/python bench/run.py $(ARGS)
+
+# In a debug build, whose libraries the tests have compiled already: more instructions than in a release, but as steady.
+.PHONY: instructions
+instructions: $(STAMP) ## Count the instructions of each provider's first sample, and compare them with bench/instructions.json; ARGS=--store writes it
+	cargo build --locked --package letterbox-bench --bin receive
+	$(VENV)/bin/python bench/instructions.py $(ARGS)
 
 # What it finds is in fuzz/found, beside the corpora: a finding that is fixed belongs into fuzz/corpus, where `make unit` runs it.
 .PHONY: fuzz
@@ -273,5 +295,5 @@ serve: ## Serve all functions on one local port, with a local queue
 .PHONY: clean
 clean: ## Remove everything that was built or installed
 	cargo clean
-	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) .tools fuzz/target fuzz/found $(DIST) $(NODE)/node_modules examples/*/target .aws-sam .pytest_cache tests/*/.pytest_cache
-	find tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) .tools fuzz/target fuzz/found $(DIST) $(NODE)/node_modules $(BENCH)/node_modules $(BENCH)/dist bench/results examples/*/target .aws-sam .pytest_cache tests/*/.pytest_cache
+	find tests bench fuzz -name __pycache__ -type d -prune -exec rm -rf {} +

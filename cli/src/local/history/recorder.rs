@@ -18,7 +18,7 @@ use crate::{credentials::Credentials, local::console::Console};
 /// How many deliveries, and how many bytes, may wait to be stored. Deliveries beyond these limits are answered but not
 /// stored.
 const WAITING: usize = 1024;
-const WAITING_BYTES: u32 = 32 * 1024 * 1024;
+const WAITING_BYTES: u32 = 64 * 1024 * 1024;
 
 /// The most deliveries that are stored in one transaction.
 const BATCH: usize = 64;
