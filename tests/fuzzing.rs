@@ -13,7 +13,7 @@ use proptest::{
 use crate::properties::{edited, edits};
 
 /// How many changed inputs each target gets, unless [`CASES`] says another number.
-const SOME: u32 = 64;
+const SOME: u32 = 40;
 
 /// The variable with another number.
 const CASES: &str = "LETTERBOX_FUZZ_CASES";

@@ -283,10 +283,13 @@ fn shown(name: &[String]) -> String {
     if name.is_empty() { "the crate's root".to_owned() } else { name.join("::") }
 }
 
+/// The crates that test and measure the others, and may use any of them.
+const TESTS: [&str; 4] = ["floor", "letterbox-bench", "letterbox-fuzz-targets", "letterbox-tests"];
+
 /// The names and root modules of all crates in this workspace, without those of the tests.
 fn crates() -> Vec<(String, PathBuf)> {
     let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().unwrap();
-    let packages = metadata.packages.into_iter().filter(|package| package.name.as_str() != "letterbox-tests");
+    let packages = metadata.packages.into_iter().filter(|package| !TESTS.contains(&package.name.as_str()));
     let targets = packages.flat_map(|package| package.targets);
     let sources = targets
         .filter(|target| target.kind.iter().any(|kind| [TargetKind::Lib, TargetKind::Bin].contains(kind)));
@@ -316,9 +319,8 @@ const BELOW: [&[&str]; 3] =
 #[test]
 fn crates_depend_downwards_and_only_the_registry_names_every_provider() {
     let metadata = MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().unwrap();
-    // What tests and measures the others may use any of them.
-    let is_part = |name: &str| !["letterbox-tests", "letterbox-bench", "floor"].contains(&name);
-    let packages: Vec<_> = metadata.packages.iter().filter(|package| is_part(&package.name)).collect();
+    let packages: Vec<_> =
+        metadata.packages.iter().filter(|package| !TESTS.contains(&package.name.as_str())).collect();
     let functions: BTreeSet<_> = packages
         .iter()
         .filter(|package| package.manifest_path.starts_with(root().join("functions")))

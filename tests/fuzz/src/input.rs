@@ -34,19 +34,19 @@ pub fn take(request: &mut Request, name: &'static str) -> Option<String> {
 }
 
 /// The place and the bit that an input wants to have changed: `x-change: 17 3`.
-pub fn change(request: &mut Request) -> (usize, u8) {
+pub fn change(request: &mut Request) -> (usize, usize) {
     let text = take(request, "x-change").unwrap_or_default();
     let mut numbers = text.split_ascii_whitespace();
     let place = numbers.next().and_then(|number| number.parse().ok()).unwrap_or_default();
-    let bit = numbers.next().and_then(|number| number.parse::<u8>().ok()).unwrap_or_default();
+    let bit = numbers.next().and_then(|number| number.parse::<usize>().ok()).unwrap_or_default();
     (place, bit % 8)
 }
 
 /// The same bytes with one bit flipped; `None` if there are none.
-pub fn flipped(bytes: &[u8], (place, bit): (usize, u8)) -> Option<Vec<u8>> {
+pub fn flipped(bytes: &[u8], (place, bit): (usize, usize)) -> Option<Vec<u8>> {
     let place = place.checked_rem(bytes.len())?;
     let mut changed = bytes.to_vec();
-    *changed.get_mut(place)? ^= 1 << bit;
+    *changed.get_mut(place)? ^= 1 << (bit % 8);
     Some(changed)
 }
 

@@ -156,7 +156,7 @@ fn doctor(input: &[u8]) -> bool {
     assert!(report.opens || report.cause.is_some());
     assert!(!report.opens || delivery.attempt().is_ok());
     let shown = |text: &str| {
-        assert!(text.chars().all(|character| character == '\n' || is_shown(character)), "{text:?}")
+        assert!(text.chars().all(|character| character == '\n' || is_shown(character)), "{text:?}");
     };
     shown(&report.to_text());
     shown(&report.to_json());

@@ -14,6 +14,7 @@ use letterbox_codec::{
     timestamp::{self, Unit},
     xml::Element,
 };
+use serde_json::value::RawValue;
 
 /// A time that is read and written is the same time.
 pub(super) fn time(input: &[u8]) -> bool {
@@ -79,7 +80,7 @@ pub(super) fn json(input: &[u8]) -> bool {
         }
         let replaced = object.with(name, "[0]").expect("one member").expect("a member");
         let replaced = Object::parse(&replaced).expect("an object");
-        assert_eq!(replaced.get(name).expect("one member").map(|raw| raw.get()), Some("[0]"));
+        assert_eq!(replaced.get(name).expect("one member").map(RawValue::get), Some("[0]"));
         assert_eq!(replaced.members().expect("the same names").len(), members.len());
     }
     true

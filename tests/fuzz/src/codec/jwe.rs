@@ -59,7 +59,7 @@ fn under_a_header(psk: &Psk, input: &mut Unstructured<'_>) -> Option<()> {
 
 /// A token with one character changed is refused.
 fn changed(psk: &Psk, header: &Header, input: &mut Unstructured<'_>) {
-    let (place, bit) = (below(input, 1 << 16), below(input, 8) as u8);
+    let (place, bit) = (below(input, 1 << 16), below(input, 8));
     let payload = std::mem::replace(input, Unstructured::new(&[])).take_rest();
     let token = seal(psk, header, payload, &[1; 32], &[2; 16]).expect("a token");
     let other = crate::input::flipped(token.as_bytes(), (place, bit)).expect("a token");

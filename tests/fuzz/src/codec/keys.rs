@@ -64,7 +64,7 @@ pub(super) fn aead(random: &Random) -> impl Fn(&[u8]) -> bool + Send + Sync + us
         assert!(key.open(&nonce, &aad, text.to_vec()).is_err(), "opened what was not sealed");
         let sealed = key.seal(nonce, &aad, text).expect("a text that is not too long");
         assert_eq!(key.open(&nonce, &aad, sealed.clone()).expect("what was sealed").bytes(), text);
-        let changed = crate::input::flipped(&sealed, (place, bit as u8)).expect("a ciphertext");
+        let changed = crate::input::flipped(&sealed, (place, bit)).expect("a ciphertext");
         assert!(key.open(&nonce, &aad, changed).is_err());
         true
     }

@@ -43,7 +43,7 @@ fn sealed(token: &Secret, key: &Key, input: &mut Unstructured<'_>) {
     let (content, owner) = opened().addressed_to(&accepted).expect("its owner");
     assert_eq!((content.bytes(), owner), (message, OWNER));
 
-    let changed = crate::input::flipped(encrypt.as_bytes(), (place, bit as u8)).expect("a ciphertext");
+    let changed = crate::input::flipped(encrypt.as_bytes(), (place, bit)).expect("a ciphertext");
     if let Ok(changed) = String::from_utf8(changed) {
         let refused = envelope(&changed).expect_err("another signature");
         assert_eq!(refused, Reject::SignatureMismatch.at(Stage::Key));
