@@ -243,11 +243,7 @@ def test_a_department_that_wecom_creates_itself_is_a_defect(mirror):
     assert len(wecom.silently_created) == 1
     assert "without being asked" in mirror.worker.process.text()
     mirror.settle()
-<<<<<<< HEAD
-    # It is put where it belongs. What WeCom had put it below is WeCom's.
-=======
     # Where WeCom puts such departments is WeCom's own, and stays.
->>>>>>> engine
     assert mirror.differences() == ["department ('待设置部门',) is left over"]
 
 
