@@ -39,6 +39,9 @@ pub struct DepartmentRecord {
     pub parent: i64,
     /// Hash of the name without a suffix, as last written.
     pub name: String,
+    /// The same of the name in lower case: no two siblings may have one.
+    #[serde(default)]
+    pub folded: String,
     /// The number after the name, if a sibling has the name; 0 for none.
     #[serde(default)]
     pub suffix: u32,

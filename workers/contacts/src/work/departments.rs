@@ -99,6 +99,7 @@ impl Work<'_> {
         record.deleted = None;
         if plan.fields.contains(&Field::Name) {
             record.name = mapping::name_hash(&self.corp.hash_key, &plan.name);
+            record.folded = mapping::folded_hash(&self.corp.hash_key, &plan.name);
             record.suffix = plan.suffix;
             record.is_name_taken = is_taken;
         }
@@ -146,12 +147,12 @@ impl Work<'_> {
 
     /// True if a sibling of ours has the name without a number.
     fn has_sibling(&self, plan: &GroupPlan) -> bool {
-        let hash = mapping::name_hash(&self.corp.hash_key, &plan.name);
+        let folded = mapping::folded_hash(&self.corp.hash_key, &plan.name);
         self.state.departments.iter().any(|(id, record)| {
             *id != plan.id
                 && record.deleted.is_none()
                 && record.parent == plan.parent
-                && record.name == hash
+                && record.folded == folded
                 && record.suffix == 0
         })
     }
@@ -196,8 +197,9 @@ impl Work<'_> {
             }
             match self.done(result)? {
                 Done::Fine(wecom) => {
+                    let folded = mapping::folded_hash(&self.corp.hash_key, &name);
                     let name = mapping::name_hash(&self.corp.hash_key, &name);
-                    let record = DepartmentRecord { wecom, name, ..record };
+                    let record = DepartmentRecord { wecom, name, folded, ..record };
                     self.table.department(&mut self.state, id, record).await?;
                 }
                 Done::Not(trouble) => {
