@@ -204,7 +204,8 @@ fn make(pair: &Pair, change: &Change) -> Hints {
                 pick(wecom.members.keys().cloned(), at).and_then(|id| wecom.members.get_mut(&id))
             {
                 if !one.by_hand {
-                    (one.member.departments, one.member.leads) = (vec![1], vec![false]);
+                    // Where no person of DingTalk is: that somebody leads a department cannot be read.
+                    (one.member.departments, one.member.leads) = (vec![2], vec![false]);
                 }
             }
         }
@@ -347,7 +348,7 @@ fn delivered(hints: Vec<Hints>, luck: &[u8]) -> Vec<Hints> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_changes_converge_whatever_becomes_of_their_events(

@@ -67,6 +67,9 @@ impl Work<'_> {
                         (is_taken, is_again) = (!is_ours, is_ours);
                     }
                     plan.suffix = plan.suffix.saturating_add(1).max(2);
+                    if !plan.fields.contains(&Field::Name) {
+                        plan.fields.push(Field::Name);
+                    }
                     plan.group.name = mapping::suffixed(&plan.name, plan.suffix);
                 }
                 Meaning::DropField(Field::Name) if !is_plain && !plan.name.is_empty() => {
