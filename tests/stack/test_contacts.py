@@ -12,6 +12,7 @@ import yaml
 
 # First, since it makes the next ones importable.
 from emulator import Emulator
+from api_server import Fault
 from directories import DingTalkDirectory, WeComDirectory
 from directories.company import differences
 from servers import REGION, ROOT, until
@@ -360,6 +361,31 @@ def test_each_right_is_needed_and_its_lack_loses_nothing(stack, directories, act
     end_lease(stack)
     assert invoke(stack) is None
     assert name in wecom.members and differences(*directories) == []
+
+
+def test_a_run_that_takes_longer_than_an_invocation_goes_on(stack, directories):
+    """By a message on its own queue, which the role allows."""
+    dingtalk, wecom = directories
+    functions, name = stack.aws.client("lambda"), stack.resources()["ContactsFunction"]
+    def too_many(what):
+        for n in range(20):
+            dingtalk.add_person(f"{what}{n}", mobile=f"136{len(dingtalk.people):08}")
+            # Less than a run leaves for its end.
+            wecom.fail("user/create", Fault(delay=0.3, also=True))
+
+    functions.update_function_configuration(FunctionName=name, Timeout=4)
+    try:
+        with without(stack, "sqs:SendMessage"):
+            too_many("first")
+            error = invoke(stack)
+            assert error and ("sqs:SendMessage" in error or "AccessDenied" in error), error
+        too_many("second")
+        assert invoke(stack) is None
+        assert differences(*directories) != []
+        wecom.faults.clear()
+        until(lambda: differences(*directories) == [], WAIT, "the rest of the run")
+    finally:
+        functions.update_function_configuration(FunctionName=name, Timeout=900)
 
 
 def test_the_program_works_with_the_stacks_credentials_and_state(stack, directories):
