@@ -29,7 +29,7 @@ def mirror(mirrors):
     return mirrors()
 
 
-def fill(mirror, people=30, departments=12, seed=1):
+def fill(mirror, people=16, departments=6, seed=1):
     return Company(mirror.dingtalk, people, departments, seed)
 
 
@@ -40,7 +40,7 @@ def test_an_empty_directory_becomes_equal_and_a_second_run_writes_nothing(mirror
     mirror = mirrors(roles=True)
     fill(mirror)
     counts = mirror.run()
-    assert counts["Written"] > 40 and counts["Failed"] == counts["Halted"] == 0
+    assert counts["Written"] > 20 and counts["Failed"] == counts["Halted"] == 0
     assert mirror.differences() == []
     writes = len(mirror.writes())
     mirror.run()
@@ -65,10 +65,10 @@ def test_parents_are_created_before_their_children_whatever_their_order(mirror):
 
 def test_departments_with_more_than_a_page_of_people_are_read_whole(mirror):
     one = mirror.dingtalk.add_department("a")
-    for n in range(250):
+    for n in range(130):
         mirror.dingtalk.add_person(f"u{n}", departments=[one], mobile=f"138{n:08}")
     mirror.run()
-    assert len(mirror.wecom.members) == 250
+    assert len(mirror.wecom.members) == 130
 
 
 def test_answers_in_the_form_of_the_documentation_are_read(mirrors):
@@ -243,11 +243,7 @@ def test_a_department_that_wecom_creates_itself_is_a_defect(mirror):
     assert len(wecom.silently_created) == 1
     assert "without being asked" in mirror.worker.process.text()
     mirror.settle()
-<<<<<<< HEAD
-    # It is put where it belongs. What WeCom had put it below is WeCom's.
-=======
     # Where WeCom puts such departments is WeCom's own, and stays.
->>>>>>> engine
     assert mirror.differences() == ["department ('待设置部门',) is left over"]
 
 
@@ -274,10 +270,10 @@ def test_tags_follow_roles_and_invalid_members_are_seen(mirrors):
 # Events
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_events_in_any_order_doubled_and_lost_only_delay(mirrors, seed):
     mirror = mirrors(roles=True, guard={"count": 1000, "percent": 100})
-    company = fill(mirror, 40, 15, seed)
+    company = fill(mirror, 30, 12, seed)
     mirror.run()
     chance = random.Random(seed)
     for _ in range(4):
@@ -294,9 +290,9 @@ def test_events_in_any_order_doubled_and_lost_only_delay(mirrors, seed):
 
 def test_events_alone_keep_both_equal(mirror):
     mirror.set(guard={"count": 1000, "percent": 100})
-    company = fill(mirror, 30, 12, 7)
+    company = fill(mirror, 25, 10, 7)
     mirror.run()
-    for _ in range(60):
+    for _ in range(30):
         company.change()
         assert mirror.hear() == []
     # Nothing was read but what the events named. So a manager who leaves stays that of others until a complete run.
@@ -362,7 +358,7 @@ def test_a_batch_reads_each_record_once(mirror):
 def test_one_run_at_a_time(mirrors, queue_server, directory):
     mirror = mirrors()
     fill(mirror, 20, 5)
-    mirror.dingtalk.fail("user/list", Fault(delay=4, also=True))
+    mirror.dingtalk.fail("user/list", Fault(delay=3, also=True))
     mirror.start().start()
     time.sleep(1.5)
     other = Mirror.__new__(Mirror)

@@ -16,7 +16,7 @@ def disabled(mirror):
 
 def test_who_leaves_is_disabled_and_only_later_deleted_if_at_all(mirror):
     directory, wecom = mirror.dingtalk, mirror.wecom
-    fill(mirror, 30, 8)
+    fill(mirror)
     mirror.run()
     gone, back = list(directory.people)[:2]
     directory.remove_person(gone)
@@ -37,7 +37,7 @@ def test_who_leaves_is_disabled_and_only_later_deleted_if_at_all(mirror):
 @pytest.mark.parametrize("days", [29, 31])
 def test_the_grace_time_is_kept(mirror, days):
     mirror.set(delete_after_days=30)
-    fill(mirror, 20, 5)
+    fill(mirror)
     mirror.run()
     gone = list(mirror.dingtalk.people)[0]
     mirror.dingtalk.remove_person(gone)
@@ -52,7 +52,7 @@ def test_the_grace_time_is_kept(mirror, days):
 def test_both_codes_of_absence_need_a_second_source(mirror, code, is_recorded):
     directory = mirror.dingtalk
     directory.absent_code = code
-    fill(mirror, 30, 8)
+    fill(mirror)
     mirror.run()
     gone = list(directory.people)[3]
     directory.remove_person(gone, is_recorded)
@@ -158,7 +158,7 @@ DANGERS = [
 @pytest.mark.parametrize("danger", DANGERS, ids=[danger.__name__ for danger in DANGERS])
 def test_nobody_is_disabled_because_dingtalk_does_not_show_them(mirror, danger):
     directory, wecom = mirror.dingtalk, mirror.wecom
-    fill(mirror, 30, 8)
+    fill(mirror)
     mirror.run()
     before = {userid: dict(member) for userid, member in wecom.members.items()}
     departments = dict(wecom.departments)
@@ -254,7 +254,7 @@ def test_departments_are_deleted_last_and_deepest_first(mirror):
 
 def test_the_creator_of_the_corp_is_skipped(mirror):
     mirror.set(delete_after_days=1)
-    fill(mirror, 20, 5)
+    fill(mirror)
     mirror.run()
     gone, other = list(mirror.dingtalk.people)[:2]
     mirror.wecom.creator = gone
@@ -271,7 +271,7 @@ def test_the_creator_of_the_corp_is_skipped(mirror):
 
 def test_a_complete_run_repairs_what_was_changed_in_wecom(mirror):
     directory, wecom = mirror.dingtalk, mirror.wecom
-    fill(mirror, 30, 8)
+    fill(mirror)
     directory.add_department("empty")
     mirror.run()
     gone, moved = list(directory.people)[:2]
@@ -326,7 +326,7 @@ def test_wrong_secrets_are_named(mirror, side):
 
 
 def test_busy_platforms_are_asked_again(mirror):
-    fill(mirror, 20, 5)
+    fill(mirror)
     busy = Fault(body={"errcode": -1, "errmsg": "system busy"})
     mirror.dingtalk.fail("user/list", busy, Fault(close=True), Fault(502, {"Content-Type": "text/html"}, b"<html>"))
     mirror.dingtalk.fail("department/listsub", Fault(body={"errcode": 90018, "errmsg": "qps"}))
@@ -339,7 +339,7 @@ def test_busy_platforms_are_asked_again(mirror):
 def test_the_rate_of_the_standard_edition_is_kept_to(mirror):
     mirror.dingtalk.per_second = 20
     mirror.set(dingtalk_per_second=20)
-    fill(mirror, 30, 60)
+    fill(mirror, 10, 45)
     mirror.run()
     assert mirror.dingtalk.throttled <= 1
     assert mirror.differences(tags=False) == []

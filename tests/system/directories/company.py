@@ -61,9 +61,14 @@ class Company:
         directory, chance = self.directory, self.chance
         userid = chance.choice(list(directory.people))
         kind = chance.choice(KINDS)
+        # It does not dwindle away in many changes.
+        if len(directory.departments) < 6:
+            kind = "new department"
+        elif len(directory.people) < 12:
+            kind = "hire"
         if kind == "hire":
             self.hire()
-        elif kind == "leave" and len(directory.people) > 10:
+        elif kind == "leave":
             directory.remove_person(userid)
         elif kind == "move":
             departments = self._departments()

@@ -73,9 +73,14 @@ pub fn suffixed(name: &str, suffix: u32) -> String {
     start + &ending
 }
 
-/// What two sibling departments may not have in common.
+/// The hash of a department's name.
 pub fn name_hash(key: &HashKey, name: &str) -> String {
-    key.hash("department", &name.to_lowercase())
+    key.hash("department", name)
+}
+
+/// What two sibling departments may not have in common: the name in lower case.
+pub fn folded_hash(key: &HashKey, name: &str) -> String {
+    key.hash("sibling", &name.to_lowercase())
 }
 
 /// The name of a member, not empty: else the userid.

@@ -1,6 +1,7 @@
 //! Writes what was planned, record by record. The state is written after the platform has accepted, so that a run that is cut off at
 //! any point is completed by the next.
 
+mod closures;
 mod departments;
 mod managers;
 mod people;

@@ -74,7 +74,7 @@ pub fn conflicts(Conflicts { common }: &Conflicts) -> Result<(), CommandError> {
         Ok::<_, CommandError>(corps)
     })?;
     let is_empty = corps.iter().all(|corp| corp.conflicts.is_empty());
-    print(common, corps, |corps| text_of_conflicts(corps))?;
+    print(common, corps, text_of_conflicts)?;
     if is_empty { Ok(()) } else { Err(CommandError::Reported) }
 }
 

@@ -57,6 +57,7 @@ struct Node<'a> {
     parent: i64,
     name: String,
     hash: String,
+    folded: String,
     rank: Option<i64>,
     record: Option<&'a DepartmentRecord>,
     was_read: bool,
@@ -93,7 +94,10 @@ pub fn departments(corp: &Corp, state: &State, picture: &Picture, actual: &Actua
             }
             let wecom = match node.record {
                 Some(record) => record.wecom,
-                None => new_id(corp, id, &mut taken),
+                None => match state.departments.get(&id).filter(|record| record.pending) {
+                    Some(record) => record.wecom,
+                    None => new_id(corp, id, &mut taken),
+                },
             };
             ids.insert(id, wecom);
             level.push((id, depth.saturating_add(1)));
@@ -120,13 +124,13 @@ pub fn departments(corp: &Corp, state: &State, picture: &Picture, actual: &Actua
 impl<'a> Node<'a> {
     /// Its record, if that has this parent and this name.
     fn written(&self, parent: i64) -> Option<&'a DepartmentRecord> {
-        self.record.filter(|record| record.parent == parent && record.name == self.hash)
+        self.record.filter(|record| record.parent == parent && record.folded == self.folded)
     }
 }
 
 fn nodes<'a>(corp: &Corp, state: &'a State, picture: &Picture) -> BTreeMap<i64, Node<'a>> {
     let mut nodes = BTreeMap::new();
-    let live = state.departments.iter().filter(|(_, record)| record.deleted.is_none());
+    let live = state.departments.iter().filter(|(_, record)| record.deleted.is_none() && !record.pending);
     for (id, record) in live {
         // Its name is not known here, only its hash: it is not written.
         nodes.insert(
@@ -135,6 +139,7 @@ fn nodes<'a>(corp: &Corp, state: &'a State, picture: &Picture) -> BTreeMap<i64, 
                 parent: record.parent,
                 name: String::new(),
                 hash: record.name.clone(),
+                folded: record.folded.clone(),
                 rank: record.rank,
                 record: Some(record),
                 was_read: false,
@@ -148,6 +153,7 @@ fn nodes<'a>(corp: &Corp, state: &'a State, picture: &Picture) -> BTreeMap<i64, 
             Node {
                 parent: department.parent.unwrap_or(ROOT),
                 hash: mapping::name_hash(&corp.hash_key, &name),
+                folded: mapping::folded_hash(&corp.hash_key, &name),
                 name,
                 rank: department.order,
                 record: state.department(*id),
@@ -170,7 +176,7 @@ fn suffixes(parent: i64, siblings: &[i64], nodes: &BTreeMap<i64, Node<'_>>) -> B
     let mut groups: BTreeMap<&str, Vec<(i64, &Node<'_>)>> = BTreeMap::new();
     for id in siblings {
         if let Some(node) = nodes.get(id) {
-            groups.entry(&node.hash).or_default().push((*id, node));
+            groups.entry(&node.folded).or_default().push((*id, node));
         }
     }
     let mut suffixes = BTreeMap::new();

@@ -102,9 +102,10 @@ fn make(pair: &Pair, change: &Change) -> Hints {
                 let mut ding = pair.ding();
                 let person = ding.people.get_mut(&userid).unwrap();
                 match what % 4 {
-                    0 => person.name = format!("Name {what}"),
-                    1 => person.title = (what % 8 != 1).then(|| format!("Title {what}")),
-                    2 => person.email = (what % 8 != 2).then(|| format!("{userid}-{what}@example.com")),
+                    // Of a few values, so that some come back.
+                    0 => person.name = format!("Name {}", what % 3),
+                    1 => person.title = (what % 8 != 1).then(|| format!("Title {}", what % 3)),
+                    2 => person.email = (what % 8 != 2).then(|| format!("{userid}-{}@example.com", what % 3)),
                     _ => {
                         person.mobile =
                             Some(format!("139{what:03}{:05}", userid[1..].parse::<u32>().unwrap()))
@@ -204,7 +205,8 @@ fn make(pair: &Pair, change: &Change) -> Hints {
                 pick(wecom.members.keys().cloned(), at).and_then(|id| wecom.members.get_mut(&id))
             {
                 if !one.by_hand {
-                    (one.member.departments, one.member.leads) = (vec![1], vec![false]);
+                    // Where no person of DingTalk is: that somebody leads a department cannot be read.
+                    (one.member.departments, one.member.leads) = (vec![2], vec![false]);
                 }
             }
         }
@@ -347,7 +349,7 @@ fn delivered(hints: Vec<Hints>, luck: &[u8]) -> Vec<Hints> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_changes_converge_whatever_becomes_of_their_events(

@@ -9,7 +9,7 @@ use crate::{
     model::{Field, Member},
     plan::{MemberPlan, People, Write, wecom_department},
     report::{Action, ConflictKind, Subject},
-    state::MemberRecord,
+    state::{MemberRecord, UNSURE},
     trouble::{Meaning, Trouble},
 };
 
@@ -88,15 +88,10 @@ impl Work<'_> {
             return Ok(());
         }
         let known = self.state.member(userid).cloned();
-        if is_addition && known.is_none() {
-            // It is noted before, so that a run that is cut off after the creation knows it for its own.
-            let record = MemberRecord {
-                wecom: write.member.userid.clone(),
-                pending: true,
-                departments: write.departments.clone(),
-                ..MemberRecord::default()
-            };
-            self.table.member(&mut self.state, userid, record).await?;
+        if is_addition {
+            self.begin(userid, &write).await?;
+        } else {
+            self.unsure(userid, &write.fields).await?;
         }
         let mut dropped: Vec<Trouble> = Vec::new();
         let mut is_rebuilt = false;
@@ -142,6 +137,7 @@ impl Work<'_> {
                     if self.only_additions || self.is_full {
                         return Ok(());
                     }
+                    self.begin(userid, &write).await?;
                 }
                 Meaning::Full => {
                     self.is_full = true;
@@ -153,6 +149,29 @@ impl Work<'_> {
             }
         }
         self.noted(userid, write, &dropped).await
+    }
+
+    /// Notes a creation before it begins, so that a run that is cut off after it knows the member for its own, and what it lacks.
+    async fn begin(&mut self, userid: &str, write: &Write) -> Result<(), End> {
+        if self.state.member(userid).is_some_and(|record| !record.pending) {
+            self.forget_manager(&write.member.userid).await?;
+        }
+        let record = MemberRecord {
+            wecom: write.member.userid.clone(),
+            pending: true,
+            departments: write.departments.clone(),
+            ..MemberRecord::default()
+        };
+        Ok(self.table.member(&mut self.state, userid, record).await?)
+    }
+
+    /// Notes fields before they are written, so that a run that is cut off after it does not take the old values for WeCom's.
+    pub(super) async fn unsure(&mut self, userid: &str, fields: &[Field]) -> Result<(), End> {
+        let Some(mut record) = self.state.member(userid).filter(|record| !record.pending).cloned() else {
+            return Ok(());
+        };
+        record.written.extend(fields.iter().map(|field| (*field, UNSURE.to_owned())));
+        Ok(self.table.member(&mut self.state, userid, record).await?)
     }
 
     /// Creates or updates a member. A creation whose userid exists is ours: it is only begun if WeCom has no such member.
@@ -176,12 +195,11 @@ impl Work<'_> {
         if is_new {
             record.written.clear();
             record.roles.clear();
-            if !record.pending {
-                self.forget_manager(&write.member.userid).await?;
-            }
+            record.unsure_roles.clear();
         }
         record.wecom.clone_from(&write.member.userid);
         (record.pending, record.disabled) = (false, None);
+        record.written.remove(&Field::Enabled);
         let Some(person) = self.picture.people.get(userid) else { return Ok(()) };
         let departments = write.member.departments.iter().copied().zip(write.member.leads.iter().copied());
         // With the values of fields that were dropped: they are not tried again before they change.
@@ -214,7 +232,7 @@ impl Work<'_> {
     }
 
     /// A member that was deleted at WeCom is nobody's manager any more.
-    async fn forget_manager(&mut self, wecom: &str) -> Result<(), End> {
+    pub(super) async fn forget_manager(&mut self, wecom: &str) -> Result<(), End> {
         let hash = mapping::hash(&self.corp.hash_key, Field::Manager, wecom);
         let members = self.state.members.iter();
         let managed = members.filter(|(_, record)| record.written.get(&Field::Manager) == Some(&hash));

@@ -1,7 +1,7 @@
-//! What is removed: members are disabled, and deleted after their time; departments and tags are deleted. Only what the mirror has made,
-//! and only with proof that it is gone.
+//! What is removed: members are disabled, and deleted after their time; departments and tags are deleted. Only what the mirror
+//! has made, and only with proof that it is gone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use letterbox_codec::Timestamp;
 
@@ -9,11 +9,10 @@ use super::{Done, Work, kind_of};
 use crate::{
     end::End,
     guard::{Amounts, Removals},
-    look, mapping,
-    model::{Department, Field, Member, Person, ROOT},
-    plan::wecom_department,
+    look,
+    model::{Department, Field, Member, Person},
     report::{Action, ConflictKind, Subject},
-    state::{DAY, MemberRecord, TagRecord},
+    state::{DAY, MemberRecord},
     trouble::{Meaning, Trouble},
 };
 
@@ -117,7 +116,9 @@ impl Work<'_> {
 
     /// The second source for a department: the list of its parent, or that its parent is gone, too.
     async fn is_gone_from_parent(&mut self, id: i64) -> Result<bool, End> {
-        let Some(parent) = self.state.department(id).map(|record| record.parent) else { return Ok(false) };
+        let Some(parent) = self.state.departments.get(&id).map(|record| record.parent) else {
+            return Ok(false);
+        };
         if self.picture.absent_departments.contains(&parent) {
             return Ok(true);
         }
@@ -233,7 +234,11 @@ impl Work<'_> {
         };
         let all = Amounts {
             members: members().filter(|record| record.disabled.is_none() && record.deleted.is_none()).count(),
-            departments: state.departments.values().filter(|record| record.deleted.is_none()).count(),
+            departments: state
+                .departments
+                .values()
+                .filter(|record| record.deleted.is_none() && !record.pending)
+                .count(),
             tags: state.tags.values().filter(|record| record.deleted.is_none()).count(),
         };
         (before, all)
@@ -257,10 +262,12 @@ impl Work<'_> {
         let Some(record) = self.state.member(userid).cloned() else { return Ok(()) };
         self.clock.check()?;
         let member = Member { userid: record.wecom.clone(), is_enabled: false, ..Member::default() };
+        self.unsure(userid, &[Field::Enabled]).await?;
         let result = self.target.update_member(&member, &[Field::Enabled]).await;
         match self.done(result)? {
             Done::Fine(_) => {
-                let record = MemberRecord { disabled: Some(self.now()), pending: false, ..record };
+                let mut record = MemberRecord { disabled: Some(self.now()), pending: false, ..record };
+                record.written.remove(&Field::Enabled);
                 self.table.member(&mut self.state, userid, record).await?;
                 self.settle(Subject::Person, userid).await?;
                 self.changed(Action::DisableMember, userid, &member.userid, &[], "left in DingTalk");
@@ -273,6 +280,7 @@ impl Work<'_> {
     async fn delete_member(&mut self, userid: &str) -> Result<(), End> {
         let Some(record) = self.state.member(userid).cloned() else { return Ok(()) };
         self.clock.check()?;
+        self.forget_manager(&record.wecom).await?;
         let result = self.target.delete_member(&record.wecom).await;
         match self.done(result)? {
             Done::Fine(()) => {
@@ -328,94 +336,7 @@ impl Work<'_> {
             Done::Not(trouble) if trouble.meaning == Meaning::Absent => self.forget_tag(role).await?,
             Done::Not(trouble) if trouble.meaning == Meaning::Retry => {}
             Done::Not(trouble) => {
-                let _: &TagRecord = &record;
                 self.park(Subject::Role, &role.to_string(), kind_of(&trouble), Some(&trouble), None).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Deletes departments, the deepest first. Members who stay in them, disabled ones for example, are moved out before.
-    async fn delete_departments(&mut self, ids: &[i64]) -> Result<(), End> {
-        let gone: BTreeSet<_> = ids.iter().copied().collect();
-        let mut depths = BTreeMap::new();
-        for id in ids {
-            let parents = std::iter::successors(Some(*id), |id| Some(self.state.departments.get(id)?.parent));
-            depths.insert(*id, parents.take(mapping::MOST_LEVELS * 2).take_while(|id| *id != ROOT).count());
-        }
-        self.move_out(&gone).await?;
-        let mut sorted = ids.to_vec();
-        sorted.sort_by_key(|id| std::cmp::Reverse(depths.get(id).copied().unwrap_or_default()));
-        for id in sorted {
-            self.delete_department(id).await?;
-        }
-        Ok(())
-    }
-
-    async fn move_out(&mut self, gone: &BTreeSet<i64>) -> Result<(), End> {
-        let staying = self.state.members.iter().filter(|(_, record)| {
-            record.deleted.is_none() && record.departments.iter().any(|id| gone.contains(id))
-        });
-        let staying: Vec<_> = staying.map(|(userid, record)| (userid.clone(), record.clone())).collect();
-        for (userid, mut record) in staying {
-            record.departments.retain(|id| !gone.contains(id));
-            let left = record.departments.iter();
-            let mut departments: Vec<_> =
-                left.filter_map(|id| wecom_department(self.corp, &self.state, *id)).collect();
-            if departments.is_empty() {
-                departments.push(self.corp.wecom.root);
-            }
-            departments.sort_unstable();
-            self.clock.check()?;
-            let member = Member {
-                userid: record.wecom.clone(),
-                leads: departments.iter().map(|_| false).collect(),
-                departments,
-                ..Member::default()
-            };
-            let result = self.target.update_member(&member, &[Field::Departments]).await;
-            match self.done(result)? {
-                Done::Fine(_) => {
-                    let value = mapping::value(&member, Field::Departments);
-                    let hash = mapping::hash(&self.corp.hash_key, Field::Departments, &value);
-                    record.written.insert(Field::Departments, hash);
-                    self.table.member(&mut self.state, &userid, record).await?;
-                    let (fields, reason) = ([Field::Departments], "its department is gone in DingTalk");
-                    self.changed(Action::UpdateMember, &userid, &member.userid, &fields, reason);
-                }
-                Done::Not(trouble) => self.report.note(format!("member {userid}: {trouble}")),
-            }
-        }
-        Ok(())
-    }
-
-    async fn delete_department(&mut self, id: i64) -> Result<(), End> {
-        let Some(record) = self.state.department(id).cloned() else { return Ok(()) };
-        self.clock.check()?;
-        let result = self.target.delete_group(record.wecom).await;
-        let done = match self.done(result)? {
-            Done::Fine(()) => Ok(()),
-            Done::Not(trouble) if matches!(trouble.meaning, Meaning::Absent | Meaning::Rebuild) => Ok(()),
-            Done::Not(trouble) => Err(trouble),
-        };
-        match done {
-            Ok(()) => {
-                let wecom = record.wecom.to_string();
-                let record = crate::state::DepartmentRecord { deleted: Some(self.now()), ..record };
-                self.table.department(&mut self.state, id, record).await?;
-                self.settle(Subject::Department, &id.to_string()).await?;
-                self.changed(Action::DeleteDepartment, &id.to_string(), &wecom, &[], "deleted in DingTalk");
-            }
-            Err(trouble) if trouble.meaning == Meaning::Retry => {}
-            // Somebody's own members or departments are in it, or those that are not yet moved.
-            Err(trouble) if trouble.meaning == Meaning::Occupied => {
-                self.report.note(format!(
-                    "department {id} is not empty at WeCom; the next run tries again: {trouble}"
-                ));
-            }
-            Err(trouble) => {
-                let kind = kind_of(&trouble);
-                self.park(Subject::Department, &id.to_string(), kind, Some(&trouble), None).await?;
             }
         }
         Ok(())
