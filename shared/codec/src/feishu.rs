@@ -414,6 +414,30 @@ mod tests {
         assert_eq!(content, b"hello world");
     }
 
+    /// `printf '1795255195nkudryavka-2026{}' | sha256sum`, and of the token by sha1sum.
+    #[test]
+    fn signatures_are_of_timestamp_nonce_secret_and_body() {
+        assert_eq!(sha256("{}"), "468daab5a0d5ad7bf8eb81787a1582bdd75781bacf2ebc35d7826b2832a5a7a5");
+        assert_eq!(sha1("{}"), "a0c34859d721b2e924606634a3279264b21540ae");
+    }
+
+    #[test]
+    fn a_ciphertext_is_of_an_initialisation_vector_and_whole_blocks() {
+        for (bytes, expected) in [
+            (0, Reject::CiphertextLength),
+            (15, Reject::CiphertextLength),
+            (16, Reject::CiphertextLength),
+            (17, Reject::CiphertextLength),
+            (31, Reject::CiphertextLength),
+            (33, Reject::CiphertextLength),
+            // By chance not a padding.
+            (32, Reject::InvalidPadding),
+        ] {
+            assert_eq!(key().open(&STANDARD.encode(vec![0; bytes])), Err(expected), "{bytes}");
+        }
+        assert_eq!(key().open("!"), Err(Reject::InvalidBase64));
+    }
+
     #[test]
     fn each_kind_of_content_needs_its_own_signature() {
         const EVENT: &str = r#"{"schema":"2.0","header":{"token":"v8t0k3n4Xw"}}"#;

@@ -182,7 +182,8 @@ fn json_style(input: &[u8]) -> bool {
 fn terminal(input: &[u8]) -> bool {
     let text = String::from_utf8_lossy(input);
     assert!(printable(&text).chars().all(is_shown));
-    assert!(printable_lines(&text).chars().all(|character| character == '\n' || is_shown(character)));
+    let is_layout = |character| matches!(character, '\n' | '\t');
+    assert!(printable_lines(&text).chars().all(|character| is_layout(character) || is_shown(character)));
     if let Ok(value) = serde_json::from_str::<Value>(&text) {
         let shown = printable_json(&value.to_string());
         assert!(shown.chars().all(is_shown));
