@@ -266,7 +266,7 @@ bench: $(STAMP) $(STAMP_BENCH) ## Build the release functions and program, and m
 # In a debug build, whose libraries the tests have compiled already: more instructions than in a release, but as steady.
 .PHONY: instructions
 instructions: $(STAMP) ## Count the instructions of each provider's first sample, and compare them with bench/instructions.json; ARGS=--store writes it
-	cargo build --locked --package letterbox-bench --bin receive
+	cargo build --locked --bin receive
 	$(VENV)/bin/python bench/instructions.py $(ARGS)
 
 # What it finds is in fuzz/found, beside the corpora: a finding that is fixed belongs into fuzz/corpus, where `make unit` runs it.
