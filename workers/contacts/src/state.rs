@@ -30,11 +30,17 @@ const CONFLICT: &str = "conflict#";
 const LAST: &str = "last";
 const HALT: &str = "halt";
 
+/// In place of a hash while a value is being written: what WeCom has is not known before it has answered.
+pub const UNSURE: &str = "?";
+
 /// A department that was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DepartmentRecord {
     /// WeCom's id.
     pub wecom: i32,
+    /// True from before the creation until WeCom has accepted it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
     /// DingTalk's parent, as last written.
     pub parent: i64,
     /// Hash of the name without a suffix, as last written.
@@ -76,6 +82,9 @@ pub struct MemberRecord {
     /// DingTalk's ids of the roles whose tags the member has.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub roles: BTreeSet<i64>,
+    /// Those of which it is being added or removed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unsure_roles: BTreeSet<i64>,
     /// When it was disabled, in milliseconds since the epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled: Option<i64>,
@@ -214,7 +223,7 @@ impl State {
 
     /// A department that exists at WeCom, as far as is known.
     pub fn department(&self, id: i64) -> Option<&DepartmentRecord> {
-        self.departments.get(&id).filter(|record| record.deleted.is_none())
+        self.departments.get(&id).filter(|record| record.deleted.is_none() && !record.pending)
     }
 
     /// A member that exists at WeCom, or may.
@@ -233,7 +242,9 @@ impl State {
         let members = || self.members.values().filter(|member| member.deleted.is_none() && !member.pending);
         Status {
             corp: corp.to_owned(),
-            departments: count(self.departments.values().filter(|one| one.deleted.is_none()).count()),
+            departments: count(
+                self.departments.values().filter(|one| one.deleted.is_none() && !one.pending).count(),
+            ),
             members: count(members().filter(|member| member.disabled.is_none()).count()),
             disabled: count(members().filter(|member| member.disabled.is_some()).count()),
             tags: count(self.tags.values().filter(|one| one.deleted.is_none()).count()),
@@ -289,6 +300,13 @@ impl<'a> Table<'a> {
         let expires = record.deleted.map(|at| at.saturating_add(TOMBSTONE));
         self.put(format!("{DEPARTMENT}{id}"), &record, expires).await?;
         state.departments.insert(id, record);
+        Ok(())
+    }
+
+    /// Forgets a department that was never created.
+    pub async fn forget_department(&self, state: &mut State, id: i64) -> Result<(), StoreError> {
+        self.delete(&format!("{DEPARTMENT}{id}")).await?;
+        state.departments.remove(&id);
         Ok(())
     }
 

@@ -94,7 +94,10 @@ pub fn departments(corp: &Corp, state: &State, picture: &Picture, actual: &Actua
             }
             let wecom = match node.record {
                 Some(record) => record.wecom,
-                None => new_id(corp, id, &mut taken),
+                None => match state.departments.get(&id).filter(|record| record.pending) {
+                    Some(record) => record.wecom,
+                    None => new_id(corp, id, &mut taken),
+                },
             };
             ids.insert(id, wecom);
             level.push((id, depth.saturating_add(1)));
@@ -127,7 +130,7 @@ impl<'a> Node<'a> {
 
 fn nodes<'a>(corp: &Corp, state: &'a State, picture: &Picture) -> BTreeMap<i64, Node<'a>> {
     let mut nodes = BTreeMap::new();
-    let live = state.departments.iter().filter(|(_, record)| record.deleted.is_none());
+    let live = state.departments.iter().filter(|(_, record)| record.deleted.is_none() && !record.pending);
     for (id, record) in live {
         // Its name is not known here, only its hash: it is not written.
         nodes.insert(

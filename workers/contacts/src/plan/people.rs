@@ -9,7 +9,7 @@ use crate::{
     picture::Picture,
     report::{Action, ConflictKind},
     settings::Corp,
-    state::{MemberRecord, State},
+    state::{MemberRecord, State, UNSURE},
 };
 
 /// What is to be done with one person.
@@ -173,7 +173,8 @@ impl<'a> People<'a> {
             fields.push(Field::Departments);
             reason = "moved at WeCom";
         }
-        if record.disabled.is_some() {
+        let is_unsure = record.written.get(&Field::Enabled).is_some_and(|written| written == UNSURE);
+        if record.disabled.is_some() || is_unsure {
             fields.push(Field::Enabled);
             reason = "back in DingTalk";
         }

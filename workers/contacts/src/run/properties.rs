@@ -102,9 +102,10 @@ fn make(pair: &Pair, change: &Change) -> Hints {
                 let mut ding = pair.ding();
                 let person = ding.people.get_mut(&userid).unwrap();
                 match what % 4 {
-                    0 => person.name = format!("Name {what}"),
-                    1 => person.title = (what % 8 != 1).then(|| format!("Title {what}")),
-                    2 => person.email = (what % 8 != 2).then(|| format!("{userid}-{what}@example.com")),
+                    // Of a few values, so that some come back.
+                    0 => person.name = format!("Name {}", what % 3),
+                    1 => person.title = (what % 8 != 1).then(|| format!("Title {}", what % 3)),
+                    2 => person.email = (what % 8 != 2).then(|| format!("{userid}-{}@example.com", what % 3)),
                     _ => {
                         person.mobile =
                             Some(format!("139{what:03}{:05}", userid[1..].parse::<u32>().unwrap()))

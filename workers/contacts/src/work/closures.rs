@@ -69,7 +69,8 @@ impl Work<'_> {
     }
 
     async fn delete_department(&mut self, id: i64) -> Result<(), End> {
-        let Some(record) = self.state.department(id).cloned() else { return Ok(()) };
+        let known = self.state.departments.get(&id).filter(|record| record.deleted.is_none());
+        let Some(record) = known.cloned() else { return Ok(()) };
         self.clock.check()?;
         let result = self.target.delete_group(record.wecom).await;
         let done = match self.done(result)? {

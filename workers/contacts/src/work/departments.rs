@@ -7,7 +7,7 @@ use crate::{
     model::{Field, Group},
     plan::{self, GroupPlan},
     report::{Action, ConflictKind, Subject},
-    state::DepartmentRecord,
+    state::{DepartmentRecord, UNSURE},
     trouble::{Meaning, Trouble},
 };
 
@@ -46,8 +46,9 @@ impl Work<'_> {
     /// Writes one department. True if its name may be free by now.
     async fn department(&mut self, mut plan: GroupPlan) -> Result<bool, End> {
         let id = plan.id.to_string();
-        let (mut is_taken, mut is_again, mut is_plain) = (false, false, false);
+        let (mut is_taken, mut is_again, mut base) = (false, false, plan.name.clone());
         let mut rebuilt = false;
+        self.begin_department(&plan).await?;
         loop {
             self.clock.check()?;
             let result = self.write_group(&plan).await;
@@ -70,20 +71,23 @@ impl Work<'_> {
                     if !plan.fields.contains(&Field::Name) {
                         plan.fields.push(Field::Name);
                     }
-                    plan.group.name = mapping::suffixed(&plan.name, plan.suffix);
+                    plan.group.name = mapping::suffixed(&base, plan.suffix);
                 }
-                Meaning::DropField(Field::Name) if !is_plain && !plan.name.is_empty() => {
-                    is_plain = true;
-                    let plainer = mapping::plainer_name(&plan.name);
-                    plan.group.name = mapping::suffixed(&plainer, plan.suffix);
+                Meaning::DropField(Field::Name) if base != mapping::plainer_name(&plan.name) => {
+                    base = mapping::plainer_name(&plan.name);
+                    plan.group.name = mapping::suffixed(&base, plan.suffix);
                 }
                 // It is gone at WeCom, or its parent is.
                 Meaning::Absent | Meaning::Rebuild if !rebuilt && !plan.name.is_empty() => {
                     rebuilt = true;
                     self.rebuild(plan.parent).await?;
                     plan.is_new = true;
+                    plan.fields = ALL.to_vec();
                 }
                 _ => {
+                    if self.state.departments.get(&plan.id).is_some_and(|record| record.pending) {
+                        self.table.forget_department(&mut self.state, plan.id).await?;
+                    }
                     self.park(Subject::Department, &id, kind_of(&trouble), Some(&trouble), None).await?;
                     return Ok(false);
                 }
@@ -93,12 +97,33 @@ impl Work<'_> {
         Ok(is_again)
     }
 
+    /// Notes a write before it begins, so that a run that is cut off after it knows the department for its own, and does not take
+    /// the old values for WeCom's.
+    async fn begin_department(&mut self, plan: &GroupPlan) -> Result<(), End> {
+        let known = self.state.department(plan.id).cloned();
+        let is_known = known.is_some();
+        let mut record = known.unwrap_or_else(|| DepartmentRecord {
+            wecom: plan.group.id,
+            parent: plan.parent,
+            pending: true,
+            ..DepartmentRecord::default()
+        });
+        if plan.fields.contains(&Field::Name) || !is_known {
+            UNSURE.clone_into(&mut record.name);
+            UNSURE.clone_into(&mut record.folded);
+        }
+        if plan.fields.contains(&Field::Order) {
+            record.order = None;
+        }
+        Ok(self.table.department(&mut self.state, plan.id, record).await?)
+    }
+
     /// Notes a department that was written.
     async fn written(&mut self, plan: GroupPlan, is_taken: bool) -> Result<(), End> {
         let id = plan.id.to_string();
-        let before = self.state.department(plan.id).cloned();
-        let mut record = before.unwrap_or_default();
+        let mut record = self.state.departments.get(&plan.id).cloned().unwrap_or_default();
         record.wecom = plan.group.id;
+        record.pending = false;
         record.deleted = None;
         if plan.fields.contains(&Field::Name) {
             record.name = mapping::name_hash(&self.corp.hash_key, &plan.name);

@@ -111,6 +111,7 @@ impl Work<'_> {
                 manager: Some(manager.clone()).filter(|manager| !manager.is_empty()),
                 ..Member::default()
             };
+            self.unsure(&userid, &[Field::Manager]).await?;
             let result = self.target.update_member(&member, &[Field::Manager]).await;
             match self.done(result)? {
                 Done::Fine(_) => {

@@ -9,7 +9,7 @@ use crate::{
     model::{Field, Member},
     plan::{MemberPlan, People, Write, wecom_department},
     report::{Action, ConflictKind, Subject},
-    state::MemberRecord,
+    state::{MemberRecord, UNSURE},
     trouble::{Meaning, Trouble},
 };
 
@@ -90,6 +90,8 @@ impl Work<'_> {
         let known = self.state.member(userid).cloned();
         if is_addition {
             self.begin(userid, &write).await?;
+        } else {
+            self.unsure(userid, &write.fields).await?;
         }
         let mut dropped: Vec<Trouble> = Vec::new();
         let mut is_rebuilt = false;
@@ -163,6 +165,15 @@ impl Work<'_> {
         Ok(self.table.member(&mut self.state, userid, record).await?)
     }
 
+    /// Notes fields before they are written, so that a run that is cut off after it does not take the old values for WeCom's.
+    pub(super) async fn unsure(&mut self, userid: &str, fields: &[Field]) -> Result<(), End> {
+        let Some(mut record) = self.state.member(userid).filter(|record| !record.pending).cloned() else {
+            return Ok(());
+        };
+        record.written.extend(fields.iter().map(|field| (*field, UNSURE.to_owned())));
+        Ok(self.table.member(&mut self.state, userid, record).await?)
+    }
+
     /// Creates or updates a member. A creation whose userid exists is ours: it is only begun if WeCom has no such member.
     async fn write_member(&self, write: &Write) -> Result<Vec<i32>, Trouble> {
         if write.action != Action::CreateMember {
@@ -184,9 +195,11 @@ impl Work<'_> {
         if is_new {
             record.written.clear();
             record.roles.clear();
+            record.unsure_roles.clear();
         }
         record.wecom.clone_from(&write.member.userid);
         (record.pending, record.disabled) = (false, None);
+        record.written.remove(&Field::Enabled);
         let Some(person) = self.picture.people.get(userid) else { return Ok(()) };
         let departments = write.member.departments.iter().copied().zip(write.member.leads.iter().copied());
         // With the values of fields that were dropped: they are not tried again before they change.

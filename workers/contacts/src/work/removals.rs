@@ -116,7 +116,9 @@ impl Work<'_> {
 
     /// The second source for a department: the list of its parent, or that its parent is gone, too.
     async fn is_gone_from_parent(&mut self, id: i64) -> Result<bool, End> {
-        let Some(parent) = self.state.department(id).map(|record| record.parent) else { return Ok(false) };
+        let Some(parent) = self.state.departments.get(&id).map(|record| record.parent) else {
+            return Ok(false);
+        };
         if self.picture.absent_departments.contains(&parent) {
             return Ok(true);
         }
@@ -232,7 +234,11 @@ impl Work<'_> {
         };
         let all = Amounts {
             members: members().filter(|record| record.disabled.is_none() && record.deleted.is_none()).count(),
-            departments: state.departments.values().filter(|record| record.deleted.is_none()).count(),
+            departments: state
+                .departments
+                .values()
+                .filter(|record| record.deleted.is_none() && !record.pending)
+                .count(),
             tags: state.tags.values().filter(|record| record.deleted.is_none()).count(),
         };
         (before, all)
@@ -256,10 +262,12 @@ impl Work<'_> {
         let Some(record) = self.state.member(userid).cloned() else { return Ok(()) };
         self.clock.check()?;
         let member = Member { userid: record.wecom.clone(), is_enabled: false, ..Member::default() };
+        self.unsure(userid, &[Field::Enabled]).await?;
         let result = self.target.update_member(&member, &[Field::Enabled]).await;
         match self.done(result)? {
             Done::Fine(_) => {
-                let record = MemberRecord { disabled: Some(self.now()), pending: false, ..record };
+                let mut record = MemberRecord { disabled: Some(self.now()), pending: false, ..record };
+                record.written.remove(&Field::Enabled);
                 self.table.member(&mut self.state, userid, record).await?;
                 self.settle(Subject::Person, userid).await?;
                 self.changed(Action::DisableMember, userid, &member.userid, &[], "left in DingTalk");

@@ -8,7 +8,7 @@ use crate::{
     mapping,
     model::{Field, Role},
     report::{Action, Change, Subject},
-    state::TagRecord,
+    state::{TagRecord, UNSURE},
     trouble::{Meaning, Trouble},
 };
 
@@ -58,11 +58,18 @@ impl Work<'_> {
             }
         };
         self.clock.check()?;
-        let result = if known.is_some() {
-            self.target.rename_tag(tag, name).await.map(|()| tag)
-        } else {
-            self.create_tag(tag, name).await
+        // Noted before, so that a run that is cut off after the call knows the tag for its own.
+        let unsure = TagRecord { wecom: tag, name: UNSURE.to_owned(), deleted: None };
+        self.table.tag(&mut self.state, role, unsure).await?;
+        let mut result = match &known {
+            Some(_) => self.target.rename_tag(tag, name).await.map(|()| tag),
+            None => self.create_tag(tag, name).await,
         };
+        if known.is_some_and(|known| known.name == UNSURE)
+            && result.as_ref().is_err_and(|trouble| trouble.meaning == Meaning::Absent)
+        {
+            result = self.create_tag(tag, name).await;
+        }
         match self.done(result)? {
             Done::Fine(tag) => {
                 let record = TagRecord { wecom: tag, name: hash, deleted: None };
@@ -71,10 +78,10 @@ impl Work<'_> {
                 self.changed(action, &role.to_string(), &tag.to_string(), &fields, reason);
                 Ok(Some(tag))
             }
-            Done::Not(trouble) if trouble.meaning == Meaning::Retry => Ok(known.map(|_| tag)),
+            Done::Not(trouble) if trouble.meaning == Meaning::Retry => Ok(None),
             Done::Not(trouble) => {
-                if trouble.meaning == Meaning::Absent && known.is_some() {
-                    // It was deleted at WeCom: the next run creates it, and adds its members.
+                if trouble.meaning == Meaning::Absent || action == Action::CreateTag {
+                    // It was deleted at WeCom, or is not there: the next run creates it, and adds its members.
                     self.forget_tag(role).await?;
                 }
                 self.park(Subject::Role, &role.to_string(), kind_of(&trouble), Some(&trouble), None).await?;
@@ -101,12 +108,12 @@ impl Work<'_> {
             if record.deleted.is_some() || record.pending {
                 continue;
             }
-            let (has, wants) =
-                (record.roles.contains(&role), people.contains(userid) && record.disabled.is_none());
-            match (has, wants) {
-                (false, true) => add.push((userid.clone(), record.wecom.clone())),
-                (true, false) => remove.push((userid.clone(), record.wecom.clone())),
-                _ => {}
+            let (has, is_unsure) = (record.roles.contains(&role), record.unsure_roles.contains(&role));
+            let wants = people.contains(userid) && record.disabled.is_none();
+            if wants && (!has || is_unsure) {
+                add.push((userid.clone(), record.wecom.clone()));
+            } else if !wants && (has || is_unsure) {
+                remove.push((userid.clone(), record.wecom.clone()));
             }
         }
         if self.only_additions {
@@ -116,6 +123,13 @@ impl Work<'_> {
             for some in all.chunks(AT_A_TIME) {
                 self.clock.check()?;
                 let members: Vec<_> = some.iter().map(|(_, wecom)| wecom.clone()).collect();
+                // Noted before, so that a run that is cut off after the call does not take them for what they were.
+                for (userid, _) in some {
+                    let Some(mut record) = self.state.member(userid).cloned() else { continue };
+                    record.roles.remove(&role);
+                    record.unsure_roles.insert(role);
+                    self.table.member(&mut self.state, userid, record).await?;
+                }
                 let result = match action {
                     Action::TagMembers => self.target.tag_members(tag, &members).await,
                     _ => self.target.untag_members(tag, &members).await,
@@ -150,16 +164,14 @@ impl Work<'_> {
         for (userid, wecom) in some {
             let Some(mut record) = self.state.member(userid).cloned() else { continue };
             let is_invalid = invalid.contains(&wecom.to_lowercase());
-            if action == Action::TagMembers {
-                if is_invalid {
-                    continue;
-                }
+            // Who was not in the tag is not in it now.
+            record.unsure_roles.remove(&role);
+            if action == Action::TagMembers && !is_invalid {
                 record.roles.insert(role);
-            } else {
-                // Who was not in the tag is not in it now.
-                record.roles.remove(&role);
             }
-            members.push(wecom.clone());
+            if action == Action::UntagMembers || !is_invalid {
+                members.push(wecom.clone());
+            }
             self.table.member(&mut self.state, userid, record).await?;
         }
         if action == Action::TagMembers && !invalid.is_empty() {
@@ -187,10 +199,15 @@ impl Work<'_> {
             let record = TagRecord { deleted: Some(now), ..record };
             self.table.tag(&mut self.state, role, record).await?;
         }
-        let having = self.state.members.iter().filter(|(_, record)| record.roles.contains(&role));
+        let having = self
+            .state
+            .members
+            .iter()
+            .filter(|(_, record)| record.roles.contains(&role) || record.unsure_roles.contains(&role));
         let having: Vec<_> = having.map(|(userid, record)| (userid.clone(), record.clone())).collect();
         for (userid, mut record) in having {
             record.roles.remove(&role);
+            record.unsure_roles.remove(&role);
             self.table.member(&mut self.state, &userid, record).await?;
         }
         Ok(())
