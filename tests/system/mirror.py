@@ -88,11 +88,12 @@ class Mirror:
     def settle(self, most=5):
         """Complete runs until one has nothing to write."""
         for _ in range(most):
-            writes = self.writes()
+            before = len(self.writes())
             self.run()
-            if self.writes() == writes:
+            written = self.writes()[before:]
+            if not written:
                 return
-        raise AssertionError(f"still writing after {most} runs")
+        raise AssertionError(f"still writing after {most} runs: {written}, {self.conflicts()}, {self.worker.last_run()}")
 
     def hear(self, events=None, fails=False):
         """The events since the last run, in one batch, unless others are given. Returns which of them were not done."""

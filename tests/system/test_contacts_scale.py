@@ -53,8 +53,8 @@ def test_a_run_that_is_killed_at_any_step_converges(queue_server, directory):
             assert not gone & set(mirror.dingtalk.people) - back_again(mirror), gone
             assert mirror.wecom.silently_created == []
         mirror.settle()
-        assert mirror.differences() == []
-        assert mirror.conflicts() == {}
+        found_differences = mirror.differences()
+        assert not found_differences, "\n".join([*found_differences, str(mirror.conflicts())])
         # Nothing was made twice: each department and member of WeCom has one record.
         made = Counter(item["key"]["S"].partition("#")[0] for item in mirror.items())
         assert made["department"] >= len(mirror.wecom.departments) - 1
