@@ -8,14 +8,12 @@ use crate::settings::HashKey;
 impl HashKey {
     /// The first 64 bits of HMAC-SHA-256, as 16 hex digits. Equal texts of one purpose have equal hashes.
     pub fn hash(&self, purpose: &str, text: &str) -> String {
-        let [a, b, c, d, e, f, g, h, ..] = self.digest(purpose, text);
-        hex::encode([a, b, c, d, e, f, g, h])
+        hex::encode(self.digest(purpose, text).first_chunk::<8>().unwrap_or(&[0; 8]))
     }
 
     /// A number derived from a text.
     pub fn number(&self, purpose: &str, text: &str) -> u32 {
-        let [a, b, c, d, ..] = self.digest(purpose, text);
-        u32::from_be_bytes([a, b, c, d])
+        u32::from_be_bytes(*self.digest(purpose, text).first_chunk::<4>().unwrap_or(&[0; 4]))
     }
 
     fn digest(&self, purpose: &str, text: &str) -> [u8; 32] {

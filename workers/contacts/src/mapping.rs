@@ -354,7 +354,7 @@ mod tests {
         let key = HashKey([7; 32]);
         for id in [1, 432_825_033, 23_424_324_324, i64::MAX, -7] {
             let derived = derived_id(&key, "department", id, 0);
-            assert!(derived >= 1 << 30 && derived < i32::MAX, "{derived}");
+            assert!((1 << 30..i32::MAX).contains(&derived), "{derived}");
             assert_ne!(derived, derived_id(&key, "department", id, 1));
         }
     }

@@ -236,10 +236,10 @@ async fn judge(work: &mut Work<'_>, mode: &Mode<'_>, proof: &mut Proof) -> Resul
     }
     work.only_additions = halt.is_some();
     if work.picture.is_complete {
-        if let Some(halt) = &mut halt {
-            if let Some(known) = work.state.halt.as_ref().filter(|known| known.code == halt.code) {
-                halt.since.clone_from(&known.since);
-            }
+        if let (Some(halt), Some(known)) = (&mut halt, &work.state.halt)
+            && known.code == halt.code
+        {
+            halt.since.clone_from(&known.since);
         }
         work.table.halt(&mut work.state, halt.clone()).await?;
         if is_approved || (halt.is_none() && proof.doubts.is_empty()) {

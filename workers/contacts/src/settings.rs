@@ -69,6 +69,7 @@ impl<'a> IntoIterator for &'a Corps {
 
 /// One corp: a directory of DingTalk, and the directory of WeCom that it is mirrored into.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a member of the credentials")]
 pub struct Corp {
     /// Its name, which is its partition of the state.
     pub name: String,

@@ -108,7 +108,7 @@ pub fn departments(corp: &Corp, state: &State, picture: &Picture, actual: &Actua
                 node,
                 suffix,
                 order,
-                Group { id: wecom, parent: parent_id, name: mapping::suffixed(&node.name, suffix), order },
+                &Group { id: wecom, parent: parent_id, name: mapping::suffixed(&node.name, suffix), order },
                 actual,
             ));
         }
@@ -205,7 +205,7 @@ fn suffixes(parent: i64, siblings: &[i64], nodes: &BTreeMap<i64, Node<'_>>) -> B
                 0
             } else {
                 let kept = before.filter(|suffix| !used.contains(suffix));
-                kept.or_else(|| (2..).find(|one| !used.contains(one))).unwrap_or_default()
+                kept.or_else(|| (2..=u32::MAX).find(|one| !used.contains(one))).unwrap_or_default()
             };
             used.insert(suffix);
             suffixes.insert(id, suffix);
@@ -246,7 +246,7 @@ fn plan(
     node: &Node<'_>,
     suffix: u32,
     order: Option<u32>,
-    group: Group,
+    group: &Group,
     actual: &Actual,
 ) -> Option<GroupPlan> {
     let made = |fields: Vec<Field>, is_new: bool, reason: &'static str| GroupPlan {

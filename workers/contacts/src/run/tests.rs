@@ -350,23 +350,25 @@ async fn small_windows_add_up_within_a_day() {
     assert_eq!(disabled, 10);
 }
 
+/// Breaks DingTalk's side.
+type Break = fn(&mut crate::pair::Ding, Trouble);
+
 #[tokio::test]
 async fn an_error_an_empty_list_or_a_shrunk_scope_removes_nobody() {
     let corps = corp(r#","roles":true"#);
     let stop = |code| Trouble::of_code(Meaning::Stop, code, "refused");
-    type Break = fn(&mut crate::pair::Ding, Trouble);
     let breaks: [(&str, Break); 9] = [
         ("an empty directory", |ding, _| ding.is_silent = true),
         ("nobody is counted", |ding, _| ding.count = Some(0)),
         ("more are counted than shown", |ding, _| ding.count = Some(500)),
         ("a list cannot be read", |ding, trouble| drop(ding.errors.insert("people 20".into(), trouble))),
         ("the tree cannot be read", |ding, trouble| {
-            drop(ding.errors.insert("subdepartments 1".into(), trouble))
+            drop(ding.errors.insert("subdepartments 1".into(), trouble));
         }),
         ("the scope cannot be read", |ding, trouble| drop(ding.errors.insert("visible".into(), trouble))),
         ("the roles cannot be read", |ding, trouble| drop(ding.errors.insert("roles".into(), trouble))),
         ("a person is out of the scope", |ding, trouble| {
-            drop(ding.errors.insert("person carl".into(), trouble))
+            drop(ding.errors.insert("person carl".into(), trouble));
         }),
         ("the scope has shrunk", |ding, _| {
             ding.visible = Some(Visible { departments: vec![1], people: vec![], fields: vec![] });
