@@ -19,6 +19,26 @@ STORED = ROOT / "bench/instructions.json"
 RECEIVE = ROOT / "target/debug/receive"
 # Hash maps start from a random state, and so differ a little in their collisions.
 TOLERANCE = 0.03
+# By these, libc, ring and OpenSSL choose among their implementations.
+CPU_FLAGS = {"adx", "aes", "avx", "avx2", "avx512f", "bmi1", "bmi2", "erms", "fsrm", "pclmulqdq", "sha_ni", "sse4_1", "ssse3", "vaes"}
+
+
+def output(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "none"
+
+
+def place():
+    """What the counts depend on besides the code and what the lock file and the toolchain's file pin."""
+    flags = re.search(r"^flags\s*:(.*)$", pathlib.Path("/proc/cpuinfo").read_text(), re.M)
+    return {
+        "cpu": " ".join(sorted(CPU_FLAGS & set(flags[1].split()))) if flags else platform.machine(),
+        "libc": " ".join(platform.libc_ver()),
+        "openssl": output("pkg-config", "--modversion", "openssl"),
+        "valgrind": output("valgrind", "--version"),
+    }
 
 
 def counts(binary):
@@ -53,14 +73,16 @@ def main():
     if not shutil.which("valgrind"):
         print("instructions: skipped, not checked: valgrind is not installed (apt-get install valgrind)", file=sys.stderr)
         return 0
-    if platform.machine() != "x86_64":
-        print(f"instructions: skipped, not checked: the stored counts are of x86_64, not {platform.machine()}", file=sys.stderr)
+    stored, here = json.loads(STORED.read_text()), place()
+    other = [f"{name} {stored['place'].get(name)!r}, here {value!r}" for name, value in here.items() if stored["place"].get(name) != value]
+    if other and not arguments.store:
+        print(f"instructions: skipped, not checked: the stored counts are of another machine: {'; '.join(other)}", file=sys.stderr)
         return 0
     found = counts(arguments.binary)
     if arguments.store:
-        STORED.write_text(json.dumps(found, indent=2) + "\n")
+        STORED.write_text(json.dumps({"place": here, "instructions": found}, indent=2) + "\n")
         return 0
-    stored = json.loads(STORED.read_text())
+    stored = stored["instructions"]
     if set(stored) != set(found):
         raise SystemExit(f"instructions: stored are {sorted(stored)}, found {sorted(found)}: run `make instructions ARGS=--store`")
     worse = 0
