@@ -22,6 +22,7 @@ mod end;
 pub mod events;
 pub mod guard;
 mod hash;
+pub mod hints;
 mod json;
 pub mod lambda;
 mod limiter;
@@ -46,8 +47,9 @@ mod work;
 
 pub use self::{
     clients::Platforms,
+    hints::Hints,
     report::Report,
-    run::{Connect, Hints, Mode, Scope, run},
+    run::{Connect, Mode, Scope, run},
     settings::{Corps, CorpsError},
     state::{conflicts, status},
 };

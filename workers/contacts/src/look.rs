@@ -6,9 +6,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     end::{Clock, End},
+    hints::Hints,
     model::{Department, Person, ROOT},
     picture::Picture,
-    run::Hints,
     settings::Corp,
     source::Source,
     state::State,

@@ -14,11 +14,12 @@ use letterbox_codec::Timestamp;
 use letterbox_outbound::store::{Condition, Item, Pending, Store, StoreError, memory::Memory};
 
 use crate::{
+    hints::Hints,
     model::{
         Department, Field, Group, GroupId, Leave, Manager, Member, Membership, Person, ROOT, Role, Visible,
     },
     report::CorpReport,
-    run::{Connect, Hints, Mode, Scope, run_at},
+    run::{Connect, Mode, Scope, run_at},
     settings::{Corp, Corps},
     source::{Answer, Source},
     target::Target,

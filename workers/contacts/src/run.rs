@@ -1,7 +1,5 @@
 //! A run over the corps: one at a time for each corp.
 
-use std::collections::BTreeSet;
-
 use letterbox_codec::Timestamp;
 use letterbox_intake::ambient;
 use letterbox_outbound::{lease, store::Store};
@@ -9,6 +7,7 @@ use letterbox_outbound::{lease, store::Store};
 use crate::{
     dry::Dry,
     end::{Clock, End},
+    hints::Hints,
     look::look,
     model::Visible,
     picture::Picture,
@@ -43,17 +42,6 @@ pub enum Scope {
     All,
     /// What events named.
     Hints(Hints),
-}
-
-/// DingTalk's ids that events named. They say only where to look.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hints {
-    /// `userid`s.
-    pub people: BTreeSet<String>,
-    /// Departments.
-    pub departments: BTreeSet<i64>,
-    /// Roles, or groups of roles.
-    pub roles: BTreeSet<i64>,
 }
 
 /// How a run works.

@@ -5,12 +5,13 @@ mod closures;
 mod departments;
 mod managers;
 mod people;
+mod proof;
 mod removals;
 mod tags;
 
 use letterbox_codec::Timestamp;
 
-pub use self::removals::Proof;
+pub use self::proof::Proof;
 use crate::{
     end::{Clock, End},
     model::Field,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Actual;
+use super::actual::Actual;
 use crate::{
     mapping,
     model::{Department, Field, Group, ROOT},

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Actual, departments::wecom_department};
+use super::{actual::Actual, departments::wecom_department};
 use crate::{
     mapping,
     model::{Field, Manager, Member, Person},

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use letterbox_codec::Timestamp;
 
-use super::{Done, Work, kind_of};
+use super::{Done, Work, kind_of, proof::Proof};
 use crate::{
     end::End,
     guard::{Amounts, Removals},
@@ -21,17 +21,6 @@ const MOST_CONFIRMED: usize = 500;
 
 /// How far back the leave records are read for an event.
 const LEAVES: i64 = 35 * DAY;
-
-/// What was found to be gone.
-#[derive(Clone, Debug, Default)]
-pub struct Proof {
-    /// What would be removed.
-    pub removals: Removals,
-    /// True if DingTalk has confirmed each by a code.
-    pub is_confirmed: bool,
-    /// Why nothing must be removed.
-    pub doubts: Vec<String>,
-}
 
 impl Work<'_> {
     /// What the state has and DingTalk no longer shows. For events: what they named.
