@@ -13,6 +13,7 @@
 //! there, for which the next invocation goes on.
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod actual;
 mod calls;
 pub mod clients;
 mod codes;
@@ -32,6 +33,7 @@ pub mod model;
 mod pair;
 mod picture;
 mod plan;
+mod proof;
 pub mod report;
 pub mod run;
 pub mod settings;
@@ -46,8 +48,9 @@ mod work;
 
 pub use self::{
     clients::Platforms,
+    model::Hints,
     report::Report,
-    run::{Connect, Hints, Mode, Scope, run},
+    run::{Connect, Mode, Scope, run},
     settings::{Corps, CorpsError},
     state::{conflicts, status},
 };

@@ -6,9 +6,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     end::{Clock, End},
-    model::{Department, Person, ROOT},
+    model::{Department, Hints, Person, ROOT},
     picture::Picture,
-    run::Hints,
     settings::Corp,
     source::Source,
     state::State,

@@ -15,10 +15,11 @@ use letterbox_outbound::store::{Condition, Item, Pending, Store, StoreError, mem
 
 use crate::{
     model::{
-        Department, Field, Group, GroupId, Leave, Manager, Member, Membership, Person, ROOT, Role, Visible,
+        Department, Field, Group, GroupId, Hints, Leave, Manager, Member, Membership, Person, ROOT, Role,
+        Visible,
     },
     report::CorpReport,
-    run::{Connect, Hints, Mode, Scope, run_at},
+    run::{Connect, Mode, Scope, run_at},
     settings::{Corp, Corps},
     source::{Answer, Source},
     target::Target,

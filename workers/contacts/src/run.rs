@@ -1,18 +1,18 @@
 //! A run over the corps: one at a time for each corp.
 
-use std::collections::BTreeSet;
-
 use letterbox_codec::Timestamp;
 use letterbox_intake::ambient;
 use letterbox_outbound::{lease, store::Store};
 
 use crate::{
+    actual::Actual,
     dry::Dry,
     end::{Clock, End},
     look::look,
+    model::Hints,
     model::Visible,
     picture::Picture,
-    plan::Actual,
+    proof::Proof,
     report::{CorpReport, Report},
     settings::{Corp, Corps},
     source::Source,
@@ -20,7 +20,7 @@ use crate::{
     target::Target,
     trouble::Meaning,
     walk::walk,
-    work::{Proof, Work},
+    work::Work,
 };
 
 /// Left at the end of a run for its report, in milliseconds.
@@ -43,17 +43,6 @@ pub enum Scope {
     All,
     /// What events named.
     Hints(Hints),
-}
-
-/// DingTalk's ids that events named. They say only where to look.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Hints {
-    /// `userid`s.
-    pub people: BTreeSet<String>,
-    /// Departments.
-    pub departments: BTreeSet<i64>,
-    /// Roles, or groups of roles.
-    pub roles: BTreeSet<i64>,
 }
 
 /// How a run works.

@@ -10,12 +10,11 @@ mod tags;
 
 use letterbox_codec::Timestamp;
 
-pub use self::removals::Proof;
 use crate::{
+    actual::Actual,
     end::{Clock, End},
     model::Field,
     picture::Picture,
-    plan::Actual,
     report::{Action, Change, Conflict, ConflictKind, CorpReport, Subject},
     settings::Corp,
     source::Source,

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Actual;
 use crate::{
+    actual::Actual,
     mapping,
     model::{Department, Field, Group, ROOT},
     picture::Picture,

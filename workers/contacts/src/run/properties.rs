@@ -1,6 +1,6 @@
 //! Random directories and random changes, with events that are doubled, reordered and lost, and a process that is killed at any call.
 
-use std::sync::atomic::Ordering::SeqCst;
+use std::{collections::BTreeSet, sync::atomic::Ordering::SeqCst};
 
 use proptest::{collection::vec, prelude::*};
 

@@ -11,6 +11,7 @@ use crate::{
     guard::{Amounts, Removals},
     look,
     model::{Department, Field, Member, Person},
+    proof::Proof,
     report::{Action, ConflictKind, Subject},
     state::{DAY, MemberRecord},
     trouble::{Meaning, Trouble},
@@ -21,17 +22,6 @@ const MOST_CONFIRMED: usize = 500;
 
 /// How far back the leave records are read for an event.
 const LEAVES: i64 = 35 * DAY;
-
-/// What was found to be gone.
-#[derive(Clone, Debug, Default)]
-pub struct Proof {
-    /// What would be removed.
-    pub removals: Removals,
-    /// True if DingTalk has confirmed each by a code.
-    pub is_confirmed: bool,
-    /// Why nothing must be removed.
-    pub doubts: Vec<String>,
-}
 
 impl Work<'_> {
     /// What the state has and DingTalk no longer shows. For events: what they named.
