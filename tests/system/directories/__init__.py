@@ -1,7 +1,8 @@
 """Servers in the place of the two directories: DingTalk's, which is read, and WeCom's, which is written.
 
 They are as strict as the documents are, and note in `complaints` whatever a client sends that no document mentions. Outside
-clients are held against them in test_directories.py.
+clients are held against them in test_directories.py. On 2026-11-27 two more drove DingTalk's by hand, without a complaint:
+alibabacloud-dingtalk 2.2.65, which is too large to install for this, and dingding-sdk 0.0.7, which prints tokens.
 
 What they do, and where it comes from. D is documented by the vendor, R was reported by others who met it, B is only believed:
 `tests/account/directories.py` asks real tenants about the marked rows (1, 4, 6, 12).
