@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::hints::Hints;
+use crate::model::Hints;
 
 /// The most ids of one event. DingTalk names a few; a subtree may be more.
 const MOST_IDS: usize = 10_000;

@@ -13,6 +13,7 @@
 //! there, for which the next invocation goes on.
 #![warn(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
+mod actual;
 mod calls;
 pub mod clients;
 mod codes;
@@ -22,7 +23,6 @@ mod end;
 pub mod events;
 pub mod guard;
 mod hash;
-pub mod hints;
 mod json;
 pub mod lambda;
 mod limiter;
@@ -33,6 +33,7 @@ pub mod model;
 mod pair;
 mod picture;
 mod plan;
+mod proof;
 pub mod report;
 pub mod run;
 pub mod settings;
@@ -47,7 +48,7 @@ mod work;
 
 pub use self::{
     clients::Platforms,
-    hints::Hints,
+    model::Hints,
     report::Report,
     run::{Connect, Mode, Scope, run},
     settings::{Corps, CorpsError},

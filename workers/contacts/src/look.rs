@@ -6,8 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     end::{Clock, End},
-    hints::Hints,
-    model::{Department, Person, ROOT},
+    model::{Department, Hints, Person, ROOT},
     picture::Picture,
     settings::Corp,
     source::Source,

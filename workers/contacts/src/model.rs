@@ -1,6 +1,6 @@
 //! The two directories, as far as the mapping needs them: what DingTalk says, and what is written to WeCom.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use letterbox_codec::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -111,6 +111,17 @@ impl Visible {
             ),
         }
     }
+}
+
+/// DingTalk's ids that events named. They say only where to look.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// `userid`s.
+    pub people: BTreeSet<String>,
+    /// Departments.
+    pub departments: BTreeSet<i64>,
+    /// Roles, or groups of roles.
+    pub roles: BTreeSet<i64>,
 }
 
 /// A member of WeCom, as it is written.

@@ -14,9 +14,9 @@ use letterbox_codec::Timestamp;
 use letterbox_outbound::store::{Condition, Item, Pending, Store, StoreError, memory::Memory};
 
 use crate::{
-    hints::Hints,
     model::{
-        Department, Field, Group, GroupId, Leave, Manager, Member, Membership, Person, ROOT, Role, Visible,
+        Department, Field, Group, GroupId, Hints, Leave, Manager, Member, Membership, Person, ROOT, Role,
+        Visible,
     },
     report::CorpReport,
     run::{Connect, Mode, Scope, run_at},

@@ -2,12 +2,10 @@
 //!
 //! Nothing here calls a platform. A plan is made from what was read, the state, and the ids that WeCom has.
 
-mod actual;
 mod departments;
 mod people;
 
 pub use self::{
-    actual::Actual,
     departments::{GroupPlan, departments, wecom_department},
     people::{MemberPlan, People, Write},
 };

@@ -5,13 +5,14 @@ use letterbox_intake::ambient;
 use letterbox_outbound::{lease, store::Store};
 
 use crate::{
+    actual::Actual,
     dry::Dry,
     end::{Clock, End},
-    hints::Hints,
     look::look,
+    model::Hints,
     model::Visible,
     picture::Picture,
-    plan::Actual,
+    proof::Proof,
     report::{CorpReport, Report},
     settings::{Corp, Corps},
     source::Source,
@@ -19,7 +20,7 @@ use crate::{
     target::Target,
     trouble::Meaning,
     walk::walk,
-    work::{Proof, Work},
+    work::Work,
 };
 
 /// Left at the end of a run for its report, in milliseconds.

@@ -5,18 +5,16 @@ mod closures;
 mod departments;
 mod managers;
 mod people;
-mod proof;
 mod removals;
 mod tags;
 
 use letterbox_codec::Timestamp;
 
-pub use self::proof::Proof;
 use crate::{
+    actual::Actual,
     end::{Clock, End},
     model::Field,
     picture::Picture,
-    plan::Actual,
     report::{Action, Change, Conflict, ConflictKind, CorpReport, Subject},
     settings::Corp,
     source::Source,

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::actual::Actual;
 use crate::{
+    actual::Actual,
     mapping,
     model::{Department, Field, Group, ROOT},
     picture::Picture,

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{actual::Actual, departments::wecom_department};
+use super::departments::wecom_department;
 use crate::{
+    actual::Actual,
     mapping,
     model::{Field, Manager, Member, Person},
     picture::Picture,

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use letterbox_codec::Timestamp;
 
-use super::{Done, Work, kind_of, proof::Proof};
+use super::{Done, Work, kind_of};
 use crate::{
     end::End,
     guard::{Amounts, Removals},
     look,
     model::{Department, Field, Member, Person},
+    proof::Proof,
     report::{Action, ConflictKind, Subject},
     state::{DAY, MemberRecord},
     trouble::{Meaning, Trouble},

@@ -1,4 +1,4 @@
-//! What a run may remove.
+//! What is gone in DingTalk, and how sure that is.
 
 use crate::guard::Removals;
 

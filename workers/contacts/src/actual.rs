@@ -1,4 +1,4 @@
-//! The ids that WeCom has.
+//! The ids that WeCom has: all that the contact sync assistant may read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
