@@ -29,7 +29,7 @@ fn limited(folder: &Path, limit: &str) -> Server {
 }
 
 /// A signed delivery, as bytes of HTTP/1.1.
-fn signed(folder: &Path, url: &str) -> Vec<u8> {
+pub fn signed(folder: &Path, url: &str) -> Vec<u8> {
     let output = letterbox(folder, &["sign", "github", "push", "--as", "raw", "--to", url]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     output.stdout
