@@ -82,7 +82,7 @@ pub fn groups(body: &Value) -> Option<Vec<GroupId>> {
     rows.iter().map(|row| Some(GroupId { id: id(row, "id")?, parent: id(row, "parentid")? })).collect()
 }
 
-/// Who of a call for a tag was not in it: all of `sent` if the call failed because of that.
+/// Whom a call for a tag did not take, though it succeeded.
 pub fn invalid(body: &Value) -> Vec<String> {
     let listed = text(body, "invalidlist").unwrap_or_default();
     listed.split('|').filter(|userid| !userid.is_empty()).map(str::to_owned).collect()
