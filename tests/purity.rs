@@ -89,17 +89,21 @@ fn the_decisions_of_the_workers_use_nothing_impure() {
     let gaps =
         ["accounts", "limits", "report", "github/page", "github/plan", "stripe/page", "dingtalk/answer"];
     let contacts = [
+        "actual",
         "codes",
         "dingtalk/answer",
         "dingtalk/codes",
+        "events",
         "guard",
         "hash",
         "json",
         "limiter",
         "mapping",
+        "picture",
         "plan",
         "plan/departments",
         "plan/people",
+        "proof",
         "report",
         "settings",
         "settings/read",

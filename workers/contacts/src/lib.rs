@@ -3,7 +3,9 @@
 //! ```text
 //! pure    settings, hash, mapping, plan, guard, events, report: what was read and a clock in, decisions out;
 //!         limiter, codes, json, dingtalk::{codes, answer}, wecom::{codes, answer}: answers in, what they mean out
-//! shell   calls, dingtalk, wecom, walk, apply, state, run, lambda: the calls, the writes, the table
+//! read    walk (everything) and look (what events named) make a picture of DingTalk; actual has the ids of WeCom
+//! write   work: record by record, what differs; proof: what is gone, and how sure that is
+//! shell   calls, clients, dingtalk, wecom: the platforms; state: the table; run, lambda: one run, one invocation
 //! ```
 //! The state decides, not the events: an event is a hint which record to read. What DingTalk says now is compared with what
 //! was last written, and the difference is written. So repeated, reordered and lost events only delay.

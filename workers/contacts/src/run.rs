@@ -59,7 +59,7 @@ pub struct Mode<'a> {
     pub milliseconds: i64,
     /// Asked before each call: true ends the run after the present one, as Ctrl-C does.
     pub stop: &'a (dyn Fn() -> bool + Sync),
-    /// Told of each step.
+    /// Receives each step.
     pub progress: &'a (dyn Fn(&str) + Sync),
 }
 

@@ -1,7 +1,7 @@
-//! Writes what was planned, record by record. The state is written after the platform has accepted, so that a run that is cut off at
-//! any point is completed by the next.
+//! Writes what was planned, record by record. The state notes a write before it begins, and again once the platform has accepted it,
+//! so that a run that is cut off at any point is completed by the next.
 
-mod closures;
+mod department_deletions;
 mod departments;
 mod managers;
 mod people;
@@ -46,7 +46,7 @@ pub struct Work<'a> {
     pub report: CorpReport,
     /// The clock and the end of the run.
     pub clock: Clock<'a>,
-    /// Told of each step.
+    /// Receives each step.
     pub progress: &'a (dyn Fn(&str) + Sync),
     /// True for a terminal.
     pub is_for_terminal: bool,

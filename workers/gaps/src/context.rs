@@ -40,7 +40,7 @@ pub struct Context<'a> {
     pub since: Option<Timestamp>,
     /// The end of the run.
     pub ends: Timestamp,
-    /// Told of each step of longer work.
+    /// Receives each step of longer work.
     pub progress: &'a (dyn Fn(&str) + Sync),
 }
 
