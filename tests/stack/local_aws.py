@@ -1,9 +1,16 @@
-"""Starts ministack with Fn::Split in the conditions of a template, which AWS takes there and ministack does not."""
+"""Starts ministack, with what AWS does and ministack does not.
+
+- Fn::Split in the conditions of a template.
+- An HTTP/2 connection of any number of requests: after a thousand, hypercorn breaks it with all that is under way on it, so
+  that clients send again what was done already.
+"""
 
 import sys
 
+from hypercorn.config import Config
 from ministack.services.cloudformation import engine
 
+Config.keep_alive_max_requests = sys.maxsize
 evaluate = engine._evaluate_conditions
 
 
