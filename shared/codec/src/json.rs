@@ -265,6 +265,9 @@ mod tests {
             (&nested(128), false),
             (&nested(100_000), false),
             (&arrays, false),
+            // Neither siblings nor what is in a string is nested.
+            (&format!(r#"{{"a":[{}1]}}"#, "[],{},".repeat(100)), true),
+            (&format!(r#"{{"a":"{0}\"{0}\\"}}"#, "[{".repeat(100)), true),
         ] {
             assert_eq!(Object::parse(text).is_ok(), good, "{}", text.get(..40).unwrap_or(text));
         }

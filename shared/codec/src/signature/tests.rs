@@ -280,6 +280,12 @@ fn a_text_that_is_no_such_public_key_is_refused_with_its_fault() {
             "a P-256 public key as PEM, base64 of its DER, or hex or base64 of its uncompressed 65 bytes; this is an Ed25519 key",
         ),
         ("ecdsa-p256", P384, "; this is a key of another kind"),
+        // The DER of a point whose last byte is missing.
+        (
+            "ecdsa-p256",
+            "MFgwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQQAEERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERER",
+            "; this is a point that is not uncompressed (0x04 and 64 bytes)",
+        ),
         (
             "rsa-sha256",
             RSA_1024,
