@@ -293,6 +293,20 @@ mod tests {
         assert_eq!(object.get("o").unwrap().unwrap().get(), r#"{"x":{"y":"z"}}"#);
     }
 
+    /// More members than an index has: each lookup reads the text.
+    #[test]
+    fn members_are_found_among_thousands() {
+        let fields = (0..2000).map(|number| format!(r#""m{number}":{number},"#)).collect::<String>();
+        let text = format!(r#"{{{fields}"twice":1,"twice":2,"last":{{"a":"b"}}}}"#);
+        let object = Object::parse(&text).unwrap();
+        for (path, expected) in
+            [("m0", Some("0")), ("m1999", Some("1999")), ("last.a", Some("b")), ("m", None)]
+        {
+            assert_eq!(object.label(path).unwrap().as_deref(), expected, "{path}");
+        }
+        assert_eq!(object.label("twice").unwrap_err(), Reject::malformed("twice", "to appear only once"));
+    }
+
     #[test]
     fn a_path_leads_into_arrays_by_index() {
         let list = r#"[{"n":"a"},{"n":[1,[2,{"m":3}]]},null]"#;
