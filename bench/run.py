@@ -150,7 +150,7 @@ def run_serve(arguments):
             for row in rows
         ],
     )
-    bars = [(f"{row['connections']} connections", rate := row["acknowledged"] / row["seconds"], rate, rate, True) for row in rows]
+    bars = [(f"connections: {row['connections']}", rate := row["acknowledged"] / row["seconds"], rate, rate, True) for row in rows]
     write("serve.svg", charts.bars("serve", "acknowledged deliveries a second", bars))
     return rows
 
