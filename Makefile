@@ -6,6 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
 # Two cargo processes would only wait for each other's lock.
 ifndef SIDE_BY_SIDE
 .NOTPARALLEL:
@@ -85,8 +86,23 @@ BINARIES := cargo build --locked $(FUNCTIONS:%=--bin %) --bin letterbox --bin ve
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
+# What leaves a processor idle runs beside something else. Cargo's locks are those of a profile in a folder: the optimised
+# build waits for no other.
 .PHONY: test
-test: fmt setup lint deny workflows template unit instructions system browser stack ## Everything the CI checks: fmt, lint, deny, workflows, template, unit, instructions, system, browser, stack
+test: ## Everything the CI checks: fmt, lint, deny, workflows, template, unit, instructions, system, browser, stack
+	@$(MAKE) fmt
+	@$(MAKE) --jobs SIDE_BY_SIDE=1 lint deny workflows template $(STAMP_NODE)
+	@$(MAKE) unit instructions
+	@$(MAKE) --jobs SIDE_BY_SIDE=1 system-browser quiet-builds
+	@$(MAKE) stack
+
+.PHONY: system-browser quiet-builds
+system-browser:
+	@$(MAKE) SIDE_BY_SIDE= system browser
+
+# Cargo's progress would stand in the lines of the tests, which measure time as well.
+quiet-builds:
+	@CARGO_TERM_QUIET=true nice $(MAKE) SIDE_BY_SIDE= optimised consumer
 
 .PHONY: fmt
 fmt: ## Check the formatting
@@ -152,17 +168,24 @@ archives: build ## Make the archives of a release, with the builds of the tests 
 	$(PACK) program --binaries target/debug --strip --target $(TARGET_$(ARCHITECTURE)) --out $(ARCHIVES)
 	$(PACK) sums --out $(ARCHIVES)
 
-# By cargo lambda first, as SAM does it, but with cargo's progress.
-.PHONY: release
-release: archives $(STAMP_SAM) ## Build one function by SAM as users do, with LTO, and put it in the place of the packed one
+# As SAM does it, but with cargo's progress.
+.PHONY: optimised
+optimised: $(STAMP)
 	$(WITH_VENV) $(BUILD) --package $(RELEASED) --bin $(RELEASED)
+
+.PHONY: release
+release: archives optimised $(STAMP_SAM) ## Build one function by SAM as users do, with LTO, and put it in the place of the packed one
 	$(WITH_VENV) SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam build $(RELEASED_ID) --build-dir .aws-sam/release \
 		--parameter-overrides Architecture=$(ARCHITECTURE)
 	sed -i 's#CodeUri: $(RELEASED).zip#CodeUri: ../release/$(RELEASED_ID)#' $(LOCAL)/template.yaml
 
-.PHONY: stack
-stack: release ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS
+# A workspace of its own, as for a user who copies it.
+.PHONY: consumer
+consumer:
 	cargo build --locked --manifest-path examples/consumer-rust/Cargo.toml
+
+.PHONY: stack
+stack: release consumer ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS
 	$(PYTEST) --dist loadgroup $(ARGS) tests/stack
 
 # The tests run on what was packed for this machine, without a compiler.
@@ -208,7 +231,7 @@ first-hour: $(STAMP) ## Check a deployed stack for what no emulator shows, and p
 
 .PHONY: setup
 setup: ## Install what tests, builds and deployments need into .venv, .venv-sam, .venv-checkov, tests/system/node/node_modules
-	@$(MAKE) --no-print-directory --jobs SIDE_BY_SIDE=1 $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV) $(STAMP_NODE)
+	@$(MAKE) --jobs SIDE_BY_SIDE=1 $(STAMP) $(STAMP_SAM) $(STAMP_CHECKOV) $(STAMP_NODE)
 
 $(STAMP): tests/system/requirements.txt
 $(STAMP_SAM): tests/stack/requirements-sam.txt

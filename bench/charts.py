@@ -17,6 +17,10 @@ def svg(width, height, content):
     )
 
 
+def shown(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def bars(title, unit, rows):
     """`rows` are (name, value, low, high, is ours). The axis is logarithmic if the values differ by more than 20 times."""
     left, right, line = 210, 120, 24
@@ -41,7 +45,7 @@ def bars(title, unit, rows):
         if high > low:
             start, end = left + length(low), left + length(high)
             parts.append(f'<path class="axis" stroke-width="2" d="M{start:.1f} {y + 10}H{end:.1f}"/>')
-        parts.append(f'<text x="{left + length(max(value, high)) + 8:.1f}" y="{y + 14}">{value:.3g}</text>')
+        parts.append(f'<text x="{left + length(max(value, high)) + 8:.1f}" y="{y + 14}">{shown(value)}</text>')
     return svg(width, height, "".join(parts))
 
 
@@ -63,6 +67,6 @@ def lines(title, across, up, points):
     parts.append('<path class="line" d="M' + "L".join(f"{x:.1f} {y:.1f}" for x, y in at) + '"/>')
     for (x, y), (size, value) in zip(at, points):
         parts.append(f'<circle class="bar" cx="{x:.1f}" cy="{y:.1f}" r="4"/>')
-        parts.append(f'<text x="{x:.1f}" y="{y - 8:.1f}" text-anchor="middle">{value:.3g}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{y - 8:.1f}" text-anchor="middle">{shown(value)}</text>')
         parts.append(f'<text x="{x:.1f}" y="{height - bottom + 18}" text-anchor="middle">{size:,}</text>')
     return svg(width, height, "".join(parts))

@@ -131,6 +131,8 @@ def once(subject, queue, deliveries):
         "AWS_SECRET_ACCESS_KEY": "test",
         "ARCHIVE_STREAM": "archive" if subject.archive else "",
         "PYTHONDONTWRITEBYTECODE": "",
+        # The AWS SDK's, about the next version of Node.js.
+        "NODE_NO_WARNINGS": "1",
         **queue,
         **subject.environment,
     }

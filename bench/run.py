@@ -57,8 +57,8 @@ def run_functions(arguments):
         queue = {
             "AWS_ENDPOINT_URL": endpoint,
             "QUEUE_URL": f"{endpoint}/1/q",
-            "SSL_CERT_FILE": str(bundle),
-            "AWS_CA_BUNDLE": str(bundle),
+            "SSL_CERT_FILE": str(alone if arguments.one_root else bundle),
+            "AWS_CA_BUNDLE": str(alone if arguments.one_root else bundle),
             "NODE_EXTRA_CA_CERTS": str(alone),
         }
         subjects = functions.subjects(arguments.binaries, arguments.providers, not arguments.alone)
@@ -150,7 +150,7 @@ def run_serve(arguments):
             for row in rows
         ],
     )
-    bars = [(f"{row['connections']} connections", rate := row["acknowledged"] / row["seconds"], rate, rate, True) for row in rows]
+    bars = [(f"connections: {row['connections']}", rate := row["acknowledged"] / row["seconds"], rate, rate, True) for row in rows]
     write("serve.svg", charts.bars("serve", "acknowledged deliveries a second", bars))
     return rows
 
@@ -244,6 +244,7 @@ def main():
     parser.add_argument("--runs", type=int, default=15, help="starts of each function")
     parser.add_argument("--deliveries", type=int, default=200, help="deliveries of each start")
     parser.add_argument("--archive", action="store_true", help="archive each delivery")
+    parser.add_argument("--one-root", action="store_true", help="a CA bundle of one certificate: what the others cost")
     parser.add_argument("--latency", type=float, default=0, metavar="MS", help="how long queue and archive take")
     parser.add_argument("--seconds", type=int, default=10, help="of load on `serve`, for each number of connections")
     parser.add_argument("--binaries", type=pathlib.Path, default=ROOT / "target/lambda", help="folder of <function>/bootstrap, or of <function>")

@@ -1,19 +1,13 @@
 //! `letterbox serve`, `send` and `events` together.
 
 use std::{
-    collections::BTreeSet,
-    env,
-    io::{BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    io::{BufRead, BufReader},
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use crate::{
-    program::{PROGRAM, Server, events, first_samples, letterbox, text},
-    strangers::signed,
-};
+use crate::program::{PROGRAM, Server, events, first_samples, letterbox, text};
 
 #[test]
 fn the_first_sample_of_each_provider_is_answered_and_queued() {
@@ -87,53 +81,6 @@ fn every_delivery_acknowledged_before_the_shutdown_is_on_the_queue() {
     let queued = events(folder.path()).len();
     assert!(acknowledged > 0);
     assert!(queued >= acknowledged, "{acknowledged} acknowledged, {queued} queued");
-}
-
-/// Sends the delivery under this id; true if it is acknowledged, `None` if nothing answers.
-fn acknowledges(url: &str, delivery: &str, id: &str) -> Option<bool> {
-    let mut stream = TcpStream::connect(url.strip_prefix("http://").unwrap()).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream
-        .write_all(
-            delivery.replacen("x-github-delivery: ", &format!("x-github-delivery: {id}-"), 1).as_bytes(),
-        )
-        .ok()?;
-    let mut status = [0; 12];
-    stream.read_exact(&mut status).ok()?;
-    Some(status.starts_with(b"HTTP/1.1 2"))
-}
-
-/// More with `LETTERBOX_KILLS=500`.
-#[test]
-fn every_delivery_acknowledged_before_it_is_killed_is_on_the_queue() {
-    let kills: u64 = env::var("LETTERBOX_KILLS").map_or(5, |kills| kills.parse().unwrap());
-    let folder = tempfile::tempdir().unwrap();
-    let mut acknowledged = Vec::new();
-    for kill in 0..kills {
-        let server = Server::start(folder.path(), &[]);
-        let delivery = text(&signed(folder.path(), &server.url));
-        let senders: Vec<_> = (0..8)
-            .map(|sender| {
-                let (url, delivery) = (server.url.clone(), delivery.clone());
-                thread::spawn(move || {
-                    let ids = (0..).map(|number| format!("{kill}.{sender}.{number}."));
-                    let sent = ids.map_while(|id| Some((acknowledges(&url, &delivery, &id)?, id)));
-                    sent.filter_map(|(is_acknowledged, id)| is_acknowledged.then_some(id)).collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        thread::sleep(Duration::from_millis(100 + kill * 37 % 200));
-        // With SIGKILL.
-        drop(server);
-        acknowledged.extend(senders.into_iter().flat_map(|sender| sender.join().unwrap()));
-    }
-    let events = events(folder.path());
-    let ids = events.iter().map(|event| event["deliveryid"].as_str().unwrap());
-    let queued: BTreeSet<_> = ids.map(|id| id.split_inclusive('.').take(3).collect::<String>()).collect();
-    let lost: Vec<_> = acknowledged.iter().filter(|id| !queued.contains(*id)).collect();
-    assert!(lost.is_empty(), "{} of {} acknowledged: {lost:?}", lost.len(), acknowledged.len());
-    assert!(acknowledged.len() as u64 > 10 * kills, "{} acknowledged", acknowledged.len());
-    println!("{kills} kills, {} acknowledged, {} queued", acknowledged.len(), events.len());
 }
 
 #[test]

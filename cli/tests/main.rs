@@ -5,6 +5,7 @@
 mod certificate;
 mod doctor;
 mod doctor_reports;
+mod faults;
 mod hostile;
 mod local;
 mod open;

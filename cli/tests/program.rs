@@ -68,6 +68,20 @@ impl Server {
         panic!("no line contains {part:?}");
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The processor time that it has taken.
+    pub fn worked(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // Behind the name, which may have spaces in it; in hundredths of a second.
+        let numbers = stat.rsplit(')').next().unwrap().split_whitespace();
+        let spent: u64 = numbers.skip(11).take(2).map(|number| number.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(spent * 10)
+    }
+
     /// The memory that it has now, in bytes.
     pub fn memory(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -75,7 +89,8 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
-    fn terminate(&self) {
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }

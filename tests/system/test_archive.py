@@ -435,13 +435,14 @@ def test_what_the_queue_did_not_accept_is_corrected(deploy, settings, queue_serv
             # At least once: an attempt that timed out may have been stored.
             found = [json.loads(text) for text in set(records.take())]
             found.sort(key=lambda record: record["outcome"] == outcome)
-            if kind == "silent" and len(found) == 1:
-                # The queue took all of the time, and the correction was not confirmed in the rest of it.
-                assert line["archived"] is False
+            # A silent queue takes all of the time, so the correction may not be confirmed in the rest of it, nor be there yet.
+            is_confirmed = line["archived"]
+            assert is_confirmed or kind == "silent"
+            if not is_confirmed and len(found) == 1:
                 continue
             first, second = found
             assert (first["outcome"], second["outcome"]) == ("queued", outcome)
-            assert (second["reason"], line["archived"]) == ("queue_unavailable", True)
+            assert second["reason"] == "queue_unavailable"
             same = ["time", "id", "type", "event", "message"]
             assert [first[name] for name in same] == [second[name] for name in same]
     finally:

@@ -141,3 +141,17 @@ def test_catalogue_error_names_the_place(tmp_path, text, place):
         CREDENTIALS=json.dumps({"default": opencard.ENTRY}),
         CARDS=str(path),
     )
+
+
+def test_an_openssl_that_refuses_to_encrypt_is_found_at_the_start(tmp_path):
+    """Not in the first delivery, which would be refused as if its key were wrong."""
+    config = tmp_path / "openssl.cnf"
+    config.write_text("openssl_conf = init\n[init]\nproviders = used\n[used]\nnull = null\n[null]\nactivate = 1\n")
+    credentials = json.dumps({"default": {"keys": {"0": "MDEyMzQ1Njc4OWFiY2RlZg"}}})
+    expect_error(
+        "opencard",
+        ["default", "a key with which OpenSSL can encrypt"],
+        QUEUE_URL=QUEUE,
+        CREDENTIALS=credentials,
+        OPENSSL_CONF=str(config),
+    )

@@ -6,6 +6,7 @@ mod cloud;
 mod given;
 mod known;
 mod report;
+mod writing;
 
 use std::{collections::BTreeMap, fs, io::ErrorKind};
 
@@ -92,7 +93,7 @@ pub fn run(args: &Configure) -> Result<(), CommandError> {
     let arn = |name: &str| created.get(name).cloned().unwrap_or_default();
     let after = plan.apply(&after, arn).map_err(wrong)?;
     if text.as_deref() != Some(&after.text()) {
-        fs::write(&args.config_file, after.text()).map_err(|error| {
+        writing::replace(&args.config_file, &after.text()).map_err(|error| {
             CommandError::Failed(format!("{file}: {error}; the secrets are stored: run the command again"))
         })?;
     }

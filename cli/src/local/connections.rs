@@ -42,7 +42,7 @@ const FEWEST: usize = 16;
 /// Added to the idle timeout of a connection, so that the sender of a stalled body still receives a response.
 const FOR_THE_RESPONSE: Duration = Duration::from_secs(2);
 
-/// The pause after an error of the listener, such as no free file descriptor.
+/// The longest pause after an error of the listener, such as no free file descriptor.
 const AFTER_AN_ERROR: Duration = Duration::from_millis(100);
 
 /// One open connection.
@@ -141,16 +141,17 @@ impl Open {
                     open.insert(number, Arc::clone(&connection));
                     return connection;
                 }
-                let is_one_closing = open.values().any(|connection| connection.closed.is_cancelled());
-                let candidates = open.values().filter(|connection| connection.may_be_closed());
-                let oldest = candidates.min_by_key(|connection| connection.since.get());
-                if let (false, Some(oldest)) = (is_one_closing, oldest) {
-                    oldest.closed.cancel();
-                }
+                close_one(&open);
             }
             // If all are being answered, one of them finishes within its provider's deadline.
             self.freed.notified().await;
         }
+    }
+
+    /// Closes a connection because the system has no room for another one; returns once one is closed, or after a pause.
+    async fn make_room(&self) {
+        close_one(&self.lock());
+        let _ = time::timeout(AFTER_AN_ERROR, self.freed.notified()).await;
     }
 
     fn remove(&self, number: u64) {
@@ -160,6 +161,16 @@ impl Open {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<Connection>>> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes the connection that has waited longest for a request or for the rest of one, unless one is being closed.
+fn close_one(open: &BTreeMap<u64, Arc<Connection>>) {
+    let is_one_closing = open.values().any(|connection| connection.closed.is_cancelled());
+    let candidates = open.values().filter(|connection| connection.may_be_closed());
+    let oldest = candidates.min_by_key(|connection| connection.since.get());
+    if let (false, Some(oldest)) = (is_one_closing, oldest) {
+        oldest.closed.cancel();
     }
 }
 
@@ -178,10 +189,15 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
             () = ended(&mut ending) => break,
         };
-        let Ok((stream, _)) = accepted else {
-            // The client has already disconnected, or no file descriptor is free.
-            time::sleep(AFTER_AN_ERROR).await;
-            continue;
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            // The client has already disconnected.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            // No file descriptor is free, or no memory.
+            Err(_) => {
+                open.make_room().await;
+                continue;
+            }
         };
         let connection = tokio::select! {
             connection = open.admit(number) => connection,

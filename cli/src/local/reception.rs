@@ -1,7 +1,7 @@
 //! Receives deliveries on this machine: does API Gateway's part, calls the handler that also runs in Lambda, and stores the
 //! history.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use axum::{Extension, body::Body, extract::State, response::Response};
 use bytes::{Bytes, BytesMut};
@@ -11,7 +11,7 @@ use letterbox_codec::{Reject, Request, Timestamp};
 use letterbox_intake::{Queue, Record, ambient, gateway::DEFAULT_SOURCE};
 use letterbox_registry::{Handler, HandlerParts, Platform};
 use percent_encoding::percent_decode_str;
-use tokio::time;
+use tokio::time::{self, Instant};
 
 use super::{
     bodies::Bodies,
@@ -27,6 +27,15 @@ use crate::{credentials::Credentials, data, delivery_line::DeliveryLine};
 
 /// The body limit of API Gateway, in bytes.
 const LARGEST_BODY: usize = data::LARGEST_BODY;
+
+/// The time limits of a body that arrives: for all of it, and for a pause in it. No platform waits as long.
+#[derive(Clone, Copy)]
+struct BodyLimits {
+    whole: Duration,
+    pause: Duration,
+}
+
+const BODY_LIMITS: BodyLimits = BodyLimits { whole: Duration::from_mins(1), pause: STALLED };
 
 /// The handlers of the served providers, and the recorder of their deliveries.
 pub struct Reception {
@@ -128,7 +137,7 @@ impl Reception {
         };
         let received = now();
         let (parts, content) = request.into_parts();
-        let content = read(content, &self.bodies).await;
+        let content = read(content, &self.bodies, BODY_LIMITS).await;
         // From here on, the connection must not be closed to make room for another: the event may already be on the queue.
         let _answering = connection.answering();
         let mut request = Request::new(content.as_ref().map_or_else(|_| Bytes::new(), Bytes::clone));
@@ -164,15 +173,17 @@ pub async fn deliver(
     reception.answer((&provider, &source), request, &connection).await
 }
 
-/// Reads a whole body. Refuses one of more than [`LARGEST_BODY`] bytes, one that pauses for more than [`STALLED`], and one
-/// whose memory other bodies need.
-async fn read(mut body: Body, bodies: &Bodies) -> Result<Bytes, Reject> {
+/// Reads a whole body. Refuses one of more than [`LARGEST_BODY`] bytes, one that exceeds a time limit, and one whose memory
+/// other bodies need.
+async fn read(mut body: Body, bodies: &Bodies, limits: BodyLimits) -> Result<Bytes, Reject> {
     let incomplete = |expected| Reject::malformed("body", expected);
     let mut whole = BytesMut::new();
     let arriving = bodies.begin();
+    let end = Instant::now() + limits.whole;
     loop {
         let frame = tokio::select! {
-            frame = time::timeout(STALLED, body.frame()) => frame,
+            frame = time::timeout(limits.pause, body.frame()) => frame,
+            () = time::sleep_until(end) => return Err(incomplete("to arrive within 60 s")),
             () = arriving.dropped.cancelled() => return Err(incomplete("to arrive sooner: the memory for bodies is full")),
         };
         match frame.map_err(|_| incomplete("to arrive without a pause of 30 s"))? {
@@ -221,4 +232,49 @@ fn line(record: &Record) -> String {
         ..DeliveryLine::default()
     };
     format!("{line}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt, stream};
+
+    use super::*;
+
+    /// A body that never ends, with a pause before each part.
+    fn endless(part: &'static [u8], pause: Duration) -> Body {
+        let parts = stream::repeat(()).then(move |()| time::sleep(pause));
+        Body::from_stream(parts.map(move |()| Ok::<_, std::io::Error>(part)))
+    }
+
+    #[tokio::test]
+    async fn a_body_without_an_end_is_refused() {
+        let incomplete = |expected| Reject::malformed("body", expected);
+        let short = Duration::from_millis(100);
+        let long = Duration::from_hours(1);
+        for (part, pause, limits, expected) in [
+            (
+                &b"a"[..],
+                Duration::from_millis(1),
+                BodyLimits { whole: short, pause: long },
+                incomplete("to arrive within 60 s"),
+            ),
+            (
+                b"a",
+                long,
+                BodyLimits { whole: long, pause: short },
+                incomplete("to arrive without a pause of 30 s"),
+            ),
+            (
+                &[b'a'; 16384],
+                Duration::ZERO,
+                BodyLimits { whole: long, pause: long },
+                Reject::TooLarge { limit: LARGEST_BODY },
+            ),
+        ] {
+            let refused = read(endless(part, pause), &Bodies::default(), limits).await.unwrap_err();
+            assert_eq!(refused, expected);
+        }
+        let whole = read(Body::from("whole"), &Bodies::default(), BODY_LIMITS).await;
+        assert_eq!(whole.unwrap(), "whole");
+    }
 }

@@ -107,6 +107,11 @@ impl Database {
         &self.connection
     }
 
+    /// An error of a statement as a text for the operator.
+    pub fn explained(&self, error: &rusqlite::Error) -> String {
+        explained(&self.path, error)
+    }
+
     /// The file at the path; reopens it if it has been replaced.
     pub fn current(&mut self) -> Result<&Connection, String> {
         if self.check_in_place().is_err() && self.is_replaced() {
@@ -226,7 +231,26 @@ fn device_and_inode(_: &fs::Metadata) -> (u64, u64) {
 }
 
 fn described(path: &Path, error: &rusqlite::Error) -> String {
-    format!("{}: {error}; name another file with --database", path.display())
+    format!("{}; name another file with --database", explained(path, error))
+}
+
+/// An error of SQLite, the file that it concerns, and what to do about it.
+fn explained(path: &Path, error: &rusqlite::Error) -> String {
+    let what_to_do = match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => ": free some space; writing then continues automatically",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            ": another program writes to the file; wait for it, or end it; writing then continues automatically"
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            ": make the file and its folder writable"
+        }
+        Some(ErrorCode::SystemIoFailure) => {
+            ": the system refuses to read or write it; look for a file size limit, a quota, a disk that is read-only or \
+            failing; once that is fixed, writing continues automatically"
+        }
+        _ => "",
+    };
+    format!("{}: {error}{what_to_do}", path.display())
 }
 
 fn number(connection: &Connection) -> rusqlite::Result<i32> {

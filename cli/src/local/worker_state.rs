@@ -44,7 +44,7 @@ impl WorkerState {
     pub fn create(path: &Path, layout: &'static Layout, now: Timestamp) -> Result<Self, String> {
         let database = Database::create(path, layout)?;
         let expired = database.raw().execute("DELETE FROM items WHERE expires < ?", params![now.0]);
-        expired.map_err(|error| format!("{}: {error}", path.display()))?;
+        expired.map_err(|error| database.explained(&error))?;
         Ok(Self(Arc::new(Mutex::new(database))))
     }
 
@@ -55,7 +55,8 @@ impl WorkerState {
         let state = self.clone();
         let work = move || {
             let mut database = state.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let done = work(database.current()?).map_err(|error| error.to_string())?;
+            let done = work(database.current()?);
+            let done = done.map_err(|error| database.explained(&error))?;
             database.check_in_place()?;
             Ok::<_, String>(done)
         };

@@ -54,8 +54,18 @@ impl Psk {
         let error = |found: String| format!("base64url of 16 bytes (22 characters){found}");
         let bytes = Zeroizing::new(decode(&URL_SAFE, text.expose()).map_err(error)?);
         let key = bytes.as_slice().try_into();
-        key.map(|key| Self(Zeroizing::new(key)))
-            .map_err(|_| error(format!("; these are {} bytes", bytes.len())))
+        let psk = key
+            .map(|key| Self(Zeroizing::new(key)))
+            .map_err(|_| error(format!("; these are {} bytes", bytes.len())))?;
+        if psk.works() { Ok(psk) } else { Err("a key with which OpenSSL can encrypt".to_owned()) }
+    }
+
+    /// Seals and opens a token. An OpenSSL that refuses to is found when the key is read; and it reads its configuration and
+    /// finds its algorithms then, which takes longer than a delivery, and not while a platform waits.
+    fn works(&self) -> bool {
+        let header = Header::new(r#"{"alg":"A128KW","enc":"A128CBC-HS256"}"#);
+        let sealed = header.and_then(|header| seal(self, &header, b"{}", &[0; CEK], &[0; IV]));
+        sealed.is_some_and(|token| Token::parse(token.as_bytes()).is_ok_and(|token| token.open(self).is_ok()))
     }
 }
 

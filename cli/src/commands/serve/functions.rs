@@ -7,11 +7,11 @@ use http::StatusCode;
 use letterbox_codec::Secret;
 use letterbox_intake::{Queue, aws, gateway::DEFAULT_SOURCE, queue::sqs::Sqs};
 use letterbox_registry::PROVIDERS;
-use tokio::{signal, sync::watch, time::Instant};
+use tokio::{signal, sync::watch, task, time::Instant};
 
 use super::{
     args::Serve,
-    server::{GRACE, generated_token, guard, listen, rest, runtime, serve_until_signal},
+    server::{EndSignals, GRACE, generated_token, guard, listen, rest, runtime, serve_until_signal},
 };
 use crate::{
     commands::CommandError,
@@ -74,6 +74,7 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
 
     let (listener, url) = listen(args).await?;
     let generated = generated_token(args)?;
+    let signals = EndSignals::listen()?;
     console.print(banner(args, &url, generated.as_ref(), &reception, &place));
 
     let (end, ending) = watch::channel(false);
@@ -95,7 +96,10 @@ async fn serve(args: &Serve, console: &Console) -> Result<(Ending, Instant), Com
         })
         .with_state(reception)
         .merge(page);
-    let signalled = serve_until_signal(listener, router, end, ending).await?;
+    let signalled = serve_until_signal(listener, router, signals, end, ending).await?;
+    // Closing the queue waits for the disk, which may hang: the shutdown of the runtime waits for this thread, but not
+    // beyond its limit.
+    task::spawn_blocking(move || drop(queue));
     Ok((records, signalled))
 }
 

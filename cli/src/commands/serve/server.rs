@@ -57,10 +57,11 @@ pub fn guard(args: &Serve, generated: Option<Secret>) -> Guard {
     args.token.clone().or(generated).map_or(Guard::Loopback, Guard::Token)
 }
 
-/// Serves the routes until Ctrl-C or SIGTERM, and tells `end` of it. Returns the time of the signal.
+/// Serves the routes until one of the signals, and tells `end` of it. Returns the time of the signal.
 pub async fn serve_until_signal(
     listener: TcpListener,
     page: Router,
+    mut signals: EndSignals,
     end: watch::Sender<bool>,
     mut ending: watch::Receiver<bool>,
 ) -> Result<Instant, CommandError> {
@@ -69,9 +70,9 @@ pub async fn serve_until_signal(
         .layer(middleware::map_response(entrance::add_security_headers))
         .layer(middleware::from_fn(entrance::require_one_host));
     tokio::spawn(async move {
-        end_signal().await;
+        signals.next().await;
         end.send_replace(true);
-        end_signal().await;
+        signals.next().await;
         std::process::exit(EXIT_INTERRUPTED);
     });
     let server = tokio::spawn(connections::serve(listener, router, ending.clone(), GRACE));
@@ -104,19 +105,42 @@ fn random_token() -> Result<Secret, CommandError> {
     Secret::new(hex::encode(token)).map_err(CommandError::failed)
 }
 
-/// Waits for Ctrl-C, or on Unix for SIGTERM.
-async fn end_signal() {
+/// Ctrl-C and, on Unix, SIGTERM. Before [`EndSignals::listen`] they end the process at once, so it is called before the
+/// server says that it is ready.
+pub struct EndSignals {
     #[cfg(unix)]
-    let terminated = async {
-        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
-        }
-    };
+    interrupt: signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: signal::unix::Signal,
+}
+
+impl EndSignals {
+    /// Listens from now on. Must run inside a Tokio runtime.
+    #[cfg(unix)]
+    pub fn listen() -> Result<Self, CommandError> {
+        let listen = |kind| signal::unix::signal(kind).map_err(CommandError::failed);
+        Ok(Self {
+            interrupt: listen(signal::unix::SignalKind::interrupt())?,
+            terminate: listen(signal::unix::SignalKind::terminate())?,
+        })
+    }
+
     #[cfg(not(unix))]
-    let terminated = std::future::pending::<Option<()>>();
-    tokio::select! {
-        _ = signal::ctrl_c() => {}
-        _ = terminated => {}
+    pub fn listen() -> Result<Self, CommandError> {
+        Ok(Self {})
+    }
+
+    /// Waits for the next one.
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        let _ = signal::ctrl_c().await;
     }
 }

@@ -7,7 +7,7 @@ use tokio::{sync::watch, time::Instant};
 
 use super::{
     args::Serve,
-    server::{GRACE, generated_token, guard, listen, rest, runtime, serve_until_signal},
+    server::{EndSignals, GRACE, generated_token, guard, listen, rest, runtime, serve_until_signal},
 };
 use crate::{
     commands::CommandError,
@@ -44,6 +44,7 @@ async fn serve(name: &str, args: &Serve, console: &Console) -> Result<Instant, C
     })?;
     let (listener, url) = listen(args).await?;
     let generated = generated_token(args)?;
+    let signals = EndSignals::listen()?;
     console.print(banner(name, &account.region, archive.bucket(), &url, generated.as_ref()));
     let (end, ending) = watch::channel(false);
     let target = Target { account, stack, archive, aws: args.stack.aws.clone() };
@@ -53,7 +54,7 @@ async fn serve(name: &str, args: &Serve, console: &Console) -> Result<Instant, C
             error(StatusCode::NOT_FOUND, "no such route: with --stack, this server only shows the page")
         })
         .merge(archive::router(context, guard(args, generated)));
-    serve_until_signal(listener, routes, end, ending).await
+    serve_until_signal(listener, routes, signals, end, ending).await
 }
 
 fn command_error(error: AwsError) -> CommandError {

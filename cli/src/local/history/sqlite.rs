@@ -236,10 +236,10 @@ impl Deliveries {
         }
         let mut database = self.database.borrow_mut();
         let connection = database.current()?;
-        connection
+        let done = connection
             .progress_handler(INSTRUCTIONS, Some(move || cancelled.is_cancelled()))
-            .and_then(|()| act(connection))
-            .map_err(|error| error.to_string())
+            .and_then(|()| act(connection));
+        done.map_err(|error| database.explained(&error))
     }
 }
 

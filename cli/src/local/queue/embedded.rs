@@ -5,16 +5,20 @@
 
 use std::{
     path::Path,
+    sync::Arc,
     thread::{self, JoinHandle},
 };
 
 use letterbox_intake::{Message, Queue, QueueError, queue::Put};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::sqlite::{Row, Store};
 
 /// How many messages may wait for the thread; further ones wait for room.
 const WAITING: usize = 1024;
+
+/// How many bytes of them, while the disk does not answer: a message whose delivery has been refused stays until then.
+const WAITING_BYTES: u32 = 64 * 1024 * 1024;
 
 /// A transaction has at most so many bytes, so that small messages do not wait long for large ones.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -24,6 +28,7 @@ const MOST_BYTES: usize = 8 * 1024 * 1024;
 pub struct Embedded {
     /// `None` once it is being dropped.
     waiting: Option<mpsc::Sender<Waiting>>,
+    room: Arc<Semaphore>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -32,6 +37,8 @@ pub struct Embedded {
 struct Waiting {
     row: Row,
     done: oneshot::Sender<Result<(), String>>,
+    /// Its part of the bytes that may wait.
+    _room: OwnedSemaphorePermit,
 }
 
 impl Embedded {
@@ -41,14 +48,17 @@ impl Embedded {
         let (waiting, received) = mpsc::channel(WAITING);
         let thread = thread::Builder::new().name("queue".to_owned()).spawn(move || run(store, received));
         let thread = thread.map_err(|error| format!("cannot start the thread of the queue: {error}"))?;
-        Ok(Self { waiting: Some(waiting), thread: Some(thread) })
+        let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
+        Ok(Self { waiting: Some(waiting), room, thread: Some(thread) })
     }
 
     async fn send(&self, row: Row) -> Result<(), QueueError> {
         let ended = || QueueError("the queue is closed: the server is shutting down".to_owned());
         let (done, committed) = oneshot::channel();
         let waiting = self.waiting.as_ref().ok_or_else(ended)?;
-        waiting.send(Waiting { row, done }).await.map_err(|_| ended())?;
+        let bytes = u32::try_from(row.size()).unwrap_or(WAITING_BYTES).min(WAITING_BYTES);
+        let room = Arc::clone(&self.room).acquire_many_owned(bytes).await.map_err(|_| ended())?;
+        waiting.send(Waiting { row, done, _room: room }).await.map_err(|_| ended())?;
         committed.await.map_err(|_| ended())?.map_err(QueueError)
     }
 }
@@ -97,7 +107,9 @@ fn collect(first: Waiting, received: &mut mpsc::Receiver<Waiting>, batch: &mut V
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -167,10 +179,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         let (waiting, mut received) = mpsc::channel(WAITING);
+        let room = Arc::new(Semaphore::new(3));
         let mut deliveries = Vec::new();
         for number in 0..3 {
             let (done, committed) = oneshot::channel();
-            waiting.send(Waiting { row: Row::from(&message(number)), done }).await.unwrap();
+            let room = Arc::clone(&room).try_acquire_owned().unwrap();
+            waiting.send(Waiting { row: Row::from(&message(number)), done, _room: room }).await.unwrap();
             deliveries.push(committed);
         }
         // Its deadline has passed.
@@ -181,5 +195,22 @@ mod tests {
         let mut store = Store::create(&path).unwrap();
         store.insert(batch.iter().map(|waiting| &waiting.row)).unwrap();
         assert_eq!(stored(&path), [message(0).body, message(2).body]);
+    }
+
+    #[tokio::test]
+    async fn messages_wait_in_bounded_memory() {
+        let (waiting, mut received) = mpsc::channel(WAITING);
+        let size = Row::from(&message(0)).size();
+        // The thread that takes them hangs.
+        let queue =
+            Embedded { waiting: Some(waiting), room: Arc::new(Semaphore::new(2 * size)), thread: None };
+        let late = Duration::from_millis(10);
+        for number in 0..3 {
+            assert!(timeout(late, queue.put(&message(number))).await.is_err(), "nothing is committed");
+        }
+        drop(received.try_recv().unwrap());
+        assert!(timeout(late, queue.put(&message(3))).await.is_err());
+        let waited: Vec<_> = std::iter::from_fn(|| received.try_recv().ok()).collect();
+        assert_eq!(waited.len(), 2, "the third was not taken");
     }
 }

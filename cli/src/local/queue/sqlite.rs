@@ -89,14 +89,14 @@ impl Store {
             })?;
             rows.collect::<Result<_, _>>()
         };
-        read().map_err(|error| error.to_string())
+        read().map_err(|error| self.0.explained(&error))
     }
 
     /// Inserts messages in one transaction; `Ok` means that all of them are on disk; after an error none may be
     /// acknowledged. Checks before and after that the open file is still the one at the path, because SQLite keeps writing to
     /// a file that was deleted or moved.
     pub fn insert<'a>(&mut self, rows: impl Iterator<Item = &'a Row>) -> Result<(), String> {
-        insert(self.0.current()?, rows).map_err(|error| error.to_string())?;
+        insert(self.0.current()?, rows).map_err(|error| self.0.explained(&error))?;
         self.0.check_in_place()
     }
 }

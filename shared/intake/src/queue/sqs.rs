@@ -17,7 +17,7 @@ use md5::{Digest, Md5};
 use super::{
     LARGEST_MESSAGE, Message, Put, Queue, QueueError,
     oversize::{Bucket, Oversize, Pointer},
-    retry_policy::RetryPolicy,
+    retry_policy::{RetryPolicy, Unanswered},
 };
 use crate::aws::{ResponseLimit, describe};
 
@@ -47,6 +47,7 @@ impl Sqs {
         let config = Builder::from(config)
             .retry_config(retry_policy.retries)
             .retry_partition(retry_policy.quota)
+            .retry_classifier(Unanswered)
             .timeout_config(retry_policy.timeouts)
             .interceptor(ResponseLimit::CONFIRMATION)
             .build();
@@ -131,7 +132,13 @@ fn confirm(sent: &SendMessageOutput, body: &str) -> Result<(), QueueError> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Instant,
+    };
 
     use super::*;
     use crate::aws::fake::{Reply, Request, Server};
@@ -155,6 +162,11 @@ mod tests {
         let body = request["MessageBody"].as_str().unwrap_or_default();
         let md5 = hex::encode(Md5::digest(body));
         Reply::ok(serde_json::json!({ "MessageId": "1", "MD5OfMessageBody": md5 }).to_string())
+    }
+
+    /// False for the request that opens the connection.
+    fn is_message(request: &Request) -> bool {
+        String::from_utf8_lossy(&request.body).contains("MessageBody")
     }
 
     async fn put(server: &Server, oversize: Option<Oversize>) -> Result<(), String> {
@@ -183,6 +195,53 @@ mod tests {
             let error =
                 put(&Server::start(move |_| given.clone()), None).await.expect_err(&format!("{reply:?}"));
             assert!(error.contains(expected), "{reply:?}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_signature_of_the_wrong_time_is_repeated_with_the_time_of_the_response() {
+        const DATE: &str = "Date: Fri, 27 Nov 2026 12:00:00 GMT\r\n";
+        for (code, headers, attempts) in [
+            ("RequestExpired", DATE, 2),
+            ("InvalidSignatureException", DATE, 2),
+            ("SignatureDoesNotMatch", DATE, 2),
+            ("RequestTimeTooSkewed", DATE, 2),
+            // It does not tell the time.
+            ("RequestExpired", "", 1),
+            ("AccessDenied", DATE, 1),
+            ("InvalidMessageContents", DATE, 1),
+        ] {
+            let sent = Arc::new(AtomicUsize::new(0));
+            let counter = Arc::clone(&sent);
+            let server = Server::start(move |request| {
+                if is_message(request) && counter.fetch_add(1, Ordering::SeqCst) == 0 {
+                    let error = serde_json::json!({ "__type": format!("com.amazonaws.sqs#{code}") });
+                    return Reply::Whole("400 Bad Request", headers.to_owned(), error.to_string());
+                }
+                stored(request)
+            });
+            let put = put(&server, None).await;
+            assert_eq!(put.is_ok(), attempts == 2, "{code}: {put:?}");
+            assert_eq!(sent.load(Ordering::SeqCst), attempts, "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_response_that_is_not_of_sqs_is_not_final() {
+        for reply in [
+            Reply::page(),
+            Reply::ok("{}"),
+            Reply::ok(r#"{"MessageId":"1"}"#),
+            Reply::Whole("400 Bad Request", String::new(), "<title>Bad Request</title>".to_owned()),
+            Reply::EndlessHead,
+        ] {
+            let sent = AtomicUsize::new(0);
+            let given = reply.clone();
+            let server = Server::start(move |request| {
+                let is_first = is_message(request) && sent.fetch_add(1, Ordering::SeqCst) == 0;
+                if is_first { given.clone() } else { stored(request) }
+            });
+            assert_eq!(put(&server, None).await, Ok(()), "{reply:?}");
         }
     }
 
