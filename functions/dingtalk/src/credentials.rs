@@ -44,3 +44,48 @@ fn owner_keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>,
     }
     Ok(keys)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_795_255_200_000;
+
+    fn entry(more: &str) -> Result<Credentials, serde_json::Error> {
+        let aes_key = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG";
+        serde_json::from_str(&format!(r#"{{"token":"t","aes_key":"{aes_key}",{more}}}"#))
+    }
+
+    #[test]
+    fn a_timestamp_is_at_most_the_tolerance_away() {
+        let strict = entry(r#""owner_key":"o","tolerance":60"#).unwrap();
+        let lenient = entry(r#""owner_key":"o""#).unwrap();
+        let out_of_range = Err(Reject::TimestampOutOfRange.at(Stage::Address));
+        for (timestamp, expected) in [
+            (NOW.to_string(), Ok(())),
+            ((NOW / 1000).to_string(), Ok(())),
+            ((NOW - 60_000).to_string(), Ok(())),
+            ((NOW + 60_000).to_string(), Ok(())),
+            ((NOW - 60_001).to_string(), out_of_range.clone()),
+            ((NOW + 60_001).to_string(), out_of_range),
+            ("soon".to_owned(), Err(Reject::MalformedTimestamp.at(Stage::Address))),
+        ] {
+            assert_eq!(strict.fresh(&timestamp, Timestamp(NOW)), expected, "{timestamp}");
+            assert_eq!(lenient.fresh(&timestamp, Timestamp(NOW)), Ok(()), "{timestamp}");
+        }
+    }
+
+    #[test]
+    fn an_owner_key_is_a_text_without_whitespace_around_it() {
+        for (value, is_read) in [
+            (r#""a""#, true),
+            (r#"["a","b"]"#, true),
+            (r#""""#, false),
+            (r#""a ""#, false),
+            (r#"["a",""]"#, false),
+            (r#"["a"," b"]"#, false),
+        ] {
+            assert_eq!(entry(&format!(r#""owner_key":{value}"#)).is_ok(), is_read, "{value}");
+        }
+    }
+}

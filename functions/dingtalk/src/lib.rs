@@ -238,3 +238,24 @@ fn reply(key: &Credentials, message: &str, owner_key: &str, ambient: &Ambient) -
         None => Reply::empty(500),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_common_only_if_every_row_has_it() {
+        for (values, expected) in [
+            (&[][..], None),
+            (&[None], None),
+            (&[Some("a")], Some("a")),
+            (&[Some("a"), Some("a")], Some("a")),
+            (&[Some("a"), Some("b")], None),
+            (&[Some("a"), None], None),
+            (&[None, Some("a")], None),
+        ] {
+            let values: Vec<_> = values.iter().map(|value| value.map(str::to_owned)).collect();
+            assert_eq!(common(values.clone()).as_deref(), expected, "{values:?}");
+        }
+    }
+}

@@ -189,4 +189,33 @@ mod tests {
             assert_eq!((refused.delivery.as_deref(), refused.key), (Some("d1"), key), "{body}");
         }
     }
+
+    #[test]
+    fn an_event_is_identified_as_the_entry_says() {
+        let ambient = Ambient { now: Timestamp(0), entropy: [0; Ambient::ENTROPY] };
+        let provider = GitHub::new(&[]).unwrap();
+        let id = |entry: &str, delivery: Option<&str>| {
+            let keys = [serde_json::from_str(entry).unwrap()];
+            let source = Source { provider: GitHub::NAME, name: "default", keys: &keys };
+            let mut request = Request::new("{}".into());
+            request.headers_mut().insert("x-github-event", "push".parse().unwrap());
+            if let Some(delivery) = delivery {
+                request.headers_mut().insert("x-github-delivery", delivery.parse().unwrap());
+            }
+            let [Credentials { secret, .. }] = &keys;
+            provider.sha256.sign(secret, &mut request, ambient.now, "").unwrap();
+            let received = provider.receive(&source, &request, &ambient).unwrap();
+            received.queued_event().unwrap().id.clone()
+        };
+        let digest = id(r#"{"secret":"secret"}"#, None);
+        assert_eq!(digest.len(), 64);
+        for (entry, delivery, expected) in [
+            (r#"{"secret":"secret"}"#, Some("d1"), &*digest),
+            (r#"{"secret":"secret","id":"content"}"#, Some("d1"), &digest),
+            (r#"{"secret":"secret","id":"delivery"}"#, Some("d1"), "d1"),
+            (r#"{"secret":"secret","id":"delivery"}"#, None, &digest),
+        ] {
+            assert_eq!(id(entry, delivery), expected, "{entry} {delivery:?}");
+        }
+    }
 }

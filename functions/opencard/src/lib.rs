@@ -177,6 +177,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_lifetime_ends_so_many_seconds_from_a_clock_that_is_set() {
+        for (now, seconds, expected) in [
+            (i64::MIN, 60, None),
+            (-1, 60, None),
+            (0, 60, None),
+            (1, 60, Some(60)),
+            (999, 0, Some(0)),
+            (1_795_255_200_999, 60, Some(1_795_255_260)),
+            (i64::MAX, u32::MAX, Some(i64::MAX / 1000 + i64::from(u32::MAX))),
+        ] {
+            assert_eq!(until(Timestamp(now), seconds), expected, "{now} {seconds}");
+        }
+    }
+
+    #[test]
     fn a_refusal_names_the_delivery() {
         let keys = [serde_json::from_str(r#"{"keys":{"0":"MDEyMzQ1Njc4OWFiY2RlZg"}}"#).unwrap()];
         let source = Source { provider: OpenCard::NAME, name: "default", keys: &keys };

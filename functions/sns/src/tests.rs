@@ -61,6 +61,38 @@ fn a_certificate_is_wanted_once_and_only_for_the_own_topic() {
     assert_eq!((refused.reject, refused.stage), (Reject::OwnerKeyMismatch, Stage::Address));
 }
 
+/// A certificate that could be fetched may still verify the message; the pinned one, which has expired, cannot.
+#[test]
+fn of_several_entries_the_one_that_wants_a_certificate_counts() {
+    let (request, _) = delivery();
+    for order in [["default", "unpinned"], ["unpinned", "default"]] {
+        let keys: Vec<_> = order.into_iter().flat_map(keys).collect();
+        let refused = receive(&keys, &request, 0).unwrap_err();
+        assert_eq!(
+            (refused.reject, refused.stage),
+            (Reject::CertificateUnavailable, Stage::Key),
+            "{order:?}"
+        );
+        assert_eq!(refused.wanted.as_ref().map(HttpsUrl::as_str), Some(URL), "{order:?}");
+    }
+}
+
+#[test]
+fn a_certificate_is_one_in_pem_and_of_bounded_length() {
+    let (_, pem) = delivery();
+    let pem = String::from_utf8(pem).unwrap();
+    let padded = |bytes: usize| format!("{pem:x<bytes$}");
+    for (text, is_read) in [
+        (pem.clone(), true),
+        (padded(Certificate::LONGEST), true),
+        (padded(Certificate::LONGEST + 1), false),
+        (pem.replace("CERTIFICATE", "PUBLIC KEY"), false),
+        (pem.lines().filter(|line| !line.starts_with('-')).collect(), false),
+    ] {
+        assert_eq!(Certificate::from_pem(text.as_bytes()).is_ok(), is_read, "{} bytes", text.len());
+    }
+}
+
 #[test]
 fn nothing_is_wanted_for_a_pinned_certificate_or_a_foreign_url() {
     let (request, _) = delivery();

@@ -204,3 +204,42 @@ fn pairs(fields: &Map<String, Value>) -> Option<Vec<(&str, &str)>> {
     });
     each.collect::<Option<Vec<_>>>().map(|each| each.concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_sent_as_what_it_is() {
+        for (payload, media_type, body) in [
+            (r#"{"To":"+1","Media":["a","b"]}"#, FORM, "To=%2B1&Media=a&Media=b"),
+            (r#"{"count":1}"#, "application/json", r#"{"count":1}"#),
+            (r#"{"Media":["a",1]}"#, "application/json", r#"{"Media":["a",1]}"#),
+            ("[]", "application/json", "[]"),
+            ("To=%2B1", FORM, "To=%2B1"),
+            ("To2_A=", FORM, "To2_A="),
+            ("T=1", "application/json", "T=1"),
+            ("to=1", "application/json", "to=1"),
+            ("T-o=1", "application/json", "T-o=1"),
+            ("To", "application/json", "To"),
+            ("", "application/json", ""),
+        ] {
+            assert_eq!(written(payload.as_bytes()), (media_type, body.as_bytes().to_vec()), "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_opened_as_json_and_anything_else_as_it_is() {
+        let entry = r#"{"secret":"12345678901234567890123456789012","url":"https://localhost/twilio"}"#;
+        let key: Credentials = serde_json::from_str(entry).unwrap();
+        let ambient = Ambient { now: Timestamp(0), entropy: [0; Ambient::ENTROPY] };
+        for (payload, expected) in
+            [("To=%2B1", r#"{"To":"+1"}"#), (r#"{"count":1}"#, r#"{"count":1}"#), ("text", "text")]
+        {
+            let sample = Sample { name: "sample".into(), payload: payload.into() };
+            let request = Twilio::build_request(&key, &sample, "https://localhost/twilio", &ambient).unwrap();
+            let opened = Twilio::open(&key, &request, ambient.now).unwrap();
+            assert_eq!(String::from_utf8(opened.content).unwrap(), expected);
+        }
+    }
+}

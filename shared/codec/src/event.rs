@@ -126,11 +126,12 @@ mod tests {
         event.subject = Some("acme/widget".into());
         event.extensions.0.push(("hookid".into(), "1".into()));
         assert!(!event.at("not a time"));
+        assert!(event.at("1763719199"));
         let json = event.to_json().unwrap();
         assert_eq!(
             json,
             format!(
-                r#"{{"specversion":"1.0","id":"{}","source":"/github/acme","type":"github.push","subject":"acme/widget","time":"2025-11-21T10:00:00.123Z","datacontenttype":"application/json","receivedtime":"2025-11-21T10:00:00.123Z","hookid":"1","data":{text}}}"#,
+                r#"{{"specversion":"1.0","id":"{}","source":"/github/acme","type":"github.push","subject":"acme/widget","time":"2025-11-21T09:59:59Z","datacontenttype":"application/json","receivedtime":"2025-11-21T10:00:00.123Z","hookid":"1","data":{text}}}"#,
                 content.digest()
             )
         );

@@ -271,7 +271,7 @@ impl<'a> Opened<'a> {
     /// What is not signed is either a challenge or [`Reject::MissingSignature`]; an old card's signature covers no event.
     pub fn with_token(self, token: &Secret) -> Result<Content<'a>, Rejected> {
         let Self { content, proof } = self;
-        let form = match (Form::of(&content, proof), proof) {
+        let form = match (Form::of(&content), proof) {
             (Ok(form @ Form::Challenge { .. }), Proof::Unsigned) => form,
             // Above all not the reason why it cannot be read.
             (Err(_), Proof::Unsigned) => return Err(Reject::MissingSignature.at(Stage::Key)),
@@ -328,7 +328,7 @@ enum Form {
 }
 
 impl Form {
-    fn of(content: &[u8], proof: Proof) -> Result<Self, Reject> {
+    fn of(content: &[u8]) -> Result<Self, Reject> {
         let text = std::str::from_utf8(content).map_err(|_| Reject::NotUtf8)?;
         let object = Node::parse_part(text.strip_prefix('\u{feff}').unwrap_or(text), JsonPart::Payload)?;
         if !object.is_object() {
@@ -340,8 +340,7 @@ impl Form {
         let has_schema = object.get("schema")?.is_some();
         let is_challenge = text("type")?.as_deref() == Some(CHALLENGE);
         Ok(match (has_schema, is_challenge) {
-            // An event that calls itself a challenge is none, signed or not: a challenge has no schema.
-            (true, true) if proof == Proof::Unsigned => Self::Challenge { challenge: None, token: None },
+            // An event that calls itself a challenge is none: a challenge has no schema.
             (true, _) => Self::Event { token: text("header.token")?, field: "header.token" },
             (false, true) => Self::Challenge { challenge: text("challenge")?, token: text("token")? },
             (false, false) if object.get("type")?.is_none() => Self::Card,
@@ -500,6 +499,30 @@ mod tests {
         {
             let content = format!(r#"{{"type":"url_verification","token":"{token}","challenge":"c"}}"#);
             assert_eq!(read(content.as_bytes(), None).err().map(refusal), expected, "{token}");
+        }
+    }
+
+    /// How far a refused delivery got: what the first key refuses is a wrong key, everything after it is not.
+    #[test]
+    fn a_refusal_has_the_stage_of_what_was_proven() {
+        let stage = |body: &str, sign: Option<fn(&str) -> String>, key: Option<&EncryptKey>| {
+            let headers = headers(sign.map(|sign| sign(body)).as_deref());
+            let delivery = Delivery::read(&headers, body.as_bytes()).unwrap();
+            let opened = delivery.verify(key, &token()).unwrap().open(key);
+            opened.and_then(|opened| opened.with_token(&token())).unwrap_err().stage
+        };
+        let cipher = |content: &[u8]| format!(r#"{{"encrypt":"{}"}}"#, key().seal([7; 16], content));
+        let broken = format!(r#"{{"encrypt":"{}"}}"#, STANDARD.encode([0; 32]));
+        let wrong_token = r#"{"schema":"2.0","header":{"token":"other"}}"#;
+        for (body, sign, has_key, expected) in [
+            (&*broken, None, true, Stage::Key),
+            (&broken, Some(sha256 as fn(&str) -> String), true, Stage::Seal),
+            (&cipher(b"{"), None, true, Stage::Key),
+            (&cipher(b"{}"), None, true, Stage::Seal),
+            (&cipher(wrong_token.as_bytes()), Some(sha256), true, Stage::Address),
+            (wrong_token, None, false, Stage::Key),
+        ] {
+            assert_eq!(stage(body, sign, has_key.then(key).as_ref()), expected, "{body}");
         }
     }
 

@@ -265,6 +265,9 @@ mod tests {
             (&nested(128), false),
             (&nested(100_000), false),
             (&arrays, false),
+            // Neither siblings nor what is in a string is nested.
+            (&format!(r#"{{"a":[{}1]}}"#, "[],{},".repeat(100)), true),
+            (&format!(r#"{{"a":"{0}\"{0}\\"}}"#, "[{".repeat(100)), true),
         ] {
             assert_eq!(Object::parse(text).is_ok(), good, "{}", text.get(..40).unwrap_or(text));
         }
@@ -288,6 +291,20 @@ mod tests {
         }
         assert_eq!(object.label("big").unwrap(), None);
         assert_eq!(object.get("o").unwrap().unwrap().get(), r#"{"x":{"y":"z"}}"#);
+    }
+
+    /// More members than an index has: each lookup reads the text.
+    #[test]
+    fn members_are_found_among_thousands() {
+        let fields = (0..2000).map(|number| format!(r#""m{number}":{number},"#)).collect::<String>();
+        let text = format!(r#"{{{fields}"twice":1,"twice":2,"last":{{"a":"b"}}}}"#);
+        let object = Object::parse(&text).unwrap();
+        for (path, expected) in
+            [("m0", Some("0")), ("m1999", Some("1999")), ("last.a", Some("b")), ("m", None)]
+        {
+            assert_eq!(object.label(path).unwrap().as_deref(), expected, "{path}");
+        }
+        assert_eq!(object.label("twice").unwrap_err(), Reject::malformed("twice", "to appear only once"));
     }
 
     #[test]

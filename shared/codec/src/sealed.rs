@@ -262,6 +262,7 @@ mod tests {
             (encrypted(&[33; 64]), Reject::InvalidPadding),
             (encrypted(&[17; 16]), Reject::InvalidPadding),
             (encrypted(&[&[7; 30][..], &[3, 2]].concat()), Reject::InvalidPadding),
+            (encrypted(&[&[7; 28][..], &[5, 5, 4, 4]].concat()), Reject::InvalidPadding),
             // Nothing but padding, and one byte less than random bytes and length.
             (encrypted(&[32; 32]), Reject::MessageLength),
             (encrypted(&[&[0; 19][..], &[13; 13]].concat()), Reject::MessageLength),

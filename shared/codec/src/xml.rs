@@ -267,6 +267,10 @@ mod tests {
         ] {
             assert_eq!(json(&text).is_ok(), is_read, "{} bytes", text.len());
         }
+        for (bytes, is_read) in [(LONGEST_TAG, true), (LONGEST_TAG + 1, false)] {
+            let name = "a".repeat(bytes);
+            assert_eq!(json(&format!("<{name}></{name}>")).is_ok(), is_read, "{bytes} bytes");
+        }
         // Attributes are not read.
         for (attributes, is_read) in [(10, true), (100, false), (50_000, false)] {
             let attributes =

@@ -76,3 +76,14 @@ impl From<Field> for Value {
         }
     }
 }
+
+#[cfg(all(test, feature = "sender"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_handshake_that_compares_a_parameter_has_a_token() {
+        let with: Vec<_> = PRESETS.iter().filter(|preset| preset.has_token()).map(|it| it.name).collect();
+        assert_eq!(with, ["meta"]);
+    }
+}

@@ -181,3 +181,21 @@ impl<'de> Visitor<'de> for Members<'de> {
         Ok(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_has_all_members_or_none() {
+        for (members, has_all) in [(0, true), (1, true), (MOST_INDEXED, true), (MOST_INDEXED + 1, false)] {
+            let fields: Vec<_> = (0..members).map(|number| format!(r#""{number}":{number}"#)).collect();
+            let object: Box<RawValue> = serde_json::from_str(&format!("{{{}}}", fields.join(","))).unwrap();
+            match Index::of(&object) {
+                Index::Members(Indexed(found)) => assert!(has_all && found.len() == members, "{members}"),
+                Index::TooMany => assert!(!has_all, "{members}"),
+                Index::Unreadable => panic!("{members}"),
+            }
+        }
+    }
+}

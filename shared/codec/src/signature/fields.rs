@@ -167,8 +167,9 @@ mod tests {
         for form in ["a=1&a=1", "a=1&%61=2", "a=&a=", "a&a", "=&="] {
             assert_eq!(Form::parse(form.as_bytes()).unwrap_err(), Reject::MalformedSignature, "{form}");
         }
-        let many = (0..=MOST_FIELDS).map(|number| format!("{number}=&")).collect::<Vec<_>>().concat();
-        assert_eq!(Form::parse(many.as_bytes()).unwrap_err().code(), "malformed_field");
+        let many = |fields: usize| (0..fields).map(|number| format!("{number}=&")).collect::<String>();
+        assert!(Form::parse(many(MOST_FIELDS).as_bytes()).is_ok());
+        assert_eq!(Form::parse(many(MOST_FIELDS + 1).as_bytes()).unwrap_err().code(), "malformed_field");
         assert!(Form::parse(b"").is_ok_and(|form| form.signed_text(&[]).is_empty()));
     }
 }

@@ -280,6 +280,12 @@ fn a_text_that_is_no_such_public_key_is_refused_with_its_fault() {
             "a P-256 public key as PEM, base64 of its DER, or hex or base64 of its uncompressed 65 bytes; this is an Ed25519 key",
         ),
         ("ecdsa-p256", P384, "; this is a key of another kind"),
+        // The DER of a point whose last byte is missing.
+        (
+            "ecdsa-p256",
+            "MFgwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQQAEERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERERER",
+            "; this is a point that is not uncompressed (0x04 and 64 bytes)",
+        ),
         (
             "rsa-sha256",
             RSA_1024,
@@ -297,7 +303,8 @@ fn a_text_that_is_no_such_public_key_is_refused_with_its_fault() {
             "-----BEGIN PUBLIC KEY-----\nA*AA\n-----END PUBLIC KEY-----",
             "; this is PEM whose content is not base64; character 2 is no letter, digit or sign of it",
         ),
-        ("rsa-sha256", &"A".repeat(20_000), "; this is too long for a key"),
+        ("rsa-sha256", &"A".repeat(16_384), "; this is 8192 bytes of another form"),
+        ("rsa-sha256", &"A".repeat(16_385), "; this is too long for a key"),
         // The identity, a point of order 8 with either sign, and a `y` that is not below the prime.
         (
             "ed25519",
@@ -721,7 +728,7 @@ fn a_compressed_body_is_signed_before_or_after() {
         gzip.write_all(&vec![b' '; provider::MAX_BODY + 1]).unwrap();
         gzip.finish().unwrap()
     };
-    let too_large = Reject::TooLarge { limit: provider::MAX_BODY };
+    let too_large = Reject::TooLarge { limit: 6_291_456 };
     for (scheme, key, value, encoding, body, expected) in [
         (&scheme, &key, over_packed.as_str(), Some("gzip"), packed.as_slice(), Ok(BODY)),
         (&scheme, &key, &over_text, Some("gzip"), &packed, Ok(BODY)),
