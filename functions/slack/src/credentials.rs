@@ -45,3 +45,25 @@ impl TryFrom<Entry> for Credentials {
         Ok(Self { secret: entry.secret, scheme })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use letterbox_codec::{Request, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn a_timestamp_is_at_most_the_tolerance_away() {
+        for (entry, seconds) in [(r#"{"secret":"k"}"#, 300), (r#"{"secret":"k","tolerance":60}"#, 60)] {
+            let Credentials { secret, scheme } = serde_json::from_str(entry).unwrap();
+            let now = 1_795_255_200_000;
+            let mut request = Request::new("{}".into());
+            scheme.sign(&secret, &mut request, Timestamp(now), "").unwrap();
+            for (later, is_fresh) in [(0, true), (seconds * 1000, true), (seconds * 1000 + 1, false)] {
+                for now in [now + later, now - later] {
+                    assert_eq!(scheme.verify(&secret, &request, Timestamp(now)).is_ok(), is_fresh, "{now}");
+                }
+            }
+        }
+    }
+}
