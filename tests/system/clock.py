@@ -1,32 +1,35 @@
 """The time of day of a process, which a test lets jump. Its monotonic clock stays, and so does the test's own time."""
 
-import os
+import struct
 import subprocess
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from unittest import mock
+
+from servers import ROOT
+
+# A library between the program and the system. It shifts the time of day by the first member of the file that it maps, in
+# milliseconds; the others, which let a disk fail, stay 0.
+SOURCE = ROOT / "cli/tests/faults/system.c"
+MEMBERS = struct.Struct("=4q")
 
 
 class Clock:
-    """`clock.c`, and the offset that it reads."""
+    """The clock of one process."""
 
     def __init__(self, directory):
-        library = directory / "clock.so"
-        source = Path(__file__).with_suffix(".c")
-        command = ["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", library, source]
+        library, self._file = directory / "system.so", directory / "clock"
+        command = ["cc", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-o", library, SOURCE]
         subprocess.run(command, check=True)
-        self._file = directory / "clock-offset"
+        self._file.write_bytes(bytes(MEMBERS.size))
         self.seconds = 0
-        self.jump_to(0)
-        # Of a process whose clock it is.
-        self.environment = {"LD_PRELOAD": str(library), "CLOCK_OFFSET": str(self._file)}
+        self.environment = {"LD_PRELOAD": str(library), "LETTERBOX_SYSTEM": str(self._file)}
 
     def jump_to(self, seconds):
-        """Sets the clock this many seconds before (negative) or after the real time."""
-        new = self._file.with_suffix(".new")
-        new.write_text(str(int(seconds * 1000)))
-        os.replace(new, self._file)
+        """Sets the clock this many seconds before (negative) or after the real time, also in the middle of a delivery."""
+        # In place: the process has mapped the file.
+        with open(self._file, "r+b") as file:
+            file.write(MEMBERS.pack(int(seconds * 1000), 0, 0, 0))
         self.seconds = seconds
 
     @contextmanager

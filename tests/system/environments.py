@@ -16,6 +16,7 @@ from pathlib import Path
 
 from requests.structures import CaseInsensitiveDict
 
+from connections import Connections
 from servers import TARGET, Process, base_environment, lambda_environment
 
 # What Lambda would allow an invocation, in seconds.
@@ -119,28 +120,24 @@ class Environment:
         return [json.loads(line) for line in text.splitlines(True) if line.endswith("\n")]
 
 
-class Lambda:
+class Lambda(Connections):
     """The Runtime API of some environments, in the running event loop."""
 
     def __init__(self, directory, name):
+        super().__init__()
         self._directory, self._name = directory, name
         self.environments = []
-        self._connections = set()
 
     async def __aenter__(self):
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self._port = self._server.sockets[0].getsockname()[1]
+        self._port = await self.listen()
         return self
 
     async def __aexit__(self, *_):
-        self._server.close()
         for environment in self.environments:
             environment.close()
         while any(environment.process for environment in self.environments):
             await asyncio.sleep(0.01)
-        for task in self._connections:
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await self.close()
 
     def environment(self, provider, environment, command=None):
         """A further environment, which starts with its first invocation."""
@@ -149,19 +146,6 @@ class Lambda:
         log = self._directory / f"{self._name}-{provider}-{number}.log"
         self.environments.append(Environment(api, provider, log, environment, command))
         return self.environments[-1]
-
-    async def _connected(self, reader, writer):
-        task = asyncio.current_task()
-        self._connections.add(task)
-        try:
-            while await self._answered(reader, writer):
-                await writer.drain()
-        except (OSError, EOFError):
-            # The function was killed.
-            pass
-        finally:
-            self._connections.discard(task)
-            writer.close()
 
     async def _answered(self, reader, writer):
         lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")

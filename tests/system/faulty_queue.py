@@ -20,6 +20,7 @@ from email.utils import formatdate
 
 import urllib3
 
+from connections import Connections
 from servers import CLIENT_TIMEOUT
 
 # A message names its fault so, with the number of the delivery: `"17: page, first attempt"`.
@@ -319,7 +320,7 @@ async def _(it):
 LONG = {"hang", "late", "huge length", "trickle", "trickling head", "interim answers", "stored trickle"}
 
 
-class FaultyQueue:
+class FaultyQueue(Connections):
     """Answers each message as its fault says, and every other request to SQS with an empty result.
 
     `upstream` is the endpoint of a real queue server, which gets what is stored. Without one, `stored` counts it, by the
@@ -328,24 +329,17 @@ class FaultyQueue:
     """
 
     def __init__(self, upstream=None, late=0.5, tolerance=None):
+        super().__init__()
         self._upstream, self.late, self.tolerance = upstream, late, tolerance
         self._pool = urllib3.PoolManager(maxsize=64, retries=False)
         self.stored = Counter()
         # How often each fault was met, how often a redirect was followed, how often a signature was too old or too new.
         self.fired = Counter()
         self.followed = self.skewed = 0
-        self._connections = set()
 
     async def serve(self):
         """Listens in the running event loop."""
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.endpoint = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-
-    async def close(self):
-        self._server.close()
-        for task in list(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        self.endpoint = f"http://127.0.0.1:{await self.listen()}"
 
     def start(self):
         """Listens in a thread of its own."""
@@ -368,19 +362,6 @@ class FaultyQueue:
         number = NAMED.search(exchange.message)
         self.stored[int(number[1]) if number else None] += 1
         return 200, json.dumps(exchange.confirmation).encode()
-
-    async def _connected(self, reader, writer):
-        task = asyncio.current_task()
-        self._connections.add(task)
-        try:
-            while await self._answered(reader, writer):
-                await writer.drain()
-        except (OSError, EOFError):
-            # The client closed the connection or was killed.
-            pass
-        finally:
-            self._connections.discard(task)
-            writer.close()
 
     async def _answered(self, reader, writer):
         """Reads and answers one request; returns whether the connection stays open."""

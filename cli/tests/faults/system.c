@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* In the order of `Fault` in system.rs. */
+/* In the order of `Fault` in system.rs, and of `MEMBERS` in tests/system/clock.py. */
 struct faults {
     /* Added to the time of day, in milliseconds. */
     int64_t clock;

@@ -1,6 +1,8 @@
 //! Points in time, and their RFC 3339 form.
 
-use std::fmt;
+use std::{fmt, num::NonZeroU32};
+
+use crate::Reject;
 
 /// Milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +52,13 @@ impl Timestamp {
             _ => Unit::Seconds,
         };
         Some((Self::parse(text, unit)?, unit))
+    }
+
+    /// Checks that a time, as [`Timestamp::guess`] reads it, is at most so many seconds before or after `now`.
+    pub fn check_within(text: &str, seconds: NonZeroU32, now: Self) -> Result<(), Reject> {
+        let (sent, _) = Self::guess(text).ok_or(Reject::MalformedTimestamp)?;
+        let tolerance = u64::from(seconds.get()).saturating_mul(1000);
+        if sent.distance(now) > tolerance { Err(Reject::TimestampOutOfRange) } else { Ok(()) }
     }
 
     /// Writes a time so that [`Timestamp::parse`] reads it.
@@ -139,6 +148,23 @@ pub mod rfc3339 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_at_most_the_tolerance_away() {
+        const NOW: i64 = 1_795_255_200_000;
+        for (text, expected) in [
+            (NOW.to_string(), Ok(())),
+            ((NOW / 1000).to_string(), Ok(())),
+            ((NOW - 60_000).to_string(), Ok(())),
+            ((NOW + 60_000).to_string(), Ok(())),
+            ((NOW - 60_001).to_string(), Err(Reject::TimestampOutOfRange)),
+            ((NOW + 60_001).to_string(), Err(Reject::TimestampOutOfRange)),
+            ("soon".to_owned(), Err(Reject::MalformedTimestamp)),
+        ] {
+            let found = Timestamp::check_within(&text, NonZeroU32::new(60).unwrap(), Timestamp(NOW));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 
     #[test]
     fn rfc3339_keeps_the_precision_of_the_platform() {
