@@ -1,33 +1,27 @@
 //! Writing the configuration file: whole, or not at all.
 
 use std::{
-    ffi::OsString,
-    fs::{self, File},
+    fs,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
+use tempfile::NamedTempFile;
+
 /// Writes the text to a file beside it, and renames that: if the disk is full or the program is killed, the file is as it
-/// was. A link stays a link, and the permissions of the file stay.
+/// was. A link stays a link, and the permissions of the file stay. A new file is the user's alone.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut beside = OsString::from(&target);
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let written = write(&beside, text, &target).and_then(|()| fs::rename(&beside, &target));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-fn write(beside: &Path, text: &str, target: &Path) -> io::Result<()> {
-    let mut file = File::create(beside)?;
-    if let Ok(metadata) = fs::metadata(target) {
-        file.set_permissions(metadata.permissions())?;
+    // The folder of a name alone is the current one.
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(folder)?;
+    if let Ok(metadata) = fs::metadata(&target) {
+        file.as_file().set_permissions(metadata.permissions())?;
     }
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    file.as_file().sync_all()?;
+    file.persist(&target)?;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -59,13 +53,13 @@ mod tests {
     }
 
     #[test]
-    fn the_file_stays_if_the_text_cannot_be_written() {
+    fn nothing_is_left_if_the_file_cannot_be_replaced() {
         let folder = tempfile::tempdir().unwrap();
+        // At its place, there is a folder.
         let path = folder.path().join("samconfig.toml");
-        fs::write(&path, "old").unwrap();
-        // Where the text would be written, there is a folder.
-        fs::create_dir(folder.path().join("samconfig.toml.new")).unwrap();
+        fs::create_dir(&path).unwrap();
         assert!(replace(&path, "new").is_err());
-        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        assert!(path.is_dir());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

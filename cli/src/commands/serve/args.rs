@@ -29,9 +29,9 @@ It uses your AWS credentials, and says what they do not allow.
 GET /healthz returns 200 while the server runs. Ctrl-C or SIGTERM ends the server within 10 s, a second one at once; \
 every acknowledged delivery is then on the queue.
 
-Limits: a body has at most 10 MiB. The headers of a request may take 30 s, its body 60 s; the server closes a connection after 30 s \
-without a byte. At most 1000 connections are open (fewer if `ulimit -n` is low); for a new one, the server closes the \
-one that has waited longest for a request.")]
+Limits: a body has at most 10 MiB. The headers of a request may take 30 s, its body 60 s; the server closes a connection \
+after 30 s without a byte. At most 1000 connections are open (fewer if `ulimit -n` is low); for a new one, the server closes \
+the one that has waited longest for a request.")]
 pub struct Serve {
     /// The port to listen on; 0 picks a free one
     #[arg(long, default_value_t = 9000)]

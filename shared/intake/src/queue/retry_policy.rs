@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aws_config::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_sqs::{
-    config::http::HttpResponse,
     config::{
+        http::HttpResponse,
         interceptors::InterceptorContext,
         retry::{ClassifyRetry, RetryAction, RetryPartition, TokenBucket},
     },
