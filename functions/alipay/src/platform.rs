@@ -23,10 +23,6 @@ use crate::{
     Alipay, Credentials, LEFT_OUT, RSA2, SIGN_TYPE, SIGNATURE, credentials::Region, json, open, signature,
 };
 
-const fn minutes(minutes: u64) -> Duration {
-    Duration::from_secs(minutes * 60)
-}
-
 const AFTERWARDS: &str = "Alipay does not send the notification again; query the trade by its API";
 const CHECKS: &str = "status 200 and the exact acknowledgement";
 
@@ -35,13 +31,13 @@ const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
     timeout: None,
     accepted: 200..=200,
     retry_delays: &[
-        minutes(4),
-        minutes(10),
-        minutes(10),
-        minutes(60),
-        minutes(120),
-        minutes(360),
-        minutes(900),
+        Duration::from_mins(4),
+        Duration::from_mins(10),
+        Duration::from_mins(10),
+        Duration::from_hours(1),
+        Duration::from_hours(2),
+        Duration::from_hours(6),
+        Duration::from_hours(15),
     ],
     afterwards: AFTERWARDS,
     checks: CHECKS,
@@ -52,13 +48,13 @@ const INTERNATIONAL: DeliveryPolicy = DeliveryPolicy {
     timeout: None,
     accepted: 200..=200,
     retry_delays: &[
-        minutes(2),
-        minutes(10),
-        minutes(10),
-        minutes(60),
-        minutes(120),
-        minutes(360),
-        minutes(900),
+        Duration::from_mins(2),
+        Duration::from_mins(10),
+        Duration::from_mins(10),
+        Duration::from_hours(1),
+        Duration::from_hours(2),
+        Duration::from_hours(6),
+        Duration::from_hours(15),
     ],
     afterwards: AFTERWARDS,
     checks: CHECKS,

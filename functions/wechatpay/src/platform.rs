@@ -27,18 +27,6 @@ use crate::{
     resource::{ALGORITHM, Sealed},
 };
 
-const fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-const fn minutes(minutes: u64) -> Duration {
-    Duration::from_secs(minutes * 60)
-}
-
-const fn hours(hours: u64) -> Duration {
-    Duration::from_secs(hours * 60 * 60)
-}
-
 /// Sources, read 2026-11-26:
 /// - retries: <https://pay.weixin.qq.com/docs/partner/apis/partner-native-payment/payment-notice.html>. A few products have
 ///   a table of their own.
@@ -47,21 +35,21 @@ const DELIVERY_POLICY: DeliveryPolicy = DeliveryPolicy {
     timeout: Some(Duration::from_secs(5)),
     accepted: 200..=204,
     retry_delays: &[
-        seconds(15),
-        seconds(15),
-        seconds(30),
-        minutes(3),
-        minutes(10),
-        minutes(20),
-        minutes(30),
-        minutes(30),
-        minutes(30),
-        minutes(60),
-        hours(3),
-        hours(3),
-        hours(3),
-        hours(6),
-        hours(6),
+        Duration::from_secs(15),
+        Duration::from_secs(15),
+        Duration::from_secs(30),
+        Duration::from_mins(3),
+        Duration::from_mins(10),
+        Duration::from_mins(20),
+        Duration::from_mins(30),
+        Duration::from_mins(30),
+        Duration::from_mins(30),
+        Duration::from_hours(1),
+        Duration::from_hours(3),
+        Duration::from_hours(3),
+        Duration::from_hours(3),
+        Duration::from_hours(6),
+        Duration::from_hours(6),
     ],
     afterwards: "WeChat Pay does not send the notification again; query the order by its API",
     checks: "status 200 or 204",
