@@ -112,7 +112,7 @@ impl Sender for Twilio {
     }
 
     fn id_members(_: &Credentials) -> Vec<&str> {
-        vec!["MessageSid", "CallSid", "id"]
+        vec!["MessageSid", "SmsSid", "CallSid", "id"]
     }
 
     /// Builds a signed delivery: a form of the payload's fields if it is a JSON object of strings, else JSON with its hash in
