@@ -7,6 +7,7 @@ mod building;
 mod fuzzing;
 mod generated;
 mod layers;
+mod platform_side;
 mod platforms;
 mod promises;
 mod properties;
