@@ -128,7 +128,7 @@ def run_growth(arguments):
 def run_serve(arguments):
     seconds = 3 if arguments.quick else arguments.seconds
     rows = []
-    for connections in (1, 16, 64, 256):
+    for connections in arguments.connections:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(load(arguments, pathlib.Path(folder), connections, seconds))
         report(f"serve: {connections} connections")
@@ -246,6 +246,7 @@ def main():
     parser.add_argument("--archive", action="store_true", help="archive each delivery")
     parser.add_argument("--one-root", action="store_true", help="a CA bundle of one certificate: what the others cost")
     parser.add_argument("--latency", type=float, default=0, metavar="MS", help="how long queue and archive take")
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64, 256], metavar="N", help="to `serve`, in a run for each number")
     parser.add_argument("--seconds", type=int, default=10, help="of load on `serve`, for each number of connections")
     parser.add_argument("--binaries", type=pathlib.Path, default=ROOT / "target/lambda", help="folder of <function>/bootstrap, or of <function>")
     parser.add_argument("--programs", type=pathlib.Path, default=ROOT / "target/release", help="folder of letterbox and bench's own programs")

@@ -12,7 +12,10 @@ use std::{
 use letterbox_intake::{Message, Queue, QueueError, queue::Put};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
-use super::sqlite::{Row, Store};
+use super::{
+    copier::{Copier, LONG},
+    sqlite::{Row, Store},
+};
 
 /// How many messages may wait for the thread; further ones wait for room.
 const WAITING: usize = 1024;
@@ -45,8 +48,10 @@ impl Embedded {
     /// Opens the queue, or creates it if the file does not exist.
     pub fn create(path: &Path) -> Result<Self, String> {
         let store = Store::create(path)?;
+        let copier = Copier::start(path, LONG)?;
         let (waiting, received) = mpsc::channel(WAITING);
-        let thread = thread::Builder::new().name("queue".to_owned()).spawn(move || run(store, received));
+        let run = move || run(store, copier, received);
+        let thread = thread::Builder::new().name("queue".to_owned()).spawn(run);
         let thread = thread.map_err(|error| format!("cannot start the thread of the queue: {error}"))?;
         let room = Arc::new(Semaphore::new(WAITING_BYTES as usize));
         Ok(Self { waiting: Some(waiting), room, thread: Some(thread) })
@@ -80,15 +85,17 @@ impl Drop for Embedded {
     }
 }
 
-fn run(mut store: Store, mut received: mpsc::Receiver<Waiting>) {
+fn run(mut store: Store, mut copier: Copier, mut received: mpsc::Receiver<Waiting>) {
     let mut batch = Vec::new();
     while let Some(first) = received.blocking_recv() {
         collect(first, &mut received, &mut batch);
         let committed = store.insert(batch.iter().map(|waiting| &waiting.row));
+        let bytes = batch.iter().map(|waiting| waiting.row.size()).sum();
         for waiting in batch.drain(..) {
             // The delivery's deadline may have passed meanwhile; then the platform sends it again.
             let _ = waiting.done.send(committed.clone());
         }
+        copier.committed(bytes, &mut store);
     }
 }
 

@@ -20,9 +20,8 @@ const LAYOUT: Layout = Layout {
         deduplication TEXT NOT NULL
     ) STRICT;
 ",
-    // A message is queued only once it is on disk. The log is copied into the database after 16 MiB instead of 4: the copy
-    // delays all that wait for their commit, and pages that are written several times until then are copied once.
-    settings: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4096",
+    // A message is queued only once it is on disk. No commit copies the log: the copier does.
+    settings: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0",
 };
 
 /// An open file. Any number of processes may have it open.
@@ -98,6 +97,14 @@ impl Store {
     pub fn insert<'a>(&mut self, rows: impl Iterator<Item = &'a Row>) -> Result<(), String> {
         insert(self.0.current()?, rows).map_err(|error| self.0.explained(&error))?;
         self.0.check_in_place()
+    }
+
+    /// Copies what is in the log into the file, without waiting for other connections. An error is none of the messages':
+    /// they are in the log, and the next copy has them as well.
+    pub fn copy_log(&mut self) {
+        if let Ok(connection) = self.0.current() {
+            let _ = connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)");
+        }
     }
 }
 
