@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Credentials, DELIVERY, Twilio,
     credentials::{BODY_HASH, SIGNATURE},
-    has_hash, is_json, verify,
+    has_hash, verify,
 };
 
 /// Source, read 2026-11-26: <https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>. Event Streams waits
@@ -158,8 +158,8 @@ impl Sender for Twilio {
 
     fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Rejected> {
         let content = verify(key, message, &Ambient { now, entropy: [0; Ambient::ENTROPY] })?;
-        let text = content.text().map_err(at(Stage::Payload))?;
-        let content = if has_hash(message) || is_json(text) {
+        content.text().map_err(at(Stage::Payload))?;
+        let content = if has_hash(message) {
             content.bytes().to_vec()
         } else {
             content.form().map_err(at(Stage::Payload))?.bytes().to_vec()
