@@ -345,6 +345,23 @@ mod tests {
         mode: Option<Mode>,
     }
 
+    #[test]
+    fn one_string_is_a_list_of_one() {
+        let list = |json: &str| one_or_more(&mut serde_json::Deserializer::from_str(json));
+        let expected = "a string, or a list of strings that is not empty";
+        for (json, list_of) in
+            [(r#""a""#, &["a"][..]), (r#"["a"]"#, &["a"]), (r#"["a","","a"]"#, &["a", "", "a"])]
+        {
+            assert_eq!(list(json).unwrap(), list_of, "{json}");
+        }
+        for json in ["[]", "5", "null", "{}"] {
+            assert!(list(json).unwrap_err().to_string().contains(expected), "{json}");
+        }
+        for json in ["[5]", r#"["a",null]"#] {
+            assert!(list(json).unwrap_err().to_string().contains("expected a string"), "{json}");
+        }
+    }
+
     #[derive(Debug, serde::Deserialize)]
     #[serde(rename_all = "lowercase")]
     enum Mode {

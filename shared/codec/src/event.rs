@@ -127,6 +127,7 @@ mod tests {
         event.extensions.0.push(("hookid".into(), "1".into()));
         assert!(!event.at("not a time"));
         assert!(event.at("1763719199"));
+        assert_eq!(format!("{event:?}"), format!("Event(/github/acme github.push {})", content.digest()));
         let json = event.to_json().unwrap();
         assert_eq!(
             json,

@@ -564,6 +564,9 @@ mod tests {
         }
         let encrypted = format!(r#"{{"encrypt":"{}"}}"#, key().seal([7; 16], EVENT.as_bytes()));
         let headers = headers(Some(&sha256(&encrypted)));
+        let delivery = Delivery::read(&headers, encrypted.as_bytes()).unwrap();
+        let opened = delivery.verify(Some(&key()), &token()).unwrap().open(Some(&key())).unwrap();
+        assert_eq!(format!("{opened:?}"), format!("Opened({} bytes, Event)", EVENT.len()));
         assert_eq!(name(&headers, &encrypted, None), Err(Reject::NoEncryptKey));
     }
 

@@ -163,6 +163,8 @@ mod tests {
         ] {
             assert_eq!(collect([("b", "c"), (name, value)]).unwrap_err().to_string(), expected);
         }
+        let several = [("a b", ""), ("a", "\u{1}"), ("c d", ""), ("e", "f")];
+        assert_eq!(collect(several).unwrap_err(), HeaderError::Name("a b".into()), "the first is named");
         let name = "é".repeat(1000);
         assert_eq!(collect([(name, "")]).unwrap_err(), HeaderError::Name("é".repeat(QUOTED)));
     }

@@ -446,6 +446,8 @@ mod tests {
         let long =
             format!(r#"{{"alg":"A128KW","enc":"A128CBC-HS256","x":"{}"}}"#, "x".repeat(LONGEST_HEADER));
         assert_eq!(refusal([Some(long.as_bytes()), None, None, None, None]), ("malformed_jwe", Stage::Form));
+        let json = r#"{ "alg":"A128KW","enc":"A128CBC-HS256" }"#;
+        assert_eq!(Header::new(json).unwrap().json(), json);
         for kid in [r#""kid":0"#, r#""kid":null"#, r#""kid":"""#, r#""x":0"#] {
             let header = Header::new(&format!(r#"{{"alg":"A128KW","enc":"A128CBC-HS256",{kid}}}"#)).unwrap();
             assert_eq!(header.kid, None, "{kid}");

@@ -210,6 +210,59 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_refusal_that_concerns_no_key_says_what_is_wrong() {
+        for (reject, status, code, message) in [
+            (Reject::missing("a"), 400, "missing_field", "a: missing"),
+            (Reject::malformed("a", "a number"), 400, "malformed_field", "a: expected a number"),
+            (
+                Reject::InvalidJson(JsonPart::Body),
+                400,
+                "invalid_json",
+                "body: expected a JSON object, nested at most 127 deep",
+            ),
+            (
+                Reject::InvalidJson(JsonPart::Payload),
+                400,
+                "invalid_json",
+                "payload: expected a JSON object, nested at most 126 deep",
+            ),
+            (
+                Reject::InvalidJson(JsonPart::AnyPayload),
+                400,
+                "invalid_json",
+                "payload: expected JSON, nested at most 126 deep",
+            ),
+            (
+                Reject::InvalidXml,
+                400,
+                "invalid_xml",
+                "expected one XML element without a document type declaration, nested at most 32 deep",
+            ),
+            (Reject::NotUtf8, 400, "invalid_utf8", "payload: expected UTF-8"),
+            (Reject::UnhandledEventType, 400, "unhandled_event_type", "unhandled event type"),
+            (
+                Reject::MalformedJwe { part: "tag", expected: "16 bytes" },
+                400,
+                "malformed_jwe",
+                "tag: expected 16 bytes",
+            ),
+            (
+                Reject::UnsupportedAlgorithm { parameter: "alg" },
+                400,
+                "unsupported_algorithm",
+                "alg: not supported",
+            ),
+            (Reject::OwnerKeyMismatch, 403, "owner_key_mismatch", "for another app, corp or topic"),
+            (Reject::UnknownSource, 404, "unknown_source", "unknown source"),
+            (Reject::MethodNotAllowed, 405, "method_not_allowed", "method not allowed"),
+            (Reject::TooLarge { limit: 5 }, 413, "too_large", "too large: at most 5 bytes are accepted"),
+        ] {
+            assert_eq!((reject.status(), reject.code(), &*reject.message()), (status, code, message));
+            assert_eq!(reject.detail().as_deref(), Some(message), "{code}");
+        }
+    }
+
+    #[test]
     fn all_reasons_that_concern_keys_look_the_same_to_the_sender() {
         for reject in [
             Reject::MissingSignature,
@@ -234,6 +287,9 @@ mod tests {
             Reject::AuthenticationFailed,
         ] {
             assert_eq!((reject.status(), &*reject.message()), (401, "unauthorized"), "{reject:?}");
+            // The code says it all, except what the operator has to change.
+            let remedy = matches!(reject, Reject::Unsigned { .. }).then_some("sign");
+            assert_eq!(reject.detail().as_deref(), remedy, "{reject:?}");
         }
     }
 }

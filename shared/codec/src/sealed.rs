@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn an_aes_key_is_43_letters_and_digits() {
-        assert!(key(AES_KEY).is_ok());
+        assert_eq!(key(AES_KEY).unwrap().bytes().as_slice(), STANDARD.decode(AES_KEY).unwrap());
         let other = |tail: &str| format!("{}{tail}", AES_KEY.split_at(40).0);
         for wrong in [
             other(""),
@@ -285,6 +285,8 @@ mod tests {
             ("firstsecond", Err(Reject::OwnerKeyMismatch.at(Stage::Address))),
         ] {
             let opened = Opened { message: b"{}".to_vec(), owner_key: owner.as_bytes().to_vec() };
+            assert_eq!(opened.owner_key(), owner.as_bytes());
+            assert_eq!(format!("{opened:?}"), "Opened(2 bytes)");
             let owner = opened.addressed_to(&accepted).map(|(_, owner)| owner);
             assert_eq!(owner, expected);
         }

@@ -119,6 +119,13 @@ mod tests {
     }
 
     #[test]
+    fn only_the_size_of_content_is_printed() {
+        let content = Verified::new(br#"{"a":"hunter2"}"#.as_slice());
+        assert_eq!(format!("{content:?}"), "Verified(15 bytes)");
+        assert_eq!(format!("{:?}", content.json().unwrap()), "Payload(Node(15 bytes))");
+    }
+
+    #[test]
     fn one_byte_order_mark_is_skipped_before_json() {
         let read = |text: &'static str| {
             let content = Verified::new(text.as_bytes());

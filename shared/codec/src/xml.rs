@@ -288,5 +288,6 @@ mod tests {
         assert_eq!(root.field("C"), Ok(Some("")));
         assert_eq!(root.field("D"), Ok(None));
         assert_eq!(root.field("B"), Err(Reject::malformed("B", "to appear only once")));
+        assert_eq!(format!("{root:?}"), "Element(4 children)");
     }
 }

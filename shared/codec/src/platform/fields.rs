@@ -141,3 +141,29 @@ pub struct Variant {
     /// The date on which it was read.
     pub read: &'static str,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: Bilingual<&str> = Bilingual { en: "", zh: "" };
+
+    #[test]
+    fn a_field_is_a_required_line_that_is_shown_unless_it_says_otherwise() {
+        let facts = |field: Field| {
+            let Field { name, form, need, is_secret, parameter, .. } = field;
+            (name, matches!(form, AnswerForm::Line), need, is_secret, parameter.is_some())
+        };
+        let shown = Field::shown("a", TEXT, TEXT);
+        for (field, expected) in [
+            (shown, ("a", true, Need::Required, false, false)),
+            (Field::hidden("a", TEXT, TEXT), ("a", true, Need::Required, true, false)),
+            (Field::secret(TEXT, TEXT), ("secret", true, Need::Required, true, false)),
+            (shown.with_form(AnswerForm::Flag), ("a", false, Need::Required, false, false)),
+            (shown.with_need(Need::Optional), ("a", true, Need::Optional, false, false)),
+            (shown.as_parameter(|_| Ok(())), ("a", true, Need::Required, false, true)),
+        ] {
+            assert_eq!(facts(field), expected);
+        }
+    }
+}

@@ -145,6 +145,7 @@ fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Secret, signature::SecretEncoding};
 
     #[test]
     fn the_signed_text_is_of_sorted_fields_that_are_not_empty() {
@@ -155,11 +156,32 @@ mod tests {
         ] {
             assert_eq!(form.signed_text(left_out), expected);
         }
+        assert_eq!(format!("{form:?}"), "Form(8 fields)");
         for (name, expected) in
             [("a", Some(&b"%26 &"[..])), ("c", None), ("d", None), ("e", None), ("sign", Some(b"x"))]
         {
             assert_eq!(form.get(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn only_the_fields_that_are_signed_are_in_a_signed_form() {
+        let form = Form::parse(b"b=2&sign=x&a=1&c=&sign_type=RSA2").unwrap();
+        let key = Key::new(&Secret::new("k".into()).unwrap(), SecretEncoding::Text).unwrap();
+        let verify = |left_out: &[&str]| {
+            let signature = key.sign(Algorithm::Sha256, &form.signed_text(left_out)).unwrap();
+            form.verify(Algorithm::Sha256, &key, &signature, &[&["sign", "sign_type"], &["sign"]])
+        };
+        for (left_out, text, printed, sign_type) in [
+            (&["sign"][..], &b"a=1&b=2&sign_type=RSA2"[..], "SignedForm(3 fields)", Some(&b"RSA2"[..])),
+            (&["sign", "sign_type"], b"a=1&b=2", "SignedForm(2 fields)", None),
+        ] {
+            let signed = verify(left_out).unwrap();
+            assert_eq!(signed.text.bytes(), text);
+            assert_eq!(format!("{signed:?}"), printed);
+            assert_eq!((signed.get("sign_type"), signed.get("c")), (sign_type, None));
+        }
+        assert_eq!(verify(&[]).unwrap_err(), Reject::SignatureMismatch);
     }
 
     #[test]

@@ -804,6 +804,9 @@ fn what_sign_makes_is_verified() {
             None => key.sign(scheme.algorithm, text),
         };
         scheme.sign_with(private_key, &mut request, NOW, "i").unwrap();
+        // A handshake's reply never has the secret that a request carries.
+        let is_hmac = !scheme.algorithm.is_public() && !scheme.algorithm.sends_secret();
+        assert_eq!(scheme.hmac(&key, b"").is_some(), is_hmac, "{entry}");
         let signed = scheme.verified(&key, &request, NOW).unwrap();
         assert_eq!(signed.content.bytes(), BODY, "{entry}");
         assert_eq!(signed.id.as_deref(), entry.get("id_header").map(|_| "i"), "{entry}");
