@@ -276,7 +276,10 @@ mod tests {
                 "signature_key: expected a value, because timestamp_key",
             ),
             (r#"{"secret":"hunter2","tolerance":-1}"#, "tolerance: expected u32"),
-            (r#"{"secret":"hunter2","preset":"strip"}"#, "preset: expected one of "),
+            (
+                r#"{"secret":"hunter2","preset":"strip"}"#,
+                "preset: expected one of adyen-platform, bitbucket, buildkite, calendly, ",
+            ),
             (r#"{"secret":"hunter2","preset":5}"#, "preset: expected one of "),
             (r#"{"secret":"hunter2","prefix":null}"#, "prefix: expected a string"),
             (r#"{"secret":"hunter2","tolerance":0}"#, "tolerance: expected at least 1 second"),
@@ -291,6 +294,8 @@ mod tests {
                 r#"{"secret":"hunter2","type":"{a"}"#,
                 "type: expected the path of a member, such as data.kind, or a text with paths",
             ),
+            (r#"{"secret":"hunter2","subject":""}"#, "subject: expected the path of a member"),
+            (r#"{"secret":"hunter2","id":""}"#, "id: expected the path of a member"),
             (r#"{"secret":"hunter2","type_default":""}"#, "type_default: expected an event type of 1 to 256"),
             (
                 r#"{"secret":"hunter2","type_override":{"header":"x","values":[]}}"#,
@@ -372,11 +377,19 @@ mod tests {
                 "handshake: expected mac_member only with reply_member",
             ),
             (
+                r#"{"secret":"hunter2","algorithm":"token","handshake":{"type":"ping","echo_path":"a","reply_member":"a","mac_member":"b"}}"#,
+                "handshake: expected mac_member only with an HMAC as algorithm",
+            ),
+            (
                 r#"{"secret":"hunter2","handshake":{"type":"ping","echo_header":"a b"}}"#,
                 "handshake: expected HTTP header names",
             ),
             (
                 r#"{"secret":"hunter2","verify_token":"hunter2"}"#,
+                "verify_token: expected a handshake with token_query",
+            ),
+            (
+                r#"{"secret":"hunter2","verify_token":"hunter2","handshake":[{"method":"GET"},{"type":"ping"}]}"#,
                 "verify_token: expected a handshake with token_query",
             ),
             (
@@ -390,6 +403,31 @@ mod tests {
             let error = Credentials::from_entry(entry).err().unwrap().to_string();
             assert!(error.starts_with(expected), "{entry}: {error}");
             assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_just_within_the_rules_is_read() {
+        for (entry, deadline, handshakes) in [
+            (r#"{"secret":"s"}"#, None, 0),
+            (r#"{"secret":"s","deadline_ms":100}"#, Some(100), 0),
+            (r#"{"preset":"zoom","secret":"s"}"#, Some(2500), 1),
+            (r#"{"preset":"zoom","secret":"s","handshake":null}"#, Some(2500), 0),
+            (r#"{"secret":"s","handshake":[]}"#, None, 0),
+            (r#"{"secret":"s","handshake":[{"type":"a"},{"type":"b"}]}"#, None, 2),
+            // Only a reply with an HMAC needs an HMAC's key.
+            (
+                r#"{"secret":"s","algorithm":"token","handshake":{"type":"a","echo_path":"b","reply_member":"c"}}"#,
+                None,
+                1,
+            ),
+        ] {
+            let key = Credentials::from_entry(entry).unwrap_or_else(|error| panic!("{entry}: {error}"));
+            assert_eq!(
+                (key.deadline, key.handshakes.len()),
+                (deadline.map(Duration::from_millis), handshakes),
+                "{entry}"
+            );
         }
     }
 }

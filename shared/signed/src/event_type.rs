@@ -183,6 +183,7 @@ mod tests {
             "a}",
             "{a}}",
             "{{a}}",
+            "{{a}",
             "{header:}",
             "{header:a b}",
             "{except:}",

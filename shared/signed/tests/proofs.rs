@@ -17,6 +17,7 @@ use letterbox_intake::{
 use letterbox_signed::{
     Branch, Credentials, Described, describe,
     presets::PRESETS,
+    pushed,
     sender::{SENDERS, Samples, Sender},
 };
 use serde_json::json;
@@ -167,6 +168,138 @@ fn every_proof_is_the_event_that_it_says() {
         let received = Timestamp(now(sender)).to_string();
         assert_eq!(event.time, expected.time.unwrap_or(&received), "{name}");
     }
+}
+
+#[test]
+fn an_entry_names_its_headers_ids_and_secrets() {
+    for (entry, headers, id_members, secret_headers, secret_parameters) in [
+        (
+            json!({ "preset": "stripe", "secret": "s" }),
+            &["stripe-signature"][..],
+            &["id"][..],
+            &[][..],
+            &[][..],
+        ),
+        (
+            json!({ "algorithm": "token", "header": "x-token", "secret": "s" }),
+            &["x-token"],
+            &[],
+            &["x-token"],
+            &[],
+        ),
+        (
+            json!({ "secret": "s", "template": "{header:x-nonce}.{body}" }),
+            &["x-signature", "x-nonce"],
+            &[],
+            &[],
+            &[],
+        ),
+        (
+            json!({ "preset": "meta", "secret": "s", "verify_token": "t" }),
+            &["x-hub-signature-256"],
+            &[],
+            &[],
+            &["hub.verify_token"],
+        ),
+        (
+            json!({
+                "secret": "s", "type_header": "x-type", "type_override": { "header": "x-other", "values": ["a"] },
+                "unsigned_id_header": "x-id", "delivery_header": "x-delivery", "attributes": { "shop": "x-shop" },
+                "handshake": [
+                    { "method": "GET", "echo_header": "x-challenge" },
+                    { "when_header": { "x-kind": "test" }, "echo_path": "challenge" },
+                ],
+            }),
+            &["x-signature", "x-type", "x-other", "x-id", "x-delivery", "x-shop", "x-challenge", "x-kind"],
+            &[],
+            &[],
+            &[],
+        ),
+    ] {
+        let key = Credentials::from_entry(&entry.to_string()).unwrap();
+        assert_eq!(AnySender::headers(&key), headers, "{entry}");
+        assert_eq!(AnySender::id_members(&key), id_members, "{entry}");
+        assert_eq!(AnySender::secret_headers(&key), secret_headers, "{entry}");
+        assert_eq!(AnySender::secret_parameters(&key), secret_parameters, "{entry}");
+    }
+}
+
+#[test]
+fn a_variant_asks_for_the_key_and_the_token_of_its_sender() {
+    let variants = AnySender::variants();
+    assert_eq!(variants.len(), SENDERS.len());
+    for (variant, sender) in variants.iter().zip(SENDERS) {
+        let fields: Vec<_> = variant.fields.iter().map(|field| field.name).collect();
+        let expected =
+            if sender.name == "meta" { vec!["secret", "verify_token"] } else { vec![sender.proof.key_field] };
+        assert_eq!((variant.name, fields), (sender.name, expected));
+        let example = Credentials::from_entry(&variant.example);
+        assert!(example.is_ok(), "{}: {}", variant.name, variant.example);
+    }
+}
+
+#[test]
+fn a_sample_is_of_the_type_that_its_name_says() {
+    let type_of = |entry: serde_json::Value, name: &str| {
+        let key = Credentials::from_entry(&entry.to_string()).unwrap();
+        let sample = Sample { name: name.to_owned(), payload: b"{}".to_vec() };
+        let request = AnySender::build_request(&key, &sample, "https://localhost/any", &at(NOW))?;
+        Ok::<_, String>(request.headers()["x-type"].to_str().unwrap().to_owned())
+    };
+    let preset = json!({ "preset": "stripe", "secret": "s", "type_header": "x-type" });
+    let own = json!({ "secret": "s", "type_header": "x-type" });
+    for (entry, name, expected) in [
+        (&preset, "stripe/customer.created", Ok("customer.created")),
+        (&preset, "customer.created", Ok("customer.created")),
+        (&preset, "stripe/", Err("x-type: expected an event type")),
+        (&own, "stripe/customer.created", Ok("stripe/customer.created")),
+        (&own, "", Err("x-type: expected an event type")),
+    ] {
+        let sent = type_of(entry.clone(), name);
+        assert_eq!(sent.as_deref().map_err(String::as_str), expected, "{entry} {name}");
+    }
+}
+
+#[test]
+fn a_response_is_read_by_the_policy_of_the_sender() {
+    for sender in SENDERS {
+        let key = credentials(sender, sender.proof.key);
+        assert_eq!(AnySender::delivery_policy(&key), sender.policy, "{}", sender.name);
+    }
+    for (entry, status, expected) in [
+        (json!({ "preset": "stripe", "secret": "s" }), 204, Ok("body")),
+        (
+            json!({ "preset": "telegram", "secret": "s" }),
+            302,
+            Err("expected a status from 200 to 299, got 302 Found"),
+        ),
+        // The specification's advice to all senders.
+        (json!({ "secret": "s" }), 204, Ok("body")),
+        (json!({ "secret": "s" }), 302, Err("expected a status from 200 to 299, got 302 Found")),
+    ] {
+        let key = Credentials::from_entry(&entry.to_string()).unwrap();
+        let response = http::Response::builder().status(status).body("body".into()).unwrap();
+        let read = AnySender::read_response(&key, &Request::default(), &response);
+        assert_eq!(read.as_deref().map_err(String::as_str), expected, "{entry} {status}");
+    }
+}
+
+#[test]
+fn content_that_was_read_from_the_sender_is_received_like_its_push() {
+    let content = br#"{"id":"evt_1","type":"customer.created"}"#;
+    let key = Credentials::from_entry(r#"{"preset":"stripe","secret":"s"}"#).unwrap();
+    let pushed = pushed::receive::<Any>("own", &key, content.as_slice().into(), &at(NOW)).unwrap().unwrap();
+    let event = pushed.queued_event().unwrap();
+    assert_eq!(
+        (&*event.id, &*event.kind, &*event.source, event.data.get().as_bytes()),
+        ("evt_1", "any.customer.created", "/any/own", content.as_slice())
+    );
+    let refused = pushed::receive::<Any>("own", &key, "{}".into(), &at(NOW)).unwrap().unwrap_err();
+    assert_eq!(refused.reject, Reject::missing("type"));
+    // Only the sender signs with a private key.
+    let sender = SENDERS.iter().find(|sender| sender.proof.key_field == "public_key").unwrap();
+    let public = credentials(sender, sender.proof.key);
+    assert!(pushed::receive::<Any>("own", &public, content.as_slice().into(), &at(NOW)).is_none());
 }
 
 /// A queue that never responds.
