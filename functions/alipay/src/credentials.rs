@@ -82,3 +82,28 @@ fn app_ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Stri
     }
     Ok(Some(ids))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_has_one_app_or_a_list_of_them() {
+        let ids = |json: &str| {
+            app_ids(&mut serde_json::Deserializer::from_str(json)).map_err(|error| error.to_string())
+        };
+        assert_eq!(ids(r#""1""#).unwrap().unwrap(), ["1"]);
+        assert_eq!(ids(r#"["1","2"]"#).unwrap().unwrap(), ["1", "2"]);
+        let empty = "expected app ids that are not empty, without whitespace around them";
+        for (json, expected) in [
+            ("[]", empty),
+            (r#""""#, empty),
+            (r#"["1",""]"#, empty),
+            (r#"["1"," 2"]"#, empty),
+            ("5", "expected an app id as a string, or a list of them"),
+        ] {
+            let error = ids(json).unwrap_err();
+            assert!(error.contains(expected), "{json}: {error}");
+        }
+    }
+}

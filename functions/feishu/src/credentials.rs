@@ -47,3 +47,36 @@ impl Credentials {
         opened.with_token(&self.verification_token)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use letterbox_codec::feishu::{NONCE, SIGNATURE, TIMESTAMP};
+
+    use super::*;
+
+    #[test]
+    fn a_signed_timestamp_is_at_most_the_tolerance_away() {
+        for (tolerance, seconds) in [("", 300), (r#","tolerance":60"#, 60)] {
+            let entry = format!(r#"{{"verification_token":"t","encrypt_key":"k"{tolerance}}}"#);
+            let entry: Credentials = serde_json::from_str(&entry).unwrap();
+            let key = entry.encrypt_key.as_ref().unwrap();
+            let sealed = key.seal([7; 16], br#"{"type":"event_callback","token":"t"}"#);
+            let body = format!(r#"{{"encrypt":"{sealed}"}}"#);
+            let sent = 1_795_255_200;
+            let mut headers = HeaderMap::new();
+            let signature = key.signature(&sent.to_string(), "n", body.as_bytes());
+            for (name, value) in [(SIGNATURE, &*signature), (TIMESTAMP, &sent.to_string()), (NONCE, "n")] {
+                headers.insert(name, value.parse().unwrap());
+            }
+            let delivery = Delivery::read(&headers, body.as_bytes()).unwrap();
+            for (later, is_fresh) in [(0, true), (seconds * 1000, true), (seconds * 1000 + 1, false)] {
+                for now in [sent * 1000 + later, sent * 1000 - later] {
+                    let refused = entry.open(&delivery, Timestamp(now)).err();
+                    let expected = (!is_fresh).then(|| Reject::TimestampOutOfRange.at(Stage::Address));
+                    assert_eq!(refused, expected, "{now}");
+                }
+            }
+        }
+    }
+}

@@ -191,6 +191,13 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_changes_neither_the_deadline_nor_the_methods() {
+        let key = serde_json::from_str(r#"{"secret":"secret"}"#).unwrap();
+        assert_eq!(GitHub::deadline(&key), None);
+        assert!(GitHub::handshake_methods(&key).is_empty());
+    }
+
+    #[test]
     fn an_event_is_identified_as_the_entry_says() {
         let ambient = Ambient { now: Timestamp(0), entropy: [0; Ambient::ENTROPY] };
         let provider = GitHub::new(&[]).unwrap();

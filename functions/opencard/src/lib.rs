@@ -192,6 +192,28 @@ mod tests {
     }
 
     #[test]
+    fn the_log_says_what_a_query_found() {
+        let keys = [serde_json::from_str(r#"{"keys":{"0":"MDEyMzQ1Njc4OWFiY2RlZg"}}"#).unwrap()];
+        let source = Source { provider: OpenCard::NAME, name: "default", keys: &keys };
+        let cards = br#"{"1":{"entries":[{"intent":{},"data":1,"lifetime":60}]}}"#;
+        let provider = OpenCard::new(cards).unwrap();
+        let header = Header::new(r#"{"alg":"A128KW","enc":"A128CBC-HS256","kid":"0"}"#).unwrap();
+        let psk = jwe::Psk::new(&Secret::new("MDEyMzQ1Njc4OWFiY2RlZg".into()).unwrap()).unwrap();
+        for (now, query, expected) in [
+            (1000, r#"{"srcid":"1","intent":{}}"#, "found"),
+            (1000, r#"{"srcid":"1","intent":{"a":1}}"#, "no_result"),
+            (1000, r#"{"srcid":"2","intent":{}}"#, "bad_parameters"),
+            (1000, "{}", "bad_parameters"),
+            (0, r#"{"srcid":"1","intent":{}}"#, "internal_error"),
+        ] {
+            let token = jwe::seal(&psk, &header, query.as_bytes(), &[1; 32], &[2; 16]).unwrap();
+            let ambient = Ambient { now: Timestamp(now), entropy: [0; Ambient::ENTROPY] };
+            let received = provider.receive(&source, &Request::new(token.into()), &ambient).unwrap();
+            assert_eq!(received.remark, Some(expected), "{now} {query}");
+        }
+    }
+
+    #[test]
     fn a_refusal_names_the_delivery() {
         let keys = [serde_json::from_str(r#"{"keys":{"0":"MDEyMzQ1Njc4OWFiY2RlZg"}}"#).unwrap()];
         let source = Source { provider: OpenCard::NAME, name: "default", keys: &keys };

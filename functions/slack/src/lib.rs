@@ -197,3 +197,29 @@ fn with_headers(mut event: Event, request: &Request) -> Event {
     }
     event
 }
+
+#[cfg(test)]
+mod tests {
+    use letterbox_codec::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_challenge_is_answered_up_to_4096_bytes() {
+        let keys = [serde_json::from_str::<Credentials>(r#"{"secret":"k"}"#).unwrap()];
+        let source = Source { provider: Slack::NAME, name: "default", keys: &keys };
+        let ambient = Ambient { now: Timestamp(1_795_255_200_000), entropy: [0; Ambient::ENTROPY] };
+        for (length, is_answered) in [(0, true), (4096, true), (4097, false)] {
+            let challenge = "c".repeat(length);
+            let body = format!(r#"{{"type":"url_verification","challenge":"{challenge}"}}"#);
+            let mut request = Request::new(body.into());
+            let [Credentials { secret, scheme }] = &keys;
+            scheme.sign(secret, &mut request, ambient.now, "").unwrap();
+            let received = Slack.receive(&source, &request, &ambient);
+            let refusal = received.as_ref().err().map(|refused| refused.reject.clone());
+            let expected = (!is_answered).then(|| Reject::malformed("challenge", "at most 4096 bytes"));
+            assert_eq!(refusal, expected, "{length}");
+            assert!(received.is_err() || received.is_ok_and(|received| received.queued_event().is_none()));
+        }
+    }
+}

@@ -110,4 +110,23 @@ mod tests {
             assert_eq!(is_topic(topic), expected, "{topic}");
         }
     }
+
+    #[test]
+    fn an_entry_has_one_topic_or_a_list_of_them() {
+        let (one, two) = ("arn:aws:sns:us-east-1:123456789012:one", "arn:aws:sns:us-east-1:123456789012:two");
+        let topics = |topics: serde_json::Value| {
+            let entry = serde_json::json!({ "topic_arn": topics });
+            let entry = serde_json::from_value::<Credentials>(entry).map_err(|error| error.to_string());
+            entry.map(|entry| entry.topic_arn)
+        };
+        assert_eq!(topics(one.into()).unwrap(), [one]);
+        assert_eq!(topics([one, two].as_slice().into()).unwrap(), [one, two]);
+        for wrong in
+            [serde_json::json!([]), serde_json::json!([one, "two"]), serde_json::json!("two"), 5.into()]
+        {
+            let error = topics(wrong.clone()).unwrap_err();
+            assert!(error.contains("expected the ARN of a topic, "), "{wrong}: {error}");
+            assert!(error.contains("or a list of them"), "{wrong}: {error}");
+        }
+    }
 }

@@ -220,5 +220,14 @@ mod tests {
         ] {
             assert_eq!(signed_text(kind, &text), Err(expected), "{text}");
         }
+        // Only the message itself may be longer.
+        for (member, length, is_accepted) in [
+            (r#""Subject":""#, 2048, true),
+            (r#""Subject":""#, 2049, false),
+            (r#""Message":""#, 10_000, true),
+        ] {
+            let text = text.replacen(member, &format!("{member}{}", "x".repeat(length)), 1);
+            assert_eq!(signed_text(Kind::Notification, &text).is_ok(), is_accepted, "{member} {length}");
+        }
     }
 }

@@ -61,6 +61,31 @@ fn a_certificate_is_wanted_once_and_only_for_the_own_topic() {
     assert_eq!((refused.reject, refused.stage), (Reject::OwnerKeyMismatch, Stage::Address));
 }
 
+#[test]
+fn a_refusal_names_the_message() {
+    let (mut request, _) = delivery();
+    request.headers_mut().insert("x-amz-sns-message-id", "m1".parse().unwrap());
+    let refused = receive(&keys("unpinned"), &request, NOW).unwrap_err();
+    assert_eq!(refused.delivery.as_deref(), Some("m1"));
+}
+
+/// An entry of another topic vouches for nothing, whatever certificate it pins.
+#[test]
+fn the_certificate_of_the_own_topic_counts() {
+    let (request, pem) = delivery();
+    let mut pinned = serde_json::json!({ "topic_arn": "arn:aws:sns:us-east-1:123456789012:others" });
+    pinned["certificates"][URL] = String::from_utf8(pem).unwrap().into();
+    let other = || serde_json::from_value::<Credentials>(pinned.clone()).unwrap();
+    let refused = receive(&[other()], &request, NOW).unwrap_err();
+    assert_eq!((refused.reject, refused.stage), (Reject::OwnerKeyMismatch, Stage::Address));
+    // The one of the topic pins a certificate that is another.
+    let mut expired = keys("expired").remove(0);
+    let (_, certificate) = expired.certificates.pop_first().unwrap();
+    expired.certificates.insert(URL.to_owned(), certificate);
+    let refused = receive(&[other(), expired], &request, NOW).unwrap_err();
+    assert_eq!((refused.reject, refused.stage), (Reject::CertificateInvalid, Stage::Key));
+}
+
 /// A certificate that could be fetched may still verify the message; the pinned one, which has expired, cannot.
 #[test]
 fn of_several_entries_the_one_that_wants_a_certificate_counts() {

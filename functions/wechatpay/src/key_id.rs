@@ -36,3 +36,30 @@ impl std::fmt::Display for KeyId {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_hex_or_that_of_a_public_key_and_of_bounded_length() {
+        let serial = |digits: &str| Some(KeyId::Serial(digits.to_owned()));
+        let public = |id: &str| Some(KeyId::PublicKey(id.to_owned()));
+        let id = |length: usize| format!("PUB_KEY_ID_{}", "1".repeat(length - 11));
+        for (text, expected) in [
+            ("0a1F", serial("A1F")),
+            ("0", serial("")),
+            (&"a".repeat(64), serial(&"A".repeat(64))),
+            (&"a".repeat(65), None),
+            ("", None),
+            ("0g", None),
+            (" 0a", None),
+            ("PUB_KEY_ID_", public("PUB_KEY_ID_")),
+            (&id(64), public(&id(64))),
+            (&id(65), None),
+            ("pub_key_id_1", None),
+        ] {
+            assert_eq!(KeyId::parse(text), expected, "{text}");
+        }
+    }
+}
