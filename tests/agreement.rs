@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Debug, fs};
 use cargo_metadata::MetadataCommand;
 use letterbox_intake::archive::mask::is_secret_header;
 use letterbox_registry::PROVIDERS;
-use letterbox_tests::{cases, providers, root};
+use letterbox_tests::{cases, fixed, providers, root};
 use serde_json::Value;
 
 fn listed() -> BTreeSet<String> {
@@ -177,6 +177,19 @@ fn the_archive_has_every_header_that_is_signed() {
         }
     }
     assert!(count > 60, "{count} headers");
+}
+
+/// GitHub only signs, in headers of fixed names, and signs no id.
+#[test]
+fn a_provider_has_none_of_what_it_does_not_say() {
+    let github = letterbox_registry::find("github").unwrap();
+    assert!(github.variants().is_empty());
+    let keys = github.keys(github.facts().demo).unwrap();
+    let entry = keys.first("default").unwrap();
+    for list in [entry.headers(), entry.id_members(), entry.secret_headers(), entry.secret_parameters()] {
+        assert_eq!(list, [""; 0]);
+    }
+    assert!(entry.seal(b"{}", &fixed()).is_none());
 }
 
 #[test]

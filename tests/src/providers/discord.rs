@@ -286,6 +286,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_type_is_a_number_of_up_to_three_digits() {
+        let receiver = receiver();
+        for (number, refusal) in [
+            ("999", None),
+            (r#""7""#, None),
+            ("1000", Some((400, "malformed_field"))),
+            ("-1", Some((400, "malformed_field"))),
+            ("1.5", Some((400, "malformed_field"))),
+            (r#""a""#, Some((400, "malformed_field"))),
+            (r#""""#, Some((400, "malformed_field"))),
+            ("true", Some((400, "missing_field"))),
+        ] {
+            let payload = format!(r#"{{"type":{number},"id":"1441393541529600000"}}"#);
+            let request = receiver.build_request(None, "raw", payload.as_bytes(), &fixed());
+            match refusal {
+                Some(refusal) => assert_eq!(receiver.refusal(&request), refusal, "{number}"),
+                None => assert_eq!(receiver.handle(&request).1.len(), 1, "{number}"),
+            }
+        }
+    }
+
     /// `S + L` in place of `S`: a verification that is not strict accepts both.
     #[test]
     fn a_second_signature_is_not_made_from_the_first() {

@@ -167,8 +167,8 @@ mod tests {
             (
                 json!({ "preset": "shopify", "type": "kind" }),
                 &[],
-                r#"{"kind":"a"}"#,
-                json!({ "type": "signed.a" }),
+                r#"{"kind":"k"}"#,
+                json!({ "type": "signed.k" }),
             ),
             // Facts in headers.
             (

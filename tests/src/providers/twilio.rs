@@ -372,7 +372,7 @@ fn sent_to(entry: &Value, url: &str) -> Made<letterbox_codec::Request> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::receiver::Receiver;
+    use crate::{fixed, receiver::Receiver};
 
     fn id(payload: &str) -> String {
         let event = Receiver::new("twilio", &entry()).event("raw", payload.as_bytes());
@@ -400,6 +400,35 @@ mod tests {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), events.len());
+    }
+
+    #[test]
+    fn a_list_of_one_event_is_that_event() {
+        let receiver = Receiver::new("twilio", &entry());
+        for (payload, event_type, id) in [
+            (r#"[{"type":"a","id":"EZ1"}]"#, "twilio.a", Some("EZ1")),
+            (r#"{"type":"a","id":"EZ1","1":{}}"#, "twilio.a", Some("EZ1")),
+            (r#"[{"type":"a","id":"EZ1"},{"type":"a","id":"EZ2"}]"#, "twilio.events", None),
+        ] {
+            let event = receiver.event("raw", payload.as_bytes());
+            assert_eq!(event["type"], event_type, "{payload}");
+            let found = event["id"].as_str().unwrap();
+            assert!(id.map_or(found.len() == 64, |id| found == id), "{payload}: {found}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_delivery() {
+        let receiver = Receiver::new("twilio", &entry());
+        for (payload, change, reason) in
+            [("Body=a", "Body=b", "signature_mismatch"), ("{", "{", "invalid_json")]
+        {
+            let mut request = receiver.build_request(None, "raw", payload.as_bytes(), &fixed());
+            request.headers_mut().insert("i-twilio-idempotency-token", "d1".parse().unwrap());
+            let request = with_body(&request, change);
+            let record = receiver.handle(&request).0.record;
+            assert_eq!((record.reason, record.delivery.as_deref()), (Some(reason), Some("d1")), "{payload}");
+        }
     }
 
     #[test]
