@@ -31,7 +31,7 @@ FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.tom
 # For pytest: `make system ARGS="-k fifo -x"`.
 ARGS ?=
 # So many tests run at once, those of one file one after the other. With 0 there is one process, whose output is shown.
-WORKERS ?= 2
+WORKERS ?= 3
 PYTEST = $(VENV)/bin/python -m pytest -ra -n $(WORKERS)
 # Of the local AWS: `make deploy-local PORT=4666`.
 PORT ?= 4566
@@ -133,7 +133,7 @@ unit: ## Run the Rust tests: units, vectors, properties, samples
 .PHONY: system
 system: $(STAMP) $(STAMP_NODE) ## Run the whole-system tests: real binaries, a real queue, outside senders
 	$(BINARIES)
-	$(PYTEST) --dist loadfile $(ARGS) tests/system
+	$(PYTEST) --dist loadfile --no-loadscope-reorder $(ARGS) tests/system
 
 # Both may take a while, and pytest would hide that.
 .PHONY: browser

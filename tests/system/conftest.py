@@ -62,7 +62,15 @@ def binaries():
 
 
 # What comes in time here does not beside other tests.
-ALONE = {"test_archive", "test_faults"}
+ALONE = ["test_archive", "test_faults"]
+# These take the longest: begun last, they would run when all others have ended.
+LONG = ["test_gaps", "test_start", "test_contacts_safety", "test_outages"]
+
+
+def pytest_collection_modifyitems(items):
+    """Files that run alone come first: later, they would wait for the others, and the others for them."""
+    order = {name: position for position, name in enumerate([*ALONE, *LONG])}
+    items.sort(key=lambda item: order.get(item.module.__name__, len(order)))
 
 
 @pytest.fixture(scope="module", autouse=True)
