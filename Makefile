@@ -31,7 +31,7 @@ FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.tom
 # For pytest: `make system ARGS="-k fifo -x"`.
 ARGS ?=
 # So many tests run at once, those of one file one after the other. With 0 there is one process, whose output is shown.
-WORKERS ?= 3
+WORKERS ?= 2
 PYTEST = $(VENV)/bin/python -m pytest -ra -n $(WORKERS)
 # Of the local AWS: `make deploy-local PORT=4666`.
 PORT ?= 4566
