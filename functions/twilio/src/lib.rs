@@ -17,11 +17,10 @@ mod platform;
 use std::{borrow::Cow, time::Duration};
 
 use letterbox_codec::{
-    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, Verified, form, header::label,
-    provider::Refused, stage::first_accepted, verified::Payload,
+    Ambient, Event, Provider, Received, Reject, Reply, Request, Source, Verified, header::label,
+    provider::Refused, signature::VerifiedRequest, stage::first_accepted, verified::Payload,
 };
 
-use self::credentials::BODY_HASH;
 pub use self::credentials::Credentials;
 
 /// The header that is the same in every retry of a request. It is not signed.
@@ -93,9 +92,9 @@ impl Provider for Twilio {
     ) -> Result<Received, Refused> {
         let delivery = label(request.headers(), DELIVERY).map(str::to_owned);
         let verified = first_accepted(source.keys, |key: &Credentials| verify(key, request, ambient));
-        let (position, content) =
+        let (position, signed) =
             verified.map_err(|rejected| Refused { delivery: delivery.clone(), ..rejected.into() })?;
-        let accepted = accept(source, request, &content, ambient);
+        let accepted = accept(source, &signed, ambient);
         let (mut event, reply) = accepted
             .map_err(|reject| Refused { delivery: delivery.clone(), ..Refused::payload(reject, position) })?;
         event.delivery = delivery;
@@ -103,28 +102,31 @@ impl Provider for Twilio {
     }
 }
 
-/// The body, if the signature is that of any of the URLs.
+/// What the signature is of, if it is that of any of the URLs.
 fn verify<'r>(
     key: &Credentials,
     request: &'r Request,
     ambient: &Ambient,
-) -> Result<Verified<'r>, letterbox_codec::Rejected> {
+) -> Result<VerifiedRequest<'r>, letterbox_codec::Rejected> {
     let urls = key.urls(request);
     let verified = first_accepted(&urls, |url| {
         key.scheme.with_url(url.as_str()).verify(&key.secret, request, ambient.now)
     });
-    verified.map(|(_, signed)| signed.content)
+    verified.map(|(_, signed)| signed)
 }
 
 /// The event, and the response to it.
+///
+/// The body is read as what was signed: as JSON if its hash was, else as a form. The content type is not signed, and the URL
+/// that was called need not be the signed one.
 fn accept(
     source: &Source<'_, Credentials>,
-    request: &Request,
-    content: &Verified<'_>,
+    signed: &VerifiedRequest<'_>,
     ambient: &Ambient,
 ) -> Result<(Event, Reply), Reject> {
+    let content = &signed.content;
     let text = content.text()?;
-    if has_hash(request) {
+    if signed.has_body_hash {
         let payload = content.any_json()?;
         return Ok((json_event(source, content, &payload, ambient)?, Reply::empty(200)));
     }
@@ -133,13 +135,6 @@ fn accept(
     let mut event = form_event(source, content, &payload, ambient)?;
     event.raw = Some(text.to_owned());
     Ok((event, Reply::new(200, "text/xml", TWIML.to_owned())))
-}
-
-/// True if the hash of the body is signed instead of its fields. Without it, the signature is of a form: no body that begins
-/// like JSON is verified. The content type is not signed, so it does not count.
-fn has_hash(request: &Request) -> bool {
-    let query = request.uri().query().unwrap_or_default();
-    matches!(form::one(query.as_bytes(), BODY_HASH), Ok(Some(_)))
 }
 
 /// The event in a form.

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Credentials, DELIVERY, Twilio,
     credentials::{BODY_HASH, SIGNATURE},
-    has_hash, verify,
+    verify,
 };
 
 /// Source, read 2026-11-26: <https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>. Event Streams waits
@@ -157,12 +157,12 @@ impl Sender for Twilio {
     }
 
     fn open(key: &Credentials, message: &Request, now: Timestamp) -> Result<Opened, Rejected> {
-        let content = verify(key, message, &Ambient { now, entropy: [0; Ambient::ENTROPY] })?;
-        content.text().map_err(at(Stage::Payload))?;
-        let content = if has_hash(message) {
-            content.bytes().to_vec()
+        let signed = verify(key, message, &Ambient { now, entropy: [0; Ambient::ENTROPY] })?;
+        signed.content.text().map_err(at(Stage::Payload))?;
+        let content = if signed.has_body_hash {
+            signed.content.bytes().to_vec()
         } else {
-            content.form().map_err(at(Stage::Payload))?.bytes().to_vec()
+            signed.content.form().map_err(at(Stage::Payload))?.bytes().to_vec()
         };
         Ok(Opened { content, notes: vec!["signature valid".to_owned()] })
     }

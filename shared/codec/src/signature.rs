@@ -60,6 +60,8 @@ pub struct VerifiedRequest<'r> {
     pub id: Option<Cow<'r, str>>,
     /// The signed timestamp as it came, if the scheme has one.
     pub timestamp: Option<Cow<'r, str>>,
+    /// True if, of a form or JSON, the hash in the signed URL was checked in place of the fields.
+    pub has_body_hash: bool,
 }
 
 /// The content of a signature header, not verified.
@@ -120,6 +122,11 @@ impl SignedText<'_> {
         Ok(Cow::Owned(text))
     }
 
+    /// True if a hash of the body is signed in place of its fields.
+    fn has_hash(&self) -> bool {
+        self.0.iter().any(|piece| matches!(piece, Piece::Form(Some(_))))
+    }
+
     /// Checks a body whose hash is signed in its place.
     fn check_hash(&self, body: &[u8]) -> Result<(), Reject> {
         let is_other = |piece: &Piece<'_>| match piece {
@@ -167,6 +174,7 @@ impl Scheme {
             checked.and_then(|()| signed_text.check_hash(body)).map_err(at(Stage::Key))
         };
         let content = content(request, check)?;
+        let has_body_hash = signed_text.has_hash();
 
         let timestamp = match (claims.timestamp, &self.timestamp) {
             (Some(text), _) => Some(text),
@@ -189,7 +197,7 @@ impl Scheme {
             self.template.has(&Part::Id) || covered.split(' ').any(|one| family.name(name).as_str() == one)
         };
         let id = id.filter(|_| self.id_header.as_ref().is_some_and(is_signed));
-        Ok(VerifiedRequest { content, id, timestamp })
+        Ok(VerifiedRequest { content, id, timestamp, has_body_hash })
     }
 
     /// Reads the signature header, and the timestamp from the place that the scheme names.

@@ -402,6 +402,21 @@ mod tests {
         assert_eq!(ids.len(), events.len());
     }
 
+    /// The entry's URL is the signed one; whoever calls may add to the query.
+    #[test]
+    fn a_body_is_read_as_what_was_signed_and_not_as_what_was_called() {
+        let mut entry = entry();
+        entry["url"] = "https://hooks.example.com/twilio?own=1".into();
+        let receiver = Receiver::new("twilio", &entry);
+        let json = receiver.build_request(None, "raw", br#"[{"type":"a","id":"EZ1"}]"#, &fixed());
+        let again = with_uri(&json, |url| url + "&bodySHA256=00").unwrap();
+        for request in [json, again] {
+            let (_, messages) = receiver.handle(&request);
+            let event: Value = serde_json::from_str(&messages[0].body).unwrap();
+            assert_eq!((&event["type"], &event["id"]), (&json!("twilio.a"), &json!("EZ1")));
+        }
+    }
+
     #[test]
     fn a_list_of_one_event_is_that_event() {
         let receiver = Receiver::new("twilio", &entry());
