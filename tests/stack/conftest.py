@@ -1,6 +1,6 @@
 """The stacks of a run, on two local AWS: one as it comes, one that enforces IAM.
 
-A deployment takes some ten seconds, so there are three for all tests. What changes a stack puts it back, and
+A deployment takes some ten seconds, so there are three stacks for all tests. What changes a stack puts it back, and
 test_removal.py, which deletes two of them, runs last.
 """
 
@@ -28,12 +28,33 @@ def pytest_configure(config):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+# Before xdist reads the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    """The tests of a stack run one after the other in one process, so that each stack is deployed once, or twice."""
     items.sort(key=lambda item: item.path.name == "test_removal.py")
+    files_of_second = {item.path for item in items if "second" in used(item)}
     for item in items:
-        # The tests of one local AWS stay together, so that each stack is deployed once.
-        shared = [name for name in ["strict_aws", "aws"] if name in item.fixturenames]
-        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.path.name))
+        stacks = used(item)
+        if stacks & {"strict_aws", "strict"}:
+            group = "strict"
+        elif stacks & {"aws", "letterbox", "second"}:
+            group = "second" if item.path in files_of_second else "letterbox"
+        else:
+            group = item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def used(item):
+    """The fixtures of a test, and those that its parameters name."""
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else []
+    return {*item.fixturenames, *(value for value in parameters if isinstance(value, str))}
+
+
+def pytest_collection_finish(session):
+    # xdist adds the group to the name. Without one, each test may run beside another of the same stack.
+    if getattr(session.config.option, "loadgroup", False):
+        assert [item.nodeid for item in session.items if "@" not in item.nodeid] == []
 
 
 @pytest.fixture(scope="session", autouse=True)
