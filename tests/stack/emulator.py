@@ -14,9 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "system"))
 import boto3
 from botocore.config import Config
 
-from servers import REGION, START_TIMEOUT, Process, base_environment, free_port, listens, until
-
-STARTED = str(Path(__file__).with_name("local_aws.py"))
+from servers import LOCAL_AWS, REGION, START_TIMEOUT, Process, base_environment, free_port, listens, until
 
 os.environ |= base_environment() | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
@@ -57,7 +55,7 @@ class Emulator:
             "USE_SSL": str(strict).lower(),
         }
         log = self.directory / f"emulator-{self.port}.log"
-        self._process = Process([sys.executable, STARTED], log, self.environment | settings)
+        self._process = Process([sys.executable, LOCAL_AWS], log, self.environment | settings)
         until(self._listens, START_TIMEOUT, "the local AWS")
 
     def expect_alive(self):

@@ -28,6 +28,7 @@ from platforms.sns import make_certificate
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 VENV_BIN = Path(sys.executable).parent
+LOCAL_AWS = Path(__file__).with_name("local_aws.py")
 PROVIDERS = list(PLATFORMS)
 
 # The functions that receive no webhooks.
@@ -160,7 +161,7 @@ class QueueServer:
             "HOME": str(directory),
         }
         log = directory / f"queue-server-{self.port}.log"
-        self._process = Process([sys.executable, "-m", "ministack"], log, environment)
+        self._process = Process([sys.executable, LOCAL_AWS], log, environment)
         until(self._listens, START_TIMEOUT, "the queue server")
         self.client = self.aws("sqs")
 

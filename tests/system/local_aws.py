@@ -3,12 +3,18 @@
 - Fn::Split in the conditions of a template.
 - An HTTP/2 connection of any number of requests: after a thousand, hypercorn breaks it with all that is under way on it, so
   that clients send again what was done already.
+- Answers at any time: after some thousand requests, Python's collection of all objects stops it for more than a second, which
+  is as long as some functions wait for their queue. What does not live long is collected nevertheless.
 """
 
+import gc
 import sys
 
 from hypercorn.config import Config
 from ministack.services.cloudformation import engine
+
+young, middle, _ = gc.get_threshold()
+gc.set_threshold(young, middle, 1_000_000)
 
 Config.keep_alive_max_requests = sys.maxsize
 evaluate = engine._evaluate_conditions
