@@ -94,15 +94,15 @@ test: ## Everything the CI checks: fmt, lint, deny, workflows, template, unit, i
 	@$(MAKE) --jobs SIDE_BY_SIDE=1 lint deny workflows template $(STAMP_NODE)
 	@$(MAKE) unit instructions
 	@$(MAKE) --jobs SIDE_BY_SIDE=1 system-browser quiet-builds
-	@$(MAKE) stack
+	@$(MAKE) stack-tests
 
 .PHONY: system-browser quiet-builds
 system-browser:
 	@$(MAKE) SIDE_BY_SIDE= system browser
 
-# Cargo's progress would stand in the lines of the tests, which measure time as well.
+# What the tests of the stack need. Its progress would stand in the lines of the others, which measure time as well.
 quiet-builds:
-	@CARGO_TERM_QUIET=true nice $(MAKE) SIDE_BY_SIDE= optimised consumer
+	@CARGO_TERM_QUIET=true nice $(MAKE) --silent SIDE_BY_SIDE= release consumer
 
 .PHONY: fmt
 fmt: ## Check the formatting
@@ -174,7 +174,7 @@ optimised: $(STAMP)
 	$(WITH_VENV) $(BUILD) --package $(RELEASED) --bin $(RELEASED)
 
 .PHONY: release
-release: archives optimised $(STAMP_SAM) ## Build one function by SAM as users do, with LTO, and put it in the place of the packed one
+release: optimised archives $(STAMP_SAM) ## Build one function by SAM as users do, with LTO, and put it in the place of the packed one
 	$(WITH_VENV) SAM_CLI_TELEMETRY=0 $(VENV_SAM)/bin/sam build $(RELEASED_ID) --build-dir .aws-sam/release \
 		--parameter-overrides Architecture=$(ARCHITECTURE)
 	sed -i 's#CodeUri: $(RELEASED).zip#CodeUri: ../release/$(RELEASED_ID)#' $(LOCAL)/template.yaml
@@ -185,7 +185,12 @@ consumer:
 	cargo build --locked --manifest-path examples/consumer-rust/Cargo.toml
 
 .PHONY: stack
-stack: release consumer ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS
+stack: release consumer stack-tests ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS
+
+# They wait more than they work: one more at once.
+.PHONY: stack-tests
+stack-tests: WORKERS = 3
+stack-tests:
 	$(PYTEST) --dist loadgroup $(ARGS) tests/stack
 
 # The tests run on what was packed for this machine, without a compiler.
