@@ -80,7 +80,7 @@ RUNS ?= -1
 # Of `make mutants`.
 CRATE ?= letterbox-codec
 # All at once, so that cargo chooses the same features for the system's and the browser's tests.
-BINARIES := cargo build --locked $(FUNCTIONS:%=--bin %) --bin letterbox --bin verdicts
+BINARIES := cargo build --locked $(FUNCTIONS:%=--bin %) --bin letterbox --bin verdicts --bin letterbox-consumer
 
 .PHONY: help
 help: ## List the targets
@@ -102,12 +102,11 @@ system-browser:
 
 # What the tests of the stack need. Its progress would stand in the lines of the others, which measure time as well.
 quiet-builds:
-	@CARGO_TERM_QUIET=true nice $(MAKE) --silent SIDE_BY_SIDE= release consumer
+	@CARGO_TERM_QUIET=true nice $(MAKE) --silent SIDE_BY_SIDE= release
 
 .PHONY: fmt
 fmt: ## Check the formatting
 	cargo fmt --all --check
-	cargo fmt --manifest-path examples/consumer-rust/Cargo.toml --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 .PHONY: lint
@@ -179,13 +178,8 @@ release: optimised archives $(STAMP_SAM) ## Build one function by SAM as users d
 		--parameter-overrides Architecture=$(ARCHITECTURE)
 	sed -i 's#CodeUri: $(RELEASED).zip#CodeUri: ../release/$(RELEASED_ID)#' $(LOCAL)/template.yaml
 
-# A workspace of its own, as for a user who copies it.
-.PHONY: consumer
-consumer:
-	cargo build --locked --manifest-path examples/consumer-rust/Cargo.toml
-
 .PHONY: stack
-stack: release consumer stack-tests ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS
+stack: release stack-tests ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS
 
 # They wait more than they work: one more at once.
 .PHONY: stack-tests

@@ -35,7 +35,7 @@ PROVIDERS = list(PLATFORMS)
 WORKERS = sorted(path.parent.name for path in ROOT.glob("workers/*/Cargo.toml"))
 
 # The arguments of `make system` and `make browser`: with others, cargo would compile much again with other features.
-BUILD = ["cargo", "build", "--locked", "--bin", "letterbox", "--bin", "verdicts"]
+BUILD = ["cargo", "build", "--locked", "--bin", "letterbox", "--bin", "verdicts", "--bin", "letterbox-consumer"]
 BUILD += [argument for name in [*PROVIDERS, *WORKERS] for argument in ("--bin", name)]
 
 REGION = "us-east-1"
