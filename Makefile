@@ -123,7 +123,9 @@ workflows: $(STAMP) ## Check the workflows of GitHub with zizmor: their form, pi
 	$(VENV)/bin/zizmor --offline --strict-collection --quiet .github
 
 # Without the binaries' own harnesses, each a link for no test: a function's main.rs is a few lines, and a test keeps it so.
+# Some tests wait for deadlines: one more at once than there are processors.
 .PHONY: unit
+unit: export RUST_TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 unit: ## Run the Rust tests: units, vectors, properties, samples
 	cargo test --workspace --all-features --locked --lib --test '*'
 	cargo test --workspace --all-features --locked --doc

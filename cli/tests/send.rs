@@ -123,7 +123,7 @@ fn a_late_response_is_a_failure() {
         "{}",
         text(&late.stderr)
     );
-    let lost = letterbox(folder.path(), &[&send[..], &["--as-platform"]].concat());
+    let lost = letterbox(folder.path(), &[&send[..], &["--as-platform", "--longest-pause", "0"]].concat());
     assert!(text(&lost.stderr).contains("no response within 1500 ms"), "{}", text(&lost.stderr));
 }
 
