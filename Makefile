@@ -81,6 +81,7 @@ RUNS ?= -1
 CRATE ?= letterbox-codec
 # All at once, so that cargo chooses the same features for the system's and the browser's tests.
 BINARIES := cargo build --locked $(FUNCTIONS:%=--bin %) --bin letterbox --bin verdicts --bin letterbox-consumer
+UNIT := cargo test --workspace --all-features --locked --lib --test '*'
 
 .PHONY: help
 help: ## List the targets
@@ -92,13 +93,13 @@ help: ## List the targets
 test: ## Everything the CI checks: fmt, lint, deny, workflows, template, unit, instructions, system, browser, stack
 	@$(MAKE) fmt
 	@$(MAKE) --jobs SIDE_BY_SIDE=1 lint deny workflows template $(STAMP_NODE)
-	@$(MAKE) unit instructions
-	@$(MAKE) --jobs SIDE_BY_SIDE=1 system-browser quiet-builds
+	@$(MAKE) unit-build
+	@$(MAKE) --jobs SIDE_BY_SIDE=1 unit-system-browser quiet-builds
 	@$(MAKE) stack-tests
 
-.PHONY: system-browser quiet-builds
-system-browser:
-	@$(MAKE) SIDE_BY_SIDE= system browser
+.PHONY: unit-system-browser quiet-builds
+unit-system-browser:
+	@$(MAKE) SIDE_BY_SIDE= unit instructions system browser
 
 # What the tests of the stack need. Its progress would stand in the lines of the others, which measure time as well.
 quiet-builds:
@@ -124,10 +125,13 @@ workflows: $(STAMP) ## Check the workflows of GitHub with zizmor: their form, pi
 
 # Without the binaries' own harnesses, each a link for no test: a function's main.rs is a few lines, and a test keeps it so.
 # Some tests wait for deadlines: one more at once than there are processors.
-.PHONY: unit
+.PHONY: unit unit-build
+unit-build:
+	$(UNIT) --no-run
+
 unit: export RUST_TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 unit: ## Run the Rust tests: units, vectors, properties, samples
-	cargo test --workspace --all-features --locked --lib --test '*'
+	$(UNIT)
 	cargo test --workspace --all-features --locked --doc
 
 # The binaries are built here, where cargo's progress can be seen; pytest would hide it.
@@ -136,8 +140,9 @@ system: $(STAMP) $(STAMP_NODE) ## Run the whole-system tests: real binaries, a r
 	$(BINARIES)
 	$(PYTEST) --dist loadfile --no-loadscope-reorder $(ARGS) tests/system
 
-# Both may take a while, and pytest would hide that.
+# Both may take a while, and pytest would hide that. The tests wait more than they work: one more at once.
 .PHONY: browser
+browser: WORKERS = 3
 browser: $(STAMP) ## Run the tests of the page in a real Chromium, which is installed if it is not there
 	tests/browser/chromium.sh
 	$(BINARIES)
