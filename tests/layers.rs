@@ -330,7 +330,8 @@ fn crates_depend_downwards_and_only_the_registry_names_every_provider() {
         .map(|package| package.name.as_str())
         .collect();
     let functions: Vec<_> = functions.into_iter().collect();
-    let rows: Vec<_> = ABOVE.into_iter().chain([functions.as_slice()]).chain(BELOW).chain([EXAMPLE]).collect();
+    let rows: Vec<_> =
+        ABOVE.into_iter().chain([functions.as_slice()]).chain(BELOW).chain([EXAMPLE]).collect();
     let row = |name: &str| rows.iter().position(|row| row.contains(&name));
     let mut naming = BTreeSet::new();
     for package in packages {
