@@ -30,7 +30,9 @@ STAMP_BENCH := $(BENCH)/dist/.bundled
 FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.toml workers/*/Cargo.toml)))
 # For pytest: `make system ARGS="-k fifo -x"`.
 ARGS ?=
-# WORKERS tests run at once, those of one file one after the other. With 0 there is one process, whose output is shown.
+# So many tests run at once, those of one file one after the other: some wait, so that two processors have work for three.
+# With 0 there is one process, whose output is shown.
+WORKERS ?= 3
 PYTEST = $(VENV)/bin/python -m pytest -ra -n $(WORKERS)
 # Of the local AWS: `make deploy-local PORT=4666`.
 PORT ?= 4566
@@ -135,14 +137,12 @@ unit: ## Run the Rust tests: units, vectors, properties, samples
 
 # The binaries are built here, where cargo's progress can be seen; pytest would hide it.
 .PHONY: system
-system: WORKERS ?= 2
 system: $(STAMP) $(STAMP_NODE) ## Run the whole-system tests: real binaries, a real queue, outside senders
 	$(BINARIES)
 	$(PYTEST) --dist loadfile --no-loadscope-reorder $(ARGS) tests/system
 
-# Both may take a while, and pytest would hide that. The tests wait more than they work: one more at once.
+# Both may take a while, and pytest would hide that.
 .PHONY: browser
-browser: WORKERS ?= 3
 browser: $(STAMP) ## Run the tests of the page in a real Chromium, which is installed if it is not there
 	tests/browser/chromium.sh
 	$(BINARIES)
@@ -188,9 +188,7 @@ release: optimised archives $(STAMP_SAM) ## Build one function by SAM as users d
 .PHONY: stack
 stack: release stack-tests ## Run the tests of the deployed stack: the real SAM CLI and template, a local AWS
 
-# They wait more than they work: one more at once.
 .PHONY: stack-tests
-stack-tests: WORKERS ?= 3
 stack-tests:
 	$(PYTEST) --dist loadgroup $(ARGS) tests/stack
 
