@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from platforms import PLATFORMS
-from servers import BUILD, PROVIDERS, ROOT, SUMMARY, Deployment, QueueServer
+from servers import BUILD, PROVIDERS, ROOT, SUMMARY, Deployment, QueueServer, until
 
 
 class Senders:
@@ -63,6 +63,8 @@ def binaries():
 
 # What comes in time here does not beside other tests.
 ALONE = ["test_archive", "test_faults"]
+# In seconds: several times what they take beside the builds.
+ALONE_TIMEOUT = 1200
 # These take the longest: begun last, they would run when all others have ended.
 LONG = ["test_gaps", "test_start", "test_contacts_safety", "test_outages"]
 
@@ -79,11 +81,18 @@ def side_by_side(request, tmp_path_factory):
     base = tmp_path_factory.getbasetemp()
     files = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     is_alone = request.module.__name__ in ALONE
+    if not is_alone:
+        # A worker that begins with another file comes after them as well.
+        collected = {item.module.__name__ for item in request.session.items}
+        first = [files / name for name in ALONE if name in collected]
+        until(lambda: all(begun.exists() for begun in first), ALONE_TIMEOUT, "the files that run alone")
     with ExitStack() as held:
         next_one, running = (held.enter_context((files / name).open("w")) for name in ["next", "running"])
         fcntl.flock(next_one, fcntl.LOCK_EX)
         fcntl.flock(running, fcntl.LOCK_EX if is_alone else fcntl.LOCK_SH)
         fcntl.flock(next_one, fcntl.LOCK_UN)
+        if is_alone:
+            (files / request.module.__name__).touch()
         yield
 
 
