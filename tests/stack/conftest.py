@@ -31,7 +31,10 @@ def pytest_configure(config):
 # Before xdist reads the groups.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """The tests of a stack run one after the other in one process, so that each stack is deployed once, or twice."""
+    """Groups the tests by their stacks: those of a group run one after the other in one process, which deploys the stack once.
+
+    The tests of `second` are a group of their own, with another `letterbox` beside it: so all groups take about as long.
+    """
     items.sort(key=lambda item: item.path.name == "test_removal.py")
     files_of_second = {item.path for item in items if "second" in used(item)}
     for item in items:

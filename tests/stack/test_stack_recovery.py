@@ -104,7 +104,7 @@ def test_a_wrong_secret_loses_nothing(strict, senders, tmp_path):
             )
             began = time.monotonic()
             print(f"{began - started:6.1f} s: all of them are in the archive")
-            # As many at once as were sent: for each more, a function starts, and all of them at once are too slow.
+            # As many at once as were sent: with more, further functions start, and together they start too slowly.
             pace = ["--rate", "1000", "--at-once", str(AT_ONCE)]
             plan, *steps, summary = program.lines(strict, "replay", *since, "--yes", *pace, cwd=tmp_path, **keys)
             took = time.monotonic() - began
