@@ -5,7 +5,7 @@ import json
 import pytest
 
 import messages
-from platforms.feishu import PAYLOAD, App
+from platforms.feishu import KIND, PAYLOAD, App
 
 SCHEMA_1 = (
     '{"uuid":"u1","token":"TOKEN","ts":"1763719200.376395","type":"event_callback",'
@@ -21,6 +21,21 @@ EVENTS = {
     "schema 1": (SCHEMA_1, ("feishu.message", "cli_1", "u1", "2025-11-21T10:00:00.376395Z")),
     "card": (CARD, ("feishu.card.action.trigger", "cli_1", "c1", "2025-11-21T10:00:00.123456Z")),
 }
+
+
+@pytest.mark.parametrize("app", [App.new(), App.new(encrypt_key=None)], ids=["encrypted", "clear"])
+def test_the_librarys_dispatcher_takes_what_the_sender_builds(app):
+    # Ten thousand modules: only the process that runs this test needs them.
+    from lark_oapi import EventDispatcherHandler
+    from lark_oapi.core.model import RawRequest
+
+    events = []
+    builder = EventDispatcherHandler.builder(app.encrypt_key or "", app.token)
+    dispatcher = builder.register_p2_customized_event(KIND, events.append).build()
+    request, raw = app.build_request(), RawRequest()
+    raw.uri, raw.headers, raw.body = "/", request.headers, request.body
+    assert dispatcher.do(raw).status_code == 200
+    assert len(events) == 1
 
 
 @pytest.mark.parametrize("source", ["default", "clear"])
