@@ -54,6 +54,7 @@ class Emulator:
             "AUTH": str(strict).lower(),
             "USE_SSL": str(strict).lower(),
         }
+        self._clients = {}
         log = self.directory / f"emulator-{self.port}.log"
         self._process = Process([sys.executable, LOCAL_AWS], log, self.environment | settings)
         until(self._listens, START_TIMEOUT, "the local AWS")
@@ -66,14 +67,16 @@ class Emulator:
         return listens(self.port)
 
     def client(self, service):
-        """AWS's own client, with the deployer's key."""
-        return boto3.client(
-            service,
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            verify=str(self.certificate) if self.certificate else None,
-            config=Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 3}),
-        )
+        """AWS's own client, with the deployer's key; made once, which takes as long as several requests."""
+        if service not in self._clients:
+            self._clients[service] = boto3.client(
+                service,
+                endpoint_url=self.endpoint,
+                region_name=REGION,
+                verify=str(self.certificate) if self.certificate else None,
+                config=Config(connect_timeout=5, read_timeout=30, retries={"max_attempts": 3}),
+            )
+        return self._clients[service]
 
     def bucket(self, name):
         self.client("s3").create_bucket(Bucket=name)

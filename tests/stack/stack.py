@@ -7,9 +7,11 @@ import re
 import signal
 import subprocess
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import requests
+from samtranslator.yaml_helper import yaml_parse
 
 # First, since it makes the next ones importable.
 import emulator  # noqa: F401
@@ -36,12 +38,23 @@ def check_tools():
         raise SamError(f"no built template at {TEMPLATE}: run `make build`")
 
 
+@cache
 def for_the_emulator():
-    """The built template without alarms on metric math, which the emulator does not know; beside it, for its paths."""
-    resources = re.split(r"(?m)^(?=  \w)", TEMPLATE.read_text())
-    copy = TEMPLATE.with_name("emulator.yaml")
-    copy.write_text("".join(text for text in resources if not re.search(r"(?m)^      Metrics:", text)))
-    return copy
+    """The built template without alarms on metric math, which the emulator does not know; beside it, for its paths.
+
+    As JSON: SAM and the emulator read it a dozen times for each deployment, and YAML takes them most of a second each time.
+    """
+    template = yaml_parse(TEMPLATE.read_text())
+    template["Resources"] = {
+        name: resource
+        for name, resource in template["Resources"].items()
+        if "Metrics" not in resource.get("Properties", {})
+    }
+    copy = TEMPLATE.with_name("emulator.json")
+    # Complete at any time: each process of the tests writes it, and SAM may be reading it for another one.
+    own = copy.with_name(f"emulator.{os.getpid()}.json")
+    own.write_text(json.dumps(template, default=str))
+    return own.replace(copy)
 
 
 def sam(aws, command, *arguments, config=None):
@@ -87,6 +100,8 @@ class Stack:
     def __init__(self, aws, name):
         self.aws = aws
         self.name = name
+        # The id of its API, since it was deployed.
+        self._api = None
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = aws.certificate or True
@@ -98,6 +113,7 @@ class Stack:
         sam(
             self.aws,
             "deploy",
+            "--use-json",
             *["--template-file", for_the_emulator(), "--stack-name", self.name, "--s3-bucket", ARTIFACTS],
             *["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-fail-on-empty-changeset"],
             *([] if config else ["--parameter-overrides", *overrides]),
@@ -141,8 +157,8 @@ class Stack:
 
     def url(self, provider):
         """The URL at the local API Gateway; the output of the stack has the name that AWS would use."""
-        api = self.resources()["HttpApi"]
-        return f"{self.aws.endpoint}/_aws/execute-api/{api}/$default/{provider}"
+        self._api = self._api or self.resources()["HttpApi"]
+        return f"{self.aws.endpoint}/_aws/execute-api/{self._api}/$default/{provider}"
 
     def send(self, provider, request, source=None):
         url = self.url(provider) + (f"/{source}" if source else "") + (f"?{request.query}" if request.query else "")
@@ -152,7 +168,7 @@ class Stack:
         """Creates the routes, as AWS does from the OpenAPI body of the API in the template; the emulator skips it."""
         gateway, functions = self.aws.client("apigatewayv2"), self.aws.client("lambda")
         deployed = self.resources()
-        api = deployed["HttpApi"]
+        api = self._api = deployed["HttpApi"]
         for route in gateway.get_routes(ApiId=api)["Items"]:
             gateway.delete_route(ApiId=api, RouteId=route["RouteId"])
             gateway.delete_integration(ApiId=api, IntegrationId=route["Target"].removeprefix("integrations/"))
