@@ -28,24 +28,35 @@ def pytest_configure(config):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+# Of the tests with a stack, those that take the longest first: begun last, they would run when all others have ended.
+STACKS = ["strict", "apart", "letterbox", "second"]
+# These have a `letterbox` for themselves, so that all groups take about as long.
+APART = ["test_doctor.py", "test_stack_redrive.py"]
+
+
 # Before xdist reads the groups.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Groups the tests by their stacks: those of a group run one after the other in one process, which deploys the stack once.
 
-    The tests of `second` are a group of their own, with another `letterbox` beside it: so all groups take about as long.
+    The tests of `second` are a group of their own, with another `letterbox` beside it.
     """
-    items.sort(key=lambda item: item.path.name == "test_removal.py")
-    files_of_second = {item.path for item in items if "second" in used(item)}
-    for item in items:
-        stacks = used(item)
-        if stacks & {"strict_aws", "strict"}:
-            group = "strict"
-        elif stacks & {"aws", "letterbox", "second"}:
-            group = "second" if item.path in files_of_second else "letterbox"
-        else:
-            group = item.path.name
+    groups = {item: group_of(item) for item in items}
+    order = {name: position for position, name in enumerate(STACKS)}
+    items.sort(key=lambda item: (order.get(groups[item], len(order)), item.path.name == "test_removal.py"))
+    for item, group in groups.items():
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+def group_of(item):
+    stacks = used(item)
+    if stacks & {"strict_aws", "strict"}:
+        return "strict"
+    if "second" in stacks:
+        return "second"
+    if stacks & {"aws", "letterbox"}:
+        return "apart" if item.path.name in APART else "letterbox"
+    return item.path.name
 
 
 def used(item):

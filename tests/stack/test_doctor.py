@@ -150,7 +150,7 @@ def test_credentials_that_the_function_does_not_have_are_found(well):
         with credentials(well, "slack", text):
             found |= findings(well)
     assert found and found <= {("unknown-source", "slack/one"), ("unknown-source", "slack/two")}
-    until(lambda: findings(well) == set(), 60, "the credentials as they were")
+    until(lambda: findings(well) == set(), 60, "the credentials as they were", pause=2)
 
 
 def test_dead_letters_are_counted(well):

@@ -52,15 +52,15 @@ SUMMARY = "summary"
 _alive = set()
 
 
-def until(condition, timeout, what):
-    """Polls until `condition` returns a true value, and returns it."""
+def until(condition, timeout, what, pause=0.02):
+    """Polls until `condition` returns a true value, and returns it. Times are in seconds."""
     end = time.monotonic() + timeout
     while True:
         found = condition()
         if found:
             return found
         assert time.monotonic() < end, f"waited {timeout} s in vain for {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def _ports():
