@@ -34,9 +34,9 @@ STAMP_BENCH := $(BENCH)/dist/.bundled
 FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.toml workers/*/Cargo.toml)))
 # For pytest: `make system ARGS="-k fifo -x"`.
 ARGS ?=
-# So many tests run at once, those of one file one after the other: some wait, so that two processors have work for three.
+# So many tests run at once, those of one file one after the other: some wait, so that two processors have work for four.
 # With 0 there is one process, whose output is shown.
-WORKERS ?= 3
+WORKERS ?= 4
 PYTEST = $(VENV)/bin/python -m pytest -ra -n $(WORKERS)
 # Of the local AWS: `make deploy-local PORT=4666`.
 PORT ?= 4566
@@ -194,7 +194,7 @@ stack: release stack-tests ## Run the tests of the deployed stack: the real SAM 
 
 .PHONY: stack-tests
 stack-tests:
-	$(PYTEST) --dist loadgroup $(ARGS) tests/stack
+	$(PYTEST) --dist loadgroup --no-loadscope-reorder $(ARGS) tests/stack
 
 # The tests run on what was packed for this machine, without a compiler.
 .PHONY: dist
