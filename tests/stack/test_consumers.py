@@ -22,6 +22,8 @@ VISIBILITY_TIMEOUT = 2
 MAX_RECEIVES = 3
 # Several times what a slow machine needs.
 TIMEOUT = 90
+# Between two requests, which the same local AWS answers that calls the functions.
+PAUSE = 0.2
 POISON = "not an event"
 
 
@@ -158,7 +160,12 @@ class Consumer:
             handled = self.handled()
             return all(wanted in handled for wanted in ids)
 
-        until(there, TIMEOUT, f"{ids} to be handled; the log:\n" + "\n".join(self.lines()))
+        try:
+            until(there, TIMEOUT, f"{ids} to be handled", PAUSE)
+        except AssertionError as error:
+            # What became of them, and not what was there before.
+            dead = [message["Body"] for message in self.dead_letters.drain()]
+            raise AssertionError("\n".join([str(error), f"dead letters: {dead}", "the log:", *self.lines()])) from None
 
     def until_empty(self):
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -167,7 +174,7 @@ class Consumer:
             got = self._sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"]
             return all(got[name] == "0" for name in names)
 
-        until(empty, TIMEOUT, "an empty queue")
+        until(empty, TIMEOUT, "an empty queue", PAUSE)
 
 
 def group(message):
