@@ -100,7 +100,7 @@ def test_a_wrong_secret_loses_nothing(strict, senders, tmp_path):
         with operator(strict) as keys:
             until(
                 lambda: len(program.lines(strict, "deliveries", *since, "--outcome", "refused", **keys)) >= len(phases[1]),
-                60, "the last record",
+                60, "the last record", pause=0.2,
             )
             began = time.monotonic()
             print(f"{began - started:6.1f} s: all of them are in the archive")
