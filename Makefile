@@ -21,7 +21,7 @@ VENV_CHECKOV := .venv-checkov
 STAMP := $(VENV)/.installed
 STAMP_SAM := $(VENV_SAM)/.installed
 STAMP_CHECKOV := $(VENV_CHECKOV)/.installed
-# It needs a third of the time of the one that comes with Python 3.11.
+# The pip that comes with Python 3.11 takes three times as long.
 PIP := pip==26.3
 # Python keeps what it compiles, also where the environment says otherwise: pip compiles nothing, since a tenth is ever used.
 export PYTHONDONTWRITEBYTECODE :=
@@ -34,9 +34,9 @@ STAMP_BENCH := $(BENCH)/dist/.bundled
 FUNCTIONS := $(notdir $(patsubst %/Cargo.toml,%,$(wildcard functions/*/Cargo.toml workers/*/Cargo.toml)))
 # For pytest: `make system ARGS="-k fifo -x"`.
 ARGS ?=
-# So many tests run at once, those of one file one after the other: some wait, so that two processors have work for four.
+# So many tests run at once, those of one file one after the other: some wait, so that two processors have work for three.
 # With 0 there is one process, whose output is shown.
-WORKERS ?= 4
+WORKERS ?= 3
 PYTEST = $(VENV)/bin/python -m pytest -ra -n $(WORKERS)
 # Of the local AWS: `make deploy-local PORT=4666`.
 PORT ?= 4566
