@@ -23,7 +23,7 @@ STAMP_SAM := $(VENV_SAM)/.installed
 STAMP_CHECKOV := $(VENV_CHECKOV)/.installed
 # The pip that comes with Python 3.11 takes three times as long.
 PIP := pip==26.3
-# Python keeps what it compiles, also where the environment says otherwise: pip compiles nothing, since a tenth is ever used.
+# Python keeps what it compiles, also where the environment says otherwise: pip compiles nothing, since a tenth is used.
 export PYTHONDONTWRITEBYTECODE :=
 # The senders' own libraries, where they are for Node.js; npm writes this file last.
 NODE := tests/system/node
@@ -328,4 +328,4 @@ serve: ## Serve all functions on one local port, with a local queue
 clean: ## Remove everything that was built or installed
 	cargo clean
 	rm -rf $(VENV) $(VENV_SAM) $(VENV_CHECKOV) .tools fuzz/target fuzz/found $(DIST) $(NODE)/node_modules $(BENCH)/node_modules $(BENCH)/dist bench/results examples/*/target .aws-sam .pytest_cache tests/*/.pytest_cache
-	find tests bench fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
+	find tests bench fuzz release -name __pycache__ -type d -prune -exec rm -rf {} +

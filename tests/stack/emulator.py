@@ -18,6 +18,9 @@ from servers import LOCAL_AWS, REGION, START_TIMEOUT, Process, base_environment,
 
 os.environ |= base_environment() | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 
+# In seconds, between two requests for what is awaited: the local AWS that answers them calls the functions as well.
+PAUSE = 0.2
+
 
 class Emulator:
     """One ministack on the loopback interface. The functions are its children and end with it.

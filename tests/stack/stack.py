@@ -53,6 +53,7 @@ def for_the_emulator():
     copy = TEMPLATE.with_name("emulator.json")
     # Complete at any time: each process of the tests writes it, and SAM may be reading it for another one.
     own = copy.with_name(f"emulator.{os.getpid()}.json")
+    # The dates are versions, of policies for example.
     own.write_text(json.dumps(template, default=str))
     return own.replace(copy)
 
@@ -100,7 +101,7 @@ class Stack:
     def __init__(self, aws, name):
         self.aws = aws
         self.name = name
-        # The id of its API, since it was deployed.
+        # The id of its API: only a deployment changes it.
         self._api = None
         self._session = requests.Session()
         self._session.trust_env = False

@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from emulator import PAUSE
 from servers import ROOT, TARGET, Queue, until
 from stack import ARTIFACTS, SAM, Stack, sam
 
@@ -22,8 +23,6 @@ VISIBILITY_TIMEOUT = 2
 MAX_RECEIVES = 3
 # Several times what a slow machine needs.
 TIMEOUT = 90
-# Between two requests, which the same local AWS answers that calls the functions.
-PAUSE = 0.2
 POISON = "not an event"
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 # First, since it makes the next ones importable.
-from emulator import Emulator
+from emulator import PAUSE, Emulator
 from api_server import Fault
 from directories import DingTalkDirectory, WeComDirectory
 from directories.company import differences
@@ -306,7 +306,7 @@ def test_an_event_on_its_queue_reaches_wecom(stack, directories):
     sqs, url = stack.aws.client("sqs"), stack.outputs()["ContactsQueueUrl"]
     sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event, ensure_ascii=False))
     until(lambda: wecom.members["u0"].get("position") == "经理", WAIT, "the event")
-    until(lambda: not is_running(stack), WAIT, "the end of the run", pause=0.2)
+    until(lambda: not is_running(stack), WAIT, "the end of the run", PAUSE)
 
 
 def test_an_event_on_the_bus_reaches_wecom_by_the_rule(stack, directories):
@@ -325,7 +325,7 @@ def test_an_event_on_the_bus_reaches_wecom_by_the_rule(stack, directories):
     other = entry(message | {"MessageAttributes": attributes | {"type": {"StringValue": "dingtalk.check_in"}}}, parameters)
     assert events.put_events(Entries=[other, entry(message, parameters)])["FailedEntryCount"] == 0
     until(lambda: wecom.members["u1"].get("position") == "总监", WAIT, "the event")
-    until(lambda: not is_running(stack), WAIT, "the end of the run", pause=0.2)
+    until(lambda: not is_running(stack), WAIT, "the end of the run", PAUSE)
     # Nothing of them waits, and nothing failed.
     attributes = stack.aws.client("sqs").get_queue_attributes(
         QueueUrl=stack.outputs()["ContactsDeadLetterQueueUrl"], AttributeNames=["ApproximateNumberOfMessages"]
@@ -394,7 +394,7 @@ def test_a_run_that_takes_longer_than_an_invocation_goes_on(stack, directories):
         assert differences(*directories) != []
         wecom.faults.clear()
         until(lambda: differences(*directories) == [], WAIT, "the rest of the run")
-        until(lambda: not is_running(stack), WAIT, "the end of the run", pause=0.2)
+        until(lambda: not is_running(stack), WAIT, "the end of the run", PAUSE)
     finally:
         functions.update_function_configuration(FunctionName=name, Timeout=900)
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from emulator import PAUSE
 from servers import PROVIDERS, until
 
 
@@ -21,7 +22,7 @@ def test_a_rotated_secret_works_without_a_deployment(letterbox, senders, second_
     put(new, old)
     try:
         # A refusal in another test may have caused a read just now; the next one is possible after 30 s.
-        until(lambda: letterbox.send(provider, new.build_request()).ok, 40, "the new secret", pause=0.2)
+        until(lambda: letterbox.send(provider, new.build_request()).ok, 40, "the new secret", PAUSE)
         request = old.build_request()
         old.acknowledged(letterbox.send(provider, request), request)
         assert len(letterbox.queue().drain()) == 3

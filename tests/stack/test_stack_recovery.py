@@ -16,6 +16,7 @@ import pytest
 
 import program
 import records
+from emulator import PAUSE
 from platforms import PLATFORMS
 from servers import ROOT, until
 
@@ -100,7 +101,7 @@ def test_a_wrong_secret_loses_nothing(strict, senders, tmp_path):
         with operator(strict) as keys:
             until(
                 lambda: len(program.lines(strict, "deliveries", *since, "--outcome", "refused", **keys)) >= len(phases[1]),
-                60, "the last record", pause=0.2,
+                60, "the last record", PAUSE,
             )
             began = time.monotonic()
             print(f"{began - started:6.1f} s: all of them are in the archive")
